@@ -1,0 +1,44 @@
+# Everything a fresh machine needs comes from here; Python 3.11+ and make are all it must have.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: install demo test check format synth lock clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.txt pyproject.toml package.json package-lock.json
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fraudloop needs Python 3.11 or later, got " + sys.version)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
+
+demo: install
+	$(BIN)/fraudloop demo
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/nag
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# One environment's CloudFormation into cdk.out: make synth ENVIRONMENT=prod
+ENVIRONMENT ?= local
+synth: install
+	PATH="$(CURDIR)/$(BIN):$$PATH" npx cdk synth --quiet --context environment=$(ENVIRONMENT)
+
+lock: install
+	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
+	  --no-emit-trusted-host --no-emit-options --output-file requirements.txt requirements.in
+
+clean:
+	rm -rf .venv node_modules cdk.out build .fraudloop
