@@ -1,0 +1,55 @@
+"""All that touches ministack's internals; everything else in `local_aws` goes through here.
+
+ministack has no plug-in interface, so extending it means reaching into its modules. Every name
+that is used is listed in `compatibility.py` and checked at start-up, which is why the version is
+pinned exactly. ministack reads its settings when it is imported: set the environment first.
+"""
+
+from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
+from local_aws.adapter.events import add_event_target, emit_event, invoke_function, send_to_queue
+from local_aws.adapter.identity import (
+    accept_loopback_as_secure,
+    current_account,
+    current_region,
+    pass_role_denied,
+    request_scope,
+    role_credentials,
+)
+from local_aws.adapter.lifecycle import on_shutdown, save_state, serve
+from local_aws.adapter.services import (
+    Reply,
+    register_resource_arn,
+    register_service,
+    run_blocking,
+)
+from local_aws.adapter.stacks import physical_name, register_resource, resource_types
+from local_aws.adapter.storage import get_object, list_objects, object_file, put_object
+
+__all__ = [
+    "IncompatibleEmulatorError",
+    "Reply",
+    "accept_loopback_as_secure",
+    "add_event_target",
+    "check_compatibility",
+    "current_account",
+    "current_region",
+    "emit_event",
+    "get_object",
+    "invoke_function",
+    "list_objects",
+    "object_file",
+    "on_shutdown",
+    "pass_role_denied",
+    "physical_name",
+    "put_object",
+    "register_resource",
+    "register_resource_arn",
+    "register_service",
+    "request_scope",
+    "resource_types",
+    "role_credentials",
+    "run_blocking",
+    "save_state",
+    "send_to_queue",
+    "serve",
+]

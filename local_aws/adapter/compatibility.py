@@ -1,0 +1,99 @@
+"""Start-up check: does this ministack still have the internals that the adapter uses?"""
+
+import importlib
+import importlib.metadata
+import inspect
+from collections.abc import Iterable
+
+PINNED_VERSION = "1.5.33"
+
+# ruff: noqa: E501 - a signature stays on one line
+# One internal a line: module, name and, for what is called or replaced, its parameters in order.
+INTERNALS = """
+app.AUTH
+app.SERVICE_HANDLERS
+app.SERVICE_REGISTRY
+app._build_persistence_save_dict()
+app._lazy_handler(module_name)
+app._loaded_modules
+app._state_map
+app.app(scope, receive, send)
+app.pin_request_origin(source_ip, secure_transport)
+core.concurrency.run_reentrant(fn, *args, thread_name)
+core.concurrency.spawn_background(fn, *args, thread_name, **kwargs)
+core.iam_actions.SERVICE_TO_IAM_NAMESPACE
+core.iam_actions._BOTOCORE_SERVICE_MAP
+core.iam_actions.extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
+core.iam_evaluator.enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
+core.iam_evaluator.request_caller_arn(headers, query_params)
+core.persistence.PERSIST_STATE
+core.persistence.save_all(services)
+core.responses.get_account_id()
+core.responses.get_region()
+core.responses.request_scope(account_id, region)
+core.router.SERVICE_PATTERNS
+core.router.extract_access_key_id(headers, query_params)
+services.cloudformation.provisioners._REPLACING_PROPERTIES
+services.cloudformation.provisioners._RESOURCE_HANDLERS
+services.cloudformation.provisioners._STACK_TAG_PROPERTY
+services.cloudformation.provisioners._physical_name(stack_name, logical_id, lowercase, max_len, seeded)
+services.cloudformation.stacks._runs_on_worker_thread(resource_type)
+services.eventbridge._apply_input_transformer(transformer, rule, view)
+services.eventbridge._dispatch_to_sqs(spec, payload, sqs_parameters)
+services.eventbridge._invoke_target(target, event, rule, view)
+services.eventbridge._pattern_event_view(event)
+services.eventbridge._put_events(data, allow_aws_source)
+services.eventbridge.parse_arn(value)
+services.lambda_svc._execution_record_for_config(func, config)
+services.lambda_svc._get_func_record_for_ref(function_ref)
+services.lambda_svc.invoke_async_with_retry(func, event)
+services.s3.S3_PERSIST
+services.s3._buckets
+services.s3._get_object_data(bucket_name, key, version_id)
+services.s3._object_disk_path(bucket, key, account_id)
+services.s3._put_object(bucket_name, key, body, headers)
+services.stepfunctions._AWS_SDK_SERVICE_MAP
+services.sts.register_session(access_key, session)
+"""
+
+
+class IncompatibleEmulatorError(RuntimeError):
+    """The installed ministack is not the one that the adapter was written for."""
+
+
+def check_compatibility(internals: Iterable[str] | None = None) -> None:
+    """Refuse to start on another ministack, naming what is missing.
+
+    Args:
+        internals: Lines in the form of `INTERNALS`. If omitted, all that the adapter uses.
+
+    Raises:
+        IncompatibleEmulatorError: If the version or any name or signature differs.
+    """
+    version = importlib.metadata.version("ministack")
+    lines = INTERNALS.strip().splitlines() if internals is None else internals
+    problems = [problem for line in lines if (problem := _problem(line)) is not None]
+    if problems or version != PINNED_VERSION:
+        missing = "; missing: " + ", ".join(problems) if problems else ""
+        raise IncompatibleEmulatorError(
+            f"ministack must be exactly {PINNED_VERSION}, got {version}{missing}; "
+            f"run `pip install ministack=={PINNED_VERSION}`"
+        )
+
+
+def _problem(line: str) -> str | None:
+    """What is wrong with one internal, or nothing."""
+    path, is_function, parameters = line.partition("(")
+    module_name, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(f"ministack.{module_name}"), name)
+    except (ImportError, AttributeError):
+        return path
+    if not is_function:
+        return None
+    have = ", ".join(
+        {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "") + name
+        for name, parameter in inspect.signature(found).parameters.items()
+    )
+    wanted = parameters.removesuffix(")")
+    return None if have == wanted else f"{path}({wanted}) (found {path}({have}))"

@@ -1,0 +1,79 @@
+"""Accounts, regions, roles and their policies."""
+
+import secrets
+import time
+from contextlib import AbstractContextManager
+from typing import Any
+
+from ministack import app as ms
+from ministack.core import iam_evaluator, responses, router
+from ministack.services import sts
+
+
+def current_account() -> str:
+    """The account of the request being handled."""
+    return str(responses.get_account_id())
+
+
+def current_region() -> str:
+    """The region of the request being handled."""
+    return str(responses.get_region())
+
+
+def request_scope(account: str, region: str) -> AbstractContextManager[None]:
+    """Act for an account and region outside a request, as in a thread of our own."""
+    scope: AbstractContextManager[None] = responses.request_scope(account, region)
+    return scope
+
+
+def role_credentials(role_arn: str, session_name: str, seconds: int = 3600) -> dict[str, str]:
+    """Environment variables with credentials of a role, as a service assumes it for a job."""
+    account, role = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
+    key = "ASIA" + secrets.token_hex(8).upper()
+    secret, token = secrets.token_urlsafe(30), secrets.token_urlsafe(64)
+    session: dict[str, Any] = {
+        "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session_name}",
+        "UserId": f"{role}:{session_name}",
+        "SecretAccessKey": secret,
+        "SessionToken": token,
+        "Expiration": time.time() + seconds,
+    }
+    sts.register_session(key, session)
+    return {
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_SESSION_TOKEN": token,
+    }
+
+
+def pass_role_denied(
+    headers: dict[str, str], role_arn: str, service: str = "sagemaker.amazonaws.com"
+) -> str | None:
+    """Why the caller of this request may not pass a role to a service, or None if they may.
+
+    ministack itself never checks `iam:PassRole`.
+    """
+    if not ms.AUTH:
+        return None
+    denied = iam_evaluator.enforce(
+        router.extract_access_key_id(headers, None),
+        "iam:PassRole",
+        "iam",
+        responses.get_region(),
+        resource_arn=role_arn,
+        service_context={"iam:PassedToService": service},
+    )
+    if denied is None:
+        return None
+    caller = iam_evaluator.request_caller_arn(headers)
+    return f"User: {caller} is not authorized to perform: iam:PassRole on resource: {role_arn}"
+
+
+def accept_loopback_as_secure() -> None:
+    """Let plain HTTP on loopback count as TLS.
+
+    Bucket policies deny what does not come over TLS (CDK's own bootstrap bucket has one), and
+    there is no TLS between processes of one machine.
+    """
+    pin = ms.pin_request_origin
+    ms.pin_request_origin = lambda source_ip, _secure_transport: pin(source_ip, True)

@@ -1,0 +1,67 @@
+"""Starting, saving and stopping ministack."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
+from ministack import app as ms
+from ministack.core import persistence
+
+logger = logging.getLogger("fraudloop")
+
+_shutdown_functions: list[Callable[[], None]] = []
+
+
+def on_shutdown(function: Callable[[], None]) -> None:
+    """Have a function called once at an orderly stop, last registered first."""
+    _shutdown_functions.append(function)
+
+
+def save_state() -> None:
+    """Write the state of ministack's own services; call it on the event loop only."""
+    if persistence.PERSIST_STATE:
+        persistence.save_all(ms._build_persistence_save_dict())
+
+
+def serve(host: str, port: int, *, checkpoint_seconds: float) -> None:
+    """Serve until SIGTERM or SIGINT, then save all state and end the process.
+
+    Args:
+        host: The address to listen on.
+        port: The port to listen on.
+        checkpoint_seconds: How often state is saved meanwhile; ministack itself saves only when
+            it is stopped in an orderly way.
+    """
+    asyncio.run(_serve(host, port, checkpoint_seconds))
+
+
+async def _serve(host: str, port: int, checkpoint_seconds: float) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    config = Config()
+    config.bind = [f"{host}:{port}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 1
+    checkpoints = loop.create_task(_checkpoint(checkpoint_seconds))
+    await hypercorn_serve(ms.app, config, shutdown_trigger=stopping.wait)
+    checkpoints.cancel()
+    for function in reversed(_shutdown_functions):
+        try:
+            function()
+        except Exception:
+            logger.exception("a shutdown function failed")
+    logging.shutdown()
+    # A Lambda or custom resource that still runs would hold the interpreter until its timeout.
+    os._exit(0)
+
+
+async def _checkpoint(seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        save_state()

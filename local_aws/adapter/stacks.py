@@ -1,0 +1,60 @@
+"""Adds resource types to ministack's CloudFormation."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ministack.services.cloudformation import provisioners, stacks
+
+Properties = dict[str, Any]
+Provisioned = tuple[str, dict[str, Any]]
+
+_blocking_types: set[str] = set()
+_runs_on_worker_thread = stacks._runs_on_worker_thread
+stacks._runs_on_worker_thread = lambda resource_type: (
+    resource_type in _blocking_types or _runs_on_worker_thread(resource_type)
+)
+
+
+def register_resource(
+    resource_type: str,
+    *,
+    create: Callable[[str, Properties, str], Provisioned],
+    delete: Callable[[str, Properties], None],
+    update: Callable[[str, Properties, Properties, str], Provisioned] | None = None,
+    replaces: Iterable[str] = (),
+    blocking: bool = False,
+    tags: tuple[str, str] | None = None,
+) -> None:
+    """Define (or redefine) how CloudFormation provisions a resource type.
+
+    A function fails its resource by raising ValueError with the message for the stack's events.
+
+    Args:
+        resource_type: Such as `AWS::SageMaker::Model`.
+        create: (logical ID, properties, stack name) to (Ref, attributes for GetAtt).
+        delete: (physical ID, properties).
+        update: (physical ID, old properties, new properties, stack name) to what `create` gives.
+            If omitted, a change replaces the resource.
+        replaces: Properties whose change replaces the resource.
+        blocking: Whether these functions wait or call the embedded AWS; they then run in a thread.
+        tags: The property that takes the stack's tags, and its shape: `("Tags", "list")`.
+    """
+    handler: dict[str, Any] = {"create": create, "delete": delete}
+    if update is not None:
+        handler["update"] = update
+    provisioners._RESOURCE_HANDLERS[resource_type] = handler
+    provisioners._REPLACING_PROPERTIES[resource_type] = tuple(replaces)
+    if tags is not None:
+        provisioners._STACK_TAG_PROPERTY[resource_type] = tags
+    if blocking:
+        _blocking_types.add(resource_type)
+
+
+def resource_types() -> frozenset[str]:
+    """All resource types that can be provisioned."""
+    return frozenset(provisioners._RESOURCE_HANDLERS)
+
+
+def physical_name(stack_name: str, logical_id: str, *, max_length: int = 63) -> str:
+    """The name that CloudFormation gives to a resource whose template names none."""
+    return str(provisioners._physical_name(stack_name, logical_id, max_len=max_length))

@@ -1,0 +1,37 @@
+"""Runs the embedded AWS in this process: `python -m local_aws.launcher --port P --state DIR`."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from local_aws import settings
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until SIGTERM.
+
+    Args:
+        arguments: Command line. If omitted, the process's own.
+    """
+    parser = argparse.ArgumentParser(prog="python -m local_aws.launcher", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--state", type=Path, required=True, help="folder that holds all state")
+    options = parser.parse_args(arguments)
+    layout = settings.Layout(root=options.state.resolve())
+    layout.create()
+    connection = settings.open_connection(layout, options.port, os.getpid())
+    # ministack reads its settings when it is imported, so this comes before the adapter's import.
+    os.environ.pop("AWS_SESSION_TOKEN", None)
+    os.environ.pop("AWS_PROFILE", None)
+    os.environ.update(settings.server_environment(layout, connection))
+    connection.write(layout.connection)
+
+    from local_aws import adapter, extensions  # noqa: PLC0415
+
+    extensions.install(layout, connection)
+    adapter.serve(settings.HOST, options.port, checkpoint_seconds=settings.CHECKPOINT_SECONDS)
+
+
+if __name__ == "__main__":
+    main()
