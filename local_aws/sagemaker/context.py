@@ -1,0 +1,115 @@
+"""What every part of the local SageMaker shares: state, identity, events and credentials."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.config
+import botocore.loaders
+import botocore.session
+
+from local_aws import adapter
+from local_aws.sagemaker import arns
+from local_aws.sagemaker.store import Store
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+
+# Parsing a service model takes a tenth of a second; all sessions share what was loaded once.
+_LOADER = botocore.loaders.create_loader()
+_CLIENT = botocore.config.Config(
+    connect_timeout=5, read_timeout=120, max_pool_connections=16, retries={"mode": "standard"}
+)
+
+
+class LocalSession(boto3.Session):  # type: ignore[misc]
+    """A boto3 session whose clients talk to the embedded AWS, whatever the environment says."""
+
+    def __init__(self, endpoint_url: str, region: str, credentials: Mapping[str, str]) -> None:
+        session = botocore.session.Session(session_vars={"profile": (None, [], None, None)})
+        session.register_component("data_loader", _LOADER)
+        super().__init__(
+            aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=credentials.get("AWS_SESSION_TOKEN"),
+            region_name=region,
+            botocore_session=session,
+        )
+        self._endpoint_url = endpoint_url
+
+    def client(self, service_name: str, **settings: Any) -> Any:
+        """A client of the embedded AWS."""
+        settings = {"endpoint_url": self._endpoint_url, "config": _CLIENT, **settings}
+        return super().client(service_name, **settings)
+
+
+class Context:
+    """Shared by all handlers; safe to use from any thread.
+
+    Args:
+        store: Where resources are kept.
+        state_dir: The embedded AWS's folder; job roots lie below it in `ml/`.
+        endpoint_url: Where the embedded AWS listens.
+    """
+
+    def __init__(self, store: Store, state_dir: Path, endpoint_url: str) -> None:
+        self.store = store
+        self.state_dir = state_dir
+        self.endpoint_url = endpoint_url
+        self.account = ACCOUNT
+        self.region = REGION
+        self._dispatch: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
+
+    @property
+    def ml_dir(self) -> Path:
+        """Below it, one private `/opt/ml` for each job and each model server."""
+        return self.state_dir / "ml"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where the output of jobs and model servers is kept as files."""
+        return self.state_dir / "logs"
+
+    def arn(self, kind: str, name: str) -> str:
+        """The ARN of a resource: `context.arn("endpoint", "fraud")`."""
+        return arns.arn(self.region, self.account, kind, name)
+
+    def emit_event(
+        self, detail_type: str, detail: Mapping[str, Any], resources: Iterable[str] = ()
+    ) -> None:
+        """Put an `aws.sagemaker` event on the default bus."""
+        with adapter.request_scope(self.account, self.region):
+            adapter.emit_event(detail_type, dict(detail), list(resources))
+
+    def role_environment(
+        self, role_arn: str, session_name: str, seconds: int = 12 * 3600
+    ) -> dict[str, str]:
+        """Credentials of a role, as environment variables, without a trust check."""
+        with adapter.request_scope(self.account, self.region):
+            environment: dict[str, str] = adapter.role_credentials(role_arn, session_name, seconds)
+        return environment
+
+    def role_session(self, role_arn: str, session_name: str) -> LocalSession:
+        """A boto3 session that acts as a role."""
+        credentials = self.role_environment(role_arn, session_name)
+        return LocalSession(self.endpoint_url, self.region, credentials)
+
+    def admin_session(self) -> LocalSession:
+        """A boto3 session with the embedded AWS's own key, for what the service itself does."""
+        return LocalSession(self.endpoint_url, self.region, os.environ)
+
+    def bind(self, dispatch: Callable[[str, dict[str, Any]], dict[str, Any]]) -> None:
+        """Say what `call` calls; the service does, once its handlers exist."""
+        self._dispatch = dispatch
+
+    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Serve an operation as the API does, validation included, but without IAM.
+
+        CloudFormation handlers and the service's own steps use it:
+        `context.call("CreateModel", {...})`. Raises `errors.ServiceError`.
+        """
+        if self._dispatch is None:
+            raise RuntimeError("call must come after install, which binds the handlers")
+        return self._dispatch(operation, request)

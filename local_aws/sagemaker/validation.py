@@ -1,0 +1,94 @@
+"""Requests checked against botocore's service models, refused in the words of AWS."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import botocore.validate
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+from local_aws.sagemaker.errors import ServiceError, validation
+
+_TYPES = botocore.validate.ParamValidator()
+
+
+def check(request: dict[str, Any], shape: StructureShape | None) -> None:
+    """Refuse a request that the operation's input shape does not allow.
+
+    Types and required members are botocore's own check; lengths, ranges, patterns and
+    enumerations, which only the real service checks, are added here.
+
+    Raises:
+        ServiceError: A `ValidationException` that lists every violation found.
+    """
+    if shape is None:
+        return
+    report = _TYPES.validate(request, shape)
+    if report.has_errors():
+        raise _refusal([line for line in report.generate_report().splitlines() if line.strip()])
+    violations = list(_violations(request, shape, ""))
+    if violations:
+        raise _refusal(violations)
+
+
+def _refusal(violations: list[str]) -> ServiceError:
+    count = len(violations)
+    noun = "error" if count == 1 else "errors"
+    return validation(f"{count} validation {noun} detected: {'; '.join(violations)}")
+
+
+def _violations(value: Any, shape: Shape, path: str) -> Iterator[str]:
+    if isinstance(shape, StructureShape):
+        for name, member in value.items():
+            if name in shape.members:
+                yield from _violations(member, shape.members[name], _join(path, name))
+    elif isinstance(shape, ListShape):
+        yield from _bounds(len(value), shape, path, value, "length")
+        for index, member in enumerate(value):
+            yield from _violations(member, shape.member, f"{path}.{index + 1}.member")
+    elif isinstance(shape, MapShape):
+        yield from _bounds(len(value), shape, path, value, "length")
+        for key, member in value.items():
+            yield from _violations(key, shape.key, f"{path}.key")
+            yield from _violations(member, shape.value, f"{path}.{key}.member")
+    elif shape.type_name == "string":
+        yield from _string(value, shape, path)
+    elif shape.type_name in {"integer", "long", "float", "double"}:
+        yield from _bounds(value, shape, path, value, "value")
+
+
+def _join(path: str, name: str) -> str:
+    camel = name[:1].lower() + name[1:]
+    return f"{path}.{camel}" if path else camel
+
+
+def _string(value: str, shape: Shape, path: str) -> Iterator[str]:
+    if shape.enum and value not in shape.enum:
+        allowed = ", ".join(shape.enum)
+        yield _violation(value, path, f"Member must satisfy enum value set: [{allowed}]")
+    yield from _bounds(len(value), shape, path, value, "length")
+    pattern = shape.metadata.get("pattern")
+    if pattern and (compiled := _compile(pattern)) and not compiled.fullmatch(value):
+        yield _violation(value, path, f"Member must satisfy regular expression pattern: {pattern}")
+
+
+def _bounds(size: float, shape: Shape, path: str, value: Any, what: str) -> Iterator[str]:
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    if low is not None and size < low:
+        yield _violation(value, path, f"Member must have {what} greater than or equal to {low}")
+    if high is not None and size > high:
+        yield _violation(value, path, f"Member must have {what} less than or equal to {high}")
+
+
+def _violation(value: Any, path: str, constraint: str) -> str:
+    return f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"
+
+
+@cache
+def _compile(pattern: str) -> re.Pattern[str] | None:
+    # Patterns are Java's; the few that Python cannot read (\p{L} classes) are not checked.
+    try:
+        return re.compile(pattern)
+    except re.error:
+        return None
