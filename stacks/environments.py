@@ -1,0 +1,123 @@
+"""Every environment's values, in one place; a stack reads nothing else about where it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from lifecycle.monitoring import MonitoringConfig
+from lifecycle.training_pipeline import TrainingConfig
+
+__all__ = ["ENVIRONMENTS", "Environment", "environment_named"]
+
+PRODUCT = "fraudloop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """One copy of the system: its name, its sizes and how careful it is with data.
+
+    Environment(name="local").resource_name("training")  # fraudloop-local-training
+
+    Attributes:
+        name: Part of every physical name, so that environments can share an account.
+        may_delete_data: Whether deleting a stack may delete data. It takes a second key: the
+            capability's own configuration has to ask for it.
+        training: What the training pipeline trains on and demands of a model.
+        monitoring: How the endpoint's traffic is watched.
+    """
+
+    name: str
+    may_delete_data: bool = False
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
+
+    def __post_init__(self) -> None:
+        if not (self.name.isalnum() and self.name.islower()):
+            raise ValueError(
+                f"name must be lower-case letters and digits, got {self.name}; use one like dev"
+            )
+
+    def resource_name(self, capability: str) -> str:
+        """The physical name of what another system has to type."""
+        return f"{PRODUCT}-{self.name}-{capability}"
+
+    @property
+    def training_pipeline_name(self) -> str:
+        """The SageMaker pipeline that trains, gates and registers."""
+        return self.resource_name("training")
+
+    @property
+    def batch_pipeline_name(self) -> str:
+        """The SageMaker pipeline that scores a file with the approved model."""
+        return self.resource_name("batch-scoring")
+
+    @property
+    def model_package_group_name(self) -> str:
+        """The registry's group that holds every version of the model."""
+        return self.resource_name("fraud")
+
+    @property
+    def endpoint_name(self) -> str:
+        """The endpoint; it names no version, because a new name would mean an outage."""
+        return self.resource_name("fraud")
+
+    @property
+    def monitoring_schedule_name(self) -> str:
+        """The schedule (or pipeline) that analyzes what the endpoint captured."""
+        return self.resource_name("data-quality")
+
+    @property
+    def approved_model_parameter_name(self) -> str:
+        """The SSM parameter that names the approved model package, `none` before the first."""
+        return f"/{PRODUCT}/{self.name}/approved-model-package"
+
+    @property
+    def metric_namespace(self) -> str:
+        """The CloudWatch namespace of the analyzer's metrics."""
+        return f"{PRODUCT}/{self.name}"
+
+    @property
+    def database_name(self) -> str:
+        """The Glue database; Athena wants no hyphen in it."""
+        return f"{PRODUCT}_{self.name}"
+
+    @property
+    def workgroup_name(self) -> str:
+        """The Athena workgroup."""
+        return f"{PRODUCT}-{self.name}"
+
+    def feature_group_name(self, entity: str, version: str) -> str:
+        """The feature group of an entity; a new schema version is a new group, beside the old."""
+        return self.resource_name(f"{entity}-{version}")
+
+
+LOCAL = Environment(
+    name="local",
+    may_delete_data=True,
+    training=TrainingConfig(train_days=21, test_days=7),
+    monitoring=MonitoringConfig(engine="model_monitor"),
+)
+DEV = Environment(name="dev")
+PROD = replace(DEV, name="prod")
+
+ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
+    {environment.name: environment for environment in (LOCAL, DEV, PROD)}
+)
+
+
+def environment_named(name: str) -> Environment:
+    """The environment of that name.
+
+    Raises:
+        ValueError: If there is none; an unknown name never falls back to another environment.
+    """
+    try:
+        return ENVIRONMENTS[name]
+    except KeyError:
+        known = ", ".join(ENVIRONMENTS)
+        raise ValueError(
+            f"environment must be one of {known}, got {name}; "
+            "add its values to stacks/environments.py"
+        ) from None
