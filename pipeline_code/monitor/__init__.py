@@ -1,0 +1,1 @@
+"""The one analyzer of captured traffic, for both monitoring engines."""
