@@ -1,6 +1,7 @@
 """What every part of the local SageMaker shares: state, identity, events and credentials."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,7 @@ import botocore.session
 from local_aws import adapter
 from local_aws.sagemaker import arns
 from local_aws.sagemaker.store import Store
-
-ACCOUNT = "000000000000"
-REGION = "us-east-1"
+from local_aws.settings import ACCOUNT, REGION
 
 # Parsing a service model takes a tenth of a second; all sessions share what was loaded once.
 _LOADER = botocore.loaders.create_loader()
@@ -60,6 +59,8 @@ class Context:
         self.endpoint_url = endpoint_url
         self.account = ACCOUNT
         self.region = REGION
+        # Two jobs at once even on one processor, so that independent steps overlap.
+        self.job_slots = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
         self._dispatch: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
 
     @property

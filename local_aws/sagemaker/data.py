@@ -1,0 +1,152 @@
+"""Data of jobs between S3 and their private folders, moved with the job's own permissions."""
+
+import gzip
+import shutil
+import tarfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from local_aws.sagemaker.errors import validation
+
+_THREADS = 8
+
+
+class TransferError(Exception):
+    """An input could not be read or an output could not be written; the message is the job's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Folder:
+    """A place in S3 and the folder that goes with it.
+
+    Args:
+        uri: Object or prefix.
+        path: Folder on this machine.
+        key_id: KMS key that what is uploaded is encrypted with. If None, the bucket's default.
+    """
+
+    uri: str
+    path: Path
+    key_id: str | None = None
+
+
+def split(uri: str, field: str = "S3Uri") -> tuple[str, str]:
+    """Bucket and key of an S3 address."""
+    parts = urlsplit(uri, allow_fragments=False)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise validation(f"{field} must be an address like s3://bucket/prefix, got {uri}")
+    return parts.netloc, parts.path.lstrip("/")
+
+
+def download(client: Any, source: S3Folder) -> int:
+    """Copy the objects of a prefix into a folder; how many there were.
+
+    Raises:
+        TransferError: If there is none, or access is denied.
+    """
+    bucket, prefix = split(source.uri)
+    source.path.mkdir(parents=True, exist_ok=True)
+    try:
+        keys = list(_keys(client, bucket, prefix))
+        if not keys:
+            raise TransferError(
+                f'ClientError: No S3 objects found under S3 URL "{source.uri}" given in input '
+                "data source. Please ensure that the bucket exists in the selected region, that "
+                "objects exist under that S3 prefix, and that the role has permission to list it."
+            )
+        targets = [(key, source.path / _relative(key, prefix)) for key in keys]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(lambda target: _get(client, bucket, *target), targets))
+    except ClientError as error:
+        raise TransferError(f"ClientError: Failed to download {source.uri}: {error}") from error
+    return len(keys)
+
+
+def upload(client: Any, target: S3Folder) -> int:
+    """Copy the files of a folder below a prefix; how many there were.
+
+    Raises:
+        TransferError: If access is denied.
+    """
+    bucket, prefix = split(target.uri)
+    files = sorted(path for path in target.path.rglob("*") if path.is_file())
+    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+    targets = [(path, prefix + path.relative_to(target.path).as_posix()) for path in files]
+    try:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(lambda item: put_file(client, item[0], bucket, item[1], target), targets))
+    except ClientError as error:
+        raise TransferError(f"ClientError: Failed to upload {target.uri}: {error}") from error
+    return len(files)
+
+
+def put_file(client: Any, path: Path, bucket: str, key: str, target: S3Folder) -> None:
+    """Copy one file to S3, encrypted as its target asks."""
+    extra: dict[str, str] = {}
+    if target.key_id is not None:
+        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": target.key_id}
+    # put_object and not upload_file: boto3 wraps the latter's errors beyond recognition.
+    with path.open("rb") as body:
+        client.put_object(Bucket=bucket, Key=key, Body=body, **extra)
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """Write a `.tar.gz` of a folder's content that depends on that content only.
+
+    Equal models must have equal archives: no times, owners or directory order get in.
+    """
+    with (
+        archive.open("wb") as file,
+        gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for path in sorted(folder.rglob("*")):
+            tar.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=_anonymous)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Extract a `.tar.gz`; members that would leave the folder are refused."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive, "r:*") as tar:
+        tar.extractall(folder, filter="data")
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mtime = 0
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+    return member
+
+
+def _keys(client: Any, bucket: str, prefix: str) -> Iterator[str]:
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    if prefix in keys:  # the address names one object, not everything that begins like it
+        keys = [prefix]
+    return (key for key in keys if not key.endswith("/"))
+
+
+def _relative(key: str, prefix: str) -> str:
+    if prefix == "" or prefix.endswith("/"):
+        return key.removeprefix(prefix)
+    if key.startswith(f"{prefix}/"):
+        return key.removeprefix(f"{prefix}/")
+    # "train-" matches train-1.csv: the name is what follows the last folder of the prefix.
+    folder = PurePosixPath(prefix).parent.as_posix()
+    return key if folder == "." else key.removeprefix(f"{folder}/")
+
+
+def _get(client: Any, bucket: str, key: str, path: Path) -> None:
+    if ".." in path.parts:
+        raise TransferError(f"ClientError: the key {key} does not name a file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    body = client.get_object(Bucket=bucket, Key=key)["Body"]
+    with path.open("wb") as file:
+        shutil.copyfileobj(body, file, 1 << 20)
