@@ -1,0 +1,1 @@
+"""Fits one model on a window of feature rows; the entry point `train`."""

@@ -1,0 +1,139 @@
+"""Labelled feature rows as `features` writes them, checked before anything learns from them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline_code.common.exits import BadInput
+from pipeline_code.common.schema import data_files
+from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
+
+LABEL = "is_fraud"
+# Key of the Parquet metadata under which `features` names the schema that its rows follow.
+SCHEMA_VERSION_KEY = b"feature_schema_version"
+REQUIRED_COLUMNS = ("event_time", "customer_id", *FEATURE_NAMES, LABEL)
+MICROSECONDS_PER_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRows:
+    """Feature vectors with their labels, event times and customers.
+
+    FeatureRows.read(folder, "train").matrix()
+    """
+
+    table: pa.Table
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> "FeatureRows":
+        """Reads and checks all Parquet files below a folder.
+
+        Raises:
+            BadInput: No rows; a column is missing; another feature schema version; a label outside
+                {0, 1}; a value that is no finite number; no fraud, or nothing but fraud. `name` is
+                what the message calls the rows.
+        """
+        files = data_files(folder)
+        if not files:
+            raise BadInput(f"{name} must hold at least one Parquet file, got none; run `features`")
+        for file in files:
+            _check_schema(pq.read_schema(file), f"{name}/{file.relative_to(folder)}")
+        columns = list(REQUIRED_COLUMNS)
+        tables = [pq.read_table(file, columns=columns, partitioning=None) for file in files]
+        rows = cls(pa.concat_tables(tables, promote_options="permissive"))
+        rows.check(name)
+        return rows
+
+    def check(self, name: str) -> None:
+        """Raises BadInput if these rows could only make a silently bad model."""
+        if self.table.num_rows == 0:
+            raise BadInput(f"{name} must hold at least one row, got none; use a longer window")
+        for column in REQUIRED_COLUMNS:
+            if self.table[column].null_count:
+                raise BadInput(
+                    f"{name} column {column} must have a value in every row, "
+                    f"got {self.table[column].null_count} nulls"
+                )
+        _check_labels(self.table[LABEL].to_numpy(), name)
+        finite = np.isfinite(self.matrix())
+        if not finite.all():
+            row, column_index = (int(place) for place in np.argwhere(~finite)[0])
+            raise BadInput(
+                f"{name} column {FEATURE_NAMES[column_index]} must be finite, "
+                f"got {self.table[FEATURE_NAMES[column_index]][row].as_py()} in row {row}"
+            )
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def filter(self, mask: npt.NDArray[np.bool_]) -> "FeatureRows":
+        """The rows where the mask is true."""
+        return FeatureRows(self.table.filter(pa.array(mask)))
+
+    def matrix(self) -> npt.NDArray[np.float32]:
+        """One row per transaction, columns in the order of FEATURE_NAMES."""
+        matrix = np.empty((len(self), len(FEATURE_NAMES)), dtype=np.float32)
+        for place, name in enumerate(FEATURE_NAMES):
+            matrix[:, place] = self.table[name].to_numpy()
+        return matrix
+
+    def labels(self) -> npt.NDArray[np.int8]:
+        """1 for a fraud, 0 for none."""
+        return np.asarray(self.table[LABEL].to_numpy(), dtype=np.int8)
+
+    def customers(self) -> npt.NDArray[np.int64]:
+        """The customer of each row."""
+        return np.asarray(self.table["customer_id"].to_numpy(), dtype=np.int64)
+
+    def days(self) -> npt.NDArray[np.int64]:
+        """The event day of each row, counted from 1970-01-01 (UTC)."""
+        return self._microseconds() // MICROSECONDS_PER_DAY
+
+    def period(self) -> tuple[str, str]:
+        """ISO-8601 times of the oldest and the newest row."""
+        times = self._microseconds()
+        oldest, newest = (np.datetime64(int(time), "us") for time in (times.min(), times.max()))
+        return f"{oldest}Z", f"{newest}Z"
+
+    def _microseconds(self) -> npt.NDArray[np.int64]:
+        times = self.table["event_time"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+        return np.asarray(times.to_numpy(), dtype=np.int64)
+
+
+def _check_schema(schema: pa.Schema, name: str) -> None:
+    missing = [column for column in REQUIRED_COLUMNS if column not in schema.names]
+    if missing:
+        raise BadInput(f"{name} must have the columns {', '.join(missing)}, got none of that name")
+    version = (schema.metadata or {}).get(SCHEMA_VERSION_KEY)
+    if version is None or version.decode() != SCHEMA_VERSION:
+        got = "none" if version is None else version.decode()
+        raise BadInput(
+            f"{name} must have feature schema version {SCHEMA_VERSION}, got {got}; "
+            "compute the features again with this version of the code"
+        )
+    for column in (*FEATURE_NAMES, LABEL):
+        kind: Any = schema.field(column).type
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            raise BadInput(f"{name} column {column} must be a number, got {kind}")
+
+
+def _check_labels(labels: npt.NDArray[Any], name: str) -> None:
+    wrong = ~np.isin(labels, (0, 1))
+    if wrong.any():
+        raise BadInput(
+            f"{name} column {LABEL} must be 0 or 1, "
+            f"got {labels[wrong][0]} in row {int(wrong.argmax())}"
+        )
+    frauds = int(np.sum(labels == 1))
+    if frauds == 0:
+        raise BadInput(
+            f"{name} must hold at least one fraud, got none in {len(labels)} rows; "
+            "use a longer window or wait for reports"
+        )
+    if frauds == len(labels):
+        raise BadInput(f"{name} must hold a genuine transaction, got {frauds} frauds only")

@@ -1,0 +1,119 @@
+"""Fit, predict, save and load: one model, the same bytes every time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline_code.common.exits import BadInput
+from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
+from pipeline_code.train.model import Model, fit
+from pipeline_code.train.parameters import Parameters
+
+QUICK = Parameters(rounds=5, trees_per_round=2, max_depth=4)
+
+
+def training_rows(count: int = 3000) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(3)
+    rows = generator.random((count, len(FEATURE_NAMES)))
+    return rows, (rows[:, 0] + rows[:, 1] > 1.7).astype(np.int8)
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    rows, labels = training_rows()
+    return fit(rows, labels, parameters=QUICK, first_event="2018-08-01T00:00:00Z")
+
+
+def test_learns_what_there_is_to_learn(model: Model) -> None:
+    rows, labels = training_rows(4000)
+    scores = model.predict(rows[3000:])
+    assert scores[labels[3000:] == 1].min() > np.median(scores)
+
+
+def test_a_loaded_model_scores_bit_for_bit_the_same(model: Model, tmp_path: Path) -> None:
+    rows, _ = training_rows()
+    model.save(tmp_path)
+    loaded = Model.load(tmp_path)
+    assert loaded.metadata == model.metadata
+    np.testing.assert_array_equal(loaded.predict(rows), model.predict(rows))
+
+
+def test_a_row_scores_alone_as_it_scores_among_others(model: Model) -> None:
+    rows, _ = training_rows(200)
+    together = model.predict(rows)
+    alone = np.array([model.predict([row])[0] for row in rows])
+    np.testing.assert_array_equal(alone, together)
+
+
+def test_the_same_rows_give_the_same_bytes(model: Model, tmp_path: Path) -> None:
+    rows, labels = training_rows()
+    again = fit(rows, labels, parameters=QUICK, first_event="2018-08-01T00:00:00Z")
+    for folder, candidate in (("first", model), ("second", again)):
+        candidate.save(tmp_path / folder)
+    files = sorted(file.name for file in (tmp_path / "first").iterdir())
+    assert files == ["metadata.json", "model.ubj"]
+    for file in files:
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+
+
+def test_another_seed_gives_another_model(model: Model) -> None:
+    rows, labels = training_rows()
+    other = fit(
+        rows,
+        labels,
+        parameters=Parameters(rounds=5, trees_per_round=2, max_depth=4, seed=8),
+    )
+    assert (other.predict(rows) != model.predict(rows)).any()
+
+
+def test_metadata_says_what_the_model_is(model: Model) -> None:
+    assert model.metadata.feature_schema_version == SCHEMA_VERSION
+    assert model.metadata.feature_names == FEATURE_NAMES
+    assert model.metadata.hyperparameters["rounds"] == 5
+    assert model.metadata.train_rows == 3000
+    assert model.metadata.train_frauds == training_rows()[1].sum()
+    assert model.metadata.train_first_event == "2018-08-01T00:00:00Z"
+
+
+def test_another_schema_version_is_refused(model: Model) -> None:
+    with pytest.raises(BadInput, match=r"schema version must be v99, got v1; train it again"):
+        model.require_schema(version="v99")
+
+
+def test_other_feature_names_are_refused(model: Model) -> None:
+    with pytest.raises(BadInput, match="the model's features must be a, b, got amount_minor"):
+        model.require_schema(names=("a", "b"))
+
+
+def test_the_model_of_this_code_is_accepted(model: Model) -> None:
+    model.require_schema()
+
+
+@pytest.mark.parametrize("file", ["metadata.json", "model.ubj"])
+def test_a_missing_file_is_named(model: Model, tmp_path: Path, file: str) -> None:
+    model.save(tmp_path)
+    (tmp_path / file).unlink()
+    with pytest.raises(BadInput, match=f"must hold {file}, got none"):
+        Model.load(tmp_path)
+
+
+def test_a_damaged_booster_is_refused(model: Model, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    (tmp_path / "model.ubj").write_bytes(b"not a booster")
+    with pytest.raises(BadInput, match=r"model\.ubj must be a booster, got 13 bytes"):
+        Model.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"feature_names": 1}'])
+def test_damaged_metadata_is_refused(model: Model, tmp_path: Path, text: str) -> None:
+    model.save(tmp_path)
+    (tmp_path / "metadata.json").write_text(text)
+    with pytest.raises(BadInput, match="must be a model's metadata"):
+        Model.load(tmp_path)
+
+
+def test_an_unknown_algorithm_is_refused() -> None:
+    rows, labels = training_rows(10)
+    with pytest.raises(BadInput, match="algorithm must be one of xgboost, got oracle"):
+        fit(rows, labels, parameters=Parameters(algorithm="oracle"))
