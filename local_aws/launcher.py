@@ -20,7 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     layout = settings.Layout(root=options.state.resolve())
     layout.create()
-    connection = settings.open_connection(layout, options.port, os.getpid())
+    with layout.lock():
+        layout.clear_temporary()
+        serve(layout, options.port)
+
+
+def serve(layout: settings.Layout, port: int) -> None:
+    """Set ministack up for a state folder, extend it and serve."""
+    connection = settings.open_connection(layout, port, os.getpid())
     # ministack reads its settings when it is imported, so this comes before the adapter's import.
     os.environ.pop("AWS_SESSION_TOKEN", None)
     os.environ.pop("AWS_PROFILE", None)
@@ -30,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from local_aws import adapter, extensions  # noqa: PLC0415
 
     extensions.install(layout, connection)
-    adapter.serve(settings.HOST, options.port, checkpoint_seconds=settings.CHECKPOINT_SECONDS)
+    adapter.serve(settings.HOST, port, checkpoint_seconds=settings.CHECKPOINT_SECONDS)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Where the embedded AWS keeps what, and with which settings ministack runs."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -7,11 +8,13 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 HOST = "127.0.0.1"
-CHECKPOINT_SECONDS = 10.0
+DEFAULT_PORT = 4600
+CHECKPOINT_SECONDS = float(os.environ.get("FRAUDLOOP_CHECKPOINT_SECONDS", "10"))
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,12 +51,41 @@ class Layout:
         """ministack's state, one JSON document a service."""
         return self.root / "state"
 
+    @property
+    def server_log(self) -> Path:
+        return self.logs / "server.log"
+
+    def lock(self) -> IO[bytes]:
+        """Take the folder for this process until the file is closed or the process ends.
+
+        Raises:
+            BlockingIOError: If another process has it.
+        """
+        file = (self.root / "lock").open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return file
+
+    def is_ours(self) -> bool:
+        """Whether the folder holds an embedded AWS's state, or nothing at all."""
+        return self.connection.exists() or not any(self.root.iterdir())
+
+    def last_log_lines(self, count: int = 15) -> str:
+        """The end of the server's log, for error messages."""
+        try:
+            lines = self.server_log.read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            return "it wrote no log"
+        return f"{self.server_log} ends with:\n" + "\n".join(lines[-count:])
+
     def create(self) -> None:
-        """Make the folders; temporary files of an earlier run go."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(self.temporary, ignore_errors=True)
-        for folder in (self.logs, self.temporary, self.objects, self.services):
-            folder.mkdir(exist_ok=True)
+        """Make the folders."""
+        for folder in (self.root, self.logs, self.temporary, self.objects, self.services):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def clear_temporary(self) -> None:
+        """Delete what an earlier run left (ministack never deletes the code of its Lambdas)."""
+        shutil.rmtree(self.temporary)
+        self.temporary.mkdir()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,20 +124,50 @@ class Connection:
         temporary.replace(path)
 
 
+REQUIRED = {"port", "pid", "endpoint_url", "region", "access_key_id", "secret_access_key"}
+
+
+def read_connection(layout: Layout) -> dict[str, Any] | None:
+    """The connection document as last written, if there is one."""
+    try:
+        document: dict[str, Any] = json.loads(layout.connection.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return document if REQUIRED <= document.keys() else None
+
+
 def open_connection(layout: Layout, port: int, pid: int) -> Connection:
     """The connection of a server that is starting; credentials last as long as the state does."""
-    try:
-        known = json.loads(layout.connection.read_text())
-        key, secret = known["access_key_id"], known["secret_access_key"]
-    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+    known = read_connection(layout)
+    if known is None:
         key, secret = "AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
+    else:
+        key, secret = known["access_key_id"], known["secret_access_key"]
     return Connection(port=port, pid=pid, access_key_id=key, secret_access_key=secret)
+
+
+def client_environment(connection: Connection) -> dict[str, str]:
+    """What AWS SDKs and the CDK CLI need in their environment to use a server."""
+    return {
+        "AWS_ENDPOINT_URL": connection.endpoint_url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": connection.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": connection.secret_access_key,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # The user's own profiles must never reach the embedded AWS, nor its calls their account.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        # CDK's own custom resources are Node functions that expect the AWS SDK.
+        "NODE_PATH": str(PROJECT_ROOT / "node_modules"),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    }
 
 
 def server_environment(layout: Layout, connection: Connection) -> dict[str, str]:
     """The environment that ministack, and every Lambda and job it starts, runs with."""
-    return {
-        # ministack
+    return client_environment(connection) | {
         "GATEWAY_PORT": str(connection.port),
         "BIND_HOST": HOST,
         "AUTH": "true",
@@ -119,17 +181,4 @@ def server_environment(layout: Layout, connection: Connection) -> dict[str, str]
         "MINISTACK_REGION": REGION,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "TMPDIR": str(layout.temporary),
-        # CDK's own custom resources are Node functions that expect the AWS SDK.
-        "NODE_PATH": str(PROJECT_ROOT / "node_modules"),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "PYTHONPATH": str(PROJECT_ROOT),
-        # AWS SDKs
-        "AWS_ENDPOINT_URL": connection.endpoint_url,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": connection.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": connection.secret_access_key,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }

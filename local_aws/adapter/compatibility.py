@@ -91,8 +91,12 @@ def _problem(line: str) -> str | None:
         return path
     if not is_function:
         return None
+    stars: dict[object, str] = {
+        inspect.Parameter.VAR_POSITIONAL: "*",
+        inspect.Parameter.VAR_KEYWORD: "**",
+    }
     have = ", ".join(
-        {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "") + name
+        f"{stars.get(parameter.kind, '')}{name}"
         for name, parameter in inspect.signature(found).parameters.items()
     )
     wanted = parameters.removesuffix(")")

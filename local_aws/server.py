@@ -1,0 +1,241 @@
+"""Starts, stops and reaches an embedded AWS from other processes."""
+
+import contextlib
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+import psutil  # type: ignore[import-untyped]
+
+from local_aws import clients, settings
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+class EmbeddedAwsError(Exception):
+    """The embedded AWS cannot be started, stopped or reached."""
+
+
+class PortTakenError(EmbeddedAwsError):
+    """Another process listens on the port."""
+
+
+class StateInUseError(EmbeddedAwsError):
+    """Another embedded AWS runs with the same state folder."""
+
+
+class NotRunningError(EmbeddedAwsError):
+    """No embedded AWS runs with this state folder."""
+
+
+class EmbeddedAws:
+    """One embedded AWS: a server process and its state folder.
+
+    with EmbeddedAws(Path(".fraudloop")) as aws:
+        aws.session().client("s3").list_buckets()
+
+    Args:
+        state_dir: Folder that holds all state; made if absent.
+        port: Port on 127.0.0.1.
+    """
+
+    def __init__(self, state_dir: Path, port: int = settings.DEFAULT_PORT) -> None:
+        self.state_dir = state_dir.resolve()
+        self.port = port
+        self._layout = settings.Layout(root=self.state_dir)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> bool:
+        """Start the server and wait until it answers; does nothing if it already runs.
+
+        Returns:
+            Whether it was started by this call.
+
+        Raises:
+            StateInUseError: If it runs on another port.
+            PortTakenError: If another program has the port.
+            EmbeddedAwsError: If the server does not come up.
+        """
+        running = self._running()
+        if running is not None:
+            if running["port"] != self.port:
+                raise StateInUseError(
+                    f"port must be {running['port']}, got {self.port}; the embedded AWS of "
+                    f"{self.state_dir} already runs there as process {running['pid']}"
+                )
+            return False
+        self._refuse_taken_port()
+        self._layout.create()
+        log = self._layout.server_log
+        command = [sys.executable, "-m", "local_aws.launcher"]
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [*command, "--port", str(self.port), "--state", str(self.state_dir)],
+                cwd=settings.PROJECT_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._wait_until_healthy(process)
+        return True
+
+    def stop(self) -> bool:
+        """Stop the server in an orderly way, saving all state.
+
+        Returns:
+            Whether it was running.
+        """
+        running = self._running()
+        if running is None:
+            return False
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(running["pid"])
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_SECONDS)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_SECONDS)
+        return True
+
+    def wipe(self) -> None:
+        """Stop the server and delete all of its state.
+
+        Raises:
+            EmbeddedAwsError: If the folder holds something else than an embedded AWS's state.
+        """
+        self.stop()
+        if not self.state_dir.exists():
+            return
+        if not self._layout.is_ours():
+            raise EmbeddedAwsError(
+                f"state_dir must be a folder of the embedded AWS, got {self.state_dir}; "
+                "delete it by hand if nothing in it is needed"
+            )
+        shutil.rmtree(self.state_dir)
+
+    def connection(self) -> dict[str, Any]:
+        """What `embedded.json` says: port, pid, endpoint_url, region, account and credentials.
+
+        Raises:
+            NotRunningError: If the server does not run.
+        """
+        running = self._running()
+        if running is None:
+            raise NotRunningError(
+                f"the embedded AWS of {self.state_dir} does not run; start it with `fraudloop up`"
+            )
+        return running
+
+    def environment(self) -> dict[str, str]:
+        """This process's environment, changed so that AWS SDKs and the CDK CLI use the server."""
+        known = self.connection()
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("AWS_")
+        }
+        return environment | settings.client_environment(
+            settings.Connection(
+                port=known["port"],
+                pid=known["pid"],
+                access_key_id=known["access_key_id"],
+                secret_access_key=known["secret_access_key"],
+            )
+        )
+
+    def session(self) -> boto3.Session:
+        """A boto3 session whose clients talk to the server, whatever the environment says."""
+        return clients.endpoint_session(self.connection())
+
+    def _running(self) -> dict[str, Any] | None:
+        """The connection document if its process lives and is ours, not another with its pid."""
+        document = settings.read_connection(self._layout)
+        if document is None:
+            return None
+        try:
+            command = psutil.Process(document["pid"]).cmdline()
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            return None
+        ours = "local_aws.launcher" in command and str(self.state_dir) in command
+        return document if ours else None
+
+    def _refuse_taken_port(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.HOST, self.port))
+            except OSError as error:
+                raise PortTakenError(
+                    f"port must be free, got {self.port}, on which {_listener(self.port)} "
+                    "listens; stop that process or choose another port"
+                ) from error
+
+    def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise EmbeddedAwsError(
+                    f"the embedded AWS ended with code {process.returncode}: "
+                    f"{self._layout.last_log_lines()}"
+                )
+            document = settings.read_connection(self._layout)
+            if document is not None and document["pid"] == process.pid and _healthy(self.port):
+                return
+            time.sleep(0.05)
+        process.kill()
+        raise EmbeddedAwsError(
+            f"the embedded AWS did not answer on port {self.port} within {START_SECONDS:.0f} s: "
+            f"{self._layout.last_log_lines()}"
+        )
+
+
+def free_port() -> int:
+    """A port that no program listens on now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((settings.HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection(settings.HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/_ministack/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _listener(port: int) -> str:
+    """The process that listens on a port, as far as the system tells."""
+    for process in psutil.process_iter(["pid", "name", "cmdline"]):
+        try:
+            sockets = process.net_connections(kind="inet")
+        except psutil.Error:
+            continue
+        if any(s.status == psutil.CONN_LISTEN and s.laddr.port == port for s in sockets):
+            command = " ".join(process.info["cmdline"] or [process.info["name"]])
+            return f"process {process.info['pid']} ({command[:120]})"
+    return "a process of another user"

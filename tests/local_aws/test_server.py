@@ -1,0 +1,142 @@
+import os
+import signal
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.server import (
+    EmbeddedAws,
+    EmbeddedAwsError,
+    NotRunningError,
+    PortTakenError,
+    StateInUseError,
+    free_port,
+)
+from local_aws.settings import Connection
+
+
+@pytest.fixture
+def own_aws(tmp_path: Path) -> Iterator[EmbeddedAws]:
+    """A server that the test may stop and kill."""
+    aws = EmbeddedAws(tmp_path / "state", free_port())
+    yield aws
+    aws.stop()
+
+
+def remember(aws: EmbeddedAws) -> None:
+    session = aws.session()
+    session.client("ssm").put_parameter(Name="/kept", Value="yes", Type="String")
+    session.client("s3").create_bucket(Bucket="kept")
+    session.client("s3").put_object(Bucket="kept", Key="a/b.txt", Body=b"kept")
+    session.client("iam").create_role(
+        RoleName="kept", AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}'
+    )
+
+
+def assert_remembered(aws: EmbeddedAws) -> None:
+    session = aws.session()
+    assert session.client("ssm").get_parameter(Name="/kept")["Parameter"]["Value"] == "yes"
+    body = session.client("s3").get_object(Bucket="kept", Key="a/b.txt")["Body"].read()
+    assert body == b"kept"
+    assert session.client("iam").get_role(RoleName="kept")["Role"]["RoleName"] == "kept"
+
+
+def test_state_and_credentials_outlive_an_orderly_stop(own_aws: EmbeddedAws) -> None:
+    assert own_aws.start() is True
+    first = own_aws.connection()
+    remember(own_aws)
+    assert own_aws.stop() is True
+    assert own_aws.stop() is False
+    own_aws.start()
+    assert_remembered(own_aws)
+    assert own_aws.connection()["secret_access_key"] == first["secret_access_key"]
+
+
+def test_state_of_the_last_checkpoint_outlives_a_kill(
+    own_aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAUDLOOP_CHECKPOINT_SECONDS", "0.2")
+    own_aws.start()
+    remember(own_aws)
+    saved = own_aws.state_dir / "state" / "iam.json"
+    before = saved.stat().st_mtime_ns if saved.exists() else 0
+    while not saved.exists() or saved.stat().st_mtime_ns == before:
+        pass
+    server = psutil.Process(own_aws.connection()["pid"])
+    server.send_signal(signal.SIGKILL)
+    server.wait(10)
+    with pytest.raises(NotRunningError, match="fraudloop up"):
+        own_aws.connection()
+    own_aws.start()
+    assert_remembered(own_aws)
+
+
+def test_starting_twice_is_starting_once(embedded_aws: EmbeddedAws) -> None:
+    pid = embedded_aws.connection()["pid"]
+    assert embedded_aws.start() is False
+    assert embedded_aws.connection()["pid"] == pid
+
+
+def test_credentials_are_for_their_owner_only(embedded_aws: EmbeddedAws) -> None:
+    mode = (embedded_aws.state_dir / "embedded.json").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_one_state_folder_has_one_server(embedded_aws: EmbeddedAws) -> None:
+    other = EmbeddedAws(embedded_aws.state_dir, free_port())
+    with pytest.raises(StateInUseError, match=str(embedded_aws.port)):
+        other.start()
+
+
+def test_a_taken_port_names_who_has_it(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        aws = EmbeddedAws(tmp_path / "state", taken.getsockname()[1])
+        with pytest.raises(PortTakenError, match=rf"process {os.getpid()} \(.*pytest"):
+            aws.start()
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_stale_pid_of_another_program_is_not_ours(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    mine = Connection(port=1, pid=os.getpid(), access_key_id="a", secret_access_key="s")
+    mine.write(state / "embedded.json")
+    assert EmbeddedAws(state, 1).stop() is False
+
+
+def test_wipe_deletes_state_but_no_other_folder(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "embedded.json").write_text("{}")
+    EmbeddedAws(state, 1).wipe()
+    assert not state.exists()
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(EmbeddedAwsError, match="must be a folder of the embedded AWS"):
+        EmbeddedAws(tmp_path, 1).wipe()
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_the_environment_points_every_sdk_at_the_server(
+    embedded_aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    environment = embedded_aws.environment()
+    assert environment["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{embedded_aws.port}"
+    assert "AWS_PROFILE" not in environment
+    assert embedded_aws.session().client("sts").get_caller_identity()["Account"] == "000000000000"
+
+
+def test_a_wrong_secret_is_refused(embedded_aws: EmbeddedAws) -> None:
+    aws = embedded_aws.session()
+    user = aws.client("iam").create_user(UserName="mallory")["User"]["UserName"]
+    key = aws.client("iam").create_access_key(UserName=user)["AccessKey"]["AccessKeyId"]
+    forged = aws.client("sts", aws_access_key_id=key, aws_secret_access_key="guess")
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        forged.get_caller_identity()
