@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 __all__ = ["JobConfig", "TrainingConfig"]
@@ -51,6 +52,8 @@ class TrainingConfig:
         approval_status: Status of a registered model; `Approved` deploys it without a person.
         average_precision_floor: A model below it is never registered.
         champion_tolerance: How much average precision a challenger may lose to the champion.
+        hyperparameters: Passed to training as they are; those not named keep the script's
+            defaults.
         jobs: The compute that the jobs run on.
     """
 
@@ -59,6 +62,7 @@ class TrainingConfig:
     approval_status: str = "PendingManualApproval"
     average_precision_floor: float = 0.3
     champion_tolerance: float = 0.01
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
     jobs: JobConfig = field(default_factory=JobConfig)
 
     def __post_init__(self) -> None:

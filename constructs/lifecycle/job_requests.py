@@ -1,0 +1,121 @@
+"""SageMaker job requests for the project's one image, alike in encryption, isolation and limits.
+
+Values known only at deployment are placeholders such as `${KeyArn}`; whoever puts a definition
+into a template replaces them with `Fn::Sub`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+__all__ = ["IMAGE_URI", "KEY_ARN", "Compute", "entry_point", "processing_request", "s3_input"]
+
+IMAGE_URI: Final = "${ImageUri}"
+KEY_ARN: Final = "${KeyArn}"
+# SageMaker sets no region in a processing container; boto3 needs one.
+REGION_ENVIRONMENT: Final = {"AWS_REGION": "${AWS::Region}", "AWS_DEFAULT_REGION": "${AWS::Region}"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compute:
+    """One instance with an encrypted volume.
+
+    Attributes:
+        instance_type: A type, or a pipeline parameter that holds one.
+        volume_size_gib: Size of the volume.
+        max_runtime_minutes: The job is stopped after this time.
+    """
+
+    instance_type: Any
+    volume_size_gib: int
+    max_runtime_minutes: int
+
+
+def entry_point(entry: str) -> list[str]:
+    """The command of one of the image's entry points."""
+    return ["python", "-m", "pipeline_code", entry]
+
+
+def s3_input(name: str, uri: Any, local_path: str) -> dict[str, Any]:
+    """A processing input: all objects below a prefix, copied before the job starts."""
+    return {
+        "InputName": name,
+        "AppManaged": False,
+        "S3Input": {
+            "S3Uri": uri,
+            "LocalPath": local_path,
+            "S3DataType": "S3Prefix",
+            "S3InputMode": "File",
+            "S3DataDistributionType": "FullyReplicated",
+            "S3CompressionType": "None",
+        },
+    }
+
+
+def processing_request(
+    entry: str,
+    *,
+    role: str,
+    compute: Compute,
+    inputs: Sequence[dict[str, Any]],
+    outputs: Mapping[str, Any],
+    arguments: Sequence[Any] = (),
+    environment: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A processing job of one entry point.
+
+    Args:
+        entry: The image's entry point.
+        role: Placeholder of the role that the job runs as.
+        compute: The instance it runs on.
+        inputs: Made by `s3_input`.
+        outputs: Output name to S3 URI; the job leaves them below `/opt/ml/processing/output/`.
+        arguments: Command line of the entry point.
+        environment: Variables of a job that calls AWS. If omitted, the job is isolated from
+            every network: SageMaker itself moves the inputs and outputs.
+    """
+    specification: dict[str, Any] = {
+        "ImageUri": IMAGE_URI,
+        "ContainerEntrypoint": entry_point(entry),
+    }
+    if arguments:
+        specification["ContainerArguments"] = list(arguments)
+    request: dict[str, Any] = {
+        "AppSpecification": specification,
+        "RoleArn": role,
+        "ProcessingInputs": list(inputs),
+        "ProcessingOutputConfig": {
+            "KmsKeyId": KEY_ARN,
+            "Outputs": [_s3_output(name, uri) for name, uri in outputs.items()],
+        },
+        "ProcessingResources": {
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "InstanceType": compute.instance_type,
+                "VolumeSizeInGB": compute.volume_size_gib,
+                "VolumeKmsKeyId": KEY_ARN,
+            }
+        },
+        "NetworkConfig": {
+            "EnableInterContainerTrafficEncryption": True,
+            "EnableNetworkIsolation": environment is None,
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": compute.max_runtime_minutes * 60},
+    }
+    if environment is not None:
+        request["Environment"] = {**REGION_ENVIRONMENT, **environment}
+    return request
+
+
+def _s3_output(name: str, uri: Any) -> dict[str, Any]:
+    return {
+        "OutputName": name,
+        "AppManaged": False,
+        "S3Output": {
+            "S3Uri": uri,
+            "LocalPath": f"/opt/ml/processing/output/{name}",
+            "S3UploadMode": "EndOfJob",
+        },
+    }

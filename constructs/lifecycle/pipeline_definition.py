@@ -1,0 +1,317 @@
+"""The training pipeline's steps, and the definition document made of them.
+
+check -> features -> train -> evaluate -> gate -> register, or fail with the gate's reason; the
+monitoring baseline is computed from the training rows meanwhile.
+
+A cached step must not outlive what it was computed from. `DataVersion`, the fingerprint of the raw
+data, is therefore an argument of the steps that read raw data (the later ones read their outputs),
+and the image's tag is a hash of its code. `EvaluateModel` is never cached: it compares with the
+champion, and which model that is does not show in its arguments.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from lifecycle import sagemaker_sdk as sdk
+from lifecycle.job_requests import (
+    IMAGE_URI,
+    KEY_ARN,
+    Compute,
+    entry_point,
+    processing_request,
+    s3_input,
+)
+from pipeline_code.features.definitions import LABEL_DELAY, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from lifecycle.training_pipeline import TrainingConfig
+
+__all__ = ["PLACEHOLDERS", "training_definition"]
+
+PLACEHOLDERS: Final = (
+    "ArtifactsBucket",
+    "BaselineRoleArn",
+    "CheckRoleArn",
+    "CustomerFeatureGroup",
+    "EvaluationRoleArn",
+    "FeaturesBucket",
+    "FeaturesRoleArn",
+    "ImageUri",
+    "KeyArn",
+    "ModelPackageGroup",
+    "RawBucket",
+    "TerminalFeatureGroup",
+    "TrainingRoleArn",
+)
+REAL_TIME_INSTANCE_TYPES: Final = ["ml.c5.large", "ml.c5.xlarge", "ml.m5.large", "ml.m5.xlarge"]
+TRANSFORM_INSTANCE_TYPES: Final = ["ml.m5.large", "ml.m5.xlarge"]
+
+
+def training_definition(config: TrainingConfig) -> str:
+    """The definition document, with `${...}` for each of `PLACEHOLDERS`."""
+    steps = _TrainingSteps(config)
+    return sdk.compile_definition(steps.parameters, steps.all())
+
+
+class _TrainingSteps:
+    """Builds each step once, in the order in which they refer to each other."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self._config = config
+        self._parameters = _parameters(config)
+        self._check = self._check_data()
+        self._features = self._compute_features()
+        self._training = self._train_model()
+        self._baseline = self._compute_baseline()
+        self._report = sdk.PropertyFile("EvaluationReport", "evaluation", "evaluation.json")
+        self._evaluation = self._evaluate_model()
+
+    @property
+    def parameters(self) -> list[Any]:
+        """What a start of the pipeline may set."""
+        return list(self._parameters.values())
+
+    def all(self) -> list[Any]:
+        """Every step that is not inside the gate, and the gate."""
+        return [
+            self._check,
+            self._features,
+            self._training,
+            self._baseline,
+            self._evaluation,
+            self._gate(),
+        ]
+
+    def _compute(self, instance_parameter: str) -> Compute:
+        return Compute(
+            instance_type=self._parameters[instance_parameter],
+            volume_size_gib=self._config.jobs.volume_size_gib,
+            max_runtime_minutes=self._config.jobs.max_runtime_minutes,
+        )
+
+    def _processing(self, name: str, request: dict[str, Any], **options: Any) -> sdk.RequestStep:
+        return sdk.RequestStep(name, "Processing", request, **options)
+
+    def _raw(self, *tables: str) -> list[dict[str, Any]]:
+        root = self._parameters["RawDataUri"]
+        return [
+            _processing_input(table, sdk.Join(on="/", values=[root, table, ""])) for table in tables
+        ]
+
+    def _check_data(self) -> sdk.RequestStep:
+        request = processing_request(
+            "check",
+            role="${CheckRoleArn}",
+            compute=self._compute("ProcessingInstanceType"),
+            inputs=self._raw("transactions", "fraud_reports", "customers"),
+            outputs={"report": _execution_uri("${FeaturesBucket}", "check")},
+            arguments=["--data-version", self._parameters["DataVersion"]],
+        )
+        return self._processing("CheckData", request, cache_days=self._config.jobs.cache_days)
+
+    def _compute_features(self) -> sdk.RequestStep:
+        values = self._parameters
+        request = processing_request(
+            "features",
+            role="${FeaturesRoleArn}",
+            compute=self._compute("ProcessingInstanceType"),
+            inputs=self._raw("transactions", "fraud_reports"),
+            outputs={
+                name: _execution_uri("${FeaturesBucket}", "features", name)
+                for name in ("train", "test", "summary")
+            },
+            arguments=[
+                "--train-days",
+                values["TrainDays"].to_string(),
+                "--delay-days",
+                str(LABEL_DELAY.days),
+                "--test-days",
+                values["TestDays"].to_string(),
+                "--as-of",
+                values["AsOf"],
+                "--data-version",
+                values["DataVersion"],
+            ],
+            environment={
+                "CUSTOMER_FEATURE_GROUP": "${CustomerFeatureGroup}",
+                "TERMINAL_FEATURE_GROUP": "${TerminalFeatureGroup}",
+            },
+        )
+        return self._processing(
+            "ComputeFeatures",
+            request,
+            depends_on=[self._check],
+            cache_days=self._config.jobs.cache_days,
+        )
+
+    def _train_model(self) -> sdk.RequestStep:
+        source = {
+            "S3DataType": "S3Prefix",
+            "S3Uri": self._features.output_uri("train"),
+            "S3DataDistributionType": "FullyReplicated",
+        }
+        request = {
+            "AlgorithmSpecification": {
+                "TrainingImage": IMAGE_URI,
+                "TrainingInputMode": "File",
+                "ContainerEntrypoint": entry_point("train"),
+            },
+            "RoleArn": "${TrainingRoleArn}",
+            "InputDataConfig": [
+                {
+                    "ChannelName": "train",
+                    "ContentType": "application/x-parquet",
+                    "DataSource": {"S3DataSource": source},
+                }
+            ],
+            "OutputDataConfig": {
+                "S3OutputPath": "s3://${ArtifactsBucket}/models",
+                "KmsKeyId": KEY_ARN,
+            },
+            "ResourceConfig": {
+                "InstanceCount": 1,
+                "InstanceType": self._parameters["TrainingInstanceType"],
+                "VolumeSizeInGB": self._config.jobs.volume_size_gib,
+                "VolumeKmsKeyId": KEY_ARN,
+            },
+            "StoppingCondition": {
+                "MaxRuntimeInSeconds": self._config.jobs.max_runtime_minutes * 60
+            },
+            "EnableNetworkIsolation": True,
+            "EnableInterContainerTrafficEncryption": True,
+            # The profiler is Debugger's, which is closed to new customers.
+            "ProfilerConfig": {"DisableProfiler": True},
+        }
+        if self._config.hyperparameters:
+            request["HyperParameters"] = dict(self._config.hyperparameters)
+        return sdk.RequestStep(
+            "TrainModel", "Training", request, cache_days=self._config.jobs.cache_days
+        )
+
+    def _compute_baseline(self) -> sdk.RequestStep:
+        request = processing_request(
+            "monitor",
+            role="${BaselineRoleArn}",
+            compute=self._compute("ProcessingInstanceType"),
+            inputs=[_processing_input("train", self._features.output_uri("train"))],
+            outputs={"baseline": _execution_uri("${ArtifactsBucket}", "baseline")},
+            arguments=["--baseline"],
+        )
+        return self._processing("Baseline", request, cache_days=self._config.jobs.cache_days)
+
+    def _evaluate_model(self) -> sdk.RequestStep:
+        values = self._parameters
+        request = processing_request(
+            "evaluate",
+            role="${EvaluationRoleArn}",
+            compute=self._compute("ProcessingInstanceType"),
+            inputs=[
+                _processing_input("model", _model_data(self._training)),
+                _processing_input("train", self._features.output_uri("train")),
+                _processing_input("test", self._features.output_uri("test")),
+            ],
+            outputs={"evaluation": _execution_uri("${ArtifactsBucket}", "evaluation")},
+            arguments=[
+                "--average-precision-floor",
+                values["AveragePrecisionFloor"].to_string(),
+                "--champion-tolerance",
+                str(self._config.champion_tolerance),
+            ],
+            environment={"MODEL_PACKAGE_GROUP": "${ModelPackageGroup}"},
+        )
+        return self._processing("EvaluateModel", request, property_files=[self._report])
+
+    def _evaluated(self, path: str) -> Any:
+        return sdk.JsonGet(
+            step_name="EvaluateModel", property_file=self._report, json_path=f"gate.{path}"
+        )
+
+    def _gate(self) -> Any:
+        floor = sdk.ConditionGreaterThanOrEqualTo(
+            left=self._evaluated("average_precision"),
+            right=self._parameters["AveragePrecisionFloor"],
+        )
+        # A condition cannot negate a parameter, so the tolerance is fixed at deployment.
+        champion = sdk.ConditionGreaterThanOrEqualTo(
+            left=self._evaluated("champion_margin"), right=-self._config.champion_tolerance
+        )
+        refused = sdk.FailStep("RefuseModel", error_message=self._evaluated("reason"))
+        return sdk.ConditionStep(
+            "Gate",
+            conditions=[floor, champion],
+            if_steps=[self._register_model()],
+            else_steps=[refused],
+        )
+
+    def _register_model(self) -> sdk.RequestStep:
+        evaluation = _json_file(self._evaluation.output_uri("evaluation"), "evaluation.json")
+        baseline = self._baseline.output_uri("baseline")
+        data_quality = {
+            "Statistics": _json_file(baseline, "statistics.json"),
+            "Constraints": _json_file(baseline, "constraints.json"),
+        }
+        request = {
+            "ModelPackageGroupName": "${ModelPackageGroup}",
+            "ModelApprovalStatus": self._parameters["ApprovalStatus"],
+            "ModelMetrics": {
+                "ModelQuality": {"Statistics": evaluation},
+                "ModelDataQuality": data_quality,
+            },
+            "DriftCheckBaselines": {"ModelDataQuality": data_quality},
+            "CustomerMetadataProperties": {
+                "feature_schema_version": SCHEMA_VERSION,
+                "data_version": self._parameters["DataVersion"],
+                "trigger_reason": self._parameters["TriggerReason"],
+            },
+            "InferenceSpecification": {
+                "Containers": [{"Image": IMAGE_URI, "ModelDataUrl": _model_data(self._training)}],
+                "SupportedContentTypes": ["application/json", "text/csv"],
+                "SupportedResponseMIMETypes": ["application/json", "text/csv"],
+                "SupportedRealtimeInferenceInstanceTypes": REAL_TIME_INSTANCE_TYPES,
+                "SupportedTransformInstanceTypes": TRANSFORM_INSTANCE_TYPES,
+            },
+        }
+        return sdk.RequestStep("RegisterModel", "RegisterModel", request)
+
+
+def _parameters(config: TrainingConfig) -> dict[str, Any]:
+    declared = [
+        # No default: an execution that did not say which data it saw could be answered from cache.
+        sdk.ParameterString("DataVersion"),
+        sdk.ParameterString("RawDataUri", default_value="s3://${RawBucket}"),
+        sdk.ParameterString("AsOf", default_value="latest"),
+        sdk.ParameterInteger("TrainDays", default_value=config.train_days),
+        sdk.ParameterInteger("TestDays", default_value=config.test_days),
+        sdk.ParameterFloat("AveragePrecisionFloor", default_value=config.average_precision_floor),
+        sdk.ParameterString("ApprovalStatus", default_value=config.approval_status),
+        sdk.ParameterString("TriggerReason", default_value="manual"),
+        sdk.ParameterString(
+            "ProcessingInstanceType", default_value=config.jobs.processing_instance_type
+        ),
+        sdk.ParameterString(
+            "TrainingInstanceType", default_value=config.jobs.training_instance_type
+        ),
+    ]
+    return {parameter.name: parameter for parameter in declared}
+
+
+def _processing_input(name: str, uri: Any) -> dict[str, Any]:
+    return s3_input(name, uri, f"/opt/ml/processing/input/{name}")
+
+
+def _execution_uri(bucket: str, *parts: str) -> Any:
+    """Where an execution leaves a step's output: executions never overwrite each other."""
+    execution = sdk.ExecutionVariables.PIPELINE_EXECUTION_ID
+    return sdk.Join(on="/", values=[f"s3://{bucket}/executions", execution, *parts])
+
+
+def _model_data(training: sdk.RequestStep) -> Any:
+    return training.properties.ModelArtifacts.S3ModelArtifacts
+
+
+def _json_file(folder_uri: Any, name: str) -> dict[str, Any]:
+    return {
+        "ContentType": "application/json",
+        "S3Uri": sdk.Join(on="/", values=[folder_uri, name]),
+    }
