@@ -1,0 +1,1 @@
+"""The `fraudloop` command: the same verbs against AWS and the embedded AWS."""

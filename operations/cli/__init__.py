@@ -1,0 +1,15 @@
+"""The `fraudloop` command: one module of verbs for each thing they act on."""
+
+from operations.cli import data, demo, deployment, embedded, model, monitoring, quality, serving
+from operations.cli.verbs import app
+
+__all__ = ["app", "main"]
+
+# In the order in which a new user needs them, which is the order `--help` shows.
+for module in (embedded, deployment, data, model, serving, monitoring, quality, demo):
+    module.register(app)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app(prog_name="fraudloop")

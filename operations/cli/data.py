@@ -1,0 +1,65 @@
+"""Verbs for data: simulate, ingest."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pipeline_code.simulate.simulator import Drift, SimulationConfig, simulate_to
+
+from operations.cli.verbs import Json, on_target, plain
+from operations.console import show, table
+from operations.ingestion import ingest as land_and_fold
+from operations.target import Target
+
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day, UTC.")]
+OptionalDay = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day from which behaviour drifts.")
+]
+
+
+@plain
+def simulate(
+    output: Annotated[Path, typer.Argument(help="Folder to write; must not hold Parquet files.")],
+    start: Day = datetime(2025, 1, 1),
+    days: Annotated[int, typer.Option(min=1)] = 70,
+    customers: Annotated[int, typer.Option(min=1)] = 200,
+    terminals: Annotated[int, typer.Option(min=1)] = 400,
+    seed: Annotated[int, typer.Option(help="Same seed, same world, same bytes.")] = 7,
+    drift_start: OptionalDay = None,
+    drift_factor: Annotated[float, typer.Option(help="What drifted amounts are times.")] = 2.0,
+    json: Json = None,
+) -> None:
+    """Write simulated transactions, fraud reports and customers in the lake's layout."""
+    drift = None if drift_start is None else Drift(start=drift_start.date(), factor=drift_factor)
+    config = SimulationConfig(
+        start=start.date(),
+        days=days,
+        customers=customers,
+        terminals=terminals,
+        seed=seed,
+        drift=drift,
+    )
+    result = {"output": str(output), **simulate_to(output, config)}
+    show(result, json, table("Simulated", ["", ""], result.items()))
+
+
+@on_target
+def ingest(
+    target: Target,
+    path: Annotated[Path, typer.Argument(help="A Parquet or CSV file, or a simulated folder.")],
+    online: Annotated[
+        bool,
+        typer.Option(help="Also fold the events into the online store, as a stream would be."),
+    ] = False,
+    json: Json = None,
+) -> None:
+    """Check a file or folder and land it in the lake, partitioned by day; all of it or nothing."""
+    result = land_and_fold(target, path, online=online)
+    show(result, json, table("Ingested", ["", ""], result.items()))
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs to the command."""
+    app.command()(simulate)
+    app.command()(ingest)

@@ -1,0 +1,76 @@
+"""The verb that shows it all: demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local_aws.settings import DEFAULT_PORT
+from operations.cli.embedded import Port
+from operations.cli.verbs import Json, plain
+from operations.console import errors, people, show, table
+from operations.demo.run import Demo
+from operations.demo.story import Scale
+from operations.target import STATE_ROOT
+
+State = Annotated[
+    Path, typer.Option(help="Folder of the demo's own embedded AWS, wiped at the start.")
+]
+
+
+@plain
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(help="Play this transactions file instead of the simulator.")
+    ] = None,
+    customers: Annotated[int, typer.Option(help="Card holders to play.", min=50)] = 200,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the embedded AWS running afterwards.")
+    ] = False,
+    port: Port = DEFAULT_PORT,
+    state: State = STATE_ROOT / "demo",
+    json: Json = None,
+) -> None:
+    """Close the loop on this machine: deploy, train, approve, score, drift, retrain, redeploy."""
+    console = errors if json == "-" else people
+    scale = Scale(customers=customers)
+    with console.status("the demo begins") as status:
+        played = Demo(
+            state=state,
+            port=port,
+            scale=scale,
+            data=data,
+            progress=status.update,
+        )
+        failure = _play(played, keep=keep)
+    result = played.result
+    rows = [
+        (
+            stage["name"],
+            "yes" if stage["ok"] else "NO",
+            stage["evidence"],
+            f"{stage['seconds']:.1f}",
+        )
+        for stage in result["stages"]
+    ]
+    title = (
+        f"{result['seconds']:.0f} s, peak {result['peak_rss_mib']:.0f} MiB, "
+        f"{result['failed_requests']} failed requests, {len(result['model_versions'])} models"
+    )
+    show(result, json, table(title, ["stage", "happened", "evidence", "seconds"], rows))
+    if failure is not None:
+        raise failure
+
+
+def _play(played: Demo, *, keep: bool) -> Exception | None:
+    """Run the demo and hand back what stopped it, so that the table is always shown."""
+    try:
+        played.run(keep=keep)
+    except Exception as error:
+        return error
+    return None
+
+
+def register(app: typer.Typer) -> None:
+    """Add this verb to the command."""
+    app.command()(demo)

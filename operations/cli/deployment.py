@@ -1,0 +1,66 @@
+"""Verbs for the stacks: deploy, destroy."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from operations import registry, toolchain
+from operations.cli.verbs import Json, on_target
+from operations.console import show, table
+from operations.errors import OperationError
+from operations.status import stack_states
+from operations.target import Target
+
+Bootstrap = Annotated[
+    bool, typer.Option(help="First run `cdk bootstrap`, which an account needs once a region.")
+]
+
+
+@on_target
+def deploy(target: Target, bootstrap: Bootstrap = True, json: Json = None) -> None:
+    """Synthesize the environment's stacks and deploy them with the CDK CLI."""
+    with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
+        assembly = Path(folder) / "cdk.out"
+        toolchain.synthesize(target.environment, assembly)
+        if bootstrap:
+            toolchain.bootstrap(target)
+        toolchain.deploy(target, assembly)
+    states = stack_states(target)
+    result = {"environment": target.environment, "stacks": states, "outputs": target.outputs}
+    show(
+        result,
+        json,
+        table("Stacks", ["stack", "status"], states.items()),
+        table("Outputs", ["output", "value"], sorted(target.outputs.items())),
+    )
+
+
+@on_target
+def destroy(
+    target: Target,
+    yes: Annotated[str, typer.Option("--yes", help="Type the environment's name.")] = "",
+    json: Json = None,
+) -> None:
+    """Delete the environment's stacks; data is kept unless the environment may delete it."""
+    if yes != target.environment:
+        raise OperationError(
+            f"--yes must name the environment to destroy, got {yes!r}; "
+            f"repeat with --yes {target.environment}"
+        )
+    with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
+        assembly = Path(folder) / "cdk.out"
+        toolchain.synthesize(target.environment, assembly)
+        # CloudFormation refuses to delete a model package group that holds packages.
+        deleted = registry.delete_all(target)
+        toolchain.destroy(target, assembly)
+    states = stack_states(target)
+    result = {"environment": target.environment, "stacks": states, "model_packages": deleted}
+    show(result, json, table("Stacks", ["stack", "status"], states.items()))
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs to the command."""
+    app.command()(deploy)
+    app.command()(destroy)

@@ -1,0 +1,49 @@
+"""Verbs for the embedded AWS itself: up, down."""
+
+from typing import Annotated
+
+import typer
+
+from local_aws.server import EmbeddedAws
+from local_aws.settings import DEFAULT_PORT
+from operations.cli.verbs import Json, State, plain
+from operations.console import show, table
+from operations.target import DEFAULT_STATE
+
+Port = Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)]
+
+
+@plain
+def up(port: Port = DEFAULT_PORT, state: State = DEFAULT_STATE, json: Json = None) -> None:
+    """Start the embedded AWS, or say that it already runs."""
+    embedded = EmbeddedAws(state, port)
+    started = embedded.start()
+    found = embedded.connection()
+    result = {
+        "endpoint_url": found["endpoint_url"],
+        "pid": found["pid"],
+        "state": str(state),
+        "started": started,
+    }
+    show(result, json, table("Embedded AWS", ["", ""], result.items()))
+
+
+@plain
+def down(
+    wipe: Annotated[bool, typer.Option("--wipe", help="Also delete all that it holds.")] = False,
+    state: State = DEFAULT_STATE,
+    json: Json = None,
+) -> None:
+    """Stop the embedded AWS; its state stays for the next `up`, unless wiped."""
+    embedded = EmbeddedAws(state)
+    stopped = embedded.stop()
+    if wipe:
+        embedded.wipe()
+    result = {"state": str(state), "stopped": stopped, "wiped": wipe}
+    show(result, json, table("Embedded AWS", ["", ""], result.items()))
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs to the command."""
+    app.command()(up)
+    app.command()(down)

@@ -1,0 +1,86 @@
+"""Verbs for models: train, approve, reject."""
+
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from operations import executions, registry
+from operations.cli.verbs import Json, on_target
+from operations.console import errors, people, show, table
+from operations.executions import Execution
+from operations.target import Target
+
+Package = Annotated[str, typer.Argument(help="ARN, version number or latest.")]
+Reason = Annotated[str, typer.Option(help="Kept with the package.")]
+
+
+def steps_table(execution: Execution) -> object:
+    """A pipeline execution as it stands, one row a step."""
+    rows = [
+        (step.name, step.status, f"{step.seconds:.1f}", step.detail) for step in execution.steps
+    ]
+    title = f"{execution.name}: {execution.status}"
+    return table(title, ["step", "status", "seconds", "evidence"], rows)
+
+
+@on_target
+def train(
+    target: Target,
+    reason: Reason = "manual",
+    watch: Annotated[bool, typer.Option(help="Follow the execution to its end.")] = True,
+    json: Json = None,
+) -> None:
+    """Run the training pipeline on what is in the lake: check, features, train, gate, register."""
+    arn = executions.start(target, reason=reason)
+    if not watch:
+        show({"arn": arn}, json, table("Started", ["execution"], [[arn]]))
+        return
+    console = errors if json == "-" else people
+    with ExitStack() as stack:
+        live = stack.enter_context(Live(console=console)) if console.is_terminal else None
+        execution = executions.watch(
+            target,
+            arn,
+            on_change=lambda now: live.update(steps_table(now)) if live else None,  # type: ignore[arg-type]
+        )
+    tables = [] if live else [steps_table(execution)]
+    show(execution.as_dict(), json, *tables)  # type: ignore[arg-type]
+    executions.require_success(execution)
+
+
+@on_target
+def approve(
+    target: Target,
+    package: Package = "latest",
+    reason: Reason = "approved by hand",
+    wait: Annotated[bool, typer.Option(help="Wait until the endpoint serves it.")] = True,
+    json: Json = None,
+) -> None:
+    """Approve a model package; the deployed rule and Lambda put it behind the endpoint."""
+    arn = registry.approve(target, package, reason=reason)
+    result: dict[str, object] = {"model_package": arn, "decision": "Approved"}
+    if wait:
+        result["endpoint"] = registry.await_deployment(target, arn)
+    show(result, json, table("Approved", ["", ""], result.items()))
+
+
+@on_target
+def reject(
+    target: Target,
+    package: Package = "latest",
+    reason: Reason = "rejected by hand",
+    json: Json = None,
+) -> None:
+    """Reject a model package, so that it is never deployed."""
+    arn = registry.reject(target, package, reason=reason)
+    result = {"model_package": arn, "decision": "Rejected"}
+    show(result, json, table("Rejected", ["", ""], result.items()))
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs to the command."""
+    app.command()(train)
+    app.command()(approve)
+    app.command()(reject)

@@ -1,0 +1,44 @@
+"""How the verbs speak: tables for people on the terminal, JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+# Tables go to stderr when JSON goes to stdout, so that `--json - | jq` always works.
+people = Console()
+errors = Console(stderr=True)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table of text cells; numbers are the caller's to format."""
+    result = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        result.add_column(column, overflow="fold")
+    for row in rows:
+        result.add_row(*(str(cell) for cell in row))
+    return result
+
+
+def write_json(document: Mapping[str, Any], path: str) -> None:
+    """Write a result to a file, or to stdout for `-`."""
+    text = json.dumps(document, indent=2, default=str)
+    if path == "-":
+        sys.stdout.write(text + "\n")
+        return
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text + "\n")
+
+
+def show(document: Mapping[str, Any], json_path: str | None, *tables: Table) -> None:
+    """Print tables for people and, if asked, the document for programs."""
+    console = errors if json_path == "-" else people
+    for each in tables:
+        console.print(each)
+    if json_path is not None:
+        write_json(document, json_path)

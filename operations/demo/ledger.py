@@ -1,0 +1,94 @@
+"""What the demo did: every stage with its evidence and its seconds, and the memory it took."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+
+_SAMPLE_SECONDS = 0.25
+
+
+@dataclass
+class Stage:
+    """One stage; whoever carries it out fills in the evidence."""
+
+    name: str
+    ok: bool = False
+    seconds: float = 0.0
+    evidence: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "ok": self.ok,
+            "seconds": round(self.seconds, 2),
+            "evidence": self.evidence,
+        }
+
+
+@dataclass
+class Ledger:
+    """The stages so far, in order."""
+
+    stages: list[Stage] = field(default_factory=list)
+    failed_requests: int = 0
+    model_versions: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """Time a stage; it is ok unless its body raises."""
+        entry, begun = Stage(name), time.monotonic()
+        self.stages.append(entry)
+        try:
+            yield entry
+            entry.ok = True
+        except BaseException as error:
+            entry.evidence = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            entry.seconds = time.monotonic() - begun
+
+    def as_dict(self, *, seconds: float, peak_rss_mib: float) -> dict[str, Any]:
+        return {
+            "stages": [stage.as_dict() for stage in self.stages],
+            "failed_requests": self.failed_requests,
+            "model_versions": self.model_versions,
+            "seconds": round(seconds, 2),
+            "peak_rss_mib": round(peak_rss_mib, 1),
+        }
+
+
+class PeakMemory:
+    """Samples the resident memory of this process and all that it started, together."""
+
+    def __init__(self) -> None:
+        self.mib = 0.0
+        self._over = threading.Event()
+        self._sampler = threading.Thread(target=self._sample, daemon=True, name="peak-memory")
+
+    def __enter__(self) -> "PeakMemory":
+        self._sampler.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._sampler.join()
+
+    def _sample(self) -> None:
+        me = psutil.Process()
+        known: dict[int, psutil.Process] = {}
+        while not self._over.wait(_SAMPLE_SECONDS):
+            for process in [me, *me.children(recursive=True)]:
+                known.setdefault(process.pid, process)
+            self.mib = max(self.mib, sum(map(_resident, known.values())) / 2**20)
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0

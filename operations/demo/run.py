@@ -1,0 +1,221 @@
+"""Playing the demo: the stages in order, each left to the deployed templates to bring about."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from local_aws.server import EmbeddedAws
+from operations import drift, executions, lake, registry, toolchain
+from operations.demo.ledger import Ledger, PeakMemory, Stage
+from operations.demo.story import Scale, Story, from_file, simulated
+from operations.demo.traffic import Traffic
+from operations.errors import OperationError
+from operations.executions import Execution
+from operations.replay import replay
+from operations.scoring import requests_of
+from operations.target import Target, connect
+from pipeline_code.common.lake import Landing, write
+
+Progress = Callable[[str], None]
+
+
+class Demo:
+    """One run of the loop on an embedded AWS of its own.
+
+    Args:
+        state: Folder of the embedded AWS; what an earlier demo left there is wiped.
+        port: Port of the embedded AWS on 127.0.0.1.
+        scale: How much is played.
+        data: A transactions file to play instead of the simulator.
+        progress: Told in a line what happens now.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: Path,
+        port: int,
+        scale: Scale,
+        data: Path | None = None,
+        progress: Progress = lambda _: None,
+    ) -> None:
+        self.ledger = Ledger()
+        self._embedded = EmbeddedAws(state, port)
+        self._state, self._scale, self._data = state, scale, data
+        self._progress = progress
+        self._begun = time.monotonic()
+        self._memory = PeakMemory()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The demo's JSON document; see the README for its keys."""
+        seconds = time.monotonic() - self._begun
+        return self.ledger.as_dict(seconds=seconds, peak_rss_mib=self._memory.mib)
+
+    def run(self, *, keep: bool = False) -> None:
+        """Play every stage; the embedded AWS is stopped afterwards unless kept.
+
+        Raises:
+            Exception: What made a stage fail; the ledger holds the stages up to it.
+        """
+        self._begun = time.monotonic()
+        try:
+            with self._memory:
+                self._play()
+        finally:
+            if not keep:
+                self._embedded.stop()
+
+    def _play(self) -> None:
+        # The data and the templates do not need the embedded AWS: made while it boots.
+        with ThreadPoolExecutor(2) as pool:
+            story_job = pool.submit(self._tell)
+            assembly = self._state / "cdk.out"
+            with self.ledger.stage("start the embedded AWS") as stage:
+                self._start(stage)
+            synthesis = pool.submit(toolchain.synthesize, "local", assembly)
+            with self.ledger.stage("cdk bootstrap and cdk deploy --all") as stage:
+                target = self._deploy(stage, assembly, synthesis.result)
+            story = story_job.result()
+        with self.ledger.stage("ingest the history") as stage:
+            self._ingest(stage, target, story)
+        with self.ledger.stage("query it in Athena") as stage:
+            self._query(stage, target)
+        with self.ledger.stage("train, evaluate, gate, register") as stage:
+            first = self._train(stage, target)
+        with self.ledger.stage("approve; CloudFormation deploys") as stage:
+            self._approve(stage, target, first)
+        with self.ledger.stage("score a week, reports arriving") as stage:
+            self._score(stage, target, story, story.quiet, story.drift)
+        with self.ledger.stage("monitor: nothing found") as stage:
+            self._monitor(stage, target, expect_violations=False)
+        with self.ledger.stage("score a week that drifts") as stage:
+            self._score(stage, target, story, story.drift, story.end)
+        with self.ledger.stage("monitor: drift found") as stage:
+            self._monitor(stage, target, expect_violations=True)
+        with self.ledger.stage("event and Lambda retrain") as stage:
+            second = self._retrained(stage, target)
+        with self.ledger.stage("approve again; deployed under traffic") as stage:
+            self._replace(stage, target, story, second)
+
+    def _tell(self) -> Story:
+        if self._data is not None:
+            return from_file(self._data, self._scale)
+        return simulated(self._scale)
+
+    def _start(self, stage: Stage) -> None:
+        self._progress("starting the embedded AWS")
+        self._embedded.wipe()
+        self._embedded.start()
+        stage.evidence = self._embedded.connection()["endpoint_url"]
+
+    def _deploy(self, stage: Stage, assembly: Path, synthesized: Callable[[], None]) -> Target:
+        self._progress("cdk bootstrap")
+        target = connect("local", profile=None, region=None, state=self._state)
+        logs = self._state / "logs"
+        toolchain.bootstrap(target, log=logs / "cdk-bootstrap.log")
+        synthesized()
+        self._progress("cdk deploy --all")
+        toolchain.deploy(target, assembly, log=logs / "cdk-deploy.log")
+        stage.evidence = ", ".join(sorted(target.outputs))
+        return target
+
+    def _ingest(self, stage: Stage, target: Target, story: Story) -> None:
+        history = story.stream.between(story.start, story.quiet)
+        folder = self._state / "staging" / "history"
+        write(
+            Landing(
+                transactions=history.transactions,
+                fraud_reports=history.fraud_reports,
+                customers=story.customers,
+            ),
+            folder,
+        )
+        self._progress(f"ingesting {history.transactions.num_rows} transactions")
+        keys = lake.upload(target, folder)
+        stage.evidence = f"s3://{target.output('RawBucketName')}: {len(keys)} objects"
+
+    def _query(self, stage: Stage, target: Target) -> None:
+        self._progress("asking Athena")
+        answer = lake.query(
+            target,
+            "SELECT count(*) AS transactions, sum(amount_minor) / 100 AS amount, "
+            "(SELECT count(*) FROM fraud_reports) AS fraud_reports FROM transactions",
+        )
+        cells = zip(answer.columns, answer.rows[0], strict=True)
+        stage.evidence = ", ".join(f"{name} {value}" for name, value in cells)
+
+    def _train(self, stage: Stage, target: Target) -> str:
+        arn = executions.start(target, reason="demo")
+        execution = executions.watch(target, arn, on_change=self._show, poll_seconds=0.5)
+        return self._registered(stage, execution)
+
+    def _registered(self, stage: Stage, execution: Execution) -> str:
+        package = executions.require_success(execution).model_package
+        if package is None:
+            raise OperationError(f"execution {execution.name} registered no model package")
+        self.ledger.model_versions.append(package)
+        stage.evidence = f"{execution.arn} -> {package}"
+        return package
+
+    def _show(self, execution: Execution) -> None:
+        steps = ", ".join(f"{step.name} {step.status.lower()}" for step in execution.steps)
+        self._progress(f"{execution.name}: {steps}")
+
+    def _approve(self, stage: Stage, target: Target, package: str) -> None:
+        self._progress(f"approving {package}")
+        registry.approve(target, package, reason="demo: beats the floor")
+        stage.evidence = registry.await_deployment(target, package)
+
+    def _score(self, stage: Stage, target: Target, story: Story, start: Any, end: Any) -> None:
+        scored = replay(
+            target,
+            story.stream,
+            start,
+            end,
+            staging=self._state / "staging",
+            on_day=lambda day, done: self._progress(f"{day:%Y-%m-%d}: {len(done.scores)} scored"),
+        )
+        self.ledger.failed_requests += len(scored.failures)
+        if scored.failures:
+            raise OperationError(f"{len(scored.failures)} requests failed: {scored.failures[0]}")
+        stage.evidence = f"{len(scored.scores)} requests answered by {set(scored.model_versions)}"
+
+    def _monitor(self, stage: Stage, target: Target, *, expect_violations: bool) -> None:
+        self._progress("running the monitor")
+        finding = drift.run_now(target)
+        features = sorted({item["feature_name"] for item in finding.violations})
+        if bool(features) is not expect_violations:
+            raise OperationError(f"monitor found {finding.violations or 'nothing'}")
+        stage.evidence = f"{finding.report} {', '.join(features) or 'no violation'}"
+
+    def _retrained(self, stage: Stage, target: Target, *, timeout_seconds: float = 120.0) -> str:
+        """Wait for the execution that the deployed rule and Lambda started."""
+        self._progress("waiting for the retraining Lambda")
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            for item in executions.recent(target, limit=5):
+                if item.get("PipelineExecutionDisplayName", "").startswith("retrain-"):
+                    arn = item["PipelineExecutionArn"]
+                    done = executions.watch(target, arn, on_change=self._show, poll_seconds=0.5)
+                    return self._registered(stage, done)
+            time.sleep(0.5)
+        raise OperationError(f"no retraining began within {timeout_seconds:.0f} s of the violation")
+
+    def _replace(self, stage: Stage, target: Target, story: Story, package: str) -> None:
+        self._progress(f"approving {package}")
+        recent = story.stream.between(story.drift, story.end).transactions
+        with Traffic(target, list(requests_of(recent.slice(0, 200)))) as traffic:
+            registry.approve(target, package, reason="demo: retrained after drift")
+            endpoint = registry.await_deployment(target, package)
+            before = len(traffic.scored.scores)
+            while len(traffic.scored.scores) < before + 20 and not traffic.scored.failures:
+                time.sleep(0.1)
+        failures = traffic.scored.failures
+        self.ledger.failed_requests += len(failures)
+        versions = traffic.scored.model_versions
+        if failures or package not in versions:
+            raise OperationError(f"{len(failures)} failed requests, answers by {versions}")
+        stage.evidence = f"{endpoint}: {len(traffic.scored.scores)} requests, 0 failed"

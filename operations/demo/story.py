@@ -1,0 +1,116 @@
+"""The data that the demo plays: a history, a quiet week and a week that drifts."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pipeline_code.simulate.simulator import Drift, SimulationConfig, simulate
+
+from operations.errors import OperationError
+from operations.replay import Stream
+from pipeline_code.common.landing import prepare
+
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much the demo plays.
+
+    Attributes:
+        history_days: Days before the first scored week; features look back 38 days, and the
+            training and test windows with the labels' delay take 28 more.
+        scored_days: Length of the quiet and of the drifting period.
+        customers: Card holders, of the simulation or taken from the file.
+        drift_factor: What the amounts of the drifting period are multiplied by.
+    """
+
+    history_days: int = 70
+    scored_days: int = 7
+    customers: int = 200
+    drift_factor: float = 2.0
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Story:
+    """Events, and where the periods meet: history | quiet | drift."""
+
+    stream: Stream
+    customers: pa.Table
+    start: datetime
+    quiet: datetime
+    drift: datetime
+    end: datetime
+
+
+def simulated(scale: Scale) -> Story:
+    """A story from the project's own simulator."""
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    quiet = start + timedelta(days=scale.history_days)
+    drift = quiet + timedelta(days=scale.scored_days)
+    end = drift + timedelta(days=scale.scored_days)
+    world = simulate(
+        SimulationConfig(
+            start=start.date(),
+            days=(end - start).days,
+            customers=scale.customers,
+            terminals=2 * scale.customers,
+            seed=scale.seed,
+            drift=Drift(start=drift.date(), factor=scale.drift_factor),
+        )
+    )
+    stream = Stream(world.transactions, world.fraud_reports)
+    return Story(stream, world.customers, start, quiet, drift, end)
+
+
+def from_file(file: Path, scale: Scale) -> Story:
+    """A story from the last days of a file, for some of its customers with all they did.
+
+    The file's last days are real; the drift is put into them by multiplying their amounts.
+
+    Raises:
+        OperationError: If the file spans fewer days than the story needs.
+    """
+    landing = prepare(file)
+    transactions, reports = landing.transactions, landing.fraud_reports
+    last = pc.max(transactions["event_time"]).as_py()
+    end = last.replace(hour=0, minute=0, second=0, microsecond=0)
+    drift = end - timedelta(days=scale.scored_days)
+    quiet = drift - timedelta(days=scale.scored_days)
+    start = quiet - timedelta(days=scale.history_days)
+    first = pc.min(transactions["event_time"]).as_py()
+    if first > start:
+        raise OperationError(
+            f"file must span {(end - start).days} days, got {(last - first).days} in {file}; "
+            "give a longer history"
+        )
+    chosen = _some_customers(transactions, scale)
+    stream = Stream(
+        _of_customers(transactions, chosen).sort_by("event_time"), _of_customers(reports, chosen)
+    ).between(start, end)
+    stream = Stream(_inflate(stream.transactions, drift, scale.drift_factor), stream.fraud_reports)
+    return Story(stream, pa.table({"customer_id": chosen}), start, quiet, drift, end)
+
+
+def _some_customers(transactions: pa.Table, scale: Scale) -> pa.Array:
+    everyone = np.unique(transactions["customer_id"].to_numpy())
+    count = min(scale.customers, len(everyone))
+    chosen = np.random.default_rng(scale.seed).choice(everyone, count, replace=False)
+    return pa.array(np.sort(chosen), pa.int64())
+
+
+def _of_customers(table: pa.Table, chosen: pa.Array) -> pa.Table:
+    return table.filter(pc.is_in(table["customer_id"], value_set=chosen))
+
+
+def _inflate(transactions: pa.Table, since: datetime, factor: float) -> pa.Table:
+    amounts = transactions["amount_minor"].to_numpy().copy()
+    times = transactions["event_time"]
+    late = pc.greater_equal(times, pa.scalar(since, times.type)).to_numpy()
+    amounts[late] = np.rint(amounts[late] * factor).astype(np.int64)
+    index = transactions.schema.get_field_index("amount_minor")
+    return transactions.set_column(index, "amount_minor", pa.array(amounts, pa.int64()))

@@ -1,0 +1,164 @@
+"""Starting the training pipeline and watching it run."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from operations.errors import OperationError
+from operations.lake import data_version
+from operations.target import Target
+
+_FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a pipeline execution as it stands."""
+
+    name: str
+    status: str
+    seconds: float
+    detail: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "status": self.status,
+            "seconds": self.seconds,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One pipeline execution as it stands."""
+
+    arn: str
+    name: str
+    status: str
+    failure_reason: str = ""
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def finished(self) -> bool:
+        return self.status in _FINAL
+
+    @property
+    def model_package(self) -> str | None:
+        """ARN of the model package that the execution registered, if it did."""
+        for step in self.steps:
+            if ":model-package/" in step.detail:
+                return step.detail
+        return None
+
+    def explain(self) -> str:
+        """Why it did not succeed, in the words of the steps that failed."""
+        failed = [f"{step.name}: {step.detail}" for step in self.steps if step.status == "Failed"]
+        return "; ".join(failed) or self.failure_reason or self.status
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "arn": self.arn,
+            "name": self.name,
+            "status": self.status,
+            "failure_reason": self.failure_reason,
+            "steps": [step.as_dict() for step in self.steps],
+            "model_package": self.model_package,
+        }
+
+
+def start(target: Target, *, reason: str, parameters: dict[str, str] | None = None) -> str:
+    """Start the training pipeline on the data that is in the lake now; returns the execution's ARN.
+
+    Raises:
+        OperationError: If the lake holds no transactions.
+    """
+    version = data_version(target)
+    given = {"DataVersion": version, "TriggerReason": reason, **(parameters or {})}
+    arn: str = target.client("sagemaker").start_pipeline_execution(
+        PipelineName=target.output("TrainingPipelineName"),
+        PipelineExecutionDisplayName=f"manual-{version[:12]}",
+        PipelineParameters=[{"Name": name, "Value": value} for name, value in given.items()],
+    )["PipelineExecutionArn"]
+    return arn
+
+
+def describe(target: Target, arn: str) -> Execution:
+    """An execution with its steps in the order in which they began."""
+    sagemaker = target.client("sagemaker")
+    execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+    pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
+        PipelineExecutionArn=arn, SortOrder="Ascending"
+    )
+    steps = [_step(item) for page in pages for item in page["PipelineExecutionSteps"]]
+    return Execution(
+        arn=arn,
+        name=execution.get("PipelineExecutionDisplayName", arn.rsplit("/", 1)[-1]),
+        status=execution["PipelineExecutionStatus"],
+        failure_reason=execution.get("FailureReason", ""),
+        steps=steps,
+    )
+
+
+def watch(
+    target: Target,
+    arn: str,
+    *,
+    on_change: Callable[[Execution], None] = lambda _: None,
+    poll_seconds: float = 1.0,
+) -> Execution:
+    """Follow an execution to its end, reporting every state that differs from the last."""
+    last: Execution | None = None
+    while True:
+        current = describe(target, arn)
+        if current != last:
+            on_change(current)
+            last = current
+        if current.finished:
+            return current
+        time.sleep(poll_seconds)
+
+
+def recent(target: Target, *, limit: int = 10) -> list[dict[str, Any]]:
+    """Summaries of the newest executions of the training pipeline, newest first."""
+    summaries: list[dict[str, Any]] = target.client("sagemaker").list_pipeline_executions(
+        PipelineName=target.output("TrainingPipelineName"),
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=limit,
+    )["PipelineExecutionSummaries"]
+    return summaries
+
+
+def require_success(execution: Execution) -> Execution:
+    """Return the execution if it succeeded.
+
+    Raises:
+        OperationError: With the failed steps' own reasons, if it did not.
+    """
+    if execution.status != "Succeeded":
+        raise OperationError(f"pipeline execution {execution.name} failed: {execution.explain()}")
+    return execution
+
+
+def _step(item: dict[str, Any]) -> Step:
+    begun, ended = item.get("StartTime"), item.get("EndTime")
+    return Step(
+        name=item["StepName"],
+        status=item["StepStatus"],
+        seconds=(ended - begun).total_seconds() if begun and ended else 0.0,
+        detail=item.get("FailureReason") or _evidence(item),
+    )
+
+
+def _evidence(item: dict[str, Any]) -> str:
+    """What a step left behind: the ARN of its job, package or execution, or its condition."""
+    source = item.get("CacheHitResult", {}).get("SourcePipelineExecutionArn")
+    if source:
+        return f"cached from {source}"
+    for value in item.get("Metadata", {}).values():
+        for key in ("Arn", "Outcome", "ErrorMessage"):
+            if key in value:
+                return str(value[key])
+    return ""

@@ -1,0 +1,104 @@
+"""Where a verb acts: an environment in an AWS account, or the embedded AWS."""
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local_aws.server import EmbeddedAws
+from operations.errors import OperationError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+STATE_ROOT = PROJECT_ROOT / ".fraudloop"
+DEFAULT_STATE = STATE_ROOT / "local"
+STACKS = ("data-lake", "feature-store", "training", "serving", "monitoring", "retraining")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One deployed environment and the credentials to reach it.
+
+    Args:
+        environment: Name of the environment, one of `stacks.environments`.
+        session: Credentials and region; made by `connect`.
+        variables: What a child process (the CDK CLI) needs to reach the same place.
+    """
+
+    environment: str
+    session: boto3.Session
+    variables: dict[str, str] = field(repr=False)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with standard retries; one per call, since clients are cheap to reuse."""
+        config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
+        return self.session.client(service, config=config)
+
+    def stack_name(self, stage: str) -> str:
+        """The CloudFormation stack of a stage, such as `fraudloop-local-serving`."""
+        return f"fraudloop-{self.environment}-{stage}"
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """Every output of the environment's stacks, by key.
+
+        Raises:
+            OperationError: If the environment is not deployed.
+        """
+        cloudformation, found = self.client("cloudformation"), {}
+        for stage in STACKS:
+            try:
+                stack = cloudformation.describe_stacks(StackName=self.stack_name(stage))["Stacks"][
+                    0
+                ]
+            except ClientError as error:
+                if "does not exist" not in str(error):
+                    raise
+                continue
+            for output in stack.get("Outputs", []):
+                found[output["OutputKey"]] = output["OutputValue"]
+        if not found:
+            raise OperationError(
+                f"environment must be deployed, got no stack of {self.environment!r} in "
+                f"{self.session.region_name}; run `fraudloop deploy` first"
+            )
+        return found
+
+    def output(self, key: str) -> str:
+        """One stack output.
+
+        Raises:
+            OperationError: If no deployed stack has it.
+        """
+        try:
+            return self.outputs[key]
+        except KeyError:
+            raise OperationError(
+                f"stack output {key} must exist, got only {', '.join(sorted(self.outputs))}; "
+                "run `fraudloop deploy` to bring the stacks up to date"
+            ) from None
+
+
+def connect(environment: str, *, profile: str | None, region: str | None, state: Path) -> Target:
+    """The target of a verb: the running embedded AWS for `local`, else an AWS account.
+
+    Raises:
+        EmbeddedAwsError: If the embedded AWS is not running.
+        OperationError: If no region is known.
+    """
+    if environment == "local":
+        embedded = EmbeddedAws(state)
+        return Target(environment, embedded.session(), embedded.environment())
+    session = boto3.Session(profile_name=profile, region_name=region)
+    if session.region_name is None:
+        raise OperationError(
+            "region must be known, got none; give --region or set it in the profile"
+        )
+    variables = {**os.environ, "AWS_REGION": session.region_name}
+    if profile is not None:
+        variables["AWS_PROFILE"] = profile
+    return Target(environment, session, variables)

@@ -1,0 +1,79 @@
+"""The CDK CLI, run from the project's own node_modules with the project's own Node."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from operations.errors import OperationError
+from operations.target import PROJECT_ROOT, Target
+
+CDK = PROJECT_ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+
+
+def synthesize(environment: str, assembly: Path) -> None:
+    """Write one environment's cloud assembly to a folder; needs no credentials and no network.
+
+    Raises:
+        OperationError: If synthesis fails; the message ends with what the app printed.
+    """
+    arguments = ["synth", "--quiet", "--context", f"environment={environment}"]
+    cdk([*arguments, "--output", str(assembly)], os.environ)
+
+
+def cdk(arguments: Sequence[str], variables: Mapping[str, str], *, log: Path | None = None) -> str:
+    """Run the CDK CLI and return what it printed.
+
+    Raises:
+        OperationError: If the CLI is not installed or exits non-zero.
+    """
+    if not CDK.exists():
+        raise OperationError(
+            f"the CDK CLI must be installed, got no {CDK.name}; run `make install`"
+        )
+    # Telemetry and the notices would reach for the internet, which a deployment must not need.
+    command = [_node(), str(CDK), *arguments, "--no-notices", "--no-version-reporting"]
+    done = subprocess.run(
+        command,
+        cwd=PROJECT_ROOT,
+        env={**variables, "CDK_DISABLE_CLI_TELEMETRY": "true", "CI": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(done.stdout + done.stderr)
+    if done.returncode != 0:
+        raise OperationError(f"cdk {arguments[0]} failed:\n{_tail(done)}")
+    return done.stdout
+
+
+def bootstrap(target: Target, *, log: Path | None = None) -> None:
+    """Run `cdk bootstrap` for the account and region that the target's credentials belong to."""
+    account = target.client("sts").get_caller_identity()["Account"]
+    place = f"aws://{account}/{target.session.region_name}"
+    cdk(["bootstrap", place, "--app", ""], target.variables, log=log)
+
+
+def deploy(target: Target, assembly: Path, *, log: Path | None = None) -> None:
+    """Deploy every stack of a synthesized assembly, independent ones side by side."""
+    arguments = ["deploy", "--all", "--app", str(assembly), "--require-approval", "never"]
+    arguments += ["--concurrency", "4", "--method", "direct"]
+    cdk([*arguments, "--output", str(assembly)], target.variables, log=log)
+
+
+def destroy(target: Target, assembly: Path, *, log: Path | None = None) -> None:
+    """Delete every stack of an assembly, the last deployed first."""
+    cdk(["destroy", "--all", "--force", "--app", str(assembly)], target.variables, log=log)
+
+
+def _node() -> str:
+    """Node from the virtual environment's wheel, so that a fresh machine needs none."""
+    bundled = Path(sys.executable).with_name("node")
+    return str(bundled) if bundled.exists() else "node"
+
+
+def _tail(done: "subprocess.CompletedProcess[str]", lines: int = 40) -> str:
+    return "\n".join((done.stdout + done.stderr).splitlines()[-lines:])
