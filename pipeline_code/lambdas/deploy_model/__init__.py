@@ -1,0 +1,1 @@
+"""Deploys an approved model package through CloudFormation."""

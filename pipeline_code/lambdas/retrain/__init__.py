@@ -1,0 +1,1 @@
+"""Starts the training pipeline when the monitors ask for it."""

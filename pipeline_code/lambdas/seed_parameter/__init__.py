@@ -1,0 +1,1 @@
+"""Creates the parameter that names the approved model, and never resets it."""
