@@ -1,0 +1,257 @@
+"""Runs jobs: inputs from S3, a container's process, outputs to S3, each with the job's role.
+
+Processing and training jobs differ in their plans only; `Runner` runs either, a thread a job.
+"""
+
+import json
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+
+from local_aws.sagemaker import containers, data
+from local_aws.sagemaker.context import Context
+from local_aws.sagemaker.errors import ServiceError
+from local_aws.sagemaker.logs import LogStream
+
+_LONGEST_MESSAGE = 1024
+_POLL_SECONDS = 0.05
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One job, ready to run.
+
+    Args:
+        name: The job's name.
+        root: Its `/opt/ml`.
+        role_arn: Whose permissions it has.
+        arguments: The process's command line.
+        variables: Its environment, beside what every container gets.
+        inputs: What is downloaded before it starts.
+        outputs: What is uploaded after it has succeeded.
+        files: JSON documents written below the root beforehand, by path.
+        message: Path below the root where it leaves its message.
+        log_group: Where its output goes.
+        max_seconds: How long it may run.
+        isolated: Whether it has network isolation.
+        package: Called after success, before the upload.
+    """
+
+    name: str
+    root: Path
+    role_arn: str
+    arguments: Sequence[str]
+    variables: dict[str, str]
+    inputs: Sequence[data.S3Folder]
+    outputs: Sequence[data.S3Folder]
+    files: dict[str, Any]
+    message: str
+    log_group: str
+    max_seconds: float
+    isolated: bool = False
+    package: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a job ended.
+
+    Args:
+        status: `Completed`, `Failed` or `Stopped`.
+        exit_message: What it left as its message, if anything.
+        failure_reason: Why it failed; None if it did not.
+        timed_out: Whether it was stopped because it ran for too long.
+        log: Its last lines.
+    """
+
+    status: str
+    exit_message: str | None = None
+    failure_reason: str | None = None
+    timed_out: bool = False
+    log: Sequence[str] = field(default_factory=list)
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
+    """The job was asked to stop."""
+
+
+class Runner:
+    """Runs the jobs of one kind in threads.
+
+    Args:
+        context: Shared state; its `job_slots` bound how many run at once.
+        kind: Such as `processing`; names folders and threads.
+    """
+
+    def __init__(self, context: Context, kind: str) -> None:
+        self._context = context
+        self._kind = kind
+        self._running: dict[str, _Run] = {}
+        self._lock = threading.Lock()
+
+    def root(self, name: str) -> Path:
+        """The private folder of a job."""
+        return containers.make_root(self._context, f"{self._kind}-{name}")
+
+    def start(
+        self, plan: Plan, on_phase: Callable[[str], None], on_end: Callable[[Outcome], None]
+    ) -> None:
+        """Start a job.
+
+        Args:
+            plan: The job.
+            on_phase: Called with `Downloading`, `Running` and `Uploading` as it gets there.
+            on_end: Called once, in whichever way it ends.
+        """
+        run = _Run(self._context, plan, on_phase)
+
+        def work() -> None:
+            outcome = run.execute()
+            with self._lock:
+                self._running.pop(plan.name, None)
+            try:
+                on_end(outcome)
+            finally:
+                run.ended.set()
+
+        with self._lock:
+            self._running[plan.name] = run
+        threading.Thread(target=work, daemon=True, name=f"{self._kind}-{plan.name}").start()
+
+    def stop(self, name: str) -> bool:
+        """Ask a job to stop; False if it does not run."""
+        with self._lock:
+            run = self._running.get(name)
+        if run is None:
+            return False
+        run.stopping.set()
+        return True
+
+    def shutdown(self) -> None:
+        """Stop all jobs and wait until their processes are gone."""
+        with self._lock:
+            runs = list(self._running.values())
+        for run in runs:
+            run.grace_seconds = 1.0
+            run.stopping.set()
+        for run in runs:
+            run.ended.wait(5.0)
+
+
+class _Run:
+    def __init__(self, context: Context, plan: Plan, on_phase: Callable[[str], None]) -> None:
+        self._context = context
+        self._plan = plan
+        self._on_phase = on_phase
+        self.stopping = threading.Event()
+        self.ended = threading.Event()
+        self.grace_seconds = 10.0
+
+    def execute(self) -> Outcome:
+        plan = self._plan
+        try:
+            while not self._context.job_slots.acquire(timeout=_POLL_SECONDS):
+                self._check_stop()
+            try:
+                return self._steps()
+            finally:
+                self._context.job_slots.release()
+        except Stopped:
+            return Outcome(status="Stopped", exit_message=self._message())
+        except data.TransferError as error:
+            return Outcome(status="Failed", failure_reason=_shorten(str(error)))
+        except (ServiceError, OSError, BotoCoreError) as error:
+            return Outcome(
+                status="Failed", failure_reason=_shorten(f"InternalServerError: {error}")
+            )
+        except Exception as error:
+            _LOG.exception("job %s failed", plan.name)
+            return Outcome(
+                status="Failed", failure_reason=_shorten(f"InternalServerError: {error!r}")
+            )
+        finally:
+            shutil.rmtree(plan.root, ignore_errors=True)
+
+    def _steps(self) -> Outcome:
+        plan, context = self._plan, self._context
+        self._on_phase("Downloading")
+        s3 = context.role_session(plan.role_arn, "SageMaker").client("s3")
+        for source in plan.inputs:
+            self._check_stop()
+            data.download(s3, source)
+        for target in plan.outputs:
+            target.path.mkdir(parents=True, exist_ok=True)
+        for path, document in plan.files.items():
+            file = plan.root / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(document, indent=2))
+        self._check_stop()
+        self._on_phase("Running")
+        outcome = self._run_container()
+        if outcome.status == "Completed" or outcome.timed_out:
+            self._on_phase("Uploading")
+            if plan.package is not None:
+                plan.package()
+            for target in plan.outputs:
+                data.upload(s3, target)
+        return outcome
+
+    def _run_container(self) -> Outcome:
+        plan = self._plan
+        variables = containers.environment(
+            self._context,
+            plan.root,
+            role_arn=plan.role_arn,
+            session_name="SageMaker",
+            variables=plan.variables,
+            isolated=plan.isolated,
+        )
+        (plan.root / plan.message).parent.mkdir(parents=True, exist_ok=True)
+        stream = f"{plan.name}/algo-1-{int(time.time())}"
+        with LogStream(self._context, plan.log_group, stream) as log:
+            container = containers.Container(plan.arguments, plan.root, variables, log)
+            deadline = time.monotonic() + plan.max_seconds
+            code: int | None = None
+            while code is None:
+                code = container.wait(_POLL_SECONDS)
+                if code is None and self.stopping.is_set():
+                    container.stop(self.grace_seconds)
+                    raise Stopped
+                if code is None and time.monotonic() > deadline:
+                    container.stop(self.grace_seconds)
+                    return Outcome(
+                        status="Stopped",
+                        timed_out=True,
+                        exit_message=self._message(),
+                        log=log.tail(),
+                    )
+            tail = log.tail()
+        message = self._message()
+        if code == 0:
+            return Outcome(status="Completed", exit_message=message, log=tail)
+        said = message if message is not None else "; ".join(tail[-3:])
+        reason = _shorten(f"AlgorithmError: {said}", f", exit code: {code}")
+        return Outcome(status="Failed", exit_message=message, failure_reason=reason, log=tail)
+
+    def _message(self) -> str | None:
+        try:
+            text = (self._plan.root / self._plan.message).read_text(errors="replace").strip()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+        return text[:_LONGEST_MESSAGE] if text else None
+
+    def _check_stop(self) -> None:
+        if self.stopping.is_set():
+            raise Stopped
+
+
+def _shorten(text: str, ending: str = "") -> str:
+    return text[: _LONGEST_MESSAGE - len(ending)] + ending
