@@ -170,11 +170,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("terminal_risk_7d", "reports per matured transaction", _risk(TERMINAL, 7)),
     Feature("terminal_risk_30d", "reports per matured transaction", _risk(TERMINAL, 30)),
     Feature("amount_over_customer_mean_7d", "ratio", _amount_over_mean(CUSTOMER, 7)),
-    Feature(
-        "amount_over_customer_mean_30d",
-        "ratio",
-        Quotient(Request.AMOUNT, _mean_amount(CUSTOMER, 30)),
-    ),
+    Feature("amount_over_customer_mean_30d", "ratio", _amount_over_mean(CUSTOMER, 30)),
 )
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
