@@ -1,0 +1,123 @@
+"""Checks a lake, or what is to go into it, against all rules; every file is read once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline_code.check.findings import Findings, Report
+from pipeline_code.check.references import IdIndex, KnownCustomers, ReportIndex
+from pipeline_code.check.rules import check_rows, check_structure
+from pipeline_code.check.sources import Source, TableSource, folder_sources
+from pipeline_code.common.lake import Landing
+from pipeline_code.common.schema import DATASETS, Dataset
+
+__all__ = ["check", "check_folders", "check_landing"]
+
+_TRANSACTIONS, _FRAUD_REPORTS, _CUSTOMERS = DATASETS
+
+
+def check_folders(folders: Mapping[str, Path]) -> Report:
+    """Checks the data sets' folders: {"transactions": path, "fraud_reports": path, ...}."""
+    findings = Findings()
+    sources = {
+        dataset.name: folder_sources(dataset, folders[dataset.name], findings)
+        for dataset in DATASETS
+    }
+    return check(**sources, findings=findings)
+
+
+def check_landing(landing: Landing, file: str, known_customers: pa.Table | None = None) -> Report:
+    """Checks a user's file before it goes into the lake; the rows are the file's own.
+
+    Args:
+        landing: What `pipeline_code.common.landing.prepare` made of the file.
+        file: The file's name.
+        known_customers: The lake's registry. If omitted, the file's customers are taken as known.
+    """
+    registry = landing.customers if known_customers is None else known_customers
+    # Its reports need no check: they were taken from the same rows.
+    return check(
+        transactions=[TableSource(file, landing.transactions)],
+        fraud_reports=[],
+        customers=[TableSource("customers", registry)],
+    )
+
+
+def check(
+    *,
+    transactions: Sequence[Source],
+    fraud_reports: Sequence[Source],
+    customers: Sequence[Source],
+    findings: Findings | None = None,
+) -> Report:
+    """Checks the sources against all rules, adding to `findings` if there are some already."""
+    findings = Findings() if findings is None else findings
+    known, reports = KnownCustomers(), ReportIndex()
+    ids, report_ids = IdIndex("duplicate_transaction"), IdIndex("duplicate_report")
+
+    def take_report(source: Source, batch: pa.RecordBatch, offset: int) -> None:
+        reports.add(source.file, batch, offset)
+        report_ids.add(batch)
+
+    def take_transaction(source: Source, batch: pa.RecordBatch, offset: int) -> None:
+        ids.add(batch)
+        known.check(source.file, batch, offset, findings)
+        reports.meet(batch, findings)
+
+    walk = _Walk(findings)
+    walk.through(_CUSTOMERS, customers, lambda _source, batch, _offset: known.add(batch))
+    known.close()
+    sound_reports = walk.through(_FRAUD_REPORTS, fraud_reports, take_report)
+    reports.close()
+    sound = walk.through(_TRANSACTIONS, transactions, take_transaction)
+    ids.check_unique(sound, findings)
+    report_ids.check_unique(sound_reports, findings)
+    # Where a file of transactions could not be taken, its reports are not to blame.
+    if len(sound) == len(transactions):
+        reports.check_met(findings)
+    for dataset in (_TRANSACTIONS, _CUSTOMERS):
+        if findings.rows[dataset.name] == 0:
+            rule = "data set must hold at least one row, got none"
+            findings.add("empty", f"{dataset.name}/", None, rule)
+    return findings.report()
+
+
+class _Walk:
+    """Goes through a data set's files and hands on the pieces that can be relied on."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+
+    def through(
+        self,
+        dataset: Dataset,
+        sources: Sequence[Source],
+        take: Callable[[Source, pa.RecordBatch, int], None],
+    ) -> list[Source]:
+        """Returns the sources of which every piece was handed on."""
+        self._findings.files[dataset.name] += len(sources)
+        return [source for source in sources if self._one(dataset, source, take)]
+
+    def _one(
+        self,
+        dataset: Dataset,
+        source: Source,
+        take: Callable[[Source, pa.RecordBatch, int], None],
+    ) -> bool:
+        if not check_structure(dataset, source, self._findings):
+            return False
+        offset, complete = 0, True
+        try:
+            for batch in source.batches():
+                if check_rows(dataset, source, batch, offset, self._findings):
+                    take(source, batch, offset)
+                else:
+                    complete = False
+                offset += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            rule = f"file must be readable Parquet: {error}"
+            self._findings.add("unreadable", source.file, None, rule)
+            return False
+        self._findings.rows[dataset.name] += offset
+        return complete

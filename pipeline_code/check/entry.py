@@ -1,0 +1,34 @@
+"""Entry `check`: stops the pipeline at raw data that breaks a rule.
+
+Contract:
+    Reads the processing inputs `transactions`, `fraud_reports` and `customers`, each the folder of
+    a data set as it is in the lake (`pipeline_code.common.schema`).
+    Writes `report/check.json` to its output: rows and files read, and for every broken rule the
+    count and some examples. No argument.
+    Fails, naming the first file, row (from 0, within the file), rule and value, and how many more
+    there are, if a file is unreadable, in the wrong folder or has other columns or types than the
+    schema; if a value is null, an amount negative, a transaction id (or a report of one) there
+    twice, a customer unknown, a time not on its folder's day; if a report comes before its
+    transaction, contradicts it, or its transaction is missing; if there are no rows.
+"""
+
+import json
+from collections.abc import Sequence
+
+from pipeline_code.check.checking import check_folders
+from pipeline_code.common.exits import BadInput
+from pipeline_code.common.paths import processing_input, processing_output
+from pipeline_code.common.schema import DATASETS
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the entry; returns the exit code."""
+    if argv:
+        raise BadInput(f"check takes no arguments, got {' '.join(argv)}")
+    report = check_folders({data.name: processing_input(data.name) for data in DATASETS})
+    document = json.dumps(report.document(), indent=2)
+    (processing_output("report") / "check.json").write_text(document + "\n", encoding="utf-8")
+    if not report.passed:
+        raise BadInput(report.message())
+    print(", ".join(f"{rows} {name}" for name, rows in report.rows.items()), "checked")
+    return 0

@@ -1,0 +1,160 @@
+"""The rules that tie files together: ids that must be unique, and ids that must exist."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline_code.check.findings import EXAMPLES_PER_RULE, Findings
+from pipeline_code.check.rules import integers
+from pipeline_code.check.sources import Source
+
+__all__ = ["IdIndex", "KnownCustomers", "ReportIndex"]
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class IdIndex:
+    """All transaction ids of one data set. Only the ids are held: eight bytes a row."""
+
+    rule: str
+    ids: list[Integers] = field(default_factory=list)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Takes a piece's ids."""
+        self.ids.append(integers(batch, "transaction_id"))
+
+    def check_unique(self, sources: Iterable[Source], findings: Findings) -> None:
+        """Finds ids that are there more than once; the rows are looked up only if there are any."""
+        if not self.ids:
+            return
+        ids = np.sort(np.concatenate(self.ids))
+        repeated = np.unique(ids[1:][ids[1:] == ids[:-1]])
+        if len(repeated) == 0:
+            return
+        first_places: dict[int, str] = {}
+        for source in sources:
+            offset = 0
+            for batch in source.batches():
+                self._check_piece(source.file, batch, offset, repeated, first_places, findings)
+                offset += batch.num_rows
+
+    def _check_piece(
+        self,
+        file: str,
+        batch: pa.RecordBatch,
+        offset: int,
+        repeated: Integers,
+        first_places: dict[int, str],
+        findings: Findings,
+    ) -> None:
+        if batch.column("transaction_id").null_count:
+            return
+        ids = integers(batch, "transaction_id")
+        for row in np.flatnonzero(np.isin(ids, repeated)).tolist():
+            id_ = int(ids[row])
+            if id_ not in first_places:
+                first_places[id_] = f"{file}, row {offset + row}"
+                continue
+            message = f"transaction_id must be unique, got {id_} as in {first_places[id_]}"
+            findings.add(self.rule, file, offset + row, message)
+
+
+class KnownCustomers:
+    """The registry of customers."""
+
+    def __init__(self) -> None:
+        self._ids: list[Integers] = []
+        self._sorted: Integers = np.empty(0, np.int64)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Takes a piece of the registry."""
+        self._ids.append(integers(batch, "customer_id"))
+
+    def close(self) -> None:
+        """Ends the taking; checks may begin."""
+        if self._ids:
+            self._sorted = np.unique(np.concatenate(self._ids))
+
+    def check(self, file: str, batch: pa.RecordBatch, offset: int, findings: Findings) -> None:
+        """Finds rows of customers that nobody knows. An empty registry is a finding of its own."""
+        if len(self._sorted) == 0:
+            return
+        ids = integers(batch, "customer_id")
+        places = np.searchsorted(self._sorted, ids).clip(max=len(self._sorted) - 1)
+        findings.add_rows(
+            "unknown_customer",
+            file,
+            self._sorted[places] != ids,
+            lambda row: f"customer_id must be in customers/, got {ids[row]}",
+            offset=offset,
+        )
+
+
+class ReportIndex:
+    """All fraud reports, to be met by the transactions that they are about."""
+
+    COMPARED = ("customer_id", "terminal_id", "event_time")
+
+    def __init__(self) -> None:
+        self._pieces: list[dict[str, Integers]] = []
+        self._files: list[str] = []
+        self._columns: dict[str, Integers] = {}
+        self._found: npt.NDArray[np.bool_] = np.empty(0, np.bool_)
+
+    def add(self, file: str, batch: pa.RecordBatch, offset: int) -> None:
+        """Takes a piece of the reports."""
+        piece = {name: integers(batch, name) for name in ("transaction_id", *self.COMPARED)}
+        piece["file"] = np.full(batch.num_rows, len(self._files))
+        piece["row"] = offset + np.arange(batch.num_rows)
+        self._pieces.append(piece)
+        self._files.append(file)
+
+    def close(self) -> None:
+        """Ends the taking; transactions may come."""
+        if not self._pieces:
+            return
+        columns = {
+            name: np.concatenate([piece[name] for piece in self._pieces])
+            for name in self._pieces[0]
+        }
+        order = np.argsort(columns["transaction_id"], kind="stable")
+        self._columns = {name: values[order] for name, values in columns.items()}
+        self._found = np.zeros(len(order), np.bool_)
+        self._pieces.clear()
+
+    def meet(self, batch: pa.RecordBatch, findings: Findings) -> None:
+        """Finds reports that say other things of a transaction than the transaction itself."""
+        if not self._columns:
+            return
+        reported = self._columns["transaction_id"]
+        ids = integers(batch, "transaction_id")
+        rows = np.flatnonzero(np.isin(ids, reported))
+        places = np.searchsorted(reported, ids[rows])
+        self._found[places] = True
+        for name in self.COMPARED:
+            said, true = self._columns[name][places], integers(batch, name)[rows]
+            for place in np.flatnonzero(said != true).tolist():
+                file, row = self._place(int(places[place]))
+                message = f"{name} must be that of transaction {ids[rows[place]]}"
+                findings.add("contradicts_transaction", file, row, message)
+
+    def check_met(self, findings: Findings) -> None:
+        """Finds reports of transactions that did not come."""
+        if not self._columns:
+            return
+        # A second report of the same transaction has the same id, and is met with the first.
+        ids = self._columns["transaction_id"]
+        missing = np.flatnonzero(~self._found[np.searchsorted(ids, ids)])
+        for place in missing[:EXAMPLES_PER_RULE].tolist():
+            file, row = self._place(place)
+            message = f"transaction_id must be in transactions/, got {ids[place]}"
+            findings.add("unknown_transaction", file, row, message)
+        if len(missing) > EXAMPLES_PER_RULE:
+            findings.counts["unknown_transaction"] += len(missing) - EXAMPLES_PER_RULE
+
+    def _place(self, place: int) -> tuple[str, int]:
+        return self._files[int(self._columns["file"][place])], int(self._columns["row"][place])
