@@ -41,6 +41,7 @@ class Plan:
         message: Path below the root where it leaves its message.
         log_group: Where its output goes.
         max_seconds: How long it may run.
+        folders: Folders below the root that it finds, empty.
         isolated: Whether it has network isolation.
         package: Called after success, before the upload.
     """
@@ -56,6 +57,7 @@ class Plan:
     message: str
     log_group: str
     max_seconds: float
+    folders: Sequence[str] = ()
     isolated: bool = False
     package: Callable[[], None] | None = None
 
@@ -187,8 +189,9 @@ class _Run:
         for source in plan.inputs:
             self._check_stop()
             data.download(s3, source)
-        for target in plan.outputs:
-            target.path.mkdir(parents=True, exist_ok=True)
+        folders = [target.path for target in plan.outputs]
+        for folder in (*folders, *(plan.root / path for path in plan.folders)):
+            folder.mkdir(parents=True, exist_ok=True)
         for path, document in plan.files.items():
             file = plan.root / path
             file.parent.mkdir(parents=True, exist_ok=True)

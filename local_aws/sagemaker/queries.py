@@ -39,9 +39,9 @@ def select(
         default_order: Newest first, unless an operation documents otherwise.
     """
     chosen = [document for document in documents if _matches(document, request, name, status)]
-    members = {"Name": name, "Status": status, "CreatedTime": "CreationTime"}
-    by = request.get("SortBy", "CreationTime")
-    member: str = members.get(by, by)
+    members: dict[str, str] = {"Name": name, "Status": status, "CreatedTime": "CreationTime"}
+    by: str = request.get("SortBy", "CreationTime")
+    member = members.get(by, by)
 
     def key(document: Document) -> tuple[Any, Any]:
         # Times and names never meet: a member has one type in all documents that have it.

@@ -71,6 +71,7 @@ class Training:
                     data.S3Folder(uri=result.uri, path=root / result.path, key_id=result.key_id)
                 ],
                 files=_files(request),
+                folders=("model", "output/data"),
                 message="output/failure",
                 log_group=_LOG_GROUP,
                 max_seconds=request["StoppingCondition"].get(
@@ -197,7 +198,6 @@ def _compressed(request: Mapping[str, Any]) -> bool:
 def _package(root: Path, result: Path, compressed: bool) -> None:
     """Put the model and any other output where they are uploaded from."""
     for folder, name in ((root / "model", "model"), (root / "output" / "data", "output")):
-        folder.mkdir(parents=True, exist_ok=True)
         if name == "output" and not any(folder.iterdir()):
             continue
         if compressed:
