@@ -133,7 +133,7 @@ def read_connection(layout: Layout) -> dict[str, Any] | None:
         document: dict[str, Any] = json.loads(layout.connection.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    return document if REQUIRED <= document.keys() else None
+    return document if document.keys() >= REQUIRED else None
 
 
 def open_connection(layout: Layout, port: int, pid: int) -> Connection:

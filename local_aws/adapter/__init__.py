@@ -6,7 +6,15 @@ pinned exactly. ministack reads its settings when it is imported: set the enviro
 """
 
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
-from local_aws.adapter.events import add_event_target, emit_event, invoke_function, send_to_queue
+from local_aws.adapter.events import (
+    Deliver,
+    add_event_target,
+    emit_event,
+    invoke_function,
+    send_plain_dead_letters,
+    send_to_queue,
+    set_schedule_interval,
+)
 from local_aws.adapter.identity import (
     accept_loopback_as_secure,
     current_account,
@@ -15,7 +23,7 @@ from local_aws.adapter.identity import (
     request_scope,
     role_credentials,
 )
-from local_aws.adapter.lifecycle import on_shutdown, save_state, serve
+from local_aws.adapter.lifecycle import every, on_shutdown, save_state, serve
 from local_aws.adapter.services import (
     Reply,
     register_resource_arn,
@@ -26,6 +34,7 @@ from local_aws.adapter.stacks import physical_name, register_resource, resource_
 from local_aws.adapter.storage import get_object, list_objects, object_file, put_object
 
 __all__ = [
+    "Deliver",
     "IncompatibleEmulatorError",
     "Reply",
     "accept_loopback_as_secure",
@@ -34,6 +43,7 @@ __all__ = [
     "current_account",
     "current_region",
     "emit_event",
+    "every",
     "get_object",
     "invoke_function",
     "list_objects",
@@ -50,6 +60,8 @@ __all__ = [
     "role_credentials",
     "run_blocking",
     "save_state",
+    "send_plain_dead_letters",
     "send_to_queue",
     "serve",
+    "set_schedule_interval",
 ]

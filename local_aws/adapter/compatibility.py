@@ -38,6 +38,18 @@ services.cloudformation.provisioners._RESOURCE_HANDLERS
 services.cloudformation.provisioners._STACK_TAG_PROPERTY
 services.cloudformation.provisioners._physical_name(stack_name, logical_id, lowercase, max_len, seeded)
 services.cloudformation.stacks._runs_on_worker_thread(resource_type)
+services.cloudformation.provisioners._cw_metric_alarm_record(name, props)
+services.cloudwatch._alarms
+services.cloudwatch._calc_stats(points)
+services.cloudwatch._dims_key(dims)
+services.cloudwatch._dispatch_alarm_actions(alarm, old_state, new_state, reason)
+services.cloudwatch._evaluate_alarm(alarm)
+services.cloudwatch._evaluate_parent_alarms(child, seen)
+services.cloudwatch._metrics
+services.cloudwatch._put_metric_alarm(params, cbor_data, is_cbor, is_json)
+services.cloudwatch._record_history(alarm_name, old_state, new_state, reason, alarm_type, reason_data)
+services.cloudwatch._stat_value(stats, stat_name, points)
+services.eventbridge._SCHEDULER_TICK_INTERVAL
 services.eventbridge._apply_input_transformer(transformer, rule, view)
 services.eventbridge._dispatch_to_sqs(spec, payload, sqs_parameters)
 services.eventbridge._invoke_target(target, event, rule, view)
@@ -45,13 +57,24 @@ services.eventbridge._pattern_event_view(event)
 services.eventbridge._put_events(data, allow_aws_source)
 services.eventbridge.parse_arn(value)
 services.lambda_svc._execution_record_for_config(func, config)
+services.lambda_svc._functions
 services.lambda_svc._get_func_record_for_ref(function_ref)
+services.lambda_svc._route_async_failure(target_arn, func_name, event, result)
 services.lambda_svc.invoke_async_with_retry(func, event)
 services.s3.S3_PERSIST
 services.s3._buckets
 services.s3._get_object_data(bucket_name, key, version_id)
 services.s3._object_disk_path(bucket, key, account_id)
 services.s3._put_object(bucket_name, key, body, headers)
+services.s3._bucket_default_sse_headers(bucket_name)
+services.s3._delete_bucket(name)
+services.s3._put_bucket_encryption(name, body)
+services.s3._put_bucket_lifecycle(name, body)
+services.s3._put_bucket_logging(name, body)
+services.s3._put_bucket_ownership_controls(name, body)
+services.s3._put_bucket_tagging(name, body)
+services.s3._resolve_sse_write_headers(headers, bucket_name)
+services.scheduler._SCHEDULE_TICK_INTERVAL
 services.stepfunctions._AWS_SDK_SERVICE_MAP
 services.sts.register_session(access_key, session)
 """

@@ -14,11 +14,17 @@ from ministack.core import persistence
 logger = logging.getLogger("fraudloop")
 
 _shutdown_functions: list[Callable[[], None]] = []
+_periodic_functions: list[tuple[float, Callable[[], None]]] = []
 
 
 def on_shutdown(function: Callable[[], None]) -> None:
     """Have a function called once at an orderly stop, last registered first."""
     _shutdown_functions.append(function)
+
+
+def every(seconds: float, function: Callable[[], None]) -> None:
+    """Have a function called on the event loop again and again while the server runs."""
+    _periodic_functions.append((seconds, function))
 
 
 def save_state() -> None:
@@ -48,9 +54,11 @@ async def _serve(host: str, port: int, checkpoint_seconds: float) -> None:
     config.bind = [f"{host}:{port}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
-    checkpoints = loop.create_task(_checkpoint(checkpoint_seconds))
+    every(checkpoint_seconds, save_state)
+    tasks = [loop.create_task(_repeat(*periodic)) for periodic in _periodic_functions]
     await hypercorn_serve(ms.app, config, shutdown_trigger=stopping.wait)
-    checkpoints.cancel()
+    for task in tasks:
+        task.cancel()
     for function in reversed(_shutdown_functions):
         try:
             function()
@@ -61,7 +69,10 @@ async def _serve(host: str, port: int, checkpoint_seconds: float) -> None:
     os._exit(0)
 
 
-async def _checkpoint(seconds: float) -> None:
+async def _repeat(seconds: float, function: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(seconds)
-        save_state()
+        try:
+            function()
+        except Exception:
+            logger.exception("a periodic function failed")

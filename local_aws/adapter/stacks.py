@@ -34,7 +34,7 @@ def register_resource(
         create: (logical ID, properties, stack name) to (Ref, attributes for GetAtt).
         delete: (physical ID, properties).
         update: (physical ID, old properties, new properties, stack name) to what `create` gives.
-            If omitted, a change replaces the resource.
+            If omitted, `create` is called again and must find the resource it made.
         replaces: Properties whose change replaces the resource.
         blocking: Whether these functions wait or call the embedded AWS; they then run in a thread.
         tags: The property that takes the stack's tags, and its shape: `("Tags", "list")`.
@@ -48,6 +48,23 @@ def register_resource(
         provisioners._STACK_TAG_PROPERTY[resource_type] = tags
     if blocking:
         _blocking_types.add(resource_type)
+
+
+def add_attributes(resource_type: str, attributes: Callable[[Properties], Properties]) -> None:
+    """Answer more attributes of a type that ministack already provisions.
+
+    Args:
+        resource_type: Such as `AWS::EC2::VPC`.
+        attributes: From properties to attributes; ministack's own win.
+    """
+    handler = provisioners._RESOURCE_HANDLERS[resource_type]
+    create = handler["create"]
+
+    def create_with_more(logical_id: str, props: Properties, stack_name: str) -> Provisioned:
+        physical_id, known = create(logical_id, props, stack_name)
+        return physical_id, attributes(props) | known
+
+    handler["create"] = create_with_more
 
 
 def resource_types() -> frozenset[str]:

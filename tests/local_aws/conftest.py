@@ -1,5 +1,8 @@
 """One embedded AWS for all tests of this folder, and clients of it."""
 
+import json
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,6 +10,35 @@ import boto3
 import pytest
 
 from local_aws.server import EmbeddedAws, free_port
+
+
+class Queue:
+    """What arrives at a queue, taken off it."""
+
+    def __init__(self, sqs: Any, name: str) -> None:
+        self._sqs = sqs
+        self.url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        self.arn = attributes["Attributes"]["QueueArn"]
+
+    def allow(self, service: str) -> None:
+        """Let a service send to the queue."""
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "sqs:SendMessage",
+            "Resource": self.arn,
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": policy})
+
+    def take(self) -> list[dict[str, Any]]:
+        """The messages there are now, parsed."""
+        received = self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10)
+        messages = received.get("Messages", [])
+        for message in messages:
+            self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in messages]
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +63,65 @@ def client(session: boto3.Session) -> Callable[[str], Any]:
         return clients[service]
 
     return of
+
+
+@pytest.fixture
+def deploy(client: Callable[[str], Any]) -> Iterator[Callable[..., dict[str, str]]]:
+    """deploy(resources, outputs): the outputs of a stack that is deleted after the test."""
+    stacks: list[str] = []
+
+    def deployed(
+        resources: dict[str, Any],
+        outputs: dict[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        **template: Any,
+    ) -> dict[str, str]:
+        cloudformation = client("cloudformation")
+        stack = f"test-{uuid.uuid4().hex[:8]}" if name is None else name
+        body = json.dumps(
+            {
+                "Resources": resources,
+                "Outputs": {key: {"Value": value} for key, value in (outputs or {}).items()},
+                **template,
+            }
+        )
+        arguments = {
+            "StackName": stack,
+            "TemplateBody": body,
+            "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        }
+        kind = "update" if stack in stacks else "create"
+        getattr(cloudformation, f"{kind}_stack")(**arguments)
+        if kind == "create":
+            stacks.append(stack)
+        waiter = cloudformation.get_waiter(f"stack_{kind}_complete")
+        waiter.wait(StackName=stack, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+        described = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        return {o["OutputKey"]: o["OutputValue"] for o in described.get("Outputs", [])}
+
+    yield deployed
+    for stack in reversed(stacks):
+        client("cloudformation").delete_stack(StackName=stack)
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., Any]:
+    """eventually(function): its first true answer; fails after 20 seconds without one."""
+
+    def wait(function: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            answer = function()
+            if answer:
+                return answer
+            time.sleep(0.05)
+        raise AssertionError(f"{function} never answered true")
+
+    return wait
+
+
+@pytest.fixture
+def queue(client: Callable[[str], Any]) -> Queue:
+    """A new SQS queue."""
+    return Queue(client("sqs"), f"test-{uuid.uuid4().hex[:8]}")

@@ -2,6 +2,7 @@ import os
 import signal
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def test_state_of_the_last_checkpoint_outlives_a_kill(
     saved = own_aws.state_dir / "state" / "iam.json"
     before = saved.stat().st_mtime_ns if saved.exists() else 0
     while not saved.exists() or saved.stat().st_mtime_ns == before:
-        pass
+        time.sleep(0.05)
     server = psutil.Process(own_aws.connection()["pid"])
     server.send_signal(signal.SIGKILL)
     server.wait(10)

@@ -1,0 +1,86 @@
+"""CloudWatch's alarms and datapoints as ministack keeps them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ministack.core import responses
+from ministack.services import cloudwatch
+from ministack.services.cloudformation import provisioners
+
+Alarm = dict[str, Any]
+
+
+def datapoints(
+    namespace: str, name: str, dimensions: dict[str, str], since: float
+) -> list[dict[str, Any]]:
+    """The points of one metric, which is its namespace, name and exact dimensions."""
+    key = (namespace, name, cloudwatch._dims_key(dimensions))
+    return [point for point in list(cloudwatch._metrics.get(key, ())) if point["Timestamp"] > since]
+
+
+def statistic(points: list[dict[str, Any]], name: str) -> float | None:
+    """A statistic (`Sum`, `p99`, ...) of some points."""
+    value = cloudwatch._stat_value(cloudwatch._calc_stats(points), name, points)
+    return None if value is None else float(value)
+
+
+def metric_alarms() -> Iterator[tuple[str, str, Alarm]]:
+    """All metric alarms with their account and region."""
+    for (account, region, _name), alarm in list(cloudwatch._alarms._data.items()):
+        yield account, region, alarm
+
+
+def change_state(alarm: Alarm, state: str, reason: str, now: float) -> None:
+    """Record an alarm's transition, notify, and re-evaluate the composites above it."""
+    old = alarm["StateValue"]
+    alarm.update(StateValue=state, StateReason=reason, StateUpdatedTimestamp=int(now))
+    cloudwatch._record_history(alarm["AlarmName"], old, state, reason)
+    cloudwatch._dispatch_alarm_actions(alarm, old, state, reason)
+    cloudwatch._evaluate_parent_alarms(alarm)
+
+
+def replace_evaluation(evaluate: Callable[[Alarm], None]) -> None:
+    """Evaluate metric alarms with a function of ours, after each write and each definition."""
+    cloudwatch._evaluate_alarm = evaluate
+
+
+def after_transition(notify: Callable[[Alarm, str, str, str], None]) -> None:
+    """Call (alarm, old state, new state, reason) when any alarm, composites too, changes state."""
+    inner = cloudwatch._dispatch_alarm_actions
+
+    def dispatch(alarm: Alarm, old_state: str, new_state: str, reason: str) -> None:
+        inner(alarm, old_state, new_state, reason)
+        notify(alarm, old_state, new_state, reason)
+
+    cloudwatch._dispatch_alarm_actions = dispatch
+
+
+def accept_metric_math() -> None:
+    """Keep an alarm's `Metrics` (ministack drops them, and CloudFormation refuses them)."""
+    put, record = cloudwatch._put_metric_alarm, provisioners._cw_metric_alarm_record
+
+    def put_metric_alarm(
+        params: dict[str, Any], cbor_data: dict[str, Any], is_cbor: bool, is_json: bool = False
+    ) -> Any:
+        answer = put(params, cbor_data, is_cbor, is_json)
+        alarm = cloudwatch._alarms.get(cbor_data.get("AlarmName"))
+        if alarm is not None and cbor_data.get("Metrics"):
+            alarm.update(Metrics=cbor_data["Metrics"], MetricName=None, Namespace=None)
+        return answer
+
+    def cloudformation_record(name: str, props: dict[str, Any]) -> Alarm:
+        metrics = props.get("Metrics")
+        if not metrics:
+            return dict(record(name, props))
+        plain = {key: value for key, value in props.items() if key != "Metrics"}
+        alarm = dict(record(name, plain | {"MetricName": "-", "Namespace": "-"}))
+        alarm.update(Metrics=metrics, MetricName=None, Namespace=None, Statistic=None, Period=None)
+        return alarm
+
+    cloudwatch._put_metric_alarm = put_metric_alarm
+    provisioners._cw_metric_alarm_record = cloudformation_record
+
+
+def account_and_region() -> tuple[str, str]:
+    """Whom an alarm's notification is for."""
+    return str(responses.get_account_id()), str(responses.get_region())

@@ -1,0 +1,120 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import WaiterError
+
+Client = Callable[[str], Any]
+Deploy = Callable[..., dict[str, str]]
+
+LIFECYCLE = {
+    "Rules": [
+        {
+            "Id": "old",
+            "Status": "Enabled",
+            "Prefix": "captures/",
+            "ExpirationInDays": 90,
+            "Transitions": [{"StorageClass": "STANDARD_IA", "TransitionInDays": 30}],
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 7},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        }
+    ]
+}
+
+
+@pytest.fixture
+def bucket(deploy: Deploy) -> str:
+    resources = {
+        "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {"Statement": []}}},
+        "Logs": {
+            "Type": "AWS::S3::Bucket",
+            "Properties": {"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}},
+        },
+        "Bucket": {
+            "Type": "AWS::S3::Bucket",
+            "Properties": {
+                "Tags": [{"Key": "owner", "Value": "fraud"}],
+                "BucketEncryption": {
+                    "ServerSideEncryptionConfiguration": [
+                        {
+                            "BucketKeyEnabled": True,
+                            "ServerSideEncryptionByDefault": {
+                                "SSEAlgorithm": "aws:kms",
+                                "KMSMasterKeyID": {"Fn::GetAtt": ["Key", "Arn"]},
+                            },
+                        }
+                    ]
+                },
+                "LifecycleConfiguration": LIFECYCLE,
+                "LoggingConfiguration": {
+                    "DestinationBucketName": {"Ref": "Logs"},
+                    "LogFilePrefix": "raw/",
+                },
+                "PublicAccessBlockConfiguration": {"BlockPublicAcls": True},
+                "VersioningConfiguration": {"Status": "Enabled"},
+            },
+        },
+    }
+    return deploy(resources, {"Name": {"Ref": "Bucket"}})["Name"]
+
+
+def test_a_bucket_has_its_templates_tags(bucket: str, client: Client) -> None:
+    tags = {t["Key"]: t["Value"] for t in client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"]}
+    assert tags["owner"] == "fraud"
+    assert tags["aws:cloudformation:logical-id"] == "Bucket"
+
+
+def test_a_bucket_encrypts_with_its_templates_key(bucket: str, client: Client) -> None:
+    s3 = client("s3")
+    encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
+    rule = encryption["Rules"][0]
+    assert rule["BucketKeyEnabled"] is True
+    key = rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+    s3.put_object(Bucket=bucket, Key="plain", Body=b"x")
+    s3.put_object(Bucket=bucket, Key="asked", Body=b"x", ServerSideEncryption="aws:kms")
+    for name in ("plain", "asked"):
+        assert s3.head_object(Bucket=bucket, Key=name)["SSEKMSKeyId"] == key
+    empty(s3, bucket)
+
+
+def test_a_bucket_has_its_templates_lifecycle(bucket: str, client: Client) -> None:
+    (rule,) = client("s3").get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert rule["Filter"]["Prefix"] == "captures/"
+    assert rule["Expiration"]["Days"] == 90
+    assert rule["Transitions"] == [{"Days": 30, "StorageClass": "STANDARD_IA"}]
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 7}
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+
+
+def test_a_bucket_logs_where_its_template_says(bucket: str, client: Client) -> None:
+    logging = client("s3").get_bucket_logging(Bucket=bucket)["LoggingEnabled"]
+    assert logging["TargetPrefix"] == "raw/"
+    owner = client("s3").get_bucket_ownership_controls(Bucket=logging["TargetBucket"])
+    assert owner["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "ObjectWriter"}]
+
+
+def test_a_bucket_blocks_public_access(bucket: str, client: Client) -> None:
+    block = client("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert block["BlockPublicAcls"] is True
+
+
+def test_a_bucket_with_objects_is_not_deleted(deploy: Deploy, client: Client) -> None:
+    name = deploy(
+        {"Bucket": {"Type": "AWS::S3::Bucket"}}, {"Name": {"Ref": "Bucket"}}, name="keeps-data"
+    )["Name"]
+    client("s3").put_object(Bucket=name, Key="data", Body=b"x")
+    cloudformation = client("cloudformation")
+    cloudformation.delete_stack(StackName="keeps-data")
+    with pytest.raises(WaiterError):
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName="keeps-data", WaiterConfig={"Delay": 0.1, "MaxAttempts": 50}
+        )
+    events = cloudformation.describe_stack_events(StackName="keeps-data")["StackEvents"]
+    assert any("not empty" in event.get("ResourceStatusReason", "") for event in events)
+    empty(client("s3"), name)
+
+
+def empty(s3: Any, bucket: str) -> None:
+    versions = s3.list_object_versions(Bucket=bucket)
+    for version in [*versions.get("Versions", []), *versions.get("DeleteMarkers", [])]:
+        s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
