@@ -1,8 +1,8 @@
 """Who is being defrauded on which day, and what that does to their transactions.
 
-Three scenarios: an amount over 220 is a fraud; a compromised terminal's transactions are all frauds
-for 28 days; a third of the transactions with a leaked card are frauds of five times the amount, for
-14 days.
+Three scenarios: a thief tries a large amount, over 220, which nobody else spends; a compromised
+terminal's transactions are all frauds for 28 days; a third of the transactions with a leaked card
+are frauds of five times the amount, for 14 days.
 """
 
 import math
@@ -26,6 +26,7 @@ COMPROMISED_TERMINAL = 2
 LEAKED_CARD = 3
 
 THRESHOLD_MINOR = 220_00
+LARGE_AMOUNTS_MINOR = (THRESHOLD_MINOR + 1, 500_00)
 COMPROMISED_DAYS = 28
 LEAKED_DAYS = 14
 LEAKED_USE_SHARE = 1 / 3
@@ -66,7 +67,11 @@ def commit_frauds(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
     """One day's amounts with the frauds in them, and each transaction's scenario (0 for none)."""
     scenario = np.zeros(len(amounts), np.int8)
-    scenario[amounts > THRESHOLD_MINOR] = AMOUNT_OVER_THRESHOLD
+    amounts = np.minimum(amounts, THRESHOLD_MINOR)
+    random = random_stream(config, Purpose.LARGE_AMOUNTS, day)
+    large = random.random(len(amounts)) < config.large_amount_share
+    amounts = np.where(large, random.integers(*LARGE_AMOUNTS_MINOR, len(amounts)), amounts)
+    scenario[large] = AMOUNT_OVER_THRESHOLD
     scenario[np.isin(terminals, compromised_terminals(config, day))] = COMPROMISED_TERMINAL
     random = random_stream(config, Purpose.LEAKED_CARD_USE, day)
     used = random.random(len(amounts)) < LEAKED_USE_SHARE

@@ -29,6 +29,7 @@ class SimulationConfig:
     date: a later period of the same three values continues an earlier one.
 
     Args:
+        large_amount_share: Part of the transactions that are frauds of a large amount.
         compromised_terminal_share: Part of the terminals that is compromised at any time.
         leaked_card_share: Part of the customers whose card is leaked at any time.
         drift_start: From this day on people behave differently. If None, they never do.
@@ -41,7 +42,8 @@ class SimulationConfig:
     customers: int = 5000
     terminals: int = 10_000
     seed: int = 0
-    compromised_terminal_share: float = 0.01
+    large_amount_share: float = 0.006
+    compromised_terminal_share: float = 0.008
     leaked_card_share: float = 0.012
     drift_start: date | None = None
     drift_factor: float = 2.0
@@ -54,7 +56,7 @@ class SimulationConfig:
             raise ValueError(f"customers must be at most {MOST_CUSTOMERS}, got {self.customers}")
         if self.seed < 0:
             raise ValueError(f"seed must be at least 0, got {self.seed}")
-        for name in ("compromised_terminal_share", "leaked_card_share"):
+        for name in ("large_amount_share", "compromised_terminal_share", "leaked_card_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if not 0 < self.drift_factor < float("inf"):
@@ -70,6 +72,7 @@ class Purpose(IntEnum):
     LEAKED_CARDS = 3
     LEAKED_CARD_USE = 4
     DRIFT = 5
+    LARGE_AMOUNTS = 6
 
 
 def random_stream(config: SimulationConfig, purpose: Purpose, day: int = 0) -> np.random.Generator:
