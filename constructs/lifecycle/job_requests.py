@@ -63,6 +63,7 @@ def processing_request(
     outputs: Mapping[str, Any],
     arguments: Sequence[Any] = (),
     environment: Mapping[str, Any] | None = None,
+    calls_aws: bool = False,
 ) -> dict[str, Any]:
     """A processing job of one entry point.
 
@@ -73,8 +74,9 @@ def processing_request(
         inputs: Made by `s3_input`.
         outputs: Output name to S3 URI; the job leaves them below `/opt/ml/processing/output/`.
         arguments: Command line of the entry point.
-        environment: Variables of a job that calls AWS. If omitted, the job is isolated from
-            every network: SageMaker itself moves the inputs and outputs.
+        environment: The entry point's settings.
+        calls_aws: Whether the entry point itself calls AWS. If not, the job is isolated from every
+            network: SageMaker moves the inputs and outputs.
     """
     specification: dict[str, Any] = {
         "ImageUri": IMAGE_URI,
@@ -100,12 +102,13 @@ def processing_request(
         },
         "NetworkConfig": {
             "EnableInterContainerTrafficEncryption": True,
-            "EnableNetworkIsolation": environment is None,
+            "EnableNetworkIsolation": not calls_aws,
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": compute.max_runtime_minutes * 60},
     }
-    if environment is not None:
-        request["Environment"] = {**REGION_ENVIRONMENT, **environment}
+    variables = {**(REGION_ENVIRONMENT if calls_aws else {}), **(environment or {})}
+    if variables:
+        request["Environment"] = variables
     return request
 
 

@@ -106,7 +106,7 @@ class _TrainingSteps:
             compute=self._compute("ProcessingInstanceType"),
             inputs=self._raw("transactions", "fraud_reports", "customers"),
             outputs={"report": _execution_uri("${FeaturesBucket}", "check")},
-            arguments=["--data-version", self._parameters["DataVersion"]],
+            environment={"DATA_VERSION": self._parameters["DataVersion"]},
         )
         return self._processing("CheckData", request, cache_days=self._config.jobs.cache_days)
 
@@ -137,6 +137,7 @@ class _TrainingSteps:
                 "CUSTOMER_FEATURE_GROUP": "${CustomerFeatureGroup}",
                 "TERMINAL_FEATURE_GROUP": "${TerminalFeatureGroup}",
             },
+            calls_aws=True,
         )
         return self._processing(
             "ComputeFeatures",
@@ -208,8 +209,9 @@ class _TrainingSteps:
             compute=self._compute("ProcessingInstanceType"),
             inputs=[
                 _processing_input("model", _model_data(self._training)),
-                _processing_input("train", self._features.output_uri("train")),
+                _processing_input("train-summary", self._features.output_uri("summary")),
                 _processing_input("test", self._features.output_uri("test")),
+                *self._raw("fraud_reports"),
             ],
             outputs={"evaluation": _execution_uri("${ArtifactsBucket}", "evaluation")},
             arguments=[
@@ -219,6 +221,7 @@ class _TrainingSteps:
                 str(self._config.champion_tolerance),
             ],
             environment={"MODEL_PACKAGE_GROUP": "${ModelPackageGroup}"},
+            calls_aws=True,
         )
         return self._processing("EvaluateModel", request, property_files=[self._report])
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["JobConfig", "TrainingConfig"]
+from aws_cdk import Fn
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from lifecycle.container_image import ContainerImage
+from lifecycle.feature_store import FeatureStore
+from lifecycle.model_registry import ModelRegistry
+from lifecycle.training_roles import TrainingRoles
+
+__all__ = ["JobConfig", "TrainingConfig", "TrainingPipeline"]
 
 APPROVAL_STATUSES = ("PendingManualApproval", "Approved")
 
@@ -79,3 +90,87 @@ class TrainingConfig:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {value}; use 0 for no limit")
+
+
+class TrainingPipeline(Construct):
+    """Turns raw data into a registered model, or says why there is none.
+
+    Guarantees:
+        No model is registered that stays below the floor or loses to the champion.
+        Each kind of job runs under a role of its own; the pipeline can pass those roles, and only
+        to SageMaker.
+        Volumes, outputs and models are encrypted under the given key.
+        A step whose inputs, code and settings did not change is not run again.
+
+    Args:
+        pipeline_name: Physical name; people and programs start the pipeline by it.
+        image: What every job runs.
+        raw_bucket: Transactions, fraud reports and customers.
+        features_bucket: Where features land, one prefix per execution.
+        artifacts_bucket: Where models, their evaluations and their baselines land.
+        feature_store: Where the newest state of every customer and terminal is put.
+        registry: Where models are registered, and champions found.
+        encryption_key: Key of the buckets, and of the jobs' volumes.
+        config: Windows, gate and compute.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        pipeline_name: str,
+        image: ContainerImage,
+        raw_bucket: s3.IBucket,
+        features_bucket: s3.IBucket,
+        artifacts_bucket: s3.IBucket,
+        feature_store: FeatureStore,
+        registry: ModelRegistry,
+        encryption_key: kms.IKey,
+        config: TrainingConfig,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.roles = TrainingRoles(
+            self,
+            "Roles",
+            image=image,
+            raw_bucket=raw_bucket,
+            features_bucket=features_bucket,
+            artifacts_bucket=artifacts_bucket,
+            feature_store=feature_store,
+            registry=registry,
+            encryption_key=encryption_key,
+        )
+        self._values = {
+            "ArtifactsBucket": artifacts_bucket.bucket_name,
+            "CustomerFeatureGroup": feature_store.customer_group_name,
+            "FeaturesBucket": features_bucket.bucket_name,
+            "ImageUri": image.uri,
+            "KeyArn": encryption_key.key_arn,
+            "ModelPackageGroup": registry.group_name,
+            "RawBucket": raw_bucket.bucket_name,
+            "TerminalFeatureGroup": feature_store.terminal_group_name,
+            **self.roles.arns,
+        }
+        self.pipeline_name = self._define_pipeline(pipeline_name, config, image).ref
+
+    def _define_pipeline(
+        self, name: str, config: TrainingConfig, image: ContainerImage
+    ) -> sagemaker.CfnPipeline:
+        # Here and not above: importing the SageMaker SDK takes seconds.
+        from lifecycle.pipeline_definition import training_definition  # noqa: PLC0415
+
+        pipeline = sagemaker.CfnPipeline(
+            self,
+            "Pipeline",
+            pipeline_name=name,
+            pipeline_description="Checks data, computes features, trains, evaluates and registers",
+            role_arn=self.roles.pipeline.role_arn,
+            # Untyped in the CDK: copied as it is, hence CloudFormation's own spelling.
+            pipeline_definition={
+                "PipelineDefinitionBody": Fn.sub(training_definition(config), self._values)
+            },
+        )
+        # An execution needs the image and whole roles; neither shows in the definition.
+        pipeline.node.add_dependency(image, self.roles)
+        return pipeline

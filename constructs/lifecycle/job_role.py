@@ -1,0 +1,160 @@
+"""The role of one kind of SageMaker job: what running the image takes, and what it is granted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from lifecycle.container_image import ContainerImage
+from lifecycle.wildcards import acknowledge_resource
+
+__all__ = [
+    "JobRole",
+    "grant_read_objects",
+    "grant_write_objects",
+    "sagemaker_principal",
+]
+
+Kind = Literal["Processing", "Training"]
+
+
+class JobRole(iam.Role):
+    """Runs the project's image as a SageMaker job, and may touch only the objects it is granted.
+
+    Guarantees:
+        SageMaker can assume it for this account only.
+        Every action is named in full, and every object by its prefix.
+
+    Args:
+        image: The image that the job runs.
+        encryption_key: The key of the job's volume, and of what it reads and writes.
+        description: What the job does.
+        kind: Which of SageMaker's kinds of job it is; each logs to a group of its own.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        image: ContainerImage,
+        encryption_key: kms.IKey,
+        description: str,
+        kind: Kind = "Processing",
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description=description,
+            assumed_by=sagemaker_principal(scope),
+        )
+        self._key = encryption_key
+        image.grant_pull(self)
+        self._allow_volume()
+        self._allow_logs_and_metrics(f"/aws/sagemaker/{kind}Jobs")
+        acknowledge_resource(
+            self,
+            "*",
+            "ecr:GetAuthorizationToken and cloudwatch:PutMetricData take no resource; the latter "
+            "is limited to one namespace",
+        )
+
+    def read(self, bucket: s3.IBucket, *prefixes: str) -> None:
+        """Allow reading the objects below the prefixes."""
+        grant_read_objects(self, bucket, self._key, *prefixes)
+
+    def write(self, bucket: s3.IBucket, *prefixes: str) -> None:
+        """Allow writing objects below the prefixes."""
+        grant_write_objects(self, bucket, self._key, *prefixes)
+
+    def _allow_volume(self) -> None:
+        self.add_to_policy(
+            iam.PolicyStatement(actions=["kms:DescribeKey"], resources=[self._key.key_arn])
+        )
+        # EBS decrypts the volume's key by a grant, which the job's role hands on.
+        self.add_to_policy(
+            iam.PolicyStatement(
+                actions=["kms:CreateGrant"],
+                resources=[self._key.key_arn],
+                conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
+            )
+        )
+
+    def _allow_logs_and_metrics(self, place: str) -> None:
+        """SageMaker writes a job's log and its instance's metrics as the job's role."""
+        stack = Stack.of(self)
+        group = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{place}"
+        self.add_to_policy(
+            iam.PolicyStatement(
+                actions=["logs:CreateLogGroup", "logs:DescribeLogStreams"], resources=[group]
+            )
+        )
+        streams = f"{group}:log-stream:*"
+        self.add_to_policy(
+            iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[streams]
+            )
+        )
+        acknowledge_resource(self, streams, "SageMaker names a job's log streams after its hosts")
+        self.add_to_policy(
+            iam.PolicyStatement(
+                actions=["cloudwatch:PutMetricData"],
+                resources=["*"],
+                conditions={"StringEquals": {"cloudwatch:namespace": place}},
+            )
+        )
+
+
+def sagemaker_principal(scope: Construct) -> iam.ServicePrincipal:
+    """SageMaker, acting for this account and for no other (the confused deputy)."""
+    return iam.ServicePrincipal(
+        "sagemaker.amazonaws.com",
+        conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
+    )
+
+
+def grant_read_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:
+    """Allow listing and reading what is below the prefixes, and nothing beside them.
+
+    `Bucket.grant_read` would also allow listing every other prefix, and reading access lists,
+    policies and tags.
+    """
+    role.add_to_principal_policy(
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"],
+            resources=[bucket.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
+        )
+    )
+    role.add_to_principal_policy(
+        iam.PolicyStatement(actions=["s3:GetObject"], resources=_objects(role, bucket, prefixes))
+    )
+    role.add_to_principal_policy(
+        iam.PolicyStatement(actions=["kms:Decrypt"], resources=[key.key_arn])
+    )
+
+
+def grant_write_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:
+    """Allow writing below the prefixes, in parts too; not reading, and not deleting."""
+    role.add_to_principal_policy(
+        iam.PolicyStatement(
+            actions=["s3:AbortMultipartUpload", "s3:PutObject"],
+            resources=_objects(role, bucket, prefixes),
+        )
+    )
+    # A multipart upload under a KMS key reads its own parts back.
+    role.add_to_principal_policy(
+        iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn])
+    )
+
+
+def _objects(role: iam.IRole, bucket: s3.IBucket, prefixes: tuple[str, ...]) -> list[str]:
+    resources = [bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes]
+    for resource in resources:
+        acknowledge_resource(role, resource, "Objects are named by day, execution or job")
+    return resources

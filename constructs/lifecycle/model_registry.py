@@ -1,0 +1,73 @@
+"""Where trained models wait for approval."""
+
+from __future__ import annotations
+
+from aws_cdk import ArnFormat, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from lifecycle.wildcards import acknowledge_resource
+
+__all__ = ["ModelRegistry"]
+
+
+class ModelRegistry(Construct):
+    """Holds every version of one model, each with its metrics, baselines and approval.
+
+    Args:
+        group_name: Physical name; approvals and roll-backs name it.
+        description: What the model is for.
+        removal_policy: What becomes of the registry with its stack. SageMaker deletes a group only
+            when it is empty, so teardown has to delete the packages first.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        group_name: str,
+        description: str,
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.group_name = group_name
+        group = sagemaker.CfnModelPackageGroup(
+            self,
+            "Group",
+            model_package_group_name=group_name,
+            model_package_group_description=description,
+        )
+        group.apply_removal_policy(removal_policy)
+
+    def grant_read(self, role: iam.IRole) -> None:
+        """Allow finding the versions and reading what is known of each."""
+        self._grant(role, "sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages")
+
+    def grant_register(self, role: iam.IRole) -> None:
+        """Allow adding a version."""
+        self._grant(
+            role,
+            "sagemaker:AddTags",
+            "sagemaker:CreateModelPackage",
+            "sagemaker:DescribeModelPackage",
+            "sagemaker:DescribeModelPackageGroup",
+        )
+
+    def _grant(self, role: iam.IRole, *actions: str) -> None:
+        versions = self._arn("model-package", f"{self.group_name}/*")
+        iam.Grant.add_to_principal(
+            grantee=role,
+            actions=list(actions),
+            resource_arns=[self._arn("model-package-group", self.group_name), versions],
+        )
+        acknowledge_resource(role, versions, "The registry numbers the versions of its one model")
+
+    def _arn(self, resource: str, name: str) -> str:
+        return Stack.of(self).format_arn(
+            service="sagemaker",
+            resource=resource,
+            resource_name=name,
+            arn_format=ArnFormat.SLASH_RESOURCE_NAME,
+        )

@@ -1,0 +1,171 @@
+"""Who may do what in the training pipeline: one role per kind of job, and one that starts them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from lifecycle.container_image import ContainerImage
+from lifecycle.feature_store import FeatureStore
+from lifecycle.job_role import (
+    JobRole,
+    Kind,
+    grant_read_objects,
+    sagemaker_principal,
+)
+from lifecycle.model_registry import ModelRegistry
+from lifecycle.wildcards import acknowledge_action, acknowledge_resource
+
+__all__ = ["EXECUTIONS", "MODELS", "TrainingRoles"]
+
+EXECUTIONS = "executions/"
+MODELS = "models/"
+# SageMaker names what an execution starts; nothing else in an account begins like it.
+PIPELINE_JOBS = "pipelines-*"
+
+
+class TrainingRoles(Construct):
+    """The roles of the training pipeline.
+
+    Guarantees:
+        The check reads raw data; features also reach the feature store; training sees features
+        only; evaluation reads the registry and its models; nobody but the pipeline registers.
+
+    Args:
+        image: What every job runs.
+        raw_bucket: Transactions, fraud reports and customers.
+        features_bucket: Features and check reports, by execution.
+        artifacts_bucket: Models, evaluations and baselines.
+        feature_store: Where states are put.
+        registry: Where models are registered, and champions found.
+        encryption_key: Key of the buckets, and of the jobs' volumes.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        image: ContainerImage,
+        raw_bucket: s3.IBucket,
+        features_bucket: s3.IBucket,
+        artifacts_bucket: s3.IBucket,
+        feature_store: FeatureStore,
+        registry: ModelRegistry,
+        encryption_key: kms.IKey,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._image = image
+        self._key = encryption_key
+
+        self.check = self._define_job_role("Check", "Checks raw data")
+        self.check.read(raw_bucket, "transactions/", "fraud_reports/", "customers/")
+        self.check.write(features_bucket, EXECUTIONS)
+
+        self.features = self._define_job_role("Features", "Computes features")
+        self.features.read(raw_bucket, "transactions/", "fraud_reports/")
+        self.features.write(features_bucket, EXECUTIONS)
+        feature_store.grant_write(self.features)
+        for action in ("kms:GenerateDataKey*", "kms:ReEncrypt*"):
+            acknowledge_action(
+                self.features, action, "The CDK's own grant of a key, to its one key"
+            )
+
+        self.training = self._define_job_role("Training", "Trains a model", "Training")
+        self.training.read(features_bucket, EXECUTIONS)
+        self.training.write(artifacts_bucket, MODELS)
+
+        self.evaluation = self._define_job_role("Evaluation", "Compares a model with the champion")
+        self.evaluation.read(raw_bucket, "fraud_reports/")
+        self.evaluation.read(features_bucket, EXECUTIONS)
+        self.evaluation.read(artifacts_bucket, MODELS)
+        self.evaluation.write(artifacts_bucket, EXECUTIONS)
+        registry.grant_read(self.evaluation)
+
+        self.baseline = self._define_job_role("Baseline", "Computes the monitoring baseline")
+        self.baseline.read(features_bucket, EXECUTIONS)
+        self.baseline.write(artifacts_bucket, EXECUTIONS)
+
+        self.pipeline = self._define_pipeline_role(artifacts_bucket, registry)
+
+    @property
+    def arns(self) -> Mapping[str, str]:
+        """The jobs' roles, by the placeholders of the pipeline's definition."""
+        return MappingProxyType(
+            {
+                "BaselineRoleArn": self.baseline.role_arn,
+                "CheckRoleArn": self.check.role_arn,
+                "EvaluationRoleArn": self.evaluation.role_arn,
+                "FeaturesRoleArn": self.features.role_arn,
+                "TrainingRoleArn": self.training.role_arn,
+            }
+        )
+
+    def _define_job_role(
+        self, construct_id: str, description: str, kind: Kind = "Processing"
+    ) -> JobRole:
+        return JobRole(
+            self,
+            construct_id,
+            image=self._image,
+            encryption_key=self._key,
+            description=description,
+            kind=kind,
+        )
+
+    def _define_pipeline_role(
+        self, artifacts_bucket: s3.IBucket, registry: ModelRegistry
+    ) -> iam.Role:
+        role = iam.Role(
+            self,
+            "Pipeline",
+            description="Starts the training pipeline's jobs and registers its model",
+            assumed_by=sagemaker_principal(self),
+        )
+        allow_jobs(role, "processing-job", "training-job")
+        allow_passing(role, list(self.arns.values()))
+        registry.grant_register(role)
+        # Registering checks that the model and the image exist, and the gate reads the evaluation.
+        self._image.grant_pull(role)
+        grant_read_objects(role, artifacts_bucket, self._key, EXECUTIONS, MODELS)
+        acknowledge_resource(role, "*", "ecr:GetAuthorizationToken takes no resource")
+        return role
+
+
+def allow_jobs(role: iam.Role, *kinds: str) -> None:
+    """Allow a pipeline's role to run its own jobs of these kinds, and nobody else's."""
+    stack = Stack.of(role)
+    for kind in kinds:
+        noun = "".join(word.capitalize() for word in kind.split("-"))
+        jobs = stack.format_arn(service="sagemaker", resource=kind, resource_name=PIPELINE_JOBS)
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[
+                    "sagemaker:AddTags",
+                    f"sagemaker:Create{noun}",
+                    f"sagemaker:Describe{noun}",
+                    f"sagemaker:Stop{noun}",
+                ],
+                resources=[jobs],
+            )
+        )
+        acknowledge_resource(
+            role, jobs, "SageMaker names what a pipeline starts after its execution"
+        )
+
+
+def allow_passing(role: iam.Role, job_role_arns: list[str]) -> None:
+    """Allow handing these roles, and no other, to SageMaker."""
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["iam:PassRole"],
+            resources=job_role_arns,
+            conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+        )
+    )

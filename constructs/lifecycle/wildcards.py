@@ -1,0 +1,50 @@
+"""Wildcards in policies that are meant, each acknowledged where it is granted.
+
+cdk-nag reports every `*` of a policy as a finding of its own. Whoever grants one says why here, so
+that a wildcard nobody meant still stops the synthesis.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Acknowledgment, Reference, Stack, Token, Tokenization, Validations
+from constructs import IConstruct
+
+__all__ = ["acknowledge_action", "acknowledge_resource"]
+
+
+def acknowledge_resource(grantee: IConstruct, resource: str, reason: str) -> None:
+    """Accept a resource with a wildcard in the policy of a role, for a reason."""
+    _acknowledge(grantee, f"Resource::{_as_reported(grantee, resource)}", reason)
+
+
+def acknowledge_action(grantee: IConstruct, action: str, reason: str) -> None:
+    """Accept an action with a wildcard in the policy of a role, for a reason."""
+    _acknowledge(grantee, f"Action::{action}", reason)
+
+
+def _acknowledge(grantee: IConstruct, finding: str, reason: str) -> None:
+    Validations.of(grantee).acknowledge(
+        Acknowledgment(id=f"AwsSolutions-IAM5[{finding}]", reason=reason)
+    )
+
+
+def _as_reported(scope: IConstruct, resource: str) -> str:
+    """The resource as cdk-nag will spell it: `<Logical.Attribute>`, or the name of an export."""
+    for token in Tokenization.reverse_string(resource).tokens:
+        resource = resource.replace(Token.as_string(token), _flattened(scope, token))
+    return resource
+
+
+def _flattened(scope: IConstruct, token: Any) -> str:
+    stack = Stack.of(scope)
+    if Reference.is_reference(token) and Stack.of(token.target) is not stack:
+        # By the time of the check the CDK has made this reference an import; here it has not yet.
+        token = Stack.of(token.target).export_value(token)
+        token = Tokenization.reverse_string(token).first_token
+    resolved: dict[str, Any] = stack.resolve(token)
+    ((function, value),) = resolved.items()
+    if function == "Fn::ImportValue":
+        return str(value)
+    return f"<{'.'.join(value) if function == 'Fn::GetAtt' else value}>"

@@ -1,0 +1,78 @@
+"""Stages 2 to 4: features are computed, a model is trained, gated and registered."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from lifecycle.container_image import ContainerImage
+from lifecycle.data_lake import DataLake
+from lifecycle.feature_store import FeatureStore
+from lifecycle.model_registry import ModelRegistry
+from lifecycle.seeded_parameter import SeededParameter
+from lifecycle.training_pipeline import TrainingPipeline
+from stacks.environments import Environment
+
+__all__ = ["TrainingStack"]
+
+
+class TrainingStack(cdk.Stack):
+    """The image, the training pipeline, the registry, and the parameter that serving reads."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        lake: DataLake,
+        feature_store: FeatureStore,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            stack_name=environment.resource_name("training"),
+            description="fraudloop: the image, the training pipeline and the model registry",
+            termination_protection=not environment.may_delete_data,
+        )
+        removal_policy = (
+            cdk.RemovalPolicy.DESTROY if environment.may_delete_data else cdk.RemovalPolicy.RETAIN
+        )
+        self.image = ContainerImage(
+            self, "Image", encryption_key=lake.encryption_key, removal_policy=removal_policy
+        )
+        self.registry = ModelRegistry(
+            self,
+            "Registry",
+            group_name=environment.model_package_group_name,
+            description="Scores card transactions for fraud",
+            removal_policy=removal_policy,
+        )
+        self.training = TrainingPipeline(
+            self,
+            "Pipeline",
+            pipeline_name=environment.training_pipeline_name,
+            image=self.image,
+            raw_bucket=lake.raw_bucket,
+            features_bucket=lake.features_bucket,
+            artifacts_bucket=lake.artifacts_bucket,
+            feature_store=feature_store,
+            registry=self.registry,
+            encryption_key=lake.encryption_key,
+            config=environment.training,
+        )
+        self.approved_model = SeededParameter(
+            self,
+            "ApprovedModel",
+            parameter_name=environment.approved_model_parameter_name,
+            encryption_key=lake.encryption_key,
+        )
+        self._define_outputs(environment)
+
+    def _define_outputs(self, environment: Environment) -> None:
+        self.pipeline_name = environment.training_pipeline_name
+        self.model_package_group_name = environment.model_package_group_name
+        self.approved_model_parameter_name = environment.approved_model_parameter_name
+        cdk.CfnOutput(self, "TrainingPipelineName", value=self.training.pipeline_name)
+        cdk.CfnOutput(self, "ModelPackageGroupName", value=self.model_package_group_name)
+        cdk.CfnOutput(self, "ImageUri", value=self.image.uri)
