@@ -12,7 +12,11 @@ import lifecycle  # noqa: F401  # first: it tells jsii which node to start when 
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
+from stacks.data_lake import DataLakeStack
 from stacks.environments import Environment, environment_named
+from stacks.feature_store import FeatureStoreStack
+from stacks.serving import ServingStack
+from stacks.training import TrainingStack
 
 # Feature flags change what is synthesized; read from here, they are the same for `cdk synth`,
 # `python app.py` and pytest.
@@ -44,6 +48,21 @@ def build_app(environment_name: str | None = None, *, outdir: str | None = None)
 
 def _add_stacks(app: cdk.App, environment: Environment) -> None:
     """The stages in the order in which they need each other."""
+    lake = DataLakeStack(app, "DataLake", environment=environment).lake
+    store = FeatureStoreStack(app, "FeatureStore", environment=environment, lake=lake).store
+    training = TrainingStack(
+        app, "Training", environment=environment, lake=lake, feature_store=store
+    )
+    serving = ServingStack(
+        app,
+        "Serving",
+        environment=environment,
+        lake=lake,
+        store=store,
+        image=training.image,
+    )
+    # It reads the SSM parameter by name, so that no reference tells the order.
+    serving.node.add_dependency(training)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from lifecycle.catalog import CatalogConfig
+from lifecycle.data_lake import DataLakeConfig
+from lifecycle.endpoint import EndpointConfig, RolloutConfig
+from lifecycle.feature_store import FeatureStoreConfig
 from lifecycle.monitoring import MonitoringConfig
+from lifecycle.retraining import RetrainingConfig
 from lifecycle.training_pipeline import TrainingConfig
 
 __all__ = ["ENVIRONMENTS", "Environment", "environment_named"]
@@ -24,14 +29,24 @@ class Environment:
         name: Part of every physical name, so that environments can share an account.
         may_delete_data: Whether deleting a stack may delete data. It takes a second key: the
             capability's own configuration has to ask for it.
+        lake: How long data is kept.
+        catalog: What a query may read.
+        feature_store: What becomes of the feature groups with their stack.
         training: What the training pipeline trains on and demands of a model.
+        endpoint: The endpoint's compute and how a new version gets its traffic.
         monitoring: How the endpoint's traffic is watched.
+        retraining: When the pipeline is started again.
     """
 
     name: str
     may_delete_data: bool = False
+    lake: DataLakeConfig = field(default_factory=DataLakeConfig)
+    catalog: CatalogConfig = field(default_factory=CatalogConfig)
+    feature_store: FeatureStoreConfig = field(default_factory=FeatureStoreConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
+    retraining: RetrainingConfig = field(default_factory=RetrainingConfig)
 
     def __post_init__(self) -> None:
         if not (self.name.isalnum() and self.name.islower()):
@@ -96,11 +111,21 @@ class Environment:
 LOCAL = Environment(
     name="local",
     may_delete_data=True,
+    lake=DataLakeConfig(delete_with_stack=True),
+    feature_store=FeatureStoreConfig(delete_with_stack=True),
     training=TrainingConfig(train_days=21, test_days=7),
+    # Nobody waits for metrics of a fleet on a laptop: the canary's pauses are as short as they go.
+    endpoint=EndpointConfig(rollout=RolloutConfig(canary_seconds=2, old_fleet_seconds=0)),
     monitoring=MonitoringConfig(engine="model_monitor"),
+    retraining=RetrainingConfig(cool_down_minutes=1),
 )
-DEV = Environment(name="dev")
-PROD = replace(DEV, name="prod")
+DEV = Environment(name="dev", training=TrainingConfig(approval_status="Approved"))
+PROD = replace(
+    DEV,
+    name="prod",
+    training=TrainingConfig(approval_status="PendingManualApproval"),
+    retraining=RetrainingConfig(schedule="rate(7 days)"),
+)
 
 ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
     {environment.name: environment for environment in (LOCAL, DEV, PROD)}

@@ -1,0 +1,103 @@
+"""A Lambda function that events start, and that loses none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Acknowledgment, Duration, Validations
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from lifecycle.lambda_function import LambdaFunction
+
+__all__ = ["EventFunction"]
+
+RETRIES = 2
+PATIENCE = Duration.hours(1)
+
+
+class EventFunction(Construct):
+    """Runs one handler for every event of its rules.
+
+    Guarantees:
+        An event whose handler raises, or that cannot be delivered, is tried again for an hour and
+        then kept for two weeks in an encrypted queue that refuses plain HTTP.
+
+    Args:
+        handler: Folder under `pipeline_code/lambdas` whose `handler.handler` is called.
+        description: What the function is for.
+        encryption_key: Key of the log group and of the dead-letter queue; it must allow
+            EventBridge of this account to use it, as DataKey does.
+        timeout: When a run is given up.
+        environment: The handler's settings.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        handler: str,
+        description: str,
+        encryption_key: kms.IKey,
+        timeout: Duration,
+        environment: Mapping[str, str],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.dead_letter_queue = self._define_dead_letter_queue(encryption_key)
+        runner = LambdaFunction(
+            self,
+            "Handler",
+            handler=handler,
+            description=description,
+            encryption_key=encryption_key,
+            timeout=timeout,
+            environment=environment,
+        )
+        self.role = runner.role
+        self.function = runner.function
+        self.function.configure_async_invoke(
+            retry_attempts=RETRIES,
+            max_event_age=PATIENCE,
+            on_failure=destinations.SqsDestination(self.dead_letter_queue),
+        )
+
+    def run_on(self, construct_id: str, *, description: str, pattern: events.EventPattern) -> None:
+        """Run the handler for every event that matches."""
+        rule = events.Rule(self, construct_id, description=description, event_pattern=pattern)
+        rule.add_target(self._target())
+
+    def run_every(self, construct_id: str, *, description: str, schedule: events.Schedule) -> None:
+        """Run the handler at set times."""
+        rule = events.Rule(self, construct_id, description=description, schedule=schedule)
+        rule.add_target(self._target())
+
+    def _target(self) -> targets.LambdaFunction:
+        return targets.LambdaFunction(
+            self.function,
+            dead_letter_queue=self.dead_letter_queue,
+            retry_attempts=RETRIES,
+            max_event_age=PATIENCE,
+        )
+
+    def _define_dead_letter_queue(self, encryption_key: kms.IKey) -> sqs.Queue:
+        queue = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.KMS,
+            encryption_master_key=encryption_key,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        Validations.of(queue).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-SQS3",
+                reason="This is the dead-letter queue itself, of a function and its rules; "
+                "the rule knows only those of other queues",
+            )
+        )
+        return queue

@@ -1,0 +1,155 @@
+"""The feature groups: one record per customer and one per terminal, online and offline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from lifecycle.job_role import grant_write_objects, sagemaker_principal
+from lifecycle.retention import data_removal_policy
+from pipeline_code.features.definitions import (
+    CUSTOMER,
+    SCHEMA_VERSION,
+    TERMINAL,
+    Entity,
+    feature_group_columns,
+)
+
+__all__ = ["OFFLINE_STORE_PREFIX", "FeatureStore", "FeatureStoreConfig"]
+
+OFFLINE_STORE_PREFIX = "offline-store/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureStoreConfig:
+    """What becomes of the feature groups with their stack.
+
+    Attributes:
+        delete_with_stack: Whether the groups are to go with their stack; the environment must
+            agree.
+    """
+
+    delete_with_stack: bool = False
+
+
+class FeatureStore(Construct):
+    """Keeps each entity's state online, for serving, and its history offline, for training.
+
+    Guarantees:
+        Both stores of both groups are encrypted under the given key.
+        A change of the features' schema is a new group beside the old one, never a replacement:
+        the schema's version is part of the name.
+        No tag reaches a group, because a changed tag would demand its replacement.
+
+    Args:
+        bucket: Where the offline store lands.
+        encryption_key: The key of both stores.
+        group_name: Physical name of an entity's group at a schema version.
+        config: What becomes of the groups with their stack.
+        may_delete_data: Whether the environment allows deleting data with the stack.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        bucket: s3.IBucket,
+        encryption_key: kms.IKey,
+        group_name: Callable[[str, str], str],
+        config: FeatureStoreConfig,
+        may_delete_data: bool = False,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._bucket = bucket
+        self._key = encryption_key
+        self._removal_policy = data_removal_policy(
+            self, delete_with_stack=config.delete_with_stack, may_delete_data=may_delete_data
+        )
+        self.role = self._define_role()
+        self.customer_group_name = group_name(CUSTOMER.name, SCHEMA_VERSION)
+        self.terminal_group_name = group_name(TERMINAL.name, SCHEMA_VERSION)
+        self._define_group("Customer", CUSTOMER, self.customer_group_name)
+        self._define_group("Terminal", TERMINAL, self.terminal_group_name)
+
+    def _define_role(self) -> iam.Role:
+        role = iam.Role(
+            self,
+            "Role",
+            description="Lets SageMaker Feature Store write the offline store",
+            assumed_by=sagemaker_principal(self),
+        )
+        grant_write_objects(role, self._bucket, self._key, OFFLINE_STORE_PREFIX)
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["s3:GetBucketAcl", "s3:GetBucketLocation"],
+                resources=[self._bucket.bucket_arn],
+            )
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["s3:PutObjectAcl"],
+                resources=[self._bucket.arn_for_objects(f"{OFFLINE_STORE_PREFIX}*")],
+            )
+        )
+        return role
+
+    def _define_group(self, construct_id: str, entity: Entity, name: str) -> None:
+        group = sagemaker.CfnFeatureGroup(
+            self,
+            construct_id,
+            feature_group_name=name,
+            description=f"State and latest features of each {entity.name}",
+            record_identifier_feature_name=entity.record_identifier,
+            event_time_feature_name="event_time",
+            feature_definitions=[
+                sagemaker.CfnFeatureGroup.FeatureDefinitionProperty(
+                    feature_name=column, feature_type=kind
+                )
+                for column, kind in feature_group_columns(entity)
+            ],
+            role_arn=self.role.role_arn,
+            # Untyped in the CDK: copied as they are, hence CloudFormation's own spelling.
+            online_store_config={
+                "EnableOnlineStore": True,
+                "SecurityConfig": {"KmsKeyId": self._key.key_arn},
+            },
+            offline_store_config={
+                "S3StorageConfig": {
+                    "S3Uri": self._bucket.s3_url_for_object(OFFLINE_STORE_PREFIX + name),
+                    "KmsKeyId": self._key.key_arn,
+                }
+            },
+        )
+        group.add_property_deletion_override("Tags")
+        group.apply_removal_policy(self._removal_policy)
+        # Creation checks that the role can write to the bucket: its policy has to be there first.
+        group.node.add_dependency(self.role)
+
+    def grant_read(self, grantee: iam.IGrantable) -> None:
+        """Allow reading records of both groups from the online store."""
+        self._grant(grantee, "sagemaker:BatchGetRecord", "sagemaker:GetRecord")
+        self._key.grant_decrypt(grantee)
+
+    def grant_write(self, grantee: iam.IGrantable) -> None:
+        """Allow putting records into both groups."""
+        self._grant(grantee, "sagemaker:PutRecord")
+        self._key.grant_encrypt_decrypt(grantee)
+
+    def _grant(self, grantee: iam.IGrantable, *actions: str) -> None:
+        stack = Stack.of(self)
+        iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=list(actions),
+            resource_arns=[
+                stack.format_arn(service="sagemaker", resource="feature-group", resource_name=name)
+                for name in (self.customer_group_name, self.terminal_group_name)
+            ],
+        )

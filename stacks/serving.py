@@ -1,0 +1,75 @@
+"""Stage 5: the endpoint that follows the registry's approvals, and batch scoring."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from lifecycle.container_image import ContainerImage
+from lifecycle.data_lake import DataLake
+from lifecycle.endpoint import SelfDeployingEndpoint
+from lifecycle.feature_store import FeatureStore
+from lifecycle.model_deployment import ModelDeployment
+from stacks.environments import Environment
+
+__all__ = ["ServingStack"]
+
+
+class ServingStack(cdk.Stack):
+    """The self-deploying endpoint; it exists once a model package is approved."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        lake: DataLake,
+        store: FeatureStore,
+        image: ContainerImage,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            stack_name=environment.resource_name("serving"),
+            description="fraudloop: the endpoint of the approved model, and batch scoring",
+        )
+        # Its value is read at each deployment; the training stack created the parameter.
+        approved_package = cdk.CfnParameter(
+            self,
+            "ApprovedModelPackage",
+            type="AWS::SSM::Parameter::Value<String>",
+            default=environment.approved_model_parameter_name,
+            description="SSM parameter that names the approved model package, or none",
+        )
+        self.endpoint = SelfDeployingEndpoint(
+            self,
+            "Endpoint",
+            endpoint_name=environment.endpoint_name,
+            approved_package=approved_package.value_as_string,
+            environment={
+                "CUSTOMER_FEATURE_GROUP": store.customer_group_name,
+                "TERMINAL_FEATURE_GROUP": store.terminal_group_name,
+            },
+            image=image,
+            artifacts_bucket=lake.artifacts_bucket,
+            captures_bucket=lake.captures_bucket,
+            encryption_key=lake.encryption_key,
+            config=environment.endpoint,
+        )
+        store.grant_read(self.endpoint.role)
+        ModelDeployment(
+            self,
+            "Deployment",
+            model_package_group_name=environment.model_package_group_name,
+            parameter_name=environment.approved_model_parameter_name,
+            artifacts_bucket=lake.artifacts_bucket,
+            encryption_key=lake.encryption_key,
+        )
+        self._define_outputs(environment)
+
+    def _define_outputs(self, environment: Environment) -> None:
+        cdk.CfnOutput(self, "EndpointName", value=environment.endpoint_name)
+        cdk.CfnOutput(
+            self, "ApprovedModelParameterName", value=environment.approved_model_parameter_name
+        )
