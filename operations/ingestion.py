@@ -4,13 +4,22 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipeline_code.features.store import fold_into_store
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from operations import lake
 from operations.errors import OperationError
 from operations.replay import Stream, feature_groups
 from operations.target import Target
-from pipeline_code.common.landing import read_layout, read_user_file, write_layout
+from pipeline_code.check.checking import check, check_landing
+from pipeline_code.check.findings import Findings, Report
+from pipeline_code.check.sources import TableSource, folder_sources
+from pipeline_code.common.lake import Landing, write
+from pipeline_code.common.landing import prepare
+from pipeline_code.common.schema import CUSTOMERS, DATASETS, data_files, read
+from pipeline_code.features.store import fold_into_store
+
+_TRANSACTIONS, _FRAUD_REPORTS, _CUSTOMERS = DATASETS
 
 
 def read_events(path: Path) -> Stream:
@@ -18,29 +27,88 @@ def read_events(path: Path) -> Stream:
 
     Raises:
         OperationError: If there is nothing at the path.
-        BadInput: If a row breaks a rule; the message names file, row and rule.
+        BadInput: If a row of a file breaks a rule; the message names file, row and rule.
     """
     if not path.exists():
         raise OperationError(f"path must be a file or folder, got {path}, which does not exist")
     if path.is_dir():
-        layout = read_layout(path)
-        return Stream(layout.transactions, layout.fraud_reports)
-    return Stream(*read_user_file(path))
+        return Stream(
+            read(_TRANSACTIONS, path / _TRANSACTIONS.name),
+            read(_FRAUD_REPORTS, path / _FRAUD_REPORTS.name),
+        )
+    landing = prepare(path)
+    return Stream(landing.transactions, landing.fraud_reports)
 
 
-def ingest(target: Target, path: Path, *, online: bool) -> dict[str, Any]:
-    """Land a file or folder in the lake; nothing is uploaded unless all of it is good."""
-    events = read_events(path)
-    with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
-        write_layout(Path(folder), events.transactions, events.fraud_reports)
-        keys = lake.upload(target, Path(folder))
-    if online:
-        client = target.client("sagemaker-featurestore-runtime")
-        fold_into_store(client, feature_groups(target), events.transactions, events.fraud_reports)
+def ingest(target: Target, path: Path, *, online: bool, register_customers: bool) -> dict[str, Any]:
+    """Land a file, or a folder in the lake's layout; nothing is uploaded unless all of it is good.
+
+    Args:
+        online: Whether the events are folded into the online store too.
+        register_customers: Whether unknown customers are new ones rather than an error. The
+            first customers of an empty lake are always new.
+
+    Raises:
+        OperationError: If there is nothing at the path, or a rule is broken; file, row and rule.
+    """
+    if not path.exists():
+        raise OperationError(f"path must be a file or folder, got {path}, which does not exist")
+    known = _known_customers(target)
+    if register_customers or known.num_rows == 0:
+        known = None
+    with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
+        if path.is_dir():
+            report, folder = _check_folder(path, known), path
+        else:
+            landing, folder = prepare(path), Path(temporary)
+            report = check_landing(landing, path.name, known)
+            write(_without_known(landing, known), folder)
+        if not report.passed:
+            raise OperationError(f"{path} must keep the lake's rules: {report.message()}")
+        keys = lake.upload(target, folder)
+        if online:
+            events = read_events(folder)
+            client = target.client("sagemaker-featurestore-runtime")
+            groups = feature_groups(target)
+            fold_into_store(client, groups, events.transactions, events.fraud_reports)
     return {
-        "transactions": events.transactions.num_rows,
-        "fraud_reports": events.fraud_reports.num_rows,
+        **{name: count for name, count in report.rows.items() if name != _CUSTOMERS.name},
         "bucket": target.output("RawBucketName"),
         "objects": len(keys),
         "online": online,
     }
+
+
+def _known_customers(target: Target) -> pa.Table:
+    """The lake's registry of customers; empty before the first ingestion."""
+    with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
+        lake.download(target, f"{_CUSTOMERS.name}/", Path(temporary))
+        files = data_files(Path(temporary))
+        tables = [pq.read_table(file, schema=CUSTOMERS) for file in files]
+    return pa.concat_tables([CUSTOMERS.empty_table(), *tables])
+
+
+def _check_folder(folder: Path, known: pa.Table | None) -> Report:
+    """Check a folder's transactions; its reports may be of transactions landed long before, so
+    the pipeline checks those, against the whole lake."""
+    findings = Findings()
+    registry = folder_sources(_CUSTOMERS, folder / _CUSTOMERS.name, findings)
+    transactions = folder_sources(_TRANSACTIONS, folder / _TRANSACTIONS.name, findings)
+    customers = [
+        *registry,
+        *([] if known is None else [TableSource("the lake's customers", known)]),
+    ]
+    return check(
+        transactions=transactions, fraud_reports=[], customers=customers, findings=findings
+    )
+
+
+def _without_known(landing: Landing, known: pa.Table | None) -> Landing:
+    """The landing, without a registry where the lake's own decided which customers there are."""
+    if known is None:
+        return landing
+    return Landing(
+        transactions=landing.transactions,
+        fraud_reports=landing.fraud_reports,
+        customers=CUSTOMERS.empty_table(),
+    )

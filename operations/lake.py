@@ -1,6 +1,5 @@
 """The data lake: landing files in it, fingerprinting it, asking Athena about it."""
 
-import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,8 +8,8 @@ from typing import Any
 
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.common.fingerprint import FINGERPRINTED_PREFIXES, fingerprint
 
-_PREFIXES = ("transactions/", "fraud_reports/")
 _UPLOADS_AT_ONCE = 8
 
 
@@ -44,6 +43,16 @@ def upload(target: Target, folder: Path) -> list[str]:
         return list(pool.map(put, files))
 
 
+def download(target: Target, prefix: str, folder: Path) -> None:
+    """Copy the raw bucket's objects below a prefix into a folder."""
+    bucket, s3 = target.output("RawBucketName"), target.client("s3")
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", []):
+            file = folder / item["Key"]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            s3.download_file(bucket, item["Key"], str(file))
+
+
 def data_version(target: Target) -> str:
     """Fingerprint of all transactions and fraud reports in the lake.
 
@@ -54,17 +63,17 @@ def data_version(target: Target) -> str:
         OperationError: If the lake holds no transactions.
     """
     bucket, s3 = target.output("RawBucketName"), target.client("s3")
-    lines: list[str] = []
-    for prefix in _PREFIXES:
+    objects: list[tuple[str, str]] = []
+    for prefix in FINGERPRINTED_PREFIXES:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        found = [f"{item['Key']} {item['ETag']}\n" for p in pages for item in p.get("Contents", [])]
+        found = [(item["Key"], item["ETag"]) for p in pages for item in p.get("Contents", [])]
         if prefix == "transactions/" and not found:
             raise OperationError(
                 f"the lake must hold transactions, got none under s3://{bucket}/{prefix}; "
                 "run `fraudloop ingest` first"
             )
-        lines += found
-    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()[:32]
+        objects += found
+    return fingerprint(objects)
 
 
 def query(target: Target, sql: str, *, timeout_seconds: float = 120.0) -> Answer:

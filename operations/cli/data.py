@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pipeline_code.simulate.simulator import Drift, SimulationConfig, simulate_to
 
 from operations.cli.verbs import Json, on_target, plain
 from operations.console import show, table
 from operations.ingestion import ingest as land_and_fold
 from operations.target import Target
+from pipeline_code.common.lake import write
+from pipeline_code.simulate.simulation import simulate as draw
+from pipeline_code.simulate.world import SimulationConfig
 
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day, UTC.")]
 OptionalDay = Annotated[
@@ -20,7 +22,7 @@ OptionalDay = Annotated[
 
 @plain
 def simulate(
-    output: Annotated[Path, typer.Argument(help="Folder to write; must not hold Parquet files.")],
+    output: Annotated[Path, typer.Argument(help="Folder to write, beside what is there.")],
     start: Day = datetime(2025, 1, 1),
     days: Annotated[int, typer.Option(min=1)] = 70,
     customers: Annotated[int, typer.Option(min=1)] = 200,
@@ -31,16 +33,23 @@ def simulate(
     json: Json = None,
 ) -> None:
     """Write simulated transactions, fraud reports and customers in the lake's layout."""
-    drift = None if drift_start is None else Drift(start=drift_start.date(), factor=drift_factor)
     config = SimulationConfig(
         start=start.date(),
         days=days,
         customers=customers,
         terminals=terminals,
         seed=seed,
-        drift=drift,
+        drift_start=None if drift_start is None else drift_start.date(),
+        drift_factor=drift_factor,
     )
-    result = {"output": str(output), **simulate_to(output, config)}
+    simulation = draw(config)
+    result = {
+        "output": str(output),
+        "transactions": simulation.transactions.num_rows,
+        "fraud_reports": simulation.fraud_reports.num_rows,
+        "customers": simulation.customers.num_rows,
+        "files": len(write(simulation.landing(), output)),
+    }
     show(result, json, table("Simulated", ["", ""], result.items()))
 
 
@@ -52,10 +61,13 @@ def ingest(
         bool,
         typer.Option(help="Also fold the events into the online store, as a stream would be."),
     ] = False,
+    register_customers: Annotated[
+        bool, typer.Option(help="Take unknown customers as new ones; an empty lake always does.")
+    ] = False,
     json: Json = None,
 ) -> None:
     """Check a file or folder and land it in the lake, partitioned by day; all of it or nothing."""
-    result = land_and_fold(target, path, online=online)
+    result = land_and_fold(target, path, online=online, register_customers=register_customers)
     show(result, json, table("Ingested", ["", ""], result.items()))
 
 

@@ -8,6 +8,7 @@ import typer
 
 from operations.cli.verbs import Json, plain
 from operations.console import show, table
+from pipeline_code.common.landing import read_file
 from pipeline_code.evaluate.backtest import run
 
 _MEASURES = ("auc_roc", "average_precision", "card_precision_at_100")
@@ -27,7 +28,7 @@ def backtest(
 ) -> None:
     """Train and test on past weeks by the published protocol; print the quality of detection."""
     result = run(
-        data,
+        read_file(data),
         train_start=train_start.date(),
         folds=folds,
         train_days=train_days,

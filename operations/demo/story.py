@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pipeline_code.simulate.simulator import Drift, SimulationConfig, simulate
 
 from operations.errors import OperationError
 from operations.replay import Stream
 from pipeline_code.common.landing import prepare
+from pipeline_code.simulate.simulation import simulate
+from pipeline_code.simulate.world import SimulationConfig
 
 WEEK = timedelta(days=7)
 
@@ -60,7 +61,8 @@ def simulated(scale: Scale) -> Story:
             customers=scale.customers,
             terminals=2 * scale.customers,
             seed=scale.seed,
-            drift=Drift(start=drift.date(), factor=scale.drift_factor),
+            drift_start=drift.date(),
+            drift_factor=scale.drift_factor,
         )
     )
     stream = Stream(world.transactions, world.fraud_reports)
@@ -89,6 +91,10 @@ def from_file(file: Path, scale: Scale) -> Story:
             "give a longer history"
         )
     chosen = _some_customers(transactions, scale)
+    # A report of a transaction before the story would be of one that the lake does not have.
+    reports = reports.filter(
+        pc.greater_equal(reports["event_time"], pa.scalar(start, reports["event_time"].type))
+    )
     stream = Stream(
         _of_customers(transactions, chosen).sort_by("event_time"), _of_customers(reports, chosen)
     ).between(start, end)
