@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from operations import lake
 from operations.errors import OperationError
@@ -13,10 +12,16 @@ from operations.replay import Stream, feature_groups
 from operations.target import Target
 from pipeline_code.check.checking import check, check_landing
 from pipeline_code.check.findings import Findings, Report
-from pipeline_code.check.sources import TableSource, folder_sources
+from pipeline_code.check.sources import Source, TableSource, folder_sources
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.common.landing import prepare
-from pipeline_code.common.schema import CUSTOMERS, DATASETS, data_files, read
+from pipeline_code.common.schema import (
+    CUSTOMERS,
+    DATASETS,
+    FRAUD_REPORTS,
+    TRANSACTIONS,
+    read,
+)
 from pipeline_code.features.store import fold_into_store
 
 _TRANSACTIONS, _FRAUD_REPORTS, _CUSTOMERS = DATASETS
@@ -33,8 +38,8 @@ def read_events(path: Path) -> Stream:
         raise OperationError(f"path must be a file or folder, got {path}, which does not exist")
     if path.is_dir():
         return Stream(
-            read(_TRANSACTIONS, path / _TRANSACTIONS.name),
-            read(_FRAUD_REPORTS, path / _FRAUD_REPORTS.name),
+            read(path / _TRANSACTIONS.name, TRANSACTIONS),
+            read(path / _FRAUD_REPORTS.name, FRAUD_REPORTS),
         )
     landing = prepare(path)
     return Stream(landing.transactions, landing.fraud_reports)
@@ -83,21 +88,17 @@ def _known_customers(target: Target) -> pa.Table:
     """The lake's registry of customers; empty before the first ingestion."""
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
         lake.download(target, f"{_CUSTOMERS.name}/", Path(temporary))
-        files = data_files(Path(temporary))
-        tables = [pq.read_table(file, schema=CUSTOMERS) for file in files]
-    return pa.concat_tables([CUSTOMERS.empty_table(), *tables])
+        return read(Path(temporary), CUSTOMERS)
 
 
 def _check_folder(folder: Path, known: pa.Table | None) -> Report:
     """Check a folder's transactions; its reports may be of transactions landed long before, so
     the pipeline checks those, against the whole lake."""
     findings = Findings()
-    registry = folder_sources(_CUSTOMERS, folder / _CUSTOMERS.name, findings)
+    customers: list[Source] = [*folder_sources(_CUSTOMERS, folder / _CUSTOMERS.name, findings)]
+    if known is not None:
+        customers.append(TableSource("the lake's customers", known))
     transactions = folder_sources(_TRANSACTIONS, folder / _TRANSACTIONS.name, findings)
-    customers = [
-        *registry,
-        *([] if known is None else [TableSource("the lake's customers", known)]),
-    ]
     return check(
         transactions=transactions, fraud_reports=[], customers=customers, findings=findings
     )
