@@ -12,8 +12,11 @@ late is counted late, in training too.
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 
 SCHEMA_VERSION = "v1"
+# Key of a feature file's Parquet metadata that names the version its rows follow.
+SCHEMA_VERSION_KEY = b"feature_schema_version"
 LABEL_DELAY = timedelta(days=7)
 # A request may be this much older than its entity's newest event and still find whole windows.
 ALLOWED_LATENESS = timedelta(days=1)
@@ -196,6 +199,7 @@ def feature_group_columns(entity: Entity) -> list[tuple[str, str]]:
     ]
 
 
+@cache
 def horizon(entity: Entity) -> timedelta:
     """How far back, from the newest event, an entity's events can still matter to a request."""
     ages = [

@@ -14,6 +14,7 @@ import struct
 import zlib
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 
 import numpy as np
 
@@ -46,6 +47,7 @@ def _nothing() -> Ints:
     return EMPTY
 
 
+@cache
 def _totals_of(entity: Entity) -> list[Total]:
     return [total for feature in FEATURES for total in feature.totals if total.entity == entity]
 
@@ -58,14 +60,15 @@ class _Kept:
     amounts: bool
     reports: bool
 
-    @classmethod
-    def by(cls, entity: Entity) -> "_Kept":
-        totals = _totals_of(entity)
-        return cls(
-            transactions=any(total.stream is not Stream.REPORTS for total in totals),
-            amounts=any(total.measure is Measure.AMOUNT for total in totals),
-            reports=any(total.stream is Stream.REPORTS for total in totals),
-        )
+
+@cache
+def _kept(entity: Entity) -> _Kept:
+    totals = _totals_of(entity)
+    return _Kept(
+        transactions=any(total.stream is not Stream.REPORTS for total in totals),
+        amounts=any(total.measure is Measure.AMOUNT for total in totals),
+        reports=any(total.stream is Stream.REPORTS for total in totals),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +105,7 @@ class EntityState:
         Of a repeated id the earliest row stays, whichever came first. What is older than the
         horizon, counted back from the newest event ever folded, is dropped: no request can need it.
         """
-        kept = _Kept.by(self.entity)
+        kept = _kept(self.entity)
         newest = max([self.newest, *(int(new.max()) for new in (times, report_times) if len(new))])
         oldest = newest - microseconds(horizon(self.entity))
         if not kept.transactions:
@@ -136,7 +139,7 @@ class EntityState:
             StateTooLargeError: The text would be longer than Feature Store takes; it names `owner`.
         """
         columns = [np.diff(self.times, prepend=0), self.ids]
-        columns += [self.amounts] if _Kept.by(self.entity).amounts else []
+        columns += [self.amounts] if _kept(self.entity).amounts else []
         columns += [np.diff(self.report_times, prepend=0), self.report_ids]
         values = np.concatenate(columns).astype("<i8")
         header = HEADER.pack(
@@ -175,7 +178,7 @@ class EntityState:
                 f"state of {owner} must reach back {horizon(entity).days} days, got "
                 f"{timedelta(seconds=seconds).days}; run `features` to write it anew"
             )
-        has_amounts = _Kept.by(entity).amounts
+        has_amounts = _kept(entity).amounts
         lengths = [transactions] * (3 if has_amounts else 2) + [reports] * 2
         values = _read_values(data[HEADER.size :], sum(lengths), owner)
         columns = np.split(values, np.cumsum(lengths)[:-1])
@@ -189,6 +192,11 @@ class EntityState:
             columns[-1],
             np.cumsum(columns[-2]),
         )
+
+    @property
+    def keeps_reports(self) -> bool:
+        """Whether a report of the entity changes its state."""
+        return _kept(self.entity).reports
 
     def streams(self, entity_id: int) -> dict[tuple[Entity, Stream], Events]:
         """The entity's streams, for the kernel."""
