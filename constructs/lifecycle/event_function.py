@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from aws_cdk import Acknowledgment, Duration, Validations
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -60,11 +61,7 @@ class EventFunction(Construct):
         )
         self.role = runner.role
         self.function = runner.function
-        self.function.configure_async_invoke(
-            retry_attempts=RETRIES,
-            max_event_age=PATIENCE,
-            on_failure=destinations.SqsDestination(self.dead_letter_queue),
-        )
+        self._keep_failures(encryption_key)
 
     def run_on(self, construct_id: str, *, description: str, pattern: events.EventPattern) -> None:
         """Run the handler for every event that matches."""
@@ -75,6 +72,34 @@ class EventFunction(Construct):
         """Run the handler at set times."""
         rule = events.Rule(self, construct_id, description=description, schedule=schedule)
         rule.add_target(self._target())
+
+    def _keep_failures(self, encryption_key: kms.IKey) -> None:
+        # The CDK's own destination would grant kms:GenerateDataKey* and kms:ReEncrypt*.
+        self.role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["sqs:SendMessage"], resources=[self.dead_letter_queue.queue_arn]
+            )
+        )
+        self.role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[encryption_key.key_arn]
+            )
+        )
+        failures = lambda_.CfnEventInvokeConfig(
+            self,
+            "Failures",
+            function_name=self.function.function_name,
+            qualifier="$LATEST",
+            maximum_retry_attempts=RETRIES,
+            maximum_event_age_in_seconds=PATIENCE.to_seconds(),
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(
+                    destination=self.dead_letter_queue.queue_arn
+                )
+            ),
+        )
+        # Lambda refuses a destination that the role may not yet write to.
+        failures.node.add_dependency(self.role)
 
     def _target(self) -> targets.LambdaFunction:
         return targets.LambdaFunction(
