@@ -1,0 +1,199 @@
+"""The online vector equals the batch vector, bit for bit, however the events arrive."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline_code.common.landing import prepare
+from pipeline_code.features.batch import compute
+from pipeline_code.features.definitions import CUSTOMER, ENTITIES, FEATURE_NAMES, TERMINAL, Entity
+from pipeline_code.features.events import Reports, Transaction, Transactions
+from pipeline_code.features.online import fold, vector
+from pipeline_code.features.state import EntityState
+from tests.pipeline_code.features.small_streams import (
+    DAY,
+    HOUR,
+    Row,
+    moment,
+    reports_of,
+    reports_table,
+    small_streams,
+    transactions_table,
+)
+
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "transactions.parquet"
+
+# An arrival is a transaction, or a transaction with the delay of its report.
+Arrival = tuple[Row, int | None]
+
+
+class Store:
+    """States as they are kept: as text, one per entity."""
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[Entity, int], str] = {}
+
+    def state(self, entity: Entity, owner: int) -> EntityState | None:
+        text = self._texts.get((entity, owner))
+        return None if text is None else EntityState.decode(entity, text, f"{entity.name} {owner}")
+
+    def take(self, arrivals: Sequence[Arrival]) -> None:
+        for entity in ENTITIES:
+            for owner in (1, 2, 2**62):
+                mine = [a for a in arrivals if _owner(a[0], entity) == owner]
+                if mine:
+                    self._fold(entity, owner, mine)
+
+    def _fold(self, entity: Entity, owner: int, arrivals: Sequence[Arrival]) -> None:
+        transactions = transactions_table([row for row, delay in arrivals if delay is None])
+        reports = reports_table([(row, delay) for row, delay in arrivals if delay is not None])
+        state = self.state(entity, owner)
+        folded = fold(
+            EntityState.empty(entity) if state is None else state,
+            Transactions.from_table(transactions),
+            Reports.from_table(reports),
+        )
+        self._texts[(entity, owner)] = folded.encode(f"{entity.name} {owner}")
+
+
+def _owner(row: Row, entity: Entity) -> int:
+    return row.customer if entity == CUSTOMER else row.terminal
+
+
+def _known(arrival: Arrival) -> int:
+    row, delay = arrival
+    return row.time if delay is None else row.time + delay
+
+
+def _request(row: Row) -> Transaction:
+    return Transaction(
+        transaction_id=row.id,
+        event_time=moment(row.time),
+        customer_id=row.customer,
+        terminal_id=row.terminal,
+        amount_minor=row.amount,
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(small_streams(max_size=10), st.data())
+def test_online_equals_batch_in_a_replay(rows: list[Row], data: st.DataObject) -> None:
+    """Requests come up to a day late; events in any order, in pieces, some of them twice."""
+    arrivals: list[Arrival] = [(row, None) for row in rows]
+    arrivals += reports_of(rows)
+    batch = compute(transactions_table(rows), reports_table(reports_of(rows)))
+    expected = dict(zip(batch["transaction_id"].to_pylist(), _vectors(batch), strict=True))
+    store, clock = Store(), -(2**62)
+    for row in sorted(rows, key=lambda row: row.time):
+        lateness = data.draw(st.sampled_from([0, 0, 1, HOUR, DAY]), label="lateness")
+        until = max(clock, row.time + lateness)
+        new = [a for a in arrivals if clock < _known(a) <= until]
+        repeated = [a for a in arrivals if _known(a) <= clock and data.draw(st.booleans())]
+        coming = data.draw(st.permutations(new + repeated), label="arrivals")
+        middle = data.draw(st.integers(0, len(coming)), label="cut")
+        store.take(coming[:middle])
+        store.take(coming[middle:])
+        clock = until
+        states = store.state(CUSTOMER, row.customer), store.state(TERMINAL, row.terminal)
+        assert vector(*states, _request(row)) == expected[row.id]
+
+
+@given(small_streams(max_size=10))
+def test_a_request_counts_itself_whether_folded_before_or_not(rows: list[Row]) -> None:
+    row = max(rows, key=lambda row: row.time)
+    others, everything = Store(), Store()
+    others.take([(other, None) for other in rows if other is not row])
+    everything.take([(other, None) for other in rows])
+    answers = [
+        vector(
+            store.state(CUSTOMER, row.customer),
+            store.state(TERMINAL, row.terminal),
+            _request(row),
+        )
+        for store in (others, everything)
+    ]
+    assert answers[0] == answers[1]
+
+
+def test_an_unknown_customer_and_terminal_have_a_vector() -> None:
+    row = Row(1, 0, 1, 1, 250)
+    answer = dict(zip(FEATURE_NAMES, vector(None, None, _request(row)), strict=True))
+    assert answer["customer_count_30d"] == 1
+    assert answer["customer_mean_amount_30d"] == 250
+    assert answer["amount_over_customer_mean_7d"] == 1
+    assert answer["terminal_risk_30d"] == 0
+
+
+def test_what_arrives_after_its_time_never_changes_an_earlier_answer() -> None:
+    """Online half of the leakage test: states may hold later events, an answer may not."""
+    asked = Row(1, 40 * DAY, 1, 1, 100)
+    later = [Row(n, 40 * DAY + n, 1, 1, 10**6, (0,)) for n in range(2, 6)]
+    store = Store()
+    store.take([(row, None) for row in later])
+    store.take(reports_of(later))
+    states = store.state(CUSTOMER, 1), store.state(TERMINAL, 1)
+    assert vector(*states, _request(asked)) == vector(None, None, _request(asked))
+
+
+def test_real_transactions_get_the_same_vectors_online() -> None:
+    """A sample of customers and of all they did, on the public simulated data."""
+    if not SHARED.is_file():
+        pytest.skip(f"NOT CHECKED on real input: {SHARED} is not there")
+    landing = prepare(SHARED)
+    transactions = Transactions.from_table(landing.transactions)
+    reports = Reports.from_table(landing.fraud_reports)
+    batch = compute(landing.transactions, landing.fraud_reports)
+    reported = np.flatnonzero(np.isin(transactions.ids, reports.ids))
+    chosen = np.random.default_rng(7)
+    sample = [
+        *chosen.choice(len(transactions.ids), 120, replace=False).tolist(),
+        *chosen.choice(reported, 60, replace=False).tolist(),
+    ]
+    by_owner = {entity: _rows_by_owner(transactions, reports, entity) for entity in ENTITIES}
+    expected = _vectors(batch.take(sample))
+    for row, wanted in zip(sample, expected, strict=True):
+        time = int(transactions.times[row])
+        states = []
+        for entity in ENTITIES:
+            mine, told = by_owner[entity](int(transactions.owners(entity)[row]))
+            mine = chosen.permutation(mine[transactions.times[mine] <= time])
+            told = told[reports.times[told] <= time]
+            state = EntityState.empty(entity)
+            for part in np.array_split(mine, 3):
+                state = state.fold(
+                    ids=transactions.ids[part],
+                    times=transactions.times[part],
+                    amounts=transactions.amounts[part],
+                    report_ids=reports.ids[told],
+                    report_times=reports.times[told],
+                )
+            states.append(EntityState.decode(entity, state.encode("sample"), "sample"))
+        request = Transaction(
+            transaction_id=int(transactions.ids[row]),
+            event_time=moment(time),
+            customer_id=int(transactions.customers[row]),
+            terminal_id=int(transactions.terminals[row]),
+            amount_minor=int(transactions.amounts[row]),
+        )
+        assert vector(states[0], states[1], request) == wanted
+
+
+def _rows_by_owner(transactions, reports, entity):  # type: ignore[no-untyped-def]
+    owners, told_owners = transactions.owners(entity), reports.owners(entity)
+    order, told_order = np.argsort(owners, kind="stable"), np.argsort(told_owners, kind="stable")
+    ranked, told_ranked = owners[order], told_owners[told_order]
+
+    def rows(owner: int):  # type: ignore[no-untyped-def]
+        first, last = np.searchsorted(ranked, [owner, owner + 1])
+        told_first, told_last = np.searchsorted(told_ranked, [owner, owner + 1])
+        return order[first:last], told_order[told_first:told_last]
+
+    return rows
+
+
+def _vectors(batch):  # type: ignore[no-untyped-def]
+    return np.column_stack([batch[name].to_numpy() for name in FEATURE_NAMES]).tolist()
