@@ -127,8 +127,8 @@ def test_every_transaction_at_a_compromised_terminal_is_a_fraud(small: Simulatio
 @pytest.mark.parametrize(("affected", "lasting"), [(compromised_terminals, 28), (leaked_cards, 14)])
 def test_who_is_hit_stays_hit_for_the_stated_days(affected: object, lasting: int) -> None:
     # So few that hardly anybody is hit again meanwhile.
-    shares = {"compromised_terminal_share": 0.001, "leaked_card_share": 0.001}
-    config = replace(SMALL, customers=100_000, terminals=100_000, **shares)
+    shares = {"compromised_terminal_share": 0.00003, "leaked_card_share": 0.00003}
+    config = replace(SMALL, customers=3_000_000, terminals=3_000_000, **shares)
     hit = [set(affected(config, day).tolist()) for day in range(17_600, 17_600 + 3 * lasting)]  # type: ignore[operator]
     stays = [
         sum(member in day for day in hit)
