@@ -1,5 +1,6 @@
 """What the demo did: every stage with its evidence and its seconds, and the memory it took."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -63,10 +64,14 @@ class Ledger:
 
 
 class PeakMemory:
-    """Samples the resident memory of this process and all that it started, together."""
+    """Samples the resident memory of this process and all that it started, together.
+
+    A server that detached itself from this process is named by its pid.
+    """
 
     def __init__(self) -> None:
         self.mib = 0.0
+        self._roots = {os.getpid()}
         self._over = threading.Event()
         self._sampler = threading.Thread(target=self._sample, daemon=True, name="peak-memory")
 
@@ -78,13 +83,26 @@ class PeakMemory:
         self._over.set()
         self._sampler.join()
 
+    def include(self, pid: int) -> None:
+        """Count another process and its children too."""
+        self._roots = self._roots | {pid}
+
+    def settle(self) -> None:
+        """Take a sample now."""
+        resident = sum(_resident(process) for pid in self._roots for process in _family(pid))
+        self.mib = max(self.mib, resident / 2**20)
+
     def _sample(self) -> None:
-        me = psutil.Process()
-        known: dict[int, psutil.Process] = {}
         while not self._over.wait(_SAMPLE_SECONDS):
-            for process in [me, *me.children(recursive=True)]:
-                known.setdefault(process.pid, process)
-            self.mib = max(self.mib, sum(map(_resident, known.values())) / 2**20)
+            self.settle()
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _resident(process: psutil.Process) -> int:

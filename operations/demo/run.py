@@ -109,7 +109,9 @@ class Demo:
         self._progress("starting the embedded AWS")
         self._embedded.wipe()
         self._embedded.start()
-        stage.evidence = self._embedded.connection()["endpoint_url"]
+        running = self._embedded.connection()
+        self._memory.include(running["pid"])
+        stage.evidence = running["endpoint_url"]
 
     def _deploy(self, stage: Stage, assembly: Path, synthesized: Callable[[], None]) -> Target:
         self._progress("cdk bootstrap")

@@ -1,0 +1,123 @@
+"""Bad input against a live environment: refused with its reason, and nothing is harmed."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from operations import executions, registry
+from operations.errors import OperationError
+from operations.scoring import Scorer
+from pipeline_code.common.schema import TRANSACTIONS
+from tests.integration.command import Played, fraudloop
+
+pytestmark = pytest.mark.end_to_end
+
+DAY = datetime(2025, 2, 3, tzinfo=UTC)
+
+
+def transaction(**changes: Any) -> dict[str, Any]:
+    good = {
+        "transaction_id": 9_000_000_000_001,
+        "event_time": DAY,
+        "customer_id": 1,
+        "terminal_id": 1,
+        "amount_minor": 1000,
+    }
+    return good | changes
+
+
+def table(*rows: dict[str, Any], schema: pa.Schema = TRANSACTIONS) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=schema)
+
+
+MALFORMED = {
+    "missing column": (table(transaction()).drop_columns(["terminal_id"]), "terminal_id"),
+    "wrong type": (
+        table(transaction()).set_column(4, "amount_minor", pa.array(["ten"])),
+        "amount_minor",
+    ),
+    "negative amount": (table(transaction(), transaction(transaction_id=2, amount_minor=-5)), "-5"),
+    "duplicate ids": (table(transaction(), transaction()), "9000000000001"),
+    "unknown customer": (table(transaction(customer_id=987_654)), "987654"),
+}
+
+
+@pytest.fixture
+def landed(played: Played, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A malformed file in the lake, taken out again afterwards; yields its key."""
+    file = tmp_path / "bad.parquet"
+    pq.write_table(MALFORMED[request.param][0], file)
+    key = f"transactions/event_date={DAY:%Y-%m-%d}/bad.parquet"
+    s3, bucket = played.target.client("s3"), played.target.output("RawBucketName")
+    s3.upload_file(str(file), bucket, key)
+    yield key
+    s3.delete_object(Bucket=bucket, Key=key)
+
+
+@pytest.mark.parametrize(
+    ("landed", "case"), [(name, name) for name in MALFORMED], indirect=["landed"]
+)
+def test_a_malformed_file_stops_the_pipeline_at_the_check(
+    played: Played, landed: str, case: str
+) -> None:
+    before = [item["ModelPackageArn"] for item in registry.packages(played.target)]
+    arn = executions.start(played.target, reason=f"test: {case}")
+    execution = executions.watch(played.target, arn, poll_seconds=0.2)
+    assert execution.status == "Failed"
+    reasons = {step.name: step.detail for step in execution.steps if step.status == "Failed"}
+    assert list(reasons) == ["CheckData"]
+    assert landed in reasons["CheckData"]
+    assert MALFORMED[case][1] in reasons["CheckData"]
+    assert [item["ModelPackageArn"] for item in registry.packages(played.target)] == before
+
+
+GOOD_REQUEST = {
+    "transaction_id": 1,
+    "event_time": "2025-03-20T12:00:00Z",
+    "customer_id": 1,
+    "terminal_id": 1,
+    "amount": "12.50",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"amount": "-1.00"}, "amount"),
+        ({"amount": "1.234"}, "amount"),
+        ({"customer_id": "seven"}, "customer_id"),
+        ({"event_time": "yesterday"}, "event_time"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_malformed_request_gets_its_reason_and_the_endpoint_lives_on(
+    played: Played, change: dict[str, Any], expected: str
+) -> None:
+    scorer = Scorer(played.target)
+    with pytest.raises(OperationError, match=expected) as refusal:
+        scorer.ask(GOOD_REQUEST | change)
+    assert "400" in str(refusal.value)
+    assert 0 <= scorer.ask(GOOD_REQUEST)["score"] <= 1
+
+
+def test_a_decided_or_unknown_package_cannot_be_approved(played: Played) -> None:
+    approved = played.result["model_versions"][0]
+    done = fraudloop("approve", approved, "--state", str(played.state))
+    assert done.returncode == 1
+    assert "Approved" in done.stderr
+    done = fraudloop("approve", "99", "--state", str(played.state))
+    assert done.returncode == 1
+    assert "got '99'" in done.stderr
+
+
+def test_a_second_up_on_a_taken_port_says_who_has_it(played: Played, tmp_path: Path) -> None:
+    connection = json.loads((played.state / "embedded.json").read_text())
+    done = fraudloop("up", "--port", str(connection["port"]), "--state", str(tmp_path / "other"))
+    assert done.returncode == 1
+    assert str(connection["pid"]) in done.stderr
