@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from aws_cdk import Stack
 from aws_cdk import aws_athena as athena
@@ -67,6 +68,13 @@ class CatalogConfig:
                 f"scan_limit_mib must be at least {smallest}, got {self.scan_limit_mib}; "
                 "Athena accepts no lower limit"
             )
+        try:
+            date.fromisoformat(self.first_day)
+        except ValueError:
+            raise ValueError(
+                f"first_day must be a date like 2018-01-01, got {self.first_day}; "
+                "give the earliest day of the data"
+            ) from None
 
 
 class Catalog(Construct):
