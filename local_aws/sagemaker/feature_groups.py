@@ -3,13 +3,14 @@
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError, in_use, unsupported, validation
 from local_aws.sagemaker.feature_offline import OfflineStore, catalog_config
 from local_aws.sagemaker.feature_schema import Schema
-from local_aws.sagemaker.listing import page
+from local_aws.sagemaker.queries import page, select
 from local_aws.sagemaker.record_store import RecordStore
 
 KIND = "feature-group"
@@ -129,11 +130,12 @@ class FeatureGroups:
         """Summaries of groups."""
         status = request.get("FeatureGroupStatusEquals")
         groups = [
-            {key: group[key] for key in _SUMMARY if key in group}
+            group
             for group in self._context.store.list(KIND)
             if status in (None, group["FeatureGroupStatus"])
         ]
-        return page(request, groups, "FeatureGroupSummaries", name="FeatureGroupName")
+        found = select(groups, request, name="FeatureGroupName", status="FeatureGroupStatus")
+        return page(found, request, "FeatureGroupSummaries", _summary)
 
     def flush(self) -> None:
         """Write all that is pending to the offline stores now."""
@@ -166,6 +168,10 @@ class FeatureGroups:
         self._context.emit_event(
             "SageMaker Feature Group State Change", detail, [group["FeatureGroupArn"]]
         )
+
+
+def _summary(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: group[key] for key in _SUMMARY if key in group}
 
 
 def missing(name: str) -> ServiceError:

@@ -22,6 +22,7 @@ HANDLERS = (
     ("processing", "Processing"),
     ("training", "Training"),
     ("pipelines", "Pipelines"),
+    ("executions", "Executions"),
     ("registry", "Registry"),
     ("models", "Models"),
     ("endpoints", "Endpoints"),

@@ -1,0 +1,282 @@
+"""Endpoints: created, updated and deleted in the background, and invoked.
+
+endpoint_configs.py   what an endpoint shall serve
+deployment.py         how it comes to serve it
+servers.py            the processes that do
+balancer.py           invocations on their way to them
+capture.py            what is kept of them
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws.sagemaker.balancer import Balancer, LiveEndpoint, refused
+from local_aws.sagemaker.context import Context
+from local_aws.sagemaker.deployment import Deployment, RollbackError, stop_routes
+from local_aws.sagemaker.endpoint_configs import EndpointConfigs, find_config
+from local_aws.sagemaker.endpoint_metrics import InvocationMetrics
+from local_aws.sagemaker.endpoint_views import describe, summary
+from local_aws.sagemaker.errors import validation
+from local_aws.sagemaker.events import in_millis, now
+from local_aws.sagemaker.plans import Plan, make_plan, retained
+from local_aws.sagemaker.queries import page, select
+from local_aws.sagemaker.recovery import end_orphans, wait_until_served
+from local_aws.sagemaker.servers import ServerError
+
+KIND = "endpoint"
+_LOG = logging.getLogger(__name__)
+_SERVING = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
+_NOTHING = {"config_name": "", "capture": None, "variants": [], "weights": {}}
+_SHUTDOWN_GRACE_SECONDS = 2.0
+
+
+class Endpoints(EndpointConfigs):
+    """CreateEndpoint and its siblings, and InvokeEndpoint."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._live: dict[str, LiveEndpoint] = {}
+        self._deployments: dict[str, Deployment] = {}
+        self._balancer = Balancer(context, InvocationMetrics(context))
+        self._stopped = False
+
+    def recover(self) -> None:
+        """Have the endpoints of the last run serve again."""
+        end_orphans(self._context)
+        self._stopped = False
+        for endpoint in self._context.store.list(KIND):
+            name, status = endpoint["EndpointName"], endpoint["EndpointStatus"]
+            if status == "Deleting":
+                self._context.store.delete(KIND, name)
+            elif "Deployed" not in endpoint:
+                reason = "The embedded AWS was stopped while the endpoint was created."
+                self._set(name, EndpointStatus="Failed", FailureReason=reason)
+            elif status in _SERVING:
+                self._live[name] = LiveEndpoint(name, returning=True)
+                self._set(name, EndpointStatus="SystemUpdating", Pending=None)
+                self._start(name, Plan.parse(endpoint["Deployed"]), {})
+
+    def shutdown(self) -> None:
+        """Stop all servers; the endpoints stay InService for the next run."""
+        self._stopped = True
+        for deployment in list(self._deployments.values()):
+            deployment.stop()
+        threads = [
+            threading.Thread(target=stop_routes, args=(live, _SHUTDOWN_GRACE_SECONDS))
+            for live in self._live.values()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._live.clear()
+
+    def create_endpoint(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Make an endpoint; it is `Creating` until its servers are healthy."""
+        name = request["EndpointName"]
+        config = find_config(self._context, request["EndpointConfigName"])
+        arn = self._context.arn(KIND, name)
+        endpoint = {
+            "EndpointName": name,
+            "EndpointArn": arn,
+            "EndpointConfigName": config["EndpointConfigName"],
+            "EndpointStatus": "Creating",
+            "CreationTime": now(),
+            "LastModifiedTime": now(),
+        }
+        if "DeploymentConfig" in request:
+            endpoint["LastDeploymentConfig"] = request["DeploymentConfig"]
+        plan = make_plan(self._context, name, config)
+        if not self._context.store.add(KIND, name, endpoint):
+            raise validation(f'Cannot create already existing endpoint "{arn}".')
+        self._stopped = False
+        self._live[name] = LiveEndpoint(name)
+        self._announce_endpoint(endpoint)
+        self._start(name, plan, {})
+        return {"EndpointArn": arn}
+
+    def update_endpoint(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Have an endpoint serve another configuration, blue/green, without an outage."""
+        name = request["EndpointName"]
+        config = find_config(self._context, request["EndpointConfigName"])
+        endpoint = self._find(name)
+        plan = retained(make_plan(self._context, name, config), endpoint.get("Deployed"), request)
+        deployment = request.get("DeploymentConfig", {})
+        if request.get("RetainDeploymentConfig"):
+            deployment = endpoint.get("LastDeploymentConfig", {})
+        pending = {"EndpointConfigName": config["EndpointConfigName"], "StartTime": now()}
+        self._begin_update(name, Pending=pending, LastDeploymentConfig=deployment or None)
+        self._start(name, plan, deployment)
+        return {"EndpointArn": endpoint["EndpointArn"]}
+
+    def update_endpoint_weights_and_capacities(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Change shares of traffic and numbers of servers."""
+        name = request["EndpointName"]
+        plan = Plan.parse(self._find(name).get("Deployed", _NOTHING))
+        desired = {item["VariantName"]: item for item in request["DesiredWeightsAndCapacities"]}
+        if unknown := sorted(desired.keys() - plan.weights.keys()):
+            raise validation(f"VariantName must be one of {sorted(plan.weights)}, got {unknown}")
+        counts = {k: v["DesiredInstanceCount"] for k, v in desired.items() if _has_count(v)}
+        weights = {k: v["DesiredWeight"] for k, v in desired.items() if "DesiredWeight" in v}
+        changed = plan.with_counts(counts)
+        changed.weights.update(weights)
+        endpoint = self._begin_update(name)
+        self._run(name, "scale", lambda: self._scale(name, plan, changed))
+        return {"EndpointArn": endpoint["EndpointArn"]}
+
+    def describe_endpoint(self, request: dict[str, Any]) -> dict[str, Any]:
+        """All about an endpoint, with its servers as they are now."""
+        name = request["EndpointName"]
+        return describe(self._find(name), self._live.get(name))
+
+    def list_endpoints(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Summaries of endpoints."""
+        found = select(
+            self._context.store.list(KIND), request, name="EndpointName", status="EndpointStatus"
+        )
+        return page(found, request, "Endpoints", summary)
+
+    def delete_endpoint(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Stop an endpoint's servers, a deployment under way included, and forget it."""
+        name = request["EndpointName"]
+        self._find(name)
+        self._set(name, EndpointStatus="Deleting")
+        deployment = self._deployments.get(name)
+
+        def work() -> None:
+            if deployment is not None:
+                deployment.stop()
+            live = self._live.pop(name, None)
+            if live is not None:
+                stop_routes(live, _SHUTDOWN_GRACE_SECONDS)
+            self._context.store.delete(KIND, name)
+
+        self._run(name, "delete", work)
+        return {}
+
+    async def invoke_endpoint(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Serve a request by the endpoint's servers."""
+        name = request["EndpointName"]
+        live = self._live.get(name)
+        if live is None:
+            raise refused(f"Endpoint {name} of account {self._context.account} not found.")
+        if not live.routes and not live.returning:
+            status = self._find(name)["EndpointStatus"]
+            raise refused(
+                f"Endpoint {name} of account {self._context.account} is not in service, its "
+                f"status is {status}."
+            )
+        return await self._balancer.invoke(live, request)
+
+    def flush_captures(self, name: str) -> None:
+        """Write what an endpoint has captured so far."""
+        live = self._live.get(name)
+        for route in () if live is None else live.routes:
+            if route.capture is not None:
+                route.capture.flush()
+
+    def _start(self, name: str, plan: Plan, config: dict[str, Any]) -> None:
+        self._run(name, "deploy", lambda: self._deploy(name, plan, config))
+
+    def _run(self, name: str, what: str, work: Any) -> None:
+        threading.Thread(target=work, name=f"{what}-{name}", daemon=True).start()
+
+    def _deploy(self, name: str, plan: Plan, config: dict[str, Any]) -> None:
+        live = self._live.get(name)
+        if live is None:  # deleted meanwhile
+            return
+        if live.returning:
+            wait_until_served(self._context.endpoint_url)
+        try:
+            deployment = self._deployments[name] = Deployment(self._context, live, plan, config)
+            deployment.start()
+            deployment.shift()
+        except (ServerError, RollbackError) as error:
+            self._fail(name, live, str(error))
+        except Exception as error:
+            _LOG.exception("the deployment of %s failed", name)
+            self._fail(name, live, f"InternalServerError: {error!r}")
+        else:
+            self._set(
+                name,
+                EndpointStatus="InService",
+                EndpointConfigName=plan.config_name,
+                Deployed=plan.document(),
+                Pending=None,
+            )
+        finally:
+            live.returning = False
+            self._deployments.pop(name, None)
+
+    def _fail(self, name: str, live: LiveEndpoint, reason: str) -> None:
+        if self._stopped:
+            return
+        status = "InService" if live.routes else "Failed"
+        self._set(name, EndpointStatus=status, FailureReason=reason, Pending=None)
+
+    def _scale(self, name: str, plan: Plan, changed: Plan) -> None:
+        live = self._live[name]
+        outcome: dict[str, Any] = {"FailureReason": None}
+        try:
+            counts = {spec.variant: spec.count for spec in changed.variants}
+            for route in live.routes:
+                route.fleet.resize(counts[route.fleet.spec.variant])
+            live.routes = tuple(
+                type(route)(route.fleet, changed.weights[route.fleet.spec.variant], route.capture)
+                for route in live.routes
+            )
+        except ServerError as error:
+            changed, outcome = plan, {"FailureReason": str(error)}
+        self._set(name, EndpointStatus="InService", Deployed=changed.document(), **outcome)
+
+    def _find(self, name: str) -> dict[str, Any]:
+        endpoint = self._context.store.get(KIND, name)
+        if endpoint is None:
+            raise validation(f'Could not find endpoint "{self._context.arn(KIND, name)}".')
+        return endpoint
+
+    def _begin_update(self, name: str, **members: Any) -> dict[str, Any]:
+        """Mark an endpoint as Updating, unless something else is being done to it."""
+        with self._context.store.transaction():
+            endpoint = self._find(name)
+            status = endpoint["EndpointStatus"]
+            if status == "Failed":
+                raise validation(f'Cannot update failed endpoint "{endpoint["EndpointArn"]}".')
+            if status != "InService":
+                raise validation(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+            self._set(
+                name, announce=False, EndpointStatus="Updating", FailureReason=None, **members
+            )
+        self._announce_endpoint(self._find(name))
+        return endpoint
+
+    def _set(self, name: str, *, announce: bool = True, **members: Any) -> None:
+        """Change an endpoint's document; None removes a member."""
+
+        def change(document: dict[str, Any]) -> None:
+            document.update(members, LastModifiedTime=now())
+            for member in [key for key, value in document.items() if value is None]:
+                del document[member]
+
+        endpoint = self._context.store.update(KIND, name, change)
+        if endpoint is not None and announce:
+            self._announce_endpoint(endpoint)
+
+    def _announce_endpoint(self, endpoint: Mapping[str, Any]) -> None:
+        described = describe(endpoint, self._live.get(endpoint["EndpointName"]))
+        status = "".join(f"_{c}" if c.isupper() else c for c in described["EndpointStatus"])
+        members = (
+            "EndpointName", "EndpointArn", "EndpointConfigName", "ProductionVariants",
+            "FailureReason", "CreationTime", "LastModifiedTime",
+        )  # fmt: skip
+        detail = in_millis({key: described[key] for key in members if key in described})
+        detail |= {"EndpointStatus": status.lstrip("_").upper(), "Tags": {}}
+        self._context.emit_event(
+            "SageMaker Endpoint State Change", detail, [endpoint["EndpointArn"]]
+        )
+
+
+def _has_count(item: Mapping[str, Any]) -> bool:
+    return "DesiredInstanceCount" in item

@@ -1,0 +1,137 @@
+"""Models: an image, its data and its environment, under a name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local_aws.sagemaker.containers import check_image
+from local_aws.sagemaker.context import Context
+from local_aws.sagemaker.errors import ServiceError, unsupported, validation
+from local_aws.sagemaker.events import now
+from local_aws.sagemaker.queries import page, select
+
+KIND = "model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingContainer:
+    """What a server of a model runs.
+
+    Args:
+        image: The image's address.
+        data: S3 address of model.tar.gz; None if the image needs none.
+        environment: The container's variables.
+        role_arn: Whose permissions it has.
+        isolated: Whether it has network isolation.
+    """
+
+    image: str
+    data: str | None
+    environment: dict[str, str]
+    role_arn: str
+    isolated: bool
+
+
+class Models:
+    """CreateModel and its siblings."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def create_model(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Keep a model whose container can be resolved."""
+        name = request["ModelName"]
+        arn = self._context.arn(KIND, name)
+        if "ExecutionRoleArn" not in request:
+            raise validation("ExecutionRoleArn must be given; the container's calls need a role")
+        model = {key: value for key, value in request.items() if key != "Tags"}
+        serving_container(self._context, model)  # refuses what cannot run
+        model |= {"ModelArn": arn, "CreationTime": now()}
+        if not self._context.store.add(KIND, name, model):
+            raise validation(f'Cannot create already existing model "{arn}".')
+        return {"ModelArn": arn}
+
+    def describe_model(self, request: dict[str, Any]) -> dict[str, Any]:
+        """All about a model, as it was asked for."""
+        return find_model(self._context, request["ModelName"])
+
+    def list_models(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Summaries of models."""
+        found = select(self._context.store.list(KIND), request, name="ModelName")
+        return page(found, request, "Models", _summary)
+
+    def delete_model(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Forget a model; endpoints that run it go on."""
+        if not self._context.store.delete(KIND, request["ModelName"]):
+            raise _missing(self._context, request["ModelName"])
+        return {}
+
+
+def find_model(context: Context, name: str) -> dict[str, Any]:
+    """A model's document.
+
+    Raises:
+        ServiceError: If there is none.
+    """
+    model = context.store.get(KIND, name)
+    if model is None:
+        raise _missing(context, name)
+    return model
+
+
+def serving_container(context: Context, model: Mapping[str, Any]) -> ServingContainer:
+    """What the servers of a model run; a model package is looked up in the registry.
+
+    Raises:
+        ServiceError: If the model cannot run here, or its package is not approved.
+    """
+    containers = [*model.get("Containers", ())]
+    if "PrimaryContainer" in model:
+        containers.append(model["PrimaryContainer"])
+    if len(containers) != 1:
+        raise unsupported(f"models of {len(containers)} containers", "give a PrimaryContainer")
+    asked = containers[0]
+    base: Mapping[str, Any] = asked
+    if "ModelPackageName" in asked:
+        base = _packaged(context, asked["ModelPackageName"])
+    elif "Image" not in asked:
+        raise validation("PrimaryContainer must have an Image or a ModelPackageName")
+    check_image(context, base["Image"])
+    return ServingContainer(
+        image=base["Image"],
+        data=_data(base),
+        environment={**base.get("Environment", {}), **asked.get("Environment", {})},
+        role_arn=model["ExecutionRoleArn"],
+        isolated=model.get("EnableNetworkIsolation", False),
+    )
+
+
+def _packaged(context: Context, name: str) -> dict[str, Any]:
+    package = context.call("DescribeModelPackage", {"ModelPackageName": name})
+    # A package outside a group has no versions and needs no approval.
+    status = package.get("ModelApprovalStatus", "Approved")
+    if status != "Approved":
+        raise validation(
+            f'Invalid approval status "{status}" of model package {name}; approve it before it '
+            "is deployed"
+        )
+    container: dict[str, Any] = package["InferenceSpecification"]["Containers"][0]
+    return container
+
+
+def _data(container: Mapping[str, Any]) -> str | None:
+    source = container.get("ModelDataSource", {}).get("S3DataSource")
+    if source is None:
+        return container.get("ModelDataUrl")
+    if source.get("CompressionType") != "Gzip" or source.get("S3DataType") != "S3Object":
+        raise unsupported("uncompressed model data", "give model.tar.gz as a Gzip S3Object")
+    uri: str = source["S3Uri"]
+    return uri
+
+
+def _missing(context: Context, name: str) -> ServiceError:
+    return validation(f'Could not find model "{context.arn(KIND, name)}".')
+
+
+def _summary(model: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: model[key] for key in ("ModelName", "ModelArn", "CreationTime")}

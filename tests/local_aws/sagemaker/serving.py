@@ -1,0 +1,134 @@
+"""Roles, buckets, models and endpoints for the tests of this folder, made by real clients."""
+
+import io
+import json
+import tarfile
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Client = Callable[[str], Any]
+STAND_IN = Path(__file__).parent / "stand_in"
+IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop:test"
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sagemaker.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+)
+
+
+def unique(prefix: str) -> str:
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
+
+
+def make_role(client: Client, *statements: dict[str, Any]) -> str:
+    """A role that may do this and nothing else; its ARN."""
+    name = unique("role")
+    iam = client("iam")
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **s} for s in statements]}
+    iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(policy))
+    return arn
+
+
+def archive(**files: bytes) -> bytes:
+    """A model.tar.gz."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+@dataclass
+class Serving:
+    """Makes what an endpoint needs, of the stand-in server."""
+
+    client: Client
+    bucket: str
+    role: str
+
+    @classmethod
+    def make(cls, client: Client) -> "Serving":
+        bucket = unique("serving")
+        client("s3").create_bucket(Bucket=bucket)
+        client("s3").put_object(Bucket=bucket, Key="model.tar.gz", Body=archive(weights=b"1"))
+        arn = f"arn:aws:s3:::{bucket}"
+        role = make_role(
+            client,
+            {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"{arn}/*"},
+            {"Action": "s3:ListBucket", "Resource": arn},
+        )
+        return cls(client, bucket, role)
+
+    def model(self, name: str = "model", key: str = "model.tar.gz", **environment: str) -> str:
+        model = unique("model")
+        self.client("sagemaker").create_model(
+            ModelName=model,
+            ExecutionRoleArn=self.role,
+            PrimaryContainer={
+                "Image": IMAGE,
+                "ModelDataUrl": f"s3://{self.bucket}/{key}",
+                "Environment": {
+                    "PYTHONPATH": str(STAND_IN),
+                    "STAND_IN_NAME": name,
+                    **environment,
+                },
+            },
+        )
+        return model
+
+    def config(self, model: str, *, count: int = 1, **settings: Any) -> str:
+        name = unique("config")
+        variant = {
+            "VariantName": "AllTraffic",
+            "ModelName": model,
+            "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": count,
+            "ContainerStartupHealthCheckTimeoutInSeconds": 60,
+        }
+        self.client("sagemaker").create_endpoint_config(
+            EndpointConfigName=name, ProductionVariants=[variant], **settings
+        )
+        return name
+
+    def endpoint(self, config: str) -> str:
+        name = unique("endpoint")
+        self.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=config)
+        assert (settled := self.settled(name))["EndpointStatus"] == "InService", settled
+        return name
+
+    def settled(self, endpoint: str) -> dict[str, Any]:
+        """The endpoint's description once nothing is being done to it."""
+        while True:
+            answer: dict[str, Any] = self.client("sagemaker").describe_endpoint(
+                EndpointName=endpoint
+            )
+            if answer["EndpointStatus"] in {"InService", "Failed"}:
+                return answer
+            time.sleep(0.1)
+
+    def invoke(self, endpoint: str, body: bytes = b"hello", **settings: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName=endpoint, Body=body, **settings
+        )
+        return answer
+
+    def ask(self, endpoint: str, body: bytes = b"hello", **settings: Any) -> dict[str, Any]:
+        """What the stand-in says about itself."""
+        document: dict[str, Any] = json.loads(
+            self.invoke(endpoint, body, **settings)["Body"].read()
+        )
+        return document

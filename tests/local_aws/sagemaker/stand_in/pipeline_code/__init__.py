@@ -1,0 +1,1 @@
+"""Shadows the image's package of this name."""

@@ -1,0 +1,75 @@
+"""A model server that does as it is told: stands in for the image's own `serve`.
+
+Its environment says how it behaves (STAND_IN_PING: status of /ping, STAND_IN_STATUS: status of
+/invocations, STAND_IN_NAME: what it calls itself); so does a request's body (`exit`, `sleep`,
+`refuse`, `break`).
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+NAME = os.environ.get("STAND_IN_NAME", "model")
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.answer(int(os.environ.get("STAND_IN_PING", "200")), b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        command = body.decode(errors="replace").split()
+        if command[:1] == ["exit"]:
+            os._exit(3)
+        if command[:1] == ["sleep"]:
+            time.sleep(float(command[1]))
+        if command[:1] == ["refuse"]:
+            self.answer(400, b'{"error": "no"}')
+        elif command[:1] == ["break"] or "STAND_IN_STATUS" in os.environ:
+            self.answer(int(os.environ.get("STAND_IN_STATUS", "500")), b"broken")
+        elif (self.headers.get("Content-Type") or "").startswith("text/csv"):
+            lines = body.decode().splitlines()
+            self.answer(200, "".join(f"{len(line)}\n" for line in lines).encode(), "text/csv")
+        else:
+            self.answer(200, json.dumps(self.about(body)).encode())
+
+    def about(self, body: bytes) -> dict[str, object]:
+        model = Path(os.environ["SAGEMAKER_BASE_DIR"]) / "model"
+        return {
+            "name": NAME,
+            "pid": os.getpid(),
+            "bytes": len(body),
+            "files": sorted(path.name for path in model.iterdir()),
+            "inference_id": self.headers.get("X-Amzn-SageMaker-Inference-Id"),
+        }
+
+    def answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        if attributes := self.headers.get("X-Amzn-SageMaker-Custom-Attributes"):
+            self.send_header("X-Amzn-SageMaker-Custom-Attributes", f"saw {attributes}")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    if NAME == "crash":
+        sys.exit("no such model")
+    address = (os.environ["SAGEMAKER_BIND_HOST"], int(os.environ["SAGEMAKER_BIND_TO_PORT"]))
+    server = ThreadingHTTPServer(address, Handler)
+    signal.signal(
+        signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown, daemon=True).start()
+    )
+    print("serving", flush=True)
+    server.serve_forever()

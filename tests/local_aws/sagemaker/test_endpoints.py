@@ -1,0 +1,301 @@
+"""Endpoints, made and asked by real clients; a stand-in takes the place of the model's server."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local_aws.sagemaker.serving import Serving, unique
+
+Client = Callable[[str], Any]
+CANARY = {
+    "BlueGreenUpdatePolicy": {
+        "TrafficRoutingConfiguration": {
+            "Type": "CANARY",
+            "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 30},
+            "WaitIntervalInSeconds": 2,
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def serving(client: Client) -> Serving:
+    return Serving.make(client)
+
+
+@pytest.fixture
+def endpoint(client: Client, serving: Serving) -> Iterator[str]:
+    name = serving.endpoint(serving.config(serving.model("one")))
+    yield name
+    client("sagemaker").delete_endpoint(EndpointName=name)
+
+
+def test_an_endpoint_serves_its_model(client: Client, serving: Serving, endpoint: str) -> None:
+    answer = serving.invoke(endpoint, InferenceId="7", CustomAttributes="x=1")
+    assert (
+        json.loads(answer["Body"].read()).items()
+        >= {
+            "name": "one",
+            "bytes": 5,
+            "files": ["weights"],
+            "inference_id": "7",
+        }.items()
+    )
+    assert answer["InvokedProductionVariant"] == "AllTraffic"
+    assert answer["CustomAttributes"] == "saw x=1"
+    described = client("sagemaker").describe_endpoint(EndpointName=endpoint)
+    (variant,) = described["ProductionVariants"]
+    assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "original"),
+    [(b"refuse", 400, '{"error": "no"}'), (b"break", 500, "broken")],
+)
+def test_an_error_of_the_model_is_told(
+    serving: Serving, endpoint: str, body: bytes, status: int, original: str
+) -> None:
+    with pytest.raises(ClientError, match="from primary") as refusal:
+        serving.invoke(endpoint, body)
+    assert refusal.value.response["Error"]["Code"] == "ModelError"
+    assert refusal.value.response["OriginalStatusCode"] == status
+    assert refusal.value.response["OriginalMessage"] == original
+    assert serving.ask(endpoint)["name"] == "one"
+
+
+def test_an_unknown_endpoint_is_refused(serving: Serving) -> None:
+    with pytest.raises(ClientError, match="not found") as refusal:
+        serving.invoke("nobody")
+    assert refusal.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_a_server_that_does_not_start_fails_the_endpoint(client: Client, serving: Serving) -> None:
+    name = unique("endpoint")
+    config = serving.config(serving.model("crash"))
+    client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=config)
+    described = serving.settled(name)
+    assert described["EndpointStatus"] == "Failed"
+    assert "no such model" in described["FailureReason"]
+    with pytest.raises(ClientError, match="is not in service"):
+        serving.invoke(name)
+
+
+def test_model_data_that_the_role_cannot_read_fails_the_endpoint(
+    client: Client, serving: Serving
+) -> None:
+    name = unique("endpoint")
+    config = serving.config(serving.model(key="nothing.tar.gz"))
+    client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=config)
+    assert "Could not access model data" in serving.settled(name)["FailureReason"]
+
+
+@contextmanager
+def load(serving: Serving, endpoint: str) -> Iterator[Counter[str]]:
+    """Requests all the time, from three clients; counts who answered, failures as `failed`."""
+    answers: Counter[str] = Counter()
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                answers[serving.ask(endpoint)["name"]] += 1
+            except ClientError as error:
+                answers[f"failed: {error}"] += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def update(client: Client, serving: Serving, endpoint: str, model: str, **settings: Any) -> None:
+    client("sagemaker").update_endpoint(
+        EndpointName=endpoint, EndpointConfigName=serving.config(model), **settings
+    )
+
+
+def test_an_update_fails_no_request(client: Client, serving: Serving, endpoint: str) -> None:
+    with load(serving, endpoint) as answers:
+        update(client, serving, endpoint, serving.model("two"))
+        described = serving.settled(endpoint)
+        time.sleep(0.3)
+    assert described["EndpointStatus"] == "InService"
+    assert "FailureReason" not in described
+    assert set(answers) == {"one", "two"}
+    assert serving.ask(endpoint)["name"] == "two"
+
+
+def test_an_update_to_a_broken_model_leaves_the_old_one(
+    client: Client, serving: Serving, endpoint: str
+) -> None:
+    before = client("sagemaker").describe_endpoint(EndpointName=endpoint)
+    with load(serving, endpoint) as answers:
+        update(client, serving, endpoint, serving.model("crash"))
+        described = serving.settled(endpoint)
+    assert described["EndpointStatus"] == "InService"
+    assert described["EndpointConfigName"] == before["EndpointConfigName"]
+    assert "no such model" in described["FailureReason"]
+    assert set(answers) == {"one"}
+
+
+def test_a_canary_gets_its_share_first(client: Client, serving: Serving, endpoint: str) -> None:
+    shares = []
+    update(client, serving, endpoint, serving.model("two"), DeploymentConfig=CANARY)
+    while (described := client("sagemaker").describe_endpoint(EndpointName=endpoint))[
+        "EndpointStatus"
+    ] == "Updating":
+        shares.append(Counter(serving.ask(endpoint)["name"] for _ in range(40))["two"])
+    assert described["EndpointStatus"] == "InService"
+    assert any(0 < share < 40 for share in shares)
+    assert serving.ask(endpoint)["name"] == "two"
+
+
+def test_an_alarm_rolls_back(client: Client, serving: Serving, endpoint: str) -> None:
+    alarm = unique("alarm")
+    client("cloudwatch").put_metric_alarm(
+        AlarmName=alarm,
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Dimensions=[
+            {"Name": "EndpointName", "Value": endpoint},
+            {"Name": "VariantName", "Value": "AllTraffic"},
+        ],
+        Statistic="Sum",
+        Period=10,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
+    )
+    rollback = {**CANARY, "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]}}
+    rollback["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["WaitIntervalInSeconds"] = 20
+    before = client("sagemaker").describe_endpoint(EndpointName=endpoint)
+    broken = serving.model("two", STAND_IN_STATUS="500")
+    with load(serving, endpoint) as answers:
+        update(client, serving, endpoint, broken, DeploymentConfig=rollback)
+        described = serving.settled(endpoint)
+        answers.clear()
+        time.sleep(0.5)
+    assert alarm in described["FailureReason"]
+    assert described["EndpointConfigName"] == before["EndpointConfigName"]
+    assert set(answers) == {"one"}
+
+
+def test_a_server_that_ends_is_started_again(serving: Serving, endpoint: str) -> None:
+    first = serving.ask(endpoint)["pid"]
+    os.kill(first, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if serving.ask(endpoint)["pid"] != first:
+                return
+        except ClientError:
+            time.sleep(0.1)
+    pytest.fail("no server came back")
+
+
+def test_a_fleet_survives_the_loss_of_a_server(client: Client, serving: Serving) -> None:
+    endpoint = serving.endpoint(serving.config(serving.model("one"), count=2))
+    victim = serving.ask(endpoint)["pid"]
+    with load(serving, endpoint) as answers:
+        os.kill(victim, signal.SIGKILL)
+        time.sleep(1.0)
+    assert set(answers) == {"one"}
+    client("sagemaker").delete_endpoint(EndpointName=endpoint)
+
+
+def test_capacity_is_changed(client: Client, serving: Serving, endpoint: str) -> None:
+    for count in (2, 1):
+        client("sagemaker").update_endpoint_weights_and_capacities(
+            EndpointName=endpoint,
+            DesiredWeightsAndCapacities=[
+                {"VariantName": "AllTraffic", "DesiredInstanceCount": count}
+            ],
+        )
+        (variant,) = serving.settled(endpoint)["ProductionVariants"]
+        assert variant["CurrentInstanceCount"] == count
+
+
+def test_two_updates_at_once_are_refused(client: Client, serving: Serving, endpoint: str) -> None:
+    update(client, serving, endpoint, serving.model("two"))
+    with pytest.raises(ClientError, match="in-progress"):
+        update(client, serving, endpoint, serving.model("three"))
+    serving.settled(endpoint)
+
+
+def test_names_are_taken_once(client: Client, serving: Serving, endpoint: str) -> None:
+    sagemaker = client("sagemaker")
+    described = sagemaker.describe_endpoint(EndpointName=endpoint)
+    with pytest.raises(ClientError, match="already existing endpoint "):
+        sagemaker.create_endpoint(
+            EndpointName=endpoint, EndpointConfigName=described["EndpointConfigName"]
+        )
+
+
+def test_an_endpoint_needs_a_configuration(client: Client) -> None:
+    with pytest.raises(ClientError, match="Could not find endpoint configuration"):
+        client("sagemaker").create_endpoint(EndpointName="x", EndpointConfigName="nothing")
+
+
+def test_requests_are_captured(client: Client, serving: Serving) -> None:
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{serving.bucket}/captures",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {
+            "JsonContentTypes": ["application/json"],
+            "CsvContentTypes": ["text/csv"],
+        },
+    }
+    config = serving.config(serving.model("one"), DataCaptureConfig=capture)
+    endpoint = serving.endpoint(config)
+    serving.invoke(endpoint, b'{"a": 1}', ContentType="application/json", InferenceId="42")
+    serving.invoke(endpoint, b"1,2\n", ContentType="text/csv; charset=utf-8")
+    serving.invoke(endpoint, b"\xff", ContentType="application/octet-stream")
+    with pytest.raises(ClientError):
+        serving.invoke(endpoint, b"refuse")
+    client("sagemaker").delete_endpoint(EndpointName=endpoint)  # writes what is waiting
+    s3 = client("s3")
+    prefix = f"captures/{endpoint}/AllTraffic/"
+    deadline = time.monotonic() + 20
+    lines: list[dict[str, Any]] = []
+    while len(lines) < 3 and time.monotonic() < deadline:
+        listed = s3.list_objects_v2(Bucket=serving.bucket, Prefix=prefix).get("Contents", [])
+        lines = [
+            json.loads(line)
+            for item in listed
+            for line in s3.get_object(Bucket=serving.bucket, Key=item["Key"])["Body"].iter_lines()
+        ]
+        time.sleep(0.1)
+    sides = [
+        (side["data"], side["encoding"])
+        for line in lines
+        for side in (line["captureData"]["endpointInput"],)
+    ]
+    assert sides == [('{"a": 1}', "JSON"), ("1,2\n", "CSV"), ("/w==", "BASE64")]
+    assert lines[0]["eventMetadata"]["inferenceId"] == "42"
+    assert lines[1]["captureData"]["endpointOutput"] == {
+        "observedContentType": "text/csv",
+        "mode": "OUTPUT",
+        "data": "3\n",
+        "encoding": "CSV",
+    }
+    assert lines[0]["eventVersion"] == "0"
+    year = listed[0]["Key"].removeprefix(prefix)
+    assert len(year.split("/")) == 5
+    assert year.endswith(".jsonl")
