@@ -3,7 +3,7 @@
 import base64
 import binascii
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from local_aws.sagemaker.errors import validation
@@ -52,7 +52,7 @@ def select(
 
 
 def page(
-    documents: list[Document],
+    documents: Sequence[Document],
     request: Document,
     member: str,
     summary: Callable[[Document], Document] = dict,

@@ -1,0 +1,219 @@
+"""Runs one step of a pipeline: the same operations that a client would call, as its role."""
+
+import secrets
+import string
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_aws.sagemaker import conditions, expressions
+from local_aws.sagemaker.caching import StepCache
+from local_aws.sagemaker.context import Context
+from local_aws.sagemaker.definition import Definition, Step
+from local_aws.sagemaker.errors import ServiceError
+from local_aws.sagemaker.execution_records import ExecutionRecord
+from local_aws.sagemaker.step_scope import StepScope
+
+_POLL_SECONDS = 0.1
+_JOBS = ("Processing", "Training", "Transform")
+_LETTERS = string.ascii_lowercase + string.digits
+_LONGEST_NAME = 63
+_RETRYABLE = {
+    "ThrottlingException": "Step.THROTTLING",
+    "ServiceUnavailable": "Step.SERVICE_FAULT",
+    "InternalFailure": "Step.SERVICE_FAULT",
+    "ResourceLimitExceeded": "SageMaker.RESOURCE_LIMIT",
+}
+_RETRYABLE_REASONS = {
+    "InternalServerError": "SageMaker.JOB_INTERNAL_ERROR",
+    "CapacityError": "SageMaker.CAPACITY_ERROR",
+}
+
+
+class StepFailure(Exception):  # noqa: N818 - what AWS calls it
+    """A step failed.
+
+    Args:
+        reason: What describes it to people.
+        exception_type: What a retry policy would call it, such as `Step.THROTTLING`.
+    """
+
+    def __init__(self, reason: str, exception_type: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.exception_type = exception_type
+
+
+class StepStopped(Exception):  # noqa: N818 - not an error: somebody asked for it
+    """The execution was asked to stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """What a step that succeeded leaves.
+
+    Args:
+        metadata: The `Metadata` of its record.
+        properties: What later steps may refer to.
+        source: The execution that a cached result comes from.
+    """
+
+    metadata: dict[str, Any]
+    properties: dict[str, Any]
+    source: str | None = None
+
+
+class StepRunner:
+    """Runs the steps of one execution; its methods may be called from several threads."""
+
+    def __init__(
+        self,
+        context: Context,
+        record: ExecutionRecord,
+        definition: Definition,
+        stopping: threading.Event,
+    ) -> None:
+        self._context = context
+        self._record = record
+        self._definition = definition
+        self._stopping = stopping
+        self._document = record.document()
+        role = context.role_session(self._document["RoleArn"], f"SageMaker-{record.id}")
+        self._sagemaker = role.client("sagemaker")
+        self._s3 = role.client("s3")
+        self._cache = StepCache(context.store, self._document["PipelineName"])
+
+    def run(self, step: Step, on_metadata: Callable[[dict[str, Any]], None]) -> StepResult:
+        """Run a step to its end.
+
+        Args:
+            step: The step; those before it have succeeded.
+            on_metadata: Called with its metadata as soon as they are known.
+
+        Raises:
+            StepFailure: If it fails.
+            StepStopped: If the execution was asked to stop meanwhile.
+        """
+        name = self._resource_name(step)
+        scope = StepScope(self._document, self._record, self._definition, self._s3, name)
+        try:
+            if step.type == "Condition":
+                return self._decide(step, scope)
+            arguments = expressions.resolve(step.arguments, scope)
+            if step.type == "Fail":
+                raise StepFailure(str(arguments.get("ErrorMessage", "")))
+            return self._run_or_reuse(step, arguments, name, on_metadata)
+        except expressions.ExpressionError as error:
+            raise StepFailure(f"ClientError: {error}") from error
+
+    def _run_or_reuse(
+        self,
+        step: Step,
+        arguments: dict[str, Any],
+        name: str,
+        on_metadata: Callable[[dict[str, Any]], None],
+    ) -> StepResult:
+        if step.cache is not None:
+            found = self._cache.find(step.name, step.type, arguments, step.cache)
+            if found is not None:
+                return StepResult(
+                    metadata=found["Metadata"],
+                    properties=found["Properties"],
+                    source=found["ExecutionArn"],
+                )
+        if step.type in _JOBS:
+            result = self._run_job(step.type, arguments, name, on_metadata)
+        elif step.type == "Model":
+            result = self._create_model(arguments, name)
+        else:
+            result = self._register(arguments)
+        kept = {"Metadata": result.metadata, "Properties": result.properties}
+        self._cache.keep(
+            step.name, step.type, arguments, {**kept, "ExecutionArn": self._record.arn}
+        )
+        return result
+
+    def _run_job(
+        self,
+        noun: str,
+        arguments: dict[str, Any],
+        name: str,
+        on_metadata: Callable[[dict[str, Any]], None],
+    ) -> StepResult:
+        member, status = f"{noun}JobName", f"{noun}JobStatus"
+        answer = self._invoke(f"Create{noun}Job", {**arguments, member: name})
+        metadata = {f"{noun}Job": {"Arn": answer[f"{noun}JobArn"]}}
+        on_metadata(metadata)
+        asked = False
+        while True:
+            job = self._context.call(f"Describe{noun}Job", {member: name})
+            if job[status] not in {"InProgress", "Stopping"}:
+                break
+            if self._stopping.wait(_POLL_SECONDS) and not asked:
+                self._stop(noun, {member: name})
+                asked = True
+            if asked:
+                time.sleep(_POLL_SECONDS)
+        if job[status] == "Completed":
+            return StepResult(metadata=metadata, properties=job)
+        if self._stopping.is_set():
+            raise StepStopped
+        reason = job.get("FailureReason", f"ClientError: the job was stopped ({name})")
+        raise StepFailure(reason, _RETRYABLE_REASONS.get(reason.partition(":")[0]))
+
+    def _stop(self, noun: str, request: dict[str, Any]) -> None:
+        try:
+            self._context.call(f"Stop{noun}Job", request)
+        except ServiceError:
+            return  # it has just ended
+
+    def _create_model(self, arguments: dict[str, Any], name: str) -> StepResult:
+        answer = self._invoke("CreateModel", {"ModelName": name, **arguments})
+        model = self._context.call("DescribeModel", {"ModelName": arguments.get("ModelName", name)})
+        return StepResult(metadata={"Model": {"Arn": answer["ModelArn"]}}, properties=model)
+
+    def _register(self, arguments: dict[str, Any]) -> StepResult:
+        generated = {"GeneratedBy": self._record.arn}
+        metadata = {**generated, **arguments.get("MetadataProperties", {})}
+        group = arguments.get("ModelPackageGroupName")
+        if group is not None:  # the step makes a group that is not there yet, as on AWS
+            try:
+                self._context.call("DescribeModelPackageGroup", {"ModelPackageGroupName": group})
+            except ServiceError:
+                self._invoke("CreateModelPackageGroup", {"ModelPackageGroupName": group})
+        answer = self._invoke("CreateModelPackage", {**arguments, "MetadataProperties": metadata})
+        arn = answer["ModelPackageArn"]
+        package = self._context.call("DescribeModelPackage", {"ModelPackageName": arn})
+        return StepResult(metadata={"RegisterModel": {"Arn": arn}}, properties=package)
+
+    def _decide(self, step: Step, scope: expressions.Scope) -> StepResult:
+        outcome = all(conditions.holds(item, scope) for item in step.arguments["Conditions"])
+        answer = {"Outcome": "True" if outcome else "False"}
+        return StepResult(metadata={"Condition": answer}, properties=answer)
+
+    def _invoke(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = self._sagemaker._make_api_call(operation, request)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            raise StepFailure(
+                f"ClientError: Failed to invoke sagemaker:{operation}. Error Details: "
+                f"{error.response['Error']['Message']}",
+                _RETRYABLE.get(code),
+            ) from error
+        except BotoCoreError as error:
+            raise StepFailure(
+                f"ClientError: Failed to invoke sagemaker:{operation}. Error Details: {error}"
+            ) from error
+        return answer
+
+    def _resource_name(self, step: Step) -> str:
+        ending = "".join(secrets.choice(_LETTERS) for _ in range(10))
+        start = f"pipelines-{self._record.id}-"
+        space = _LONGEST_NAME - len(start) - len(ending) - 1
+        middle = step.name.replace("_", "-")[:space].strip("-")
+        return f"{start}{middle}-{ending}"
