@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from lifecycle.batch_scoring import BatchScoringConfig
 from lifecycle.catalog import CatalogConfig
 from lifecycle.data_lake import DataLakeConfig
 from lifecycle.endpoint import EndpointConfig, RolloutConfig
@@ -34,6 +35,7 @@ class Environment:
         feature_store: What becomes of the feature groups with their stack.
         training: What the training pipeline trains on and demands of a model.
         endpoint: The endpoint's compute and how a new version gets its traffic.
+        batch_scoring: The compute of offline scoring.
         monitoring: How the endpoint's traffic is watched.
         retraining: When the pipeline is started again.
     """
@@ -45,6 +47,7 @@ class Environment:
     feature_store: FeatureStoreConfig = field(default_factory=FeatureStoreConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    batch_scoring: BatchScoringConfig = field(default_factory=BatchScoringConfig)
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
     retraining: RetrainingConfig = field(default_factory=RetrainingConfig)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import aws_cdk as cdk
 from constructs import Construct
 
+from lifecycle.batch_scoring import BatchScoring
 from lifecycle.container_image import ContainerImage
 from lifecycle.data_lake import DataLake
 from lifecycle.endpoint import SelfDeployingEndpoint
@@ -66,10 +67,20 @@ class ServingStack(cdk.Stack):
             artifacts_bucket=lake.artifacts_bucket,
             encryption_key=lake.encryption_key,
         )
+        BatchScoring(
+            self,
+            "BatchScoring",
+            pipeline_name=environment.batch_pipeline_name,
+            bucket=lake.artifacts_bucket,
+            model_role=self.endpoint.role,
+            encryption_key=lake.encryption_key,
+            config=environment.batch_scoring,
+        )
         self._define_outputs(environment)
 
     def _define_outputs(self, environment: Environment) -> None:
         cdk.CfnOutput(self, "EndpointName", value=environment.endpoint_name)
+        cdk.CfnOutput(self, "BatchPipelineName", value=environment.batch_pipeline_name)
         cdk.CfnOutput(
             self, "ApprovedModelParameterName", value=environment.approved_model_parameter_name
         )

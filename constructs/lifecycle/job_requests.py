@@ -64,6 +64,7 @@ def processing_request(
     arguments: Sequence[Any] = (),
     environment: Mapping[str, Any] | None = None,
     calls_aws: bool = False,
+    output_path: str | None = None,
 ) -> dict[str, Any]:
     """A processing job of one entry point.
 
@@ -72,11 +73,13 @@ def processing_request(
         role: Placeholder of the role that the job runs as.
         compute: The instance it runs on.
         inputs: Made by `s3_input`.
-        outputs: Output name to S3 URI; the job leaves them below `/opt/ml/processing/output/`.
+        outputs: Output name to S3 URI.
         arguments: Command line of the entry point.
         environment: The entry point's settings.
         calls_aws: Whether the entry point itself calls AWS. If not, the job is isolated from every
             network: SageMaker moves the inputs and outputs.
+        output_path: Where the job leaves its one output. If omitted, each output is at
+            `/opt/ml/processing/output/<name>`.
     """
     specification: dict[str, Any] = {
         "ImageUri": IMAGE_URI,
@@ -90,7 +93,10 @@ def processing_request(
         "ProcessingInputs": list(inputs),
         "ProcessingOutputConfig": {
             "KmsKeyId": KEY_ARN,
-            "Outputs": [_s3_output(name, uri) for name, uri in outputs.items()],
+            "Outputs": [
+                _s3_output(name, uri, output_path or f"/opt/ml/processing/output/{name}")
+                for name, uri in outputs.items()
+            ],
         },
         "ProcessingResources": {
             "ClusterConfig": {
@@ -112,13 +118,13 @@ def processing_request(
     return request
 
 
-def _s3_output(name: str, uri: Any) -> dict[str, Any]:
+def _s3_output(name: str, uri: Any, local_path: str) -> dict[str, Any]:
     return {
         "OutputName": name,
         "AppManaged": False,
         "S3Output": {
             "S3Uri": uri,
-            "LocalPath": f"/opt/ml/processing/output/{name}",
+            "LocalPath": local_path,
             "S3UploadMode": "EndOfJob",
         },
     }

@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-__all__ = ["Engine", "MonitoringConfig"]
+from aws_cdk import CfnCondition, Fn
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from lifecycle.analyzer import Analyzer
+from lifecycle.container_image import ContainerImage
+from lifecycle.endpoint import NO_MODEL
+from lifecycle.job_requests import Compute
+from lifecycle.monitoring_alarms import MonitoringAlarms
+from lifecycle.monitoring_pipeline import MonitoringPipeline
+from lifecycle.monitoring_schedule import MonitoringSchedule
+
+__all__ = ["Engine", "Monitoring", "MonitoringConfig"]
 
 Engine = Literal["model_monitor", "scheduled"]
 
@@ -47,3 +60,96 @@ class MonitoringConfig:
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}; give a whole number")
+
+
+class Monitoring(Construct):
+    """Compares what the endpoint captured with its model's baseline, every hour.
+
+    Both engines run the same analyzer as the same role, on the same captures and baseline, so that
+    its files, metrics, events and alarms are the same.
+
+    Guarantees:
+        While no model is approved, nothing runs and nothing is an alarm.
+        The analyzer reads this endpoint's captures and the baseline, and writes its reports.
+
+    Args:
+        monitor_name: Physical name of the schedule or of the pipeline, whichever the engine has.
+        approved_package: ARN of the approved model package, or `none`; a deploy-time value.
+        endpoint_name: The endpoint that is watched.
+        metric_namespace: CloudWatch namespace of the analyzer's metrics.
+        image: What the analyzer's job runs.
+        captures_bucket: Where the endpoint's captures are, below its name.
+        artifacts_bucket: Where the baseline is, and the reports go.
+        encryption_key: Key of both buckets, of the job's volume and of the alarms' topic.
+        config: Engine, compute and alarms.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        monitor_name: str,
+        approved_package: str,
+        endpoint_name: str,
+        metric_namespace: str,
+        image: ContainerImage,
+        captures_bucket: s3.IBucket,
+        artifacts_bucket: s3.IBucket,
+        encryption_key: kms.IKey,
+        config: MonitoringConfig,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._name = monitor_name
+        self._config = config
+        self._condition = CfnCondition(
+            self,
+            "Approved",
+            expression=Fn.condition_not(Fn.condition_equals(approved_package, NO_MODEL)),
+        )
+        self._analyzer = Analyzer.define(
+            self,
+            image=image,
+            captures_bucket=captures_bucket,
+            artifacts_bucket=artifacts_bucket,
+            encryption_key=encryption_key,
+            endpoint_name=endpoint_name,
+            metric_namespace=metric_namespace,
+        )
+        self._define_engine()
+        self.alarms = MonitoringAlarms(
+            self,
+            "Alarms",
+            endpoint_name=endpoint_name,
+            metric_namespace=metric_namespace,
+            encryption_key=encryption_key,
+            missing_data_hours=config.missing_data_hours,
+            condition=self._condition,
+            email=config.alarm_email,
+        )
+
+    def _define_engine(self) -> None:
+        config = self._config
+        compute = Compute(
+            instance_type=config.instance_type,
+            volume_size_gib=config.volume_size_gib,
+            max_runtime_minutes=config.max_runtime_minutes,
+        )
+        if config.engine == "model_monitor":
+            MonitoringSchedule(
+                self,
+                "ModelMonitor",
+                schedule_name=self._name,
+                analyzer=self._analyzer,
+                compute=compute,
+                condition=self._condition,
+            )
+        else:
+            MonitoringPipeline(
+                self,
+                "Scheduled",
+                pipeline_name=self._name,
+                analyzer=self._analyzer,
+                compute=compute,
+                condition=self._condition,
+            )
