@@ -1,0 +1,105 @@
+"""One page that shows how the endpoint and its traffic are doing."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from lifecycle.monitoring_alarms import MonitoringAlarms
+
+__all__ = ["MonitoringDashboard"]
+
+HALF = 12
+FULL = 24
+
+
+class MonitoringDashboard(Construct):
+    """Shows alarms, drift by feature, analyzed records, and the endpoint's load and latency.
+
+    Args:
+        dashboard_name: Physical name; people look for it.
+        endpoint_name: The endpoint.
+        variant_name: Its production variant.
+        metric_namespace: Where the analyzer publishes its metrics.
+        alarms: The alarms to show.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        dashboard_name: str,
+        endpoint_name: str,
+        variant_name: str,
+        metric_namespace: str,
+        alarms: MonitoringAlarms,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._dimensions = {"EndpointName": endpoint_name, "VariantName": variant_name}
+        dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=dashboard_name)
+        dashboard.add_widgets(
+            cloudwatch.AlarmStatusWidget(
+                title="Alarms",
+                width=FULL,
+                alarms=[alarms.drift_alarm, alarms.missing_data_alarm],
+            )
+        )
+        dashboard.add_widgets(
+            _graph("Drift violations", [alarms.metric("FeatureDriftViolations", "Maximum")]),
+            _graph("Analyzed records", [alarms.metric("MonitoredRecords", "Sum")]),
+        )
+        dashboard.add_widgets(
+            cloudwatch.GraphWidget(
+                title="Drift by feature",
+                width=FULL,
+                left=[_drift_by_feature(metric_namespace, endpoint_name)],
+            )
+        )
+        dashboard.add_widgets(
+            _graph(
+                "Requests and errors",
+                [
+                    self._endpoint_metric("Invocations", "Sum"),
+                    self._endpoint_metric("Invocation4XXErrors", "Sum"),
+                    self._endpoint_metric("Invocation5XXErrors", "Sum"),
+                ],
+            ),
+            _graph(
+                "Latency (microseconds)",
+                [
+                    self._endpoint_metric("ModelLatency", "p50"),
+                    self._endpoint_metric("ModelLatency", "p99"),
+                    self._endpoint_metric("OverheadLatency", "p99"),
+                ],
+            ),
+        )
+        self.dashboard_name = dashboard_name
+
+    def _endpoint_metric(self, name: str, statistic: str) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace="AWS/SageMaker",
+            metric_name=name,
+            dimensions_map=self._dimensions,
+            statistic=statistic,
+            label=f"{name} {statistic}",
+            period=Duration.minutes(5),
+        )
+
+
+def _graph(title: str, metrics: list[cloudwatch.Metric]) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(title=title, width=HALF, left=metrics)
+
+
+def _drift_by_feature(namespace: str, endpoint_name: str) -> cloudwatch.MathExpression:
+    """Every feature there is by then; the stack need not know their names."""
+    search = (
+        f'{{{namespace},Endpoint,Feature}} MetricName="FeatureDrift" Endpoint="{endpoint_name}"'
+    )
+    return cloudwatch.MathExpression(
+        expression=f"SEARCH('{search}', 'Maximum', 3600)",
+        using_metrics={},
+        label="",
+        period=Duration.hours(1),
+    )

@@ -1,0 +1,1 @@
+"""Has a stack read its SSM parameters anew."""

@@ -1,0 +1,58 @@
+"""Updates a stack with its own template, so that CloudFormation reads its SSM parameters anew.
+
+The monitors need an endpoint to watch, and on the first day there is none: their stack has a
+condition on the approved model, and this function has it decided again when the endpoint is up.
+
+Contract:
+    Event: any; a rule selects `SageMaker Endpoint State Change` of the endpoint in service.
+    Environment: STACK_NAME.
+    "No updates" is success. A stack that is being updated raises, and Lambda tries again.
+    Returns: {"updated": bool}.
+    Needs: cloudformation:DescribeStacks and UpdateStack on the stack; ssm:GetParameters on the
+    parameters that it reads.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+
+class StackBusyError(Exception):
+    """The stack cannot be updated now; the next attempt may find it at rest."""
+
+
+def handler(event: Mapping[str, Any], _context: Any) -> dict[str, bool]:
+    """Lambda's entry."""
+    name = os.environ["STACK_NAME"]
+    updated = refresh(boto3.client("cloudformation"), name, event["id"])
+    print(json.dumps({"message": "refreshed", "stack": name, "updated": updated}))
+    return {"updated": updated}
+
+
+def refresh(cloudformation: Any, name: str, token: str) -> bool:
+    """Starts the update; False if there is nothing to update."""
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    if stack["StackStatus"].endswith("_IN_PROGRESS"):
+        raise StackBusyError(f"stack {name} is {stack['StackStatus']}; trying again later")
+    keys = [parameter["ParameterKey"] for parameter in stack.get("Parameters", [])]
+    try:
+        cloudformation.update_stack(
+            StackName=name,
+            UsePreviousTemplate=True,
+            Parameters=[{"ParameterKey": key, "UsePreviousValue": True} for key in keys],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+            # An event that is delivered twice starts one update.
+            ClientRequestToken=token,
+        )
+    except ClientError as error:
+        message = error.response["Error"]["Message"]
+        if "No updates are to be performed" in message:
+            return False
+        if "_IN_PROGRESS" in message:
+            raise StackBusyError(f"stack {name} is being updated; trying again later") from error
+        raise
+    return True

@@ -1,0 +1,82 @@
+"""Stage 6, first half: the endpoint's traffic is compared with its model's baseline."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from lifecycle.container_image import ContainerImage
+from lifecycle.data_lake import DataLake
+from lifecycle.endpoint import VARIANT_NAME
+from lifecycle.monitoring import Monitoring
+from lifecycle.monitoring_dashboard import MonitoringDashboard
+from lifecycle.stack_refresh import StackRefresh
+from stacks.environments import Environment
+
+__all__ = ["MonitoringStack"]
+
+
+class MonitoringStack(cdk.Stack):
+    """The monitor, its alarms and the dashboard; the monitor runs once there is an endpoint."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        lake: DataLake,
+        image: ContainerImage,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            stack_name=environment.resource_name("monitoring"),
+            description="fraudloop: data-quality monitoring, alarms and the dashboard",
+        )
+        # Read at each deployment, and again by StackRefresh when the endpoint is in service.
+        approved_package = cdk.CfnParameter(
+            self,
+            "ApprovedModelPackage",
+            type="AWS::SSM::Parameter::Value<String>",
+            default=environment.approved_model_parameter_name,
+            description="SSM parameter that names the approved model package, or none",
+        )
+        self._monitoring = Monitoring(
+            self,
+            "Monitoring",
+            monitor_name=environment.monitoring_schedule_name,
+            approved_package=approved_package.value_as_string,
+            endpoint_name=environment.endpoint_name,
+            metric_namespace=environment.metric_namespace,
+            image=image,
+            captures_bucket=lake.captures_bucket,
+            artifacts_bucket=lake.artifacts_bucket,
+            encryption_key=lake.encryption_key,
+            config=environment.monitoring,
+        )
+        self.drift_alarm = self._monitoring.alarms.drift_alarm
+        self._dashboard = MonitoringDashboard(
+            self,
+            "Dashboard",
+            dashboard_name=environment.resource_name("monitoring"),
+            endpoint_name=environment.endpoint_name,
+            variant_name=VARIANT_NAME,
+            metric_namespace=environment.metric_namespace,
+            alarms=self._monitoring.alarms,
+        )
+        StackRefresh(
+            self,
+            "Refresh",
+            endpoint_name=environment.endpoint_name,
+            parameter_names=[environment.approved_model_parameter_name],
+            encryption_key=lake.encryption_key,
+        )
+        self._define_outputs(environment)
+
+    def _define_outputs(self, environment: Environment) -> None:
+        by_schedule = environment.monitoring.engine == "model_monitor"
+        output = "MonitoringScheduleName" if by_schedule else "MonitoringPipelineName"
+        cdk.CfnOutput(self, output, value=environment.monitoring_schedule_name)
+        cdk.CfnOutput(self, "AlarmTopicArn", value=self._monitoring.alarms.topic.topic_arn)
+        cdk.CfnOutput(self, "DashboardName", value=self._dashboard.dashboard_name)
