@@ -1,0 +1,60 @@
+"""Entry point `serve`: the model server, as SageMaker runs it for endpoints and batch transform.
+
+Reads:
+    model/: the model that `train` wrote, unpacked from model.tar.gz.
+    The online feature store, for raw transactions.
+
+Environment: see `pipeline_code.serve.settings.Settings`.
+
+Answers:
+    GET /ping: 200 once the model is loaded and a self-test prediction succeeds.
+    POST /invocations, application/json: one raw transaction {"transaction_id", "event_time",
+        "customer_id", "terminal_id", "amount"}; answers {"transaction_id", "score",
+        "model_version", "degraded", "features"}.
+    POST /invocations, text/csv: feature rows without header, in the order of FEATURE_NAMES; answers
+        a score per line.
+    4xx with {"error": reason} for what breaks a rule.
+
+SIGTERM lets the requests under way finish. A model that does not load ends the process with 1.
+"""
+
+import argparse
+import logging.config
+from collections.abc import Sequence
+from typing import Any
+
+from granian import Granian
+from granian.constants import Interfaces
+
+from pipeline_code.serve.logs import CONFIGURATION
+from pipeline_code.serve.settings import Settings
+
+LOGGER = logging.getLogger(__name__)
+# SageMaker kills a container 30 seconds after SIGTERM.
+DRAIN_SECONDS = 25
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serves until SIGTERM or SIGINT."""
+    argparse.ArgumentParser(prog="serve", description="serve the model").parse_args(argv)
+    settings = Settings.from_environment()
+    logging.config.dictConfig(CONFIGURATION)
+    LOGGER.info("starting", extra={"port": settings.port, "workers": settings.workers})
+    server(settings).serve()
+    LOGGER.info("stopped")
+    return 0
+
+
+def server(settings: Settings) -> Any:
+    """The server; each worker process builds its own application."""
+    return Granian(
+        "pipeline_code.serve.app:build",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.RSGI,
+        workers=settings.workers,
+        websockets=False,
+        workers_kill_timeout=DRAIN_SECONDS,
+        log_dictconfig=CONFIGURATION,
+    )
