@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.schema import data_files
-from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
+from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
 
 LABEL = "is_fraud"
-# Key of the Parquet metadata under which `features` names the schema that its rows follow.
-SCHEMA_VERSION_KEY = b"feature_schema_version"
+
 REQUIRED_COLUMNS = ("event_time", "customer_id", *FEATURE_NAMES, LABEL)
 MICROSECONDS_PER_DAY = 86_400_000_000
 

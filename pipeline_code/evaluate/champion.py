@@ -1,0 +1,68 @@
+"""The champion: the newest approved package of the registry, fetched so that it can be scored."""
+
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from pipeline_code.common.exits import BadInput
+from pipeline_code.train.model import Model
+
+MODEL_ARCHIVE = "model.tar.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An approved model package and where its artifact lies."""
+
+    arn: str
+    model_data_url: str
+
+
+def newest_approved(sagemaker: Any, group: str) -> Package | None:
+    """The newest approved package of a model package group; None if none is approved.
+
+    Args:
+        sagemaker: A boto3 client of the SageMaker API.
+        group: Name or ARN of the model package group.
+    """
+    summaries = sagemaker.list_model_packages(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="Approved",
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=1,
+    )["ModelPackageSummaryList"]
+    if not summaries:
+        return None
+    arn = summaries[0]["ModelPackageArn"]
+    package = sagemaker.describe_model_package(ModelPackageName=arn)
+    containers = package.get("InferenceSpecification", {}).get("Containers", [])
+    if not containers or "ModelDataUrl" not in containers[0]:
+        raise BadInput(f"the champion must name its model data, got none in {arn}; reject it")
+    return Package(arn, containers[0]["ModelDataUrl"])
+
+
+def download(s3: Any, package: Package) -> Model:
+    """Fetches a package's artifact from S3 and loads the model."""
+    location = urlparse(package.model_data_url)
+    if location.scheme != "s3" or not location.netloc:
+        raise BadInput(f"model data must be an s3:// address, got {package.model_data_url}")
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / MODEL_ARCHIVE
+        s3.download_file(location.netloc, location.path.lstrip("/"), str(archive))
+        return load_archive(archive)
+
+
+def load_archive(archive: Path) -> Model:
+    """Loads the model inside a model.tar.gz."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with tarfile.open(archive) as tar:
+                # The filter refuses absolute paths, links out of the folder and devices.
+                tar.extractall(folder, filter="data")
+        except tarfile.TarError as error:
+            raise BadInput(f"{archive.name} must be a tar archive of a model: {error}") from error
+        return Model.load(Path(folder))
