@@ -15,6 +15,8 @@ from cdk_nag import AwsSolutionsChecks
 from stacks.data_lake import DataLakeStack
 from stacks.environments import Environment, environment_named
 from stacks.feature_store import FeatureStoreStack
+from stacks.monitoring import MonitoringStack
+from stacks.retraining import RetrainingStack
 from stacks.serving import ServingStack
 from stacks.training import TrainingStack
 
@@ -63,6 +65,17 @@ def _add_stacks(app: cdk.App, environment: Environment) -> None:
     )
     # It reads the SSM parameter by name, so that no reference tells the order.
     serving.node.add_dependency(training)
+    monitoring = MonitoringStack(
+        app, "Monitoring", environment=environment, lake=lake, image=training.image
+    )
+    monitoring.node.add_dependency(serving)
+    RetrainingStack(
+        app,
+        "Retraining",
+        environment=environment,
+        lake=lake,
+        drift_alarm=monitoring.drift_alarm,
+    )
 
 
 if __name__ == "__main__":
