@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.common.money import AmountError, to_minor
+from pipeline_code.common.money import LARGEST_MINOR, AmountError, to_minor
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.events import Transaction
 
@@ -27,6 +27,8 @@ TIME_FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\
 AMOUNT_FORM = re.compile(r"\d{1,16}(\.\d{1,16})?", re.ASCII)
 NUMBER_FORM = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 SHOWN_CHARACTERS = 40
+# The model computes in 32 bits, in which a larger number would be infinite.
+LARGEST_VALUE = float(np.finfo(np.float32).max)
 
 BAD_REQUEST = 400
 TOO_LARGE = 413
@@ -77,7 +79,7 @@ def parse_rows(body: bytes) -> npt.NDArray[np.float64]:
     lines = _text(body).split("\n")
     if lines[-1] == "":
         lines.pop()
-    if not lines:
+    if lines in ([], [""]):
         raise RequestError("body must hold at least one row, got none")
     return np.array([_row(number, line) for number, line in enumerate(lines, start=1)])
 
@@ -154,7 +156,9 @@ def _amount(value: Any) -> int:
     try:
         return to_minor(str(text))
     except AmountError:
-        raise RequestError(f"{rule} and below 2^53 cents, got {_shown(value)}") from None
+        raise RequestError(
+            f"{rule} and at most {LARGEST_MINOR} cents, got {_shown(value)}"
+        ) from None
 
 
 def _row(number: int, line: str) -> list[float]:
@@ -168,8 +172,7 @@ def _row(number: int, line: str) -> list[float]:
 
 def _cell(number: int, name: str, text: str) -> float:
     value = float(text) if NUMBER_FORM.fullmatch(text) else math.nan
-    # The model computes in 32 bits, in which a larger number would be infinite.
-    if not abs(value) <= np.finfo(np.float32).max:
+    if not abs(value) <= LARGEST_VALUE:
         raise RequestError(f"row {number} {name} must be a finite number, got {_shown(text)}")
     return value
 

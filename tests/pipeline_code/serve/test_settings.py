@@ -1,0 +1,63 @@
+"""The server's environment: every setting read, every bad one refused."""
+
+import pytest
+
+from pipeline_code.common.exits import BadInput
+from pipeline_code.features.store import FeatureGroups
+from pipeline_code.serve.settings import Settings
+
+
+def test_nothing_set_means_sagemakers_contract() -> None:
+    settings = Settings.from_environment({})
+    assert settings == Settings()
+    assert (settings.host, settings.port, settings.workers) == ("0.0.0.0", 8080, 1)  # noqa: S104
+
+
+def test_every_setting_is_read() -> None:
+    assert Settings.from_environment(
+        {
+            "SAGEMAKER_BIND_HOST": "127.0.0.1",
+            "SAGEMAKER_BIND_TO_PORT": "9000",
+            "SERVE_WORKERS": "2",
+            "SERVE_THREADS": "4",
+            "SAGEMAKER_MAX_PAYLOAD_IN_MB": "100",
+            "SERVE_STORE_TIMEOUT_SECONDS": "0.5",
+            "CUSTOMER_FEATURE_GROUP": "c",
+            "TERMINAL_FEATURE_GROUP": "t",
+            "MODEL_PACKAGE_ARN": "arn",
+            "AWS_REGION": "eu-west-1",
+        }
+    ) == Settings(
+        host="127.0.0.1",
+        port=9000,
+        workers=2,
+        threads=4,
+        max_body_bytes=100 * 1024 * 1024,
+        store_timeout_seconds=0.5,
+        groups=FeatureGroups(customer="c", terminal="t"),
+        model_version="arn",
+        region="eu-west-1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("SAGEMAKER_BIND_TO_PORT", "http", "must be a number, got 'http'"),
+        ("SAGEMAKER_BIND_TO_PORT", "0", "must be between 1 and 65535, got 0"),
+        ("SAGEMAKER_BIND_TO_PORT", "nan", "must be between 1 and 65535, got nan"),
+        ("SERVE_WORKERS", "0", "must be between 1 and 256, got 0"),
+        ("SERVE_THREADS", "0", "must be between 1 and 256, got 0"),
+        ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "101", "must be between 1 and 100, got 101"),
+        ("SERVE_STORE_TIMEOUT_SECONDS", "0", "must be between 0.01 and 60.0, got 0"),
+    ],
+)
+def test_a_bad_number_is_refused(name: str, value: str, reason: str) -> None:
+    with pytest.raises(BadInput, match=f"{name} {reason}"):
+        Settings.from_environment({name: value})
+
+
+@pytest.mark.parametrize("name", ["CUSTOMER_FEATURE_GROUP", "TERMINAL_FEATURE_GROUP"])
+def test_one_feature_group_alone_is_refused(name: str) -> None:
+    with pytest.raises(BadInput, match="must be set together"):
+        Settings.from_environment({name: "group"})
