@@ -1,0 +1,52 @@
+import dataclasses
+
+import pytest
+
+from stacks.environments import ENVIRONMENTS, Environment, environment_named
+
+
+def test_there_are_three_environments() -> None:
+    assert list(ENVIRONMENTS) == ["local", "dev", "prod"]
+
+
+def test_an_environment_is_found_by_its_name() -> None:
+    assert environment_named("prod") is ENVIRONMENTS["prod"]
+
+
+def test_an_unknown_name_is_refused_and_told_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"^environment must be one of local, dev, prod, got qa; "):
+        environment_named("qa")
+
+
+@pytest.mark.parametrize("name", ["", "Dev", "dev-1"])
+def test_a_name_that_would_not_fit_every_resource_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"^name must be lower-case letters and digits, got "):
+        Environment(name=name)
+
+
+def test_only_the_local_environment_may_delete_data() -> None:
+    assert [e.name for e in ENVIRONMENTS.values() if e.may_delete_data] == ["local"]
+
+
+def test_a_person_approves_in_production() -> None:
+    assert ENVIRONMENTS["prod"].training.approval_status == "PendingManualApproval"
+
+
+def test_an_environment_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ENVIRONMENTS["dev"].name = "prod"  # type: ignore[misc]
+
+
+def test_what_others_type_is_named_after_product_and_environment() -> None:
+    environment = Environment(name="test")
+    assert environment.resource_name("training") == "fraudloop-test-training"
+    assert environment.training_pipeline_name == "fraudloop-test-training"
+    assert environment.batch_pipeline_name == "fraudloop-test-batch-scoring"
+    assert environment.model_package_group_name == "fraudloop-test-fraud"
+    assert environment.endpoint_name == "fraudloop-test-fraud"
+    assert environment.monitoring_schedule_name == "fraudloop-test-data-quality"
+    assert environment.approved_model_parameter_name == "/fraudloop/test/approved-model-package"
+    assert environment.metric_namespace == "fraudloop/test"
+    assert environment.database_name == "fraudloop_test"
+    assert environment.workgroup_name == "fraudloop-test"
+    assert environment.feature_group_name("customer", "v1") == "fraudloop-test-customer-v1"
