@@ -7,14 +7,15 @@ Contract:
     Does, in this order: copies the package's drift baselines to `monitoring/baseline/` of the
     artifacts bucket, where the monitors read them; writes the package's ARN to the parameter;
     updates the stack with its own template, so that CloudFormation reads the parameter anew.
-    A package that is not approved any more is left alone. "No updates" is success: the event came
-    twice. A stack that is being updated is waited for while the invocation lasts; then this raises,
-    and Lambda tries again.
+    A package that is not approved any more is left alone, and so is one whose successor is in the
+    parameter already: an attempt that was put off must not bring back an older model. "No updates"
+    is success: the event came twice. A stack that is being updated is waited for while the
+    invocation lasts; then this raises, and Lambda tries again.
     Returns: {"deployed": bool, "reason": text}.
     Needs: sagemaker:DescribeModelPackage; s3:GetObject on the baselines and s3:PutObject on
-    `monitoring/baseline/*`; ssm:PutParameter on the parameter; cloudformation:DescribeStacks,
-    UpdateStack and SetStackPolicy on the stack; and what the update itself does, unless the stack
-    has a service role (the CDK gives it one).
+    `monitoring/baseline/*`; ssm:GetParameters and PutParameter on the parameter;
+    cloudformation:DescribeStacks, UpdateStack and SetStackPolicy on the stack; and what the update
+    itself does, unless the stack has a service role (the CDK gives it one).
 """
 
 import json
@@ -22,6 +23,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,17 +75,38 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Lambda's entry."""
     settings = Settings.from_environment(os.environ)
     arn = event["detail"]["ModelPackageArn"]
-    package = boto3.client("sagemaker").describe_model_package(ModelPackageName=arn)
+    sagemaker, ssm = boto3.client("sagemaker"), boto3.client("ssm")
+    package = sagemaker.describe_model_package(ModelPackageName=arn)
     status = package["ModelApprovalStatus"]
     if status != "Approved":
         return _result(False, f"package is {status} by now", arn)
+    found = ssm.get_parameters(Names=[settings.parameter_name])["Parameters"]
+    if found and _is_newer(sagemaker, found[0]["Value"], package):
+        return _result(False, f"{found[0]['Value']} was approved later", arn)
     _copy_baselines(package, settings.artifacts_bucket)
     # Before the update: CloudFormation reads the parameter when the update starts.
-    boto3.client("ssm").put_parameter(
-        Name=settings.parameter_name, Value=arn, Type="String", Overwrite=True
-    )
+    ssm.put_parameter(Name=settings.parameter_name, Value=arn, Type="String", Overwrite=True)
     started = _update_stack(settings.stack_name, event["id"], context)
     return _result(started, "update started" if started else "stack is up to date", arn)
+
+
+def _is_newer(sagemaker: Any, deployed: str, package: Mapping[str, Any]) -> bool:
+    """True if what the parameter names was approved after this package."""
+    if not deployed.startswith("arn:") or deployed == package["ModelPackageArn"]:
+        return False
+    try:
+        other = sagemaker.describe_model_package(ModelPackageName=deployed)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationException":
+            raise
+        return False  # deleted since
+    return bool(_approved_at(other) > _approved_at(package))
+
+
+def _approved_at(package: Mapping[str, Any]) -> datetime:
+    """Approval is the change that a package undergoes; until one it has no such time."""
+    moment: datetime = package.get("LastModifiedTime", package["CreationTime"])
+    return moment
 
 
 def _copy_baselines(package: Mapping[str, Any], bucket: str) -> None:

@@ -1,0 +1,43 @@
+"""The image holds what the project tests with, and its lock names no registry."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import pipeline_code
+
+IMAGE = Path(pipeline_code.__file__).parent
+PROJECT = IMAGE.parent
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+DIRECT = {"boto3", "granian", "numpy", "pyarrow", "scikit-learn", "scipy", "xgboost-cpu"}
+
+
+def pins(file: Path) -> dict[str, str]:
+    return dict(PIN.findall(file.read_text()))
+
+
+def test_the_images_pins_are_the_projects() -> None:
+    image, project = pins(IMAGE / "requirements.txt"), pins(PROJECT / "requirements.txt")
+    assert set(image) >= DIRECT
+    assert {name: project.get(name) for name in image} == image
+
+
+def test_the_direct_dependencies_have_the_projects_bounds() -> None:
+    def lines(file: Path) -> set[str]:
+        return {line for line in file.read_text().splitlines() if line and line[0] != "#"}
+
+    image = lines(IMAGE / "requirements.in")
+    assert {re.split(r"[<>=]", line, maxsplit=1)[0] for line in image} == DIRECT
+    assert image <= lines(PROJECT / "requirements.in")
+
+
+@pytest.mark.parametrize("folder", [IMAGE, PROJECT])
+def test_no_lock_records_a_registry(folder: Path) -> None:
+    text = (folder / "requirements.txt").read_text()
+    assert "://" not in text
+    assert "--index-url" not in text.replace("--no-emit-index-url", "")
+
+
+def test_the_image_leaves_out_what_ships_with_the_lambdas() -> None:
+    assert "lambdas" in (IMAGE / ".dockerignore").read_text().split()
