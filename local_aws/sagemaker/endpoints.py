@@ -28,7 +28,7 @@ from local_aws.sagemaker.servers import ServerError
 KIND = "endpoint"
 _LOG = logging.getLogger(__name__)
 _SERVING = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
-_NOTHING = {"config_name": "", "capture": None, "variants": [], "weights": {}}
+_NOTHING: dict[str, Any] = {"config_name": "", "capture": None, "variants": [], "weights": {}}
 _SHUTDOWN_GRACE_SECONDS = 2.0
 
 
