@@ -31,7 +31,13 @@ from local_aws.adapter.services import (
     run_blocking,
 )
 from local_aws.adapter.stacks import physical_name, register_resource, resource_types
-from local_aws.adapter.storage import get_object, list_objects, object_file, put_object
+from local_aws.adapter.storage import (
+    get_object,
+    list_objects,
+    object_file,
+    objects_folder,
+    put_object,
+)
 
 __all__ = [
     "Deliver",
@@ -48,6 +54,7 @@ __all__ = [
     "invoke_function",
     "list_objects",
     "object_file",
+    "objects_folder",
     "on_shutdown",
     "pass_role_denied",
     "physical_name",

@@ -33,6 +33,15 @@ core.responses.get_region()
 core.responses.request_scope(account_id, region)
 core.router.SERVICE_PATTERNS
 core.router.extract_access_key_id(headers, query_params)
+services.athena._create_prepared_statement(data)
+services.athena._delete_prepared_statement(data)
+services.athena._execute_query(query_id, query, database, ddl, catalog)
+services.athena._executions
+services.athena._parse_ddl(query)
+services.athena._prepared_statements
+services.athena._run_ddl(ddl, database)
+services.athena._start_query_execution(data)
+services.athena._workgroups
 services.cloudformation.provisioners._REPLACING_PROPERTIES
 services.cloudformation.provisioners._RESOURCE_HANDLERS
 services.cloudformation.provisioners._STACK_TAG_PROPERTY
@@ -56,11 +65,21 @@ services.eventbridge._invoke_target(target, event, rule, view)
 services.eventbridge._pattern_event_view(event)
 services.eventbridge._put_events(data, allow_aws_source)
 services.eventbridge.parse_arn(value)
+services.glue._create_database(data)
+services.glue._create_partition(data)
+services.glue._create_table(data)
+services.glue._databases
+services.glue._delete_database(data)
+services.glue._delete_partition(data)
+services.glue._delete_table(data)
+services.glue._partitions
+services.glue._tables
 services.lambda_svc._execution_record_for_config(func, config)
 services.lambda_svc._functions
 services.lambda_svc._get_func_record_for_ref(function_ref)
 services.lambda_svc._route_async_failure(target_arn, func_name, event, result)
 services.lambda_svc.invoke_async_with_retry(func, event)
+services.s3.DATA_DIR
 services.s3.S3_PERSIST
 services.s3._buckets
 services.s3._get_object_data(bucket_name, key, version_id)

@@ -13,6 +13,11 @@ def list_objects(bucket: str, prefix: str = "") -> list[str]:
     return sorted(key for key in list(record["objects"]) if key.startswith(prefix))
 
 
+def objects_folder() -> Path:
+    """The folder of all objects' files."""
+    return Path(s3.DATA_DIR)
+
+
 def object_file(bucket: str, key: str) -> Path | None:
     """The file that holds an object's bytes, or None if they are kept elsewhere."""
     if not s3.S3_PERSIST:

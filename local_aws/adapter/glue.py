@@ -1,0 +1,97 @@
+"""The Glue catalog as ministack keeps it."""
+
+import json
+from typing import Any
+
+from ministack.services import glue
+
+TableRecord = dict[str, Any]
+
+
+def database_names() -> list[str]:
+    """All databases, sorted."""
+    return sorted(glue._databases)
+
+
+def table_names(database: str) -> list[str]:
+    """A database's tables and views, sorted."""
+    prefix = f"{database}/"
+    return sorted(key.removeprefix(prefix) for key in glue._tables if key.startswith(prefix))
+
+
+def get_table(database: str, name: str) -> TableRecord | None:
+    """A table as GetTable gives it."""
+    record: TableRecord | None = glue._tables.get(f"{database}/{name}")
+    return record
+
+
+def put_table(database: str, table_input: dict[str, Any]) -> None:
+    """Create a table, in place of one of the same name.
+
+    Raises:
+        ValueError: If there is no such database.
+    """
+    delete_table(database, table_input["Name"])
+    _call(glue._create_table, {"DatabaseName": database, "TableInput": table_input})
+
+
+def delete_table(database: str, name: str) -> None:
+    """Delete a table if there is one."""
+    if get_table(database, name) is not None:
+        _call(glue._delete_table, {"DatabaseName": database, "Name": name})
+
+
+def create_database(name: str) -> None:
+    """Create a database.
+
+    Raises:
+        ValueError: If it exists.
+    """
+    _call(glue._create_database, {"DatabaseInput": {"Name": name}})
+
+
+def delete_database(name: str) -> None:
+    """Delete a database with its tables.
+
+    Raises:
+        ValueError: If there is no such database.
+    """
+    _call(glue._delete_database, {"Name": name})
+
+
+def partitions(database: str, name: str) -> list[tuple[tuple[str, ...], str]]:
+    """The registered partitions of a table: values and location."""
+    return [
+        (tuple(record["Values"]), record.get("StorageDescriptor", {}).get("Location", ""))
+        for record in glue._partitions.get(f"{database}/{name}", ())
+    ]
+
+
+def add_partition(database: str, name: str, values: tuple[str, ...], location: str) -> bool:
+    """Register a partition.
+
+    Returns:
+        Whether it was new.
+    """
+    record = get_table(database, name)
+    if record is None or values in {known for known, _location in partitions(database, name)}:
+        return False
+    storage = {**record["StorageDescriptor"], "Location": location}
+    partition = {"Values": list(values), "StorageDescriptor": storage}
+    _call(
+        glue._create_partition,
+        {"DatabaseName": database, "TableName": name, "PartitionInput": partition},
+    )
+    return True
+
+
+def drop_partition(database: str, name: str, values: tuple[str, ...]) -> None:
+    """Forget a partition; its objects stay."""
+    request = {"DatabaseName": database, "TableName": name, "PartitionValues": list(values)}
+    _call(glue._delete_partition, request)
+
+
+def _call(operation: Any, request: dict[str, Any]) -> None:
+    status, _headers, body = operation(request)
+    if status >= 300:  # noqa: PLR2004 - HTTP's success range
+        raise ValueError(json.loads(body).get("message", "the Glue catalog refused it"))

@@ -1,0 +1,153 @@
+"""Puts a query engine of ours behind ministack's Athena."""
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ministack.core import concurrency
+from ministack.services import athena
+
+logger = logging.getLogger("fraudloop.athena")
+
+# "CREATE TABLE t WITH (...) AS SELECT": ministack takes it for DDL that lacks EXTERNAL.
+_CREATE_AS = re.compile(r"\s*create\s+table\b.*\bas\s*\(?\s*(select|with|values)\b", re.I | re.S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One statement to execute.
+
+    Attributes:
+        output: S3 address of the result file, `s3://bucket/prefix/<id>.csv`.
+        scan_limit: Bytes of data that the workgroup lets a query read, if it limits them.
+    """
+
+    query_id: str
+    sql: str
+    database: str
+    workgroup: str
+    output: str
+    parameters: tuple[str, ...] = ()
+    scan_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a statement answers; a cell is Athena's text, or None for NULL."""
+
+    columns: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    rows: list[list[str | None]] = field(default_factory=list)
+    scanned: int = 0
+
+
+class QueryCancelledError(Exception):
+    """The service stops a query, which is not the query's failure."""
+
+
+def replace_query_engine(execute: Callable[[Query], Result]) -> None:
+    """Execute all statements but ministack's own table DDL with a function of ours.
+
+    Args:
+        execute: Called in a thread. Any exception fails the query with its message.
+    """
+    parse_ddl, start = athena._parse_ddl, athena._start_query_execution
+
+    async def execute_query(
+        query_id: str, query: str, database: str, ddl: Any, _catalog: str | None = None
+    ) -> None:
+        execution = athena._executions[query_id]
+        execution["Status"]["State"] = "RUNNING"
+        started = time.time()
+        try:
+            if ddl is not None:
+                athena._run_ddl(ddl, database)
+                result = Result()
+            else:
+                result = await concurrency.run_reentrant(
+                    execute, _query(execution, query), thread_name="fraudloop-athena"
+                )
+        except QueryCancelledError as error:
+            execution["Status"].update(State="CANCELLED", StateChangeReason=str(error))
+        except Exception as error:
+            logger.info("query %s failed: %s", query_id, error)
+            execution["Status"].update(State="FAILED", StateChangeReason=str(error)[:2000])
+        else:
+            _finish(execution, result, started)
+        execution["Status"]["CompletionDateTime"] = int(time.time())
+
+    def start_query_execution(data: dict[str, Any]) -> Any:
+        status, headers, body = start(_with_output(data))
+        if status == 200:  # noqa: PLR2004 - HTTP's OK
+            execution = athena._executions[json.loads(body)["QueryExecutionId"]]
+            execution["ExecutionParameters"] = data.get("ExecutionParameters", [])
+        return status, headers, body
+
+    athena._execute_query = execute_query
+    athena._start_query_execution = start_query_execution
+    athena._parse_ddl = lambda query: None if _CREATE_AS.match(query) else parse_ddl(query)
+
+
+def _with_output(data: dict[str, Any]) -> dict[str, Any]:
+    """The request with the result folder that counts: the workgroup's, if it insists on it."""
+    configured = _configuration(data.get("WorkGroup", "primary"))
+    wanted = data.get("ResultConfiguration", {}).get("OutputLocation")
+    fixed = configured.get("ResultConfiguration", {}).get("OutputLocation")
+    insists = str(configured.get("EnforceWorkGroupConfiguration", True)).lower() == "true"
+    location = fixed if fixed and (insists or not wanted) else wanted
+    if not location:
+        return data
+    folder = location if location.endswith("/") else f"{location}/"
+    return {**data, "ResultConfiguration": {"OutputLocation": folder}}
+
+
+def _query(execution: dict[str, Any], sql: str) -> Query:
+    workgroup = execution["WorkGroup"]
+    limit = _configuration(workgroup).get("BytesScannedCutoffPerQuery")
+    return Query(
+        query_id=execution["QueryExecutionId"],
+        sql=sql,
+        database=execution["QueryExecutionContext"]["Database"],
+        workgroup=workgroup,
+        output=execution["ResultConfiguration"]["OutputLocation"],
+        parameters=tuple(execution.get("ExecutionParameters") or ()),
+        scan_limit=None if limit is None else int(limit),
+    )
+
+
+def _configuration(workgroup: str) -> dict[str, Any]:
+    configuration: dict[str, Any] = athena._workgroups.get(workgroup, {}).get("Configuration", {})
+    return configuration
+
+
+def _finish(execution: dict[str, Any], result: Result, started: float) -> None:
+    elapsed = int((time.time() - started) * 1000)
+    execution["_results"] = {"columns": list(result.columns), "rows": result.rows}
+    execution["_column_types"] = list(result.types)
+    execution["Statistics"].update(
+        DataScannedInBytes=result.scanned,
+        EngineExecutionTimeInMillis=elapsed,
+        TotalExecutionTimeInMillis=elapsed,
+    )
+    execution["Status"]["State"] = "SUCCEEDED"
+
+
+def prepared_statement(workgroup: str, name: str) -> str | None:
+    """The text of a prepared statement."""
+    record = athena._prepared_statements.get(f"{workgroup}/{name}")
+    return None if record is None else str(record["QueryStatement"])
+
+
+def prepare_statement(workgroup: str, name: str, sql: str) -> None:
+    """Keep a prepared statement."""
+    request = {"WorkGroup": workgroup, "StatementName": name, "QueryStatement": sql}
+    athena._create_prepared_statement(request)
+
+
+def deallocate_statement(workgroup: str, name: str) -> None:
+    """Forget a prepared statement."""
+    athena._delete_prepared_statement({"WorkGroup": workgroup, "StatementName": name})
