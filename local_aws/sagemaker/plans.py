@@ -86,6 +86,8 @@ def retained(plan: Plan, deployed: dict[str, Any] | None, request: dict[str, Any
     }
     if "DesiredInstanceCount" not in excluded:
         plan = plan.with_counts({spec.variant: spec.count for spec in old.variants})
+    if "DataCaptureConfig" not in excluded:
+        plan = replace(plan, capture=old.capture)
     if "DesiredWeight" not in excluded:
         plan.weights.update({k: v for k, v in old.weights.items() if k in plan.weights})
     return plan
