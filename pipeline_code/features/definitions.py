@@ -17,6 +17,8 @@ from functools import cache
 SCHEMA_VERSION = "v1"
 # Key of a feature file's Parquet metadata that names the version its rows follow.
 SCHEMA_VERSION_KEY = b"feature_schema_version"
+# Key of the same that says how many whole days of transactions lie before the file's period.
+HISTORY_DAYS_KEY = b"history_days"
 LABEL_DELAY = timedelta(days=7)
 # A request may be this much older than its entity's newest event and still find whole windows.
 ALLOWED_LATENESS = timedelta(days=1)
@@ -85,6 +87,12 @@ class Total:
     measure: Measure
     window: Window
 
+    @property
+    def warm_up(self) -> timedelta:
+        """How long after the first transaction of all the window is full."""
+        delay = timedelta() if self.stream is Stream.TRANSACTIONS else LABEL_DELAY
+        return self.window.length + delay
+
 
 class Request(StrEnum):
     """What the transaction itself says, in UTC: weekend is days 6 and 7, night hours 0 to 6."""
@@ -124,6 +132,21 @@ class Feature:
         entities = {total.entity for total in self.totals}
         uses_request = any(isinstance(part, Request) for part in _parts(self.formula))
         return entities.pop() if len(entities) == 1 and not uses_request else None
+
+    @property
+    def owner(self) -> Entity:
+        """Whose behaviour the feature tells of: records of one owner are alike."""
+        return TERMINAL if {total.entity for total in self.totals} == {TERMINAL} else CUSTOMER
+
+    @property
+    def follows_calendar(self) -> bool:
+        """Whether the feature says nothing but when the request came."""
+        return self.formula in (Request.WEEKEND, Request.NIGHT)
+
+    @property
+    def warm_up(self) -> timedelta:
+        """How much history it takes until the feature means what it says."""
+        return max((total.warm_up for total in self.totals), default=timedelta())
 
     @property
     def store_type(self) -> str:

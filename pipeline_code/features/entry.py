@@ -20,7 +20,7 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from pipeline_code.common.paths import processing_input, processing_output
 from pipeline_code.features import batch
 from pipeline_code.features.definitions import (
     FEATURE_NAMES,
+    HISTORY_DAYS_KEY,
     LABEL_DELAY,
     SCHEMA_VERSION,
     SCHEMA_VERSION_KEY,
@@ -54,20 +55,20 @@ def main(argv: Sequence[str]) -> int:
     reports = schema.read(processing_input("fraud_reports"), schema.FRAUD_REPORTS)
     if transactions.num_rows == 0:
         raise BadInput("transactions must hold at least one row, got none; ingest some first")
-    times = pc.min_max(transactions["event_time"]).as_py()
+    first_event, last_event = times_of(transactions)
     windows = Windows(
-        as_of=parse_as_of(arguments.as_of, times["max"]),
+        as_of=parse_as_of(arguments.as_of, last_event),
         train_days=arguments.train_days,
         test_days=arguments.test_days,
         delay_days=arguments.delay_days,
     )
-    windows.check_history(times["min"])
+    windows.check_history(first_event)
     summary = {
         "feature_schema_version": SCHEMA_VERSION,
         "features": list(FEATURE_NAMES),
         "data_version": arguments.data_version,
         "as_of": windows.as_of.isoformat(),
-        "history_start": times["min"].isoformat(),
+        "history_start": first_event.isoformat(),
         **_write_periods(windows, *_known(transactions, reports, windows.as_of)),
         "materialized": _materialize(groups, transactions, reports),
     }
@@ -75,6 +76,12 @@ def main(argv: Sequence[str]) -> int:
     file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(summary))
     return 0
+
+
+def times_of(transactions: pa.Table) -> tuple[datetime, datetime]:
+    """The first and the last event time."""
+    times = pc.min_max(transactions["event_time"]).as_py()
+    return times["min"], times["max"]
 
 
 def groups_from_environment() -> FeatureGroups | None:
@@ -124,7 +131,8 @@ def _write_periods(windows: Windows, transactions: pa.Table, reports: pa.Table) 
                 f"{name} period must hold transactions, got none from {period.start.isoformat()} "
                 f"to {period.end.isoformat()}; ingest that time or choose another as-of"
             )
-        _write(part, processing_output(name) / "part-0.parquet")
+        history = (period.start - times_of(transactions)[0]) // timedelta(days=1)
+        _write(part, history, processing_output(name) / "part-0.parquet")
         frauds = int(pc.sum(part["is_fraud"]).as_py())
         summary[name] = {**period.document(), "rows": part.num_rows, "frauds": frauds}
     return summary
@@ -142,8 +150,9 @@ def _labelled(features: pa.Table, reports: pa.Table) -> pa.Table:
     return labelled.sort_by([("event_time", "ascending"), ("transaction_id", "ascending")])
 
 
-def _write(rows: pa.Table, file: Path) -> None:
-    rows = rows.replace_schema_metadata({SCHEMA_VERSION_KEY: SCHEMA_VERSION})
+def _write(rows: pa.Table, history_days: int, file: Path) -> None:
+    metadata = {SCHEMA_VERSION_KEY: SCHEMA_VERSION, HISTORY_DAYS_KEY: str(history_days)}
+    rows = rows.replace_schema_metadata(metadata)
     pq.write_table(rows, file, compression="zstd")
 
 
