@@ -1,6 +1,7 @@
 """A service's operations, called with what a CloudFormation template holds."""
 
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,8 +45,10 @@ class Api:
         Raises:
             ValueError: With the service's message; this fails the resource.
         """
-        shape = self.model.operation(operation).input_shape
-        known = {k: v for k, v in properties.items() if k in shape.members}
+        model = self.model.operation(operation)
+        shape = model.input_shape
+        tokens = {member: uuid.uuid4().hex for member in model.idempotent_members}
+        known = tokens | {k: v for k, v in properties.items() if k in shape.members}
         try:
             return self.operate(operation, _typed(known, shape))
         except ServiceError as error:
