@@ -66,9 +66,10 @@ class ExecutionRecord:
 
     def set_status(self, status: str, reason: str | None = None) -> None:
         """Change its status."""
-        previous = self.document()["PipelineExecutionStatus"]
+        previous: list[str] = []
 
         def change(document: Document) -> None:
+            previous.append(document["PipelineExecutionStatus"])
             document["PipelineExecutionStatus"] = status
             document["LastModifiedTime"] = now()
             document.pop("FailureReason", None)
@@ -77,7 +78,7 @@ class ExecutionRecord:
 
         document = self._context.store.update(EXECUTION, self.name, change)
         if document is not None:
-            self.emit(document, previous)
+            self.emit(document, previous[0])
 
     def emit(self, document: Document, previous: str | None) -> None:
         """Send the event of its present status."""
@@ -97,6 +98,8 @@ class ExecutionRecord:
     def set_step(self, name: str, kind: str, changes: Mapping[str, Any]) -> None:
         """Record a step, or change it; a change of its status is an event."""
         with self._context.store.transaction():
+            if self._context.store.get(EXECUTION, self.name) is None:
+                return  # deleted meanwhile
             document = self.step(name) or {"StepName": name, "StepType": kind}
             previous = document.get("StepStatus")
             document.update(changes)

@@ -171,15 +171,6 @@ class Executions:
                     record.set_step(step["StepName"], step["StepType"], lost)
             record.set_status("Failed", _LOST)
 
-    def shutdown(self) -> None:
-        """Stop what runs."""
-        with self._lock:
-            running = list(self._running.values())
-        for execution in running:
-            execution.stopping.set()
-        for execution in running:
-            execution.ended.wait(5.0)
-
     def _begin(self, record: ExecutionRecord) -> None:
         execution = Execution(self._context, record)
         with self._lock:

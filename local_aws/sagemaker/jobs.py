@@ -8,77 +8,21 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError
 
 from local_aws.sagemaker import containers, data
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError
+from local_aws.sagemaker.job_plan import Outcome, Plan
 from local_aws.sagemaker.logs import LogStream
 
 _LONGEST_MESSAGE = 1024
 _POLL_SECONDS = 0.05
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """One job, ready to run.
-
-    Args:
-        name: The job's name.
-        root: Its `/opt/ml`.
-        role_arn: Whose permissions it has.
-        arguments: The process's command line.
-        variables: Its environment, beside what every container gets.
-        inputs: What is downloaded before it starts.
-        outputs: What is uploaded after it has succeeded.
-        files: JSON documents written below the root beforehand, by path.
-        message: Path below the root where it leaves its message.
-        log_group: Where its output goes.
-        max_seconds: How long it may run.
-        folders: Folders below the root that it finds, empty.
-        isolated: Whether it has network isolation.
-        package: Called after success, before the upload.
-    """
-
-    name: str
-    root: Path
-    role_arn: str
-    arguments: Sequence[str]
-    variables: dict[str, str]
-    inputs: Sequence[data.S3Folder]
-    outputs: Sequence[data.S3Folder]
-    files: dict[str, Any]
-    message: str
-    log_group: str
-    max_seconds: float
-    folders: Sequence[str] = ()
-    isolated: bool = False
-    package: Callable[[], None] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a job ended.
-
-    Args:
-        status: `Completed`, `Failed` or `Stopped`.
-        exit_message: What it left as its message, if anything.
-        failure_reason: Why it failed; None if it did not.
-        timed_out: Whether it was stopped because it ran for too long.
-        log: Its last lines.
-    """
-
-    status: str
-    exit_message: str | None = None
-    failure_reason: str | None = None
-    timed_out: bool = False
-    log: Sequence[str] = field(default_factory=list)
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
@@ -120,7 +64,8 @@ class Runner:
             with self._lock:
                 self._running.pop(plan.name, None)
             try:
-                on_end(outcome)
+                if not run.abandoned:
+                    on_end(outcome)
             finally:
                 run.ended.set()
 
@@ -138,14 +83,27 @@ class Runner:
         return True
 
     def shutdown(self) -> None:
-        """Stop all jobs and wait until their processes are gone."""
+        """End the processes of all jobs, and leave their records to `recover`."""
         with self._lock:
             runs = list(self._running.values())
         for run in runs:
+            run.abandoned = True
             run.grace_seconds = 1.0
             run.stopping.set()
         for run in runs:
             run.ended.wait(5.0)
+
+    def recover(self) -> None:
+        """End processes that a killed server left behind, and remove the jobs' folders."""
+        start = str(self._context.ml_dir / f"{self._kind}-")
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("SAGEMAKER_BASE_DIR", "").startswith(start):
+                    process.kill()
+            except psutil.Error:
+                continue  # somebody else's, or gone
+        for root in self._context.ml_dir.glob(f"{self._kind}-*"):
+            shutil.rmtree(root, ignore_errors=True)
 
 
 class _Run:
@@ -155,6 +113,7 @@ class _Run:
         self._on_phase = on_phase
         self.stopping = threading.Event()
         self.ended = threading.Event()
+        self.abandoned = False
         self.grace_seconds = 10.0
 
     def execute(self) -> Outcome:

@@ -8,8 +8,9 @@ from local_aws.sagemaker import containers, data
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported
 from local_aws.sagemaker.events import now
+from local_aws.sagemaker.job_plan import Outcome, Plan
 from local_aws.sagemaker.job_records import JobRecords, one_instance, only
-from local_aws.sagemaker.jobs import Outcome, Plan, Runner
+from local_aws.sagemaker.jobs import Runner
 
 _LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 _DEFAULT_SECONDS = 86400
@@ -80,6 +81,7 @@ class Processing:
 
     def recover(self) -> None:
         """Fail what an earlier run of the server left in progress."""
+        self._runner.recover()
         self._records.recover()
 
     def shutdown(self) -> None:

@@ -10,8 +10,9 @@ from local_aws.sagemaker import containers, data
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported, validation
 from local_aws.sagemaker.events import now
+from local_aws.sagemaker.job_plan import Outcome, Plan
 from local_aws.sagemaker.job_records import JobRecords, one_instance, only
-from local_aws.sagemaker.jobs import Outcome, Plan, Runner
+from local_aws.sagemaker.jobs import Runner
 from local_aws.sagemaker.store import Document
 
 _LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -102,6 +103,7 @@ class Training:
 
     def recover(self) -> None:
         """Fail what an earlier run of the server left in progress."""
+        self._runner.recover()
         self._records.recover(lambda job: _enter(job, "Failed"))
 
     def shutdown(self) -> None:

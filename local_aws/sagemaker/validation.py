@@ -10,6 +10,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from local_aws.sagemaker.errors import ServiceError, validation
 
+_MOST_VALUES = 20
 _TYPES = botocore.validate.ParamValidator()
 
 
@@ -65,7 +66,10 @@ def _join(path: str, name: str) -> str:
 
 def _string(value: str, shape: Shape, path: str) -> Iterator[str]:
     if shape.enum and value not in shape.enum:
-        allowed = ", ".join(shape.enum)
+        allowed = ", ".join(shape.enum[:_MOST_VALUES])
+        more = len(shape.enum) - _MOST_VALUES
+        if more > 0:  # hundreds of instance types would drown the message
+            allowed += f", and {more} more"
         yield _violation(value, path, f"Member must satisfy enum value set: [{allowed}]")
     yield from _bounds(len(value), shape, path, value, "length")
     pattern = shape.metadata.get("pattern")

@@ -1,0 +1,105 @@
+"""What a restart of the embedded AWS leaves of jobs and executions: resources stay, work fails."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from local_aws.server import EmbeddedAws, free_port
+from tests.local_aws.sagemaker.conftest import ENTRIES, IMAGE, wait_for
+
+ROLE = "arn:aws:iam::000000000000:role/worker"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedAws]:
+    with EmbeddedAws(tmp_path / "state", free_port()) as aws:
+        yield aws
+
+
+def sleeper() -> dict[str, Any]:
+    return {
+        "RoleArn": ROLE,
+        "AppSpecification": {"ImageUri": IMAGE, "ContainerEntrypoint": [*ENTRIES, "sleep"]},
+        "ProcessingResources": {
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "InstanceType": "ml.m5.large",
+                "VolumeSizeInGB": 1,
+            }
+        },
+    }
+
+
+def processes(server: EmbeddedAws) -> list[psutil.Process]:
+    """The jobs' processes of a server."""
+    root = str(server.state_dir / "ml")
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("SAGEMAKER_BASE_DIR", "").startswith(root):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+def test_work_fails_and_resources_stay(server: EmbeddedAws, kill: bool) -> None:
+    session = server.session()
+    sagemaker, iam = session.client("sagemaker"), session.client("iam")
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.create_role(RoleName="worker", AssumeRolePolicyDocument="{}")
+    iam.put_role_policy(RoleName="worker", PolicyName="all", PolicyDocument=policy)
+    sagemaker.create_pipeline(
+        PipelineName="sleep",
+        RoleArn=ROLE,
+        ClientRequestToken=uuid.uuid4().hex,
+        PipelineDefinition=json.dumps(
+            {
+                "Version": "2020-12-01",
+                "Steps": [{"Name": "Sleep", "Type": "Processing", "Arguments": sleeper()}],
+            }
+        ),
+    )
+    arn = sagemaker.start_pipeline_execution(PipelineName="sleep")["PipelineExecutionArn"]
+    deadline = time.monotonic() + 30
+    while not processes(server):
+        assert time.monotonic() < deadline, "the job has no process"
+        time.sleep(0.05)
+
+    if kill:
+        process = psutil.Process(server.connection()["pid"])
+        process.kill()
+        process.wait(10)
+    else:
+        server.stop()
+        assert processes(server) == []
+    server.start()
+    assert processes(server) == []
+
+    again = server.session().client("sagemaker")
+    execution = again.describe_pipeline_execution(PipelineExecutionArn=arn)
+    assert execution["PipelineExecutionStatus"] == "Failed"
+    assert "the embedded AWS stopped while the execution ran" in execution["FailureReason"]
+    (job,) = again.list_processing_jobs()["ProcessingJobSummaries"]
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert "the embedded AWS stopped while the job ran" in job["FailureReason"]
+    (step,) = again.list_pipeline_execution_steps(PipelineExecutionArn=arn)[
+        "PipelineExecutionSteps"
+    ]
+    assert step["StepStatus"] == "Failed"
+    if not kill:  # a killed server loses the roles it had not saved yet
+        again.retry_pipeline_execution(PipelineExecutionArn=arn)
+        again.stop_pipeline_execution(PipelineExecutionArn=arn)
+        ended = wait_for(
+            lambda: again.describe_pipeline_execution(PipelineExecutionArn=arn),
+            "PipelineExecutionStatus",
+        )
+        assert ended["PipelineExecutionStatus"] == "Stopped"
