@@ -206,7 +206,7 @@ def _build_specification() -> dict[str, object]:
 def _acknowledge_build(project: codebuild.Project) -> None:
     Validations.of(project).acknowledge(
         Acknowledgment(
-            id="AwsSolutions-CB3",
+            id="AwsSolutions::AwsSolutions-CB3",
             reason="Docker builds images only in privileged mode; the project builds nothing but "
             "this repository's own Dockerfile",
         )

@@ -120,7 +120,7 @@ class EventFunction(Construct):
         )
         Validations.of(queue).acknowledge(
             Acknowledgment(
-                id="AwsSolutions-SQS3",
+                id="AwsSolutions::AwsSolutions-SQS3",
                 reason="This is the dead-letter queue itself, of a function and its rules; "
                 "the rule knows only those of other queues",
             )

@@ -135,15 +135,16 @@ class FeatureStore(Construct):
 
     def grant_read(self, grantee: iam.IGrantable) -> None:
         """Allow reading records of both groups from the online store."""
-        self._grant(grantee, "sagemaker:BatchGetRecord", "sagemaker:GetRecord")
+        self._grant_groups(grantee, "sagemaker:BatchGetRecord", "sagemaker:GetRecord")
         self._key.grant_decrypt(grantee)
 
     def grant_write(self, grantee: iam.IGrantable) -> None:
         """Allow putting records into both groups."""
-        self._grant(grantee, "sagemaker:PutRecord")
-        self._key.grant_encrypt_decrypt(grantee)
+        self._grant_groups(grantee, "sagemaker:PutRecord")
+        # Key.grant_encrypt_decrypt would grant kms:GenerateDataKey* and kms:ReEncrypt*.
+        self._key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
 
-    def _grant(self, grantee: iam.IGrantable, *actions: str) -> None:
+    def _grant_groups(self, grantee: iam.IGrantable, *actions: str) -> None:
         stack = Stack.of(self)
         iam.Grant.add_to_principal(
             grantee=grantee,

@@ -20,7 +20,7 @@ from lifecycle.job_role import (
     sagemaker_principal,
 )
 from lifecycle.model_registry import ModelRegistry
-from lifecycle.wildcards import acknowledge_action, acknowledge_resource
+from lifecycle.wildcards import acknowledge_resource
 
 __all__ = ["EXECUTIONS", "MODELS", "TrainingRoles"]
 
@@ -72,10 +72,6 @@ class TrainingRoles(Construct):
         self.features.read(raw_bucket, "transactions/", "fraud_reports/")
         self.features.write(features_bucket, EXECUTIONS)
         feature_store.grant_write(self.features)
-        for action in ("kms:GenerateDataKey*", "kms:ReEncrypt*"):
-            acknowledge_action(
-                self.features, action, "The CDK's own grant of a key, to its one key"
-            )
 
         self.training = self._define_job_role("Training", "Trains a model", "Training")
         self.training.read(features_bucket, EXECUTIONS)

@@ -26,7 +26,7 @@ def acknowledge_action(grantee: IConstruct, action: str, reason: str) -> None:
 
 def _acknowledge(grantee: IConstruct, finding: str, reason: str) -> None:
     Validations.of(grantee).acknowledge(
-        Acknowledgment(id=f"AwsSolutions-IAM5[{finding}]", reason=reason)
+        Acknowledgment(id=f"AwsSolutions::AwsSolutions-IAM5[{finding}]", reason=reason)
     )
 
 
