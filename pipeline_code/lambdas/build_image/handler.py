@@ -23,7 +23,8 @@ from botocore.exceptions import ClientError
 
 from custom_resource import Context, Outcome, answer
 
-POLL_SECONDS = 5
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 8.0
 # What must be left of the invocation to answer CloudFormation.
 RESERVE_MILLISECONDS = 20_000
 
@@ -49,13 +50,14 @@ def apply(event: Mapping[str, Any], context: Context) -> Outcome:
 
 
 def _is_there(repository: str, tag: str) -> bool:
+    images = [{"imageTag": tag}]
     try:
-        boto3.client("ecr").describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
+        found = boto3.client("ecr").describe_images(repositoryName=repository, imageIds=images)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ImageNotFoundException":
             raise
         return False
-    return True
+    return bool(found["imageDetails"])
 
 
 def _build(project: str, tag: str, request_id: str, context: Context) -> None:
@@ -66,10 +68,12 @@ def _build(project: str, tag: str, request_id: str, context: Context) -> None:
         idempotencyToken=request_id,
         environmentVariablesOverride=[{"name": "IMAGE_TAG", "value": tag, "type": "PLAINTEXT"}],
     )["build"]
+    pause = FIRST_PAUSE
     while build["buildStatus"] == "IN_PROGRESS":
         if context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS:
             raise BuildError(f"build {build['id']} still runs; deploy again when it has ended")
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
         build = codebuild.batch_get_builds(ids=[build["id"]])["builds"][0]
     if build["buildStatus"] != "SUCCEEDED":
         raise BuildError(

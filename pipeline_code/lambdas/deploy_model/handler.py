@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.exceptions import ClientError
 
-POLL_SECONDS = 5
+POLL_SECONDS = 2
 RESERVE_MILLISECONDS = 20_000
 
 # The endpoint may be updated, never replaced or deleted: either is an outage.

@@ -51,7 +51,7 @@ def test_it_waits_for_the_build(
     assert started["environmentVariablesOverride"] == [
         {"name": "IMAGE_TAG", "value": "0123abcd", "type": "PLAINTEXT"}
     ]
-    assert pauses == [handler.POLL_SECONDS] * 2
+    assert pauses == [0.25, 0.5]
 
 
 def test_an_image_that_is_there_is_not_built_again(aws: Aws, invocation: Invocation) -> None:
