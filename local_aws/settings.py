@@ -170,6 +170,7 @@ def server_environment(layout: Layout, connection: Connection) -> dict[str, str]
     return client_environment(connection) | {
         "GATEWAY_PORT": str(connection.port),
         "BIND_HOST": HOST,
+        "MINISTACK_HOST": HOST,
         "AUTH": "true",
         "LAMBDA_EXECUTOR": "local",
         "IOT_MTLS_ENABLED": "0",

@@ -42,10 +42,14 @@ services.athena._prepared_statements
 services.athena._run_ddl(ddl, database)
 services.athena._start_query_execution(data)
 services.athena._workgroups
+services.cloudformation._stacks
 services.cloudformation.provisioners._REPLACING_PROPERTIES
 services.cloudformation.provisioners._RESOURCE_HANDLERS
 services.cloudformation.provisioners._STACK_TAG_PROPERTY
 services.cloudformation.provisioners._physical_name(stack_name, logical_id, lowercase, max_len, seeded)
+services.cloudformation.provisioners._replacing_change(resource_type, old_props, new_props)
+services.cloudformation.stacks._update_keeping_seed(*args)
+services.cloudformation.stacks._validation_errors(resources_defs, ordered, param_values, conditions, mappings, stack_name, stack_id, owned_buckets)
 services.cloudformation.stacks._runs_on_worker_thread(resource_type)
 services.cloudformation.provisioners._cw_metric_alarm_record(name, props)
 services.cloudwatch._alarms

@@ -1,0 +1,175 @@
+import json
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import WaiterError
+
+from local_aws.stack_updates import refusal
+
+Client = Callable[[str], Any]
+
+POLICY = {
+    "Statement": [
+        {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "Action": ["Update:Replace", "Update:Delete"],
+            "Principal": "*",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"ResourceType": ["AWS::SQS::Queue"]}},
+        },
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("action", "resource_type", "refused"),
+    [
+        ("Update:Modify", "AWS::SQS::Queue", False),
+        ("Update:Replace", "AWS::SQS::Queue", True),
+        ("Update:Delete", "AWS::SQS::Queue", True),
+        ("Update:Delete", "AWS::SNS::Topic", False),
+    ],
+)
+def test_a_deny_wins(action: str, resource_type: str, refused: bool) -> None:
+    reason = refusal(json.dumps(POLICY), action, "Endpoint", resource_type)
+    assert (reason is not None) is refused
+    if reason is not None:
+        assert "Statement [#2]" in reason
+        assert f"[{action}]" in reason
+        assert "LogicalResourceId/Endpoint" in reason
+
+
+@pytest.mark.parametrize(
+    ("element", "logical_id", "refused"),
+    [
+        ({"Resource": "LogicalResourceId/Safe*"}, "SafeQueue", False),
+        ({"Resource": "LogicalResourceId/Safe*"}, "Endpoint", True),
+        ({"NotResource": "LogicalResourceId/Safe*"}, "Endpoint", False),
+        ({"NotResource": "LogicalResourceId/Safe*"}, "SafeQueue", True),
+    ],
+)
+def test_what_no_statement_allows_is_denied(
+    element: dict[str, str], logical_id: str, refused: bool
+) -> None:
+    statement = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", **element}
+    policy = json.dumps({"Statement": statement})
+    assert (refusal(policy, "Update:Modify", logical_id, "AWS::SQS::Queue") is not None) is refused
+
+
+class Stack:
+    """A stack whose queue exists while its SSM parameter is not `none`."""
+
+    TEMPLATE: dict[str, Any] = {  # noqa: RUF012 - never changed
+        "Parameters": {
+            "Model": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/model"},
+            "Name": {"Type": "String", "Default": "first"},
+        },
+        "Conditions": {"Serving": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Model"}, "none"]}]}},
+        "Resources": {
+            "Topic": {"Type": "AWS::SNS::Topic"},
+            "Queue": {
+                "Type": "AWS::SQS::Queue",
+                "Condition": "Serving",
+                "Properties": {"QueueName": {"Fn::Sub": "${Name}-${AWS::StackName}"}},
+            },
+        },
+        "Outputs": {"Model": {"Value": {"Ref": "Model"}}},
+    }
+
+    def __init__(self, client: Client) -> None:
+        self._ssm, self._cloudformation = client("ssm"), client("cloudformation")
+        self.name = f"test-{uuid.uuid4().hex[:8]}"
+        self.approve("none")
+        self._cloudformation.create_stack(
+            StackName=self.name, TemplateBody=json.dumps(self.TEMPLATE)
+        )
+        self._wait("create")
+
+    def approve(self, model: str) -> None:
+        self._ssm.put_parameter(Name="/model", Value=model, Type="String", Overwrite=True)
+
+    def update(self, name: str | None = None, **arguments: Any) -> None:
+        given = {"ParameterKey": "Name"}
+        name_parameter = {"UsePreviousValue": True} if name is None else {"ParameterValue": name}
+        self._cloudformation.update_stack(
+            StackName=self.name,
+            UsePreviousTemplate=True,
+            Parameters=[
+                {"ParameterKey": "Model", "UsePreviousValue": True},
+                given | name_parameter,
+            ],
+            **arguments,
+        )
+        self._wait("update")
+
+    def resources(self) -> set[str]:
+        found = self._cloudformation.describe_stack_resources(StackName=self.name)
+        return {resource["LogicalResourceId"] for resource in found["StackResources"]}
+
+    def reasons(self) -> str:
+        found = self._cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
+        return " ".join(event.get("ResourceStatusReason", "") for event in found)
+
+    def status(self) -> str:
+        (stack,) = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+        return str(stack["StackStatus"])
+
+    def _wait(self, kind: str) -> None:
+        waiter = self._cloudformation.get_waiter(f"stack_{kind}_complete")
+        waiter.wait(StackName=self.name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 200})
+
+
+@pytest.fixture
+def stack(client: Client) -> Stack:
+    return Stack(client)
+
+
+def test_an_update_reads_its_ssm_parameter_again(stack: Stack) -> None:
+    assert stack.resources() == {"Topic"}
+    stack.approve("model-1")
+    stack.update()
+    assert stack.resources() == {"Topic", "Queue"}
+    stack.approve("none")
+    stack.update()
+    assert stack.resources() == {"Topic"}
+
+
+def test_a_stack_policy_keeps_a_resource_from_deletion(stack: Stack) -> None:
+    stack.approve("model-1")
+    stack.update(StackPolicyBody=json.dumps(POLICY))
+    stack.approve("none")
+    with pytest.raises(WaiterError):
+        stack.update()
+    assert stack.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert stack.resources() == {"Topic", "Queue"}
+
+
+def test_a_stack_policy_keeps_a_resource_from_replacement(stack: Stack) -> None:
+    stack.approve("model-1")
+    stack.update(StackPolicyBody=json.dumps(POLICY))
+    with pytest.raises(WaiterError):
+        stack.update("second")
+    assert "denies action [Update:Replace] for resource" in stack.reasons()
+    assert stack.status() == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_a_change_set_is_settled_when_its_execution_answers(client: Client) -> None:
+    cloudformation = client("cloudformation")
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    change = cloudformation.create_change_set(
+        StackName=name,
+        ChangeSetName="c",
+        ChangeSetType="CREATE",
+        TemplateBody=json.dumps(template),
+    )["Id"]
+    while cloudformation.describe_change_set(ChangeSetName=change)["Status"] != "CREATE_COMPLETE":
+        time.sleep(0.02)
+    cloudformation.execute_change_set(ChangeSetName="c", StackName=name)
+    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    cloudformation.delete_stack(StackName=name)
