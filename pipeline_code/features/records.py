@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline_code.features.definitions import Entity
 from pipeline_code.features.events import EPOCH, epoch_microseconds
-from pipeline_code.features.state import EntityState
+from pipeline_code.features.state import EntityState, StateError
 
 __all__ = ["EVENT_TIME", "STATE", "Key", "StateRecord", "next_time", "timestamp", "to_record"]
 
@@ -43,9 +43,12 @@ class StateRecord:
             StateError: The state is of another format, or damaged.
         """
         values = {value["FeatureName"]: value.get("ValueAsString", "") for value in record}
-        text = values.get(STATE, "")
-        moment = datetime.fromisoformat(values[EVENT_TIME])
-        return cls(EntityState.decode(key.entity, text, str(key)), text, epoch_microseconds(moment))
+        text, moment = values.get(STATE, ""), values.get(EVENT_TIME, "")
+        try:
+            time = epoch_microseconds(datetime.fromisoformat(moment))
+        except ValueError as error:
+            raise StateError(f"event_time of {key} must be ISO-8601, got {moment!r}") from error
+        return cls(EntityState.decode(key.entity, text, str(key)), text, time)
 
 
 def next_time(newest: int, before: StateRecord | None) -> int:

@@ -1,0 +1,286 @@
+"""Folding into Feature Store, against one that answers like it."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from local_aws.server import EmbeddedAws, free_port
+from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
+from pipeline_code.features.batch import compute
+from pipeline_code.features.definitions import (
+    CUSTOMER,
+    ENTITIES,
+    FEATURE_NAMES,
+    TERMINAL,
+    feature_group_columns,
+    stored_features,
+)
+from pipeline_code.features.events import Transaction
+from pipeline_code.features.online import vector
+from pipeline_code.features.online_store import OnlineStore
+from pipeline_code.features.records import Key
+from pipeline_code.features.state import StateError
+from pipeline_code.features.store import (
+    FeatureGroups,
+    Folded,
+    StoreError,
+    fold_into_store,
+    materialize,
+    read_states,
+)
+from tests.pipeline_code.features.small_streams import (
+    DAY,
+    HOUR,
+    START,
+    Row,
+    moment,
+    reports_of,
+    reports_table,
+    transactions_table,
+)
+
+NO_REPORTS = FRAUD_REPORTS.empty_table()
+NO_TRANSACTIONS = TRANSACTIONS.empty_table()
+NOTHING = Folded(customers=0, terminals=0)
+
+
+@pytest.fixture(scope="module")
+def client_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    with EmbeddedAws(tmp_path_factory.mktemp("embedded") / "state", free_port()) as aws:
+        yield aws.session().client
+
+
+@pytest.fixture(scope="module")
+def client(client_of: Callable[[str], Any]) -> Any:
+    return client_of("sagemaker-featurestore-runtime")
+
+
+@pytest.fixture
+def groups(client_of: Callable[[str], Any], request: pytest.FixtureRequest) -> FeatureGroups:
+    """Empty feature groups with the columns that the stack defines."""
+    test = request.node.name.replace("_", "-")[-40:].strip("-[]")
+    names = {entity.name: f"{entity.name}-{test}" for entity in ENTITIES}
+    for entity in ENTITIES:
+        client_of("sagemaker").create_feature_group(
+            FeatureGroupName=names[entity.name],
+            RecordIdentifierFeatureName=entity.record_identifier,
+            EventTimeFeatureName="event_time",
+            FeatureDefinitions=[
+                {"FeatureName": name, "FeatureType": kind}
+                for name, kind in feature_group_columns(entity)
+            ],
+            OnlineStoreConfig={"EnableOnlineStore": True},
+        )
+    return FeatureGroups(**names)
+
+
+def record(client: Any, groups: FeatureGroups, key: Key) -> dict[str, str]:
+    answer = client.get_record(
+        FeatureGroupName=groups.of(key.entity), RecordIdentifierValueAsString=str(key.id)
+    )
+    return {value["FeatureName"]: value["ValueAsString"] for value in answer.get("Record", [])}
+
+
+def vector_of(client: Any, groups: FeatureGroups, row: Row) -> list[float]:
+    states = read_states(client, groups, customer_id=row.customer, terminal_id=row.terminal)
+    request = Transaction(
+        transaction_id=row.id,
+        event_time=moment(row.time),
+        customer_id=row.customer,
+        terminal_id=row.terminal,
+        amount_minor=row.amount,
+    )
+    return vector(*states, request)
+
+
+def batch_vector(rows: list[Row], asked: Row) -> list[float]:
+    features = compute(transactions_table(rows), reports_table(reports_of(rows)))
+    place = [row.id for row in rows].index(asked.id)
+    return [features[name][place].as_py() for name in FEATURE_NAMES]
+
+
+def stream() -> list[Row]:
+    """Forty days of three customers at two terminals, each fifth transaction a fraud."""
+    return [
+        Row(
+            id=n,
+            time=START + n * 5 * HOUR + n * 7,
+            customer=n % 3,
+            terminal=n % 2,
+            amount=100 + 13 * n,
+            report_delays=(7 * DAY,) if n % 5 == 0 else (),
+        )
+        for n in range(190)
+    ]
+
+
+def test_what_was_folded_in_pieces_answers_as_batch(client: Any, groups: FeatureGroups) -> None:
+    rows = stream()
+    asked = rows[-1]
+    known = [(row, delay) for row, delay in reports_of(rows) if row.time + delay <= asked.time]
+    for part in (rows[:100], rows[150:], rows[100:150]):
+        fold_into_store(client, groups, transactions_table(part), NO_REPORTS)
+    fold_into_store(client, groups, NO_TRANSACTIONS, reports_table(known))
+    assert vector_of(client, groups, asked) == batch_vector(rows, asked)
+
+
+def test_only_touched_entities_are_written(client: Any, groups: FeatureGroups) -> None:
+    first = Row(1, START, 1, 1, 100)
+    assert fold_into_store(client, groups, transactions_table([first]), NO_REPORTS) == Folded(
+        customers=1, terminals=1
+    )
+    # A report tells of the terminal only: no customer feature counts reports.
+    report = reports_table([(first, DAY)])
+    assert fold_into_store(client, groups, NO_TRANSACTIONS, report) == Folded(
+        customers=0, terminals=1
+    )
+    assert record(client, groups, Key(CUSTOMER, 2)) == {}
+
+
+def test_folding_again_writes_nothing(client: Any, groups: FeatureGroups) -> None:
+    rows = stream()
+    events = transactions_table(rows), reports_table(reports_of(rows))
+    assert fold_into_store(client, groups, *events) == Folded(customers=3, terminals=2)
+    before = record(client, groups, Key(TERMINAL, 1))
+    assert fold_into_store(client, groups, *events) == NOTHING
+    assert materialize(client, groups, *events) == NOTHING
+    assert record(client, groups, Key(TERMINAL, 1)) == before
+
+
+def test_a_late_event_is_not_lost_to_its_own_time(client: Any, groups: FeatureGroups) -> None:
+    newest, late = Row(1, START + DAY, 1, 1, 100), Row(2, START, 1, 1, 300)
+    for row in (newest, late):
+        fold_into_store(client, groups, transactions_table([row]), NO_REPORTS)
+    stored = record(client, groups, Key(CUSTOMER, 1))
+    assert stored["event_time"] == "2024-01-21T00:00:00.001Z"
+    assert stored["customer_mean_amount_7d"] == "200.0"
+
+
+def test_the_record_covers_its_newest_event(client: Any, groups: FeatureGroups) -> None:
+    row = Row(1, START + 1, 1, 1, 100)
+    fold_into_store(client, groups, transactions_table([row]), NO_REPORTS)
+    assert record(client, groups, Key(CUSTOMER, 1))["event_time"] == "2024-01-20T00:00:00.001Z"
+
+
+def test_a_customers_stored_values_are_as_of_the_record(client: Any, groups: FeatureGroups) -> None:
+    rows = [Row(n, START + n * DAY, 1, 1, 100 * n) for n in range(20)]
+    fold_into_store(client, groups, transactions_table(rows), NO_REPORTS)
+    stored = record(client, groups, Key(CUSTOMER, 1))
+    # The newest is day 19; a week before it begins at day 12, which is still inside.
+    assert stored["event_time"] == "2024-02-08T00:00:00.000Z"
+    assert stored["customer_count_7d"] == "8"
+    assert stored["customer_mean_amount_7d"] == repr(sum(range(1200, 2000, 100)) / 8)
+
+
+def test_a_terminals_stored_values_are_as_of_the_record(client: Any, groups: FeatureGroups) -> None:
+    rows = stream()
+    fold_into_store(client, groups, transactions_table(rows), reports_table(reports_of(rows)))
+    stored = record(client, groups, Key(TERMINAL, 1))
+    time = int(datetime.fromisoformat(stored["event_time"]).timestamp() * 1000) * 1000
+    asked = Row(10**6, time, 10**6, 1, 0)
+    expected = dict(zip(FEATURE_NAMES, batch_vector([*rows, asked], asked), strict=True))
+    assert {f.name: float(stored[f.name]) for f in stored_features(TERMINAL)} == {
+        f.name: expected[f.name] for f in stored_features(TERMINAL)
+    }
+    assert float(stored["terminal_risk_30d"]) > 0
+
+
+def test_materializing_keeps_what_the_lake_has_not_got_yet(
+    client: Any, groups: FeatureGroups
+) -> None:
+    rows = stream()
+    lake, newer = rows[:150], rows[150:]
+    fold_into_store(client, groups, transactions_table(newer), NO_REPORTS)
+    materialize(client, groups, transactions_table(lake), reports_table(reports_of(lake)))
+    known = [(row, d) for row, d in reports_of(newer) if row.time + d <= rows[-1].time]
+    fold_into_store(client, groups, NO_TRANSACTIONS, reports_table(known))
+    assert vector_of(client, groups, rows[-1]) == batch_vector(rows, rows[-1])
+
+
+def test_nothing_to_materialize_writes_nothing(client: Any, groups: FeatureGroups) -> None:
+    assert materialize(client, groups, NO_TRANSACTIONS, NO_REPORTS) == NOTHING
+
+
+def test_more_entities_than_one_request_takes(client: Any, groups: FeatureGroups) -> None:
+    rows = [Row(n, START + n, n, 1, 5) for n in range(230)]
+    assert fold_into_store(client, groups, transactions_table(rows), NO_REPORTS) == Folded(
+        customers=230, terminals=1
+    )
+    found = OnlineStore(client, groups).read([Key(CUSTOMER, n) for n in range(240)])
+    assert len(found) == 230
+
+
+def test_a_state_of_another_version_is_named(client: Any, groups: FeatureGroups) -> None:
+    fold_into_store(client, groups, transactions_table([Row(1, START, 7, 1, 5)]), NO_REPORTS)
+    stored = record(client, groups, Key(CUSTOMER, 7))
+    stored |= {"state": "RkxTY" + stored["state"][5:], "event_time": "2030-01-01T00:00:00Z"}
+    client.put_record(
+        FeatureGroupName=groups.customer,
+        Record=[{"FeatureName": name, "ValueAsString": text} for name, text in stored.items()],
+    )
+    with pytest.raises(StateError, match="state of customer 7 must have format 1"):
+        read_states(client, groups, customer_id=7, terminal_id=1)
+
+
+def test_a_missing_group_is_named(client: Any) -> None:
+    groups = FeatureGroups(customer="no-such-group", terminal="nor-this")
+    with pytest.raises(StoreError, match="no-such-group"):
+        read_states(client, groups, customer_id=1, terminal_id=1)
+
+
+class Overloaded:
+    """A client whose first answers leave records unprocessed, as Feature Store may."""
+
+    def __init__(self, client: Any, times: int) -> None:
+        self._client = client
+        self._left = times
+
+    def batch_get_record(self, **request: Any) -> dict[str, Any]:
+        if self._busy():
+            return {"Records": [], "UnprocessedIdentifiers": request["Identifiers"]}
+        return self._client.batch_get_record(**request)  # type: ignore[no-any-return]
+
+    def batch_write_record(self, **request: Any) -> dict[str, Any]:
+        if self._busy():
+            return {"UnprocessedEntries": request["Entries"]}
+        return self._client.batch_write_record(**request)  # type: ignore[no-any-return]
+
+    def _busy(self) -> bool:
+        self._left -= 1
+        return self._left >= 0
+
+
+def test_unprocessed_records_are_sent_again(client: Any, groups: FeatureGroups) -> None:
+    rows = transactions_table([Row(1, START, 1, 1, 5)])
+    assert fold_into_store(Overloaded(client, 2), groups, rows, NO_REPORTS) == Folded(
+        customers=1, terminals=1
+    )
+    states = read_states(Overloaded(client, 1), groups, customer_id=1, terminal_id=1)
+    assert all(state is not None for state in states)
+
+
+def test_a_store_that_never_catches_up_is_an_error(
+    client: Any, groups: FeatureGroups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline_code.features.online_store.FIRST_PAUSE_SECONDS", 0)
+    with pytest.raises(StoreError, match="BatchGetRecord must process every record"):
+        read_states(Overloaded(client, 99), groups, customer_id=1, terminal_id=1)
+
+
+def test_a_refused_record_is_an_error(client: Any, groups: FeatureGroups) -> None:
+    store = OnlineStore(client, groups)
+    wrong = [{"FeatureName": "no_such_feature", "ValueAsString": json.dumps(1)}]
+    with pytest.raises(StoreError, match="BatchWriteRecord must take every record, got 1 refused"):
+        store.write([(Key(CUSTOMER, 1), wrong)])
+
+
+def test_tables_of_another_day_do_not_matter(client: Any, groups: FeatureGroups) -> None:
+    """Materialization reads only what a request of now can still need."""
+    ancient = Row(1, START - 400 * DAY, 5, 5, 100)
+    recent = Row(2, START, 6, 6, 100)
+    table = pa.concat_tables([transactions_table([ancient]), transactions_table([recent])])
+    assert materialize(client, groups, table, NO_REPORTS) == Folded(customers=1, terminals=1)
