@@ -140,7 +140,7 @@ class FeatureStore(Construct):
 
     def grant_write(self, grantee: iam.IGrantable) -> None:
         """Allow putting records into both groups."""
-        self._grant_groups(grantee, "sagemaker:PutRecord")
+        self._grant_groups(grantee, "sagemaker:BatchWriteRecord", "sagemaker:PutRecord")
         # Key.grant_encrypt_decrypt would grant kms:GenerateDataKey* and kms:ReEncrypt*.
         self._key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
 

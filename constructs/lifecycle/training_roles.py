@@ -71,6 +71,8 @@ class TrainingRoles(Construct):
         self.features = self._define_job_role("Features", "Computes features")
         self.features.read(raw_bucket, "transactions/", "fraud_reports/")
         self.features.write(features_bucket, EXECUTIONS)
+        # Events are folded into the states that the store has: read, then written.
+        feature_store.grant_read(self.features)
         feature_store.grant_write(self.features)
 
         self.training = self._define_job_role("Training", "Trains a model", "Training")
