@@ -1,0 +1,139 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_ssm as ssm
+from aws_cdk.assertions import Match, Template
+
+from lifecycle.container_image import ContainerImage
+
+
+@pytest.fixture(scope="module")
+def around(new_surroundings: Callable[[], Any]) -> Any:
+    return new_surroundings()
+
+
+@pytest.fixture(scope="module")
+def template(around: Any) -> Template:
+    return around.template()
+
+
+def repository(template: Template) -> dict[str, Any]:
+    (found,) = template.find_resources("AWS::ECR::Repository").values()
+    return dict(found)
+
+
+def project(template: Template) -> dict[str, Any]:
+    (found,) = template.find_resources("AWS::CodeBuild::Project").values()
+    return dict(found["Properties"])
+
+
+def test_images_are_encrypted_scanned_and_never_overwritten(
+    around: Any, template: Template
+) -> None:
+    properties = repository(template)["Properties"]
+    assert properties["EncryptionConfiguration"] == {
+        "EncryptionType": "KMS",
+        "KmsKey": around.key_arn,
+    }
+    assert properties["ImageScanningConfiguration"] == {"ScanOnPush": True}
+    assert properties["ImageTagMutability"] == "IMMUTABLE"
+
+
+def test_layers_of_failed_pushes_go_and_many_images_stay(template: Template) -> None:
+    policy = json.loads(
+        repository(template)["Properties"]["LifecyclePolicy"]["LifecyclePolicyText"]
+    )
+    untagged, newest = policy["rules"]
+    assert untagged["selection"]["tagStatus"] == "untagged"
+    assert untagged["selection"]["countNumber"] == 1
+    assert newest["selection"] == {
+        "tagStatus": "any",
+        "countType": "imageCountMoreThan",
+        "countNumber": 200,
+    }
+
+
+def test_images_survive_their_stack_if_models_do(template: Template) -> None:
+    assert repository(template)["DeletionPolicy"] == "Retain"
+    assert repository(template)["Properties"]["EmptyOnDelete"] is False
+
+
+def test_images_go_with_their_stack_if_models_do(new_stack: Callable[[], cdk.Stack]) -> None:
+    stack = new_stack()
+    key = kms.Key(stack, "Key")
+    ContainerImage(stack, "Image", encryption_key=key, removal_policy=cdk.RemovalPolicy.DESTROY)
+    found = repository(Template.from_stack(stack))
+    assert found["DeletionPolicy"] == "Delete"
+    assert found["Properties"]["EmptyOnDelete"] is True
+
+
+def test_the_tag_is_the_hash_of_the_source(around: Any) -> None:
+    assert len(around.image.tag) == 64
+    assert int(around.image.tag, 16) > 0
+
+
+def test_other_stacks_import_nothing_that_changes_with_the_source(
+    new_surroundings: Callable[[], Any],
+) -> None:
+    around = new_surroundings()
+    consumer = cdk.Stack(cdk.Stage.of(around.stack), "Consumer")
+    ssm.StringParameter(consumer, "Uri", string_value=around.image.uri)
+    (uri,) = Template.from_stack(consumer).find_resources("AWS::SSM::Parameter").values()
+    exports = around.template().to_json()["Outputs"].values()
+    assert uri["Properties"]["Value"]["Fn::Join"][1][-1] == f":{around.image.tag}"
+    assert not any(around.image.tag in json.dumps(export) for export in exports)
+    assert not any("ImageTag" in json.dumps(export) for export in exports)
+
+
+def test_the_build_pushes_the_tag_that_it_is_told(template: Template) -> None:
+    commands = json.loads(project(template)["Source"]["BuildSpec"])["phases"]["build"]["commands"]
+    assert commands[-2:] == [
+        "docker build --tag $REPOSITORY_URI:$IMAGE_TAG .",
+        "docker push $REPOSITORY_URI:$IMAGE_TAG",
+    ]
+
+
+def test_the_build_encrypts_what_it_leaves(around: Any, template: Template) -> None:
+    assert project(template)["EncryptionKey"] == around.key_arn
+    groups = [
+        group["Properties"] for group in template.find_resources("AWS::Logs::LogGroup").values()
+    ]
+    assert groups
+    assert all(group["KmsKeyId"] == around.key_arn for group in groups)
+
+
+def test_docker_gets_the_privilege_it_needs(template: Template) -> None:
+    assert project(template)["Environment"]["PrivilegedMode"] is True
+
+
+def test_the_build_is_waited_for_during_deployment(around: Any, template: Template) -> None:
+    template.has_resource_properties(
+        "Custom::ContainerImage",
+        {
+            "ImageTag": around.image.tag,
+            "ProjectName": Match.any_value(),
+            "RepositoryName": Match.any_value(),
+            "ServiceTimeout": "900",
+        },
+    )
+
+
+def test_the_builder_may_start_this_project_and_look_for_this_image(
+    around: Any, template: Template
+) -> None:
+    (project_id,) = template.find_resources("AWS::CodeBuild::Project")
+    (repository_id,) = template.find_resources("AWS::ECR::Repository")
+    role = around.image.node.find_child("Builder").role
+    assert around.allowed(role, "codebuild:StartBuild") == [{"Fn::GetAtt": [project_id, "Arn"]}]
+    assert around.allowed(role, "codebuild:BatchGetBuilds") == [{"Fn::GetAtt": [project_id, "Arn"]}]
+    assert around.allowed(role, "ecr:DescribeImages") == [{"Fn::GetAtt": [repository_id, "Arn"]}]
+
+
+def test_the_build_may_push_to_this_repository_only(around: Any, template: Template) -> None:
+    (repository_id,) = template.find_resources("AWS::ECR::Repository")
+    role = around.image.project.role
+    assert around.allowed(role, "ecr:PutImage") == [{"Fn::GetAtt": [repository_id, "Arn"]}]

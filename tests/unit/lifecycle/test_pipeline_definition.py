@@ -1,0 +1,422 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+
+from lifecycle.pipeline_definition import PLACEHOLDERS, training_definition
+from lifecycle.training_pipeline import JobConfig, TrainingConfig
+
+ROOT = Path(__file__).parents[3]
+CONFIG = TrainingConfig(
+    train_days=13,
+    test_days=3,
+    approval_status="Approved",
+    average_precision_floor=0.25,
+    champion_tolerance=0.02,
+    hyperparameters={"rounds": "12"},
+    jobs=JobConfig(
+        processing_instance_type="ml.c5.xlarge",
+        training_instance_type="ml.c5.2xlarge",
+        volume_size_gib=17,
+        max_runtime_minutes=23,
+        cache_days=5,
+    ),
+)
+OPERATIONS = {
+    "Processing": "CreateProcessingJob",
+    "Training": "CreateTrainingJob",
+    "RegisterModel": "CreateModelPackage",
+}
+JOB_NAMES = {"Processing": "ProcessingJobName", "Training": "TrainingJobName"}
+JOBS = ["CheckData", "ComputeFeatures", "TrainModel", "Baseline", "EvaluateModel"]
+PROCESSING = [name for name in JOBS if name != "TrainModel"]
+PRINT = """
+import sys
+sys.path[:0] = ["constructs", "."]
+from lifecycle.pipeline_definition import training_definition
+from lifecycle.training_pipeline import TrainingConfig
+print(training_definition(TrainingConfig()))
+"""
+
+
+@pytest.fixture(scope="module")
+def definition() -> dict[str, Any]:
+    return dict(json.loads(training_definition(CONFIG)))
+
+
+@pytest.fixture(scope="module")
+def steps(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    gate = definition["Steps"][-1]["Arguments"]
+    nested = [*gate["IfSteps"], *gate["ElseSteps"]]
+    return {step["Name"]: step for step in [*definition["Steps"], *nested]}
+
+
+@pytest.fixture(scope="module")
+def defaults(definition: dict[str, Any]) -> dict[str, Any]:
+    return {each["Name"]: each.get("DefaultValue") for each in definition["Parameters"]}
+
+
+def filled_in(value: Any) -> Any:
+    """A request with a plain value for every reference and placeholder."""
+    if isinstance(value, dict):
+        if value.keys() & {"Get", "Std:Join"}:
+            return "s3://some/value"
+        return {key: filled_in(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [filled_in(item) for item in value]
+    if isinstance(value, str):
+        return re.sub(r"\$\{[^}]+\}", "arn:aws:iam::000000000000:role/some-role", value)
+    return value
+
+
+def inputs(step: dict[str, Any]) -> dict[str, Any]:
+    return {
+        each["InputName"]: each["S3Input"]["S3Uri"]
+        for each in step["Arguments"]["ProcessingInputs"]
+    }
+
+
+def outputs(step: dict[str, Any]) -> dict[str, Any]:
+    return {
+        each["OutputName"]: each["S3Output"]
+        for each in step["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+    }
+
+
+def arguments(step: dict[str, Any]) -> dict[str, Any]:
+    given = step["Arguments"]["AppSpecification"]["ContainerArguments"]
+    return dict(zip(given[::2], given[1::2], strict=True))
+
+
+def output_of(step: str, name: str) -> dict[str, str]:
+    return {"Get": f"Steps.{step}.ProcessingOutputConfig.Outputs['{name}'].S3Output.S3Uri"}
+
+
+def raw(table: str) -> dict[str, Any]:
+    return {"Std:Join": {"On": "/", "Values": [{"Get": "Parameters.RawDataUri"}, table, ""]}}
+
+
+def of_execution(bucket: str, *parts: str) -> dict[str, Any]:
+    execution = {"Get": "Execution.PipelineExecutionId"}
+    values = [f"s3://${{{bucket}}}/executions", execution, *parts]
+    return {"Std:Join": {"On": "/", "Values": values}}
+
+
+def text_of(parameter: str) -> dict[str, Any]:
+    return {"Std:Join": {"On": "", "Values": [{"Get": f"Parameters.{parameter}"}]}}
+
+
+@pytest.mark.parametrize("name", [*JOBS, "RegisterModel"])
+def test_every_request_is_one_that_the_service_accepts(steps: dict[str, Any], name: str) -> None:
+    kind = steps[name]["Type"]
+    model = botocore.session.get_session().get_service_model("sagemaker")
+    shape = model.operation_model(OPERATIONS[kind]).input_shape
+    request = filled_in(steps[name]["Arguments"])
+    if kind in JOB_NAMES:
+        # SageMaker Pipelines names the jobs itself.
+        request[JOB_NAMES[kind]] = "named-by-the-pipeline"
+    report = ParamValidator().validate(request, shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+def test_two_processes_with_other_hash_seeds_compile_the_same_bytes() -> None:
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", PRINT],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert printed[0] == printed[1]
+    assert printed[0]
+
+
+def test_placeholders_are_those_that_are_declared() -> None:
+    found = set(re.findall(r"\$\{([^}]+)\}", training_definition(CONFIG)))
+    assert found - {"AWS::Region"} == set(PLACEHOLDERS)
+
+
+def test_parameters_default_to_the_configuration(defaults: dict[str, Any]) -> None:
+    assert defaults == {
+        "DataVersion": None,
+        "RawDataUri": "s3://${RawBucket}",
+        "AsOf": "latest",
+        "TrainDays": 13,
+        "TestDays": 3,
+        "AveragePrecisionFloor": 0.25,
+        "ApprovalStatus": "Approved",
+        "TriggerReason": "manual",
+        "ProcessingInstanceType": "ml.c5.xlarge",
+        "TrainingInstanceType": "ml.c5.2xlarge",
+    }
+
+
+def test_steps_come_in_the_order_of_the_lifecycle(definition: dict[str, Any]) -> None:
+    assert [step["Name"] for step in definition["Steps"]] == [*JOBS, "Gate"]
+
+
+def test_features_wait_for_the_check(steps: dict[str, Any]) -> None:
+    assert steps["ComputeFeatures"]["DependsOn"] == ["CheckData"]
+
+
+def test_the_check_reads_all_raw_data(steps: dict[str, Any]) -> None:
+    assert inputs(steps["CheckData"]) == {
+        name: raw(name) for name in ("transactions", "fraud_reports", "customers")
+    }
+
+
+def test_features_read_events_and_leave_train_test_and_summary(steps: dict[str, Any]) -> None:
+    features = steps["ComputeFeatures"]
+    assert inputs(features) == {name: raw(name) for name in ("transactions", "fraud_reports")}
+    assert {name: each["S3Uri"] for name, each in outputs(features).items()} == {
+        name: of_execution("FeaturesBucket", "features", name)
+        for name in ("train", "test", "summary")
+    }
+    assert arguments(features) == {
+        "--train-days": text_of("TrainDays"),
+        "--delay-days": "7",
+        "--test-days": text_of("TestDays"),
+        "--as-of": {"Get": "Parameters.AsOf"},
+        "--data-version": {"Get": "Parameters.DataVersion"},
+    }
+
+
+def test_features_are_put_into_both_groups(steps: dict[str, Any]) -> None:
+    environment = steps["ComputeFeatures"]["Arguments"]["Environment"]
+    assert environment["CUSTOMER_FEATURE_GROUP"] == "${CustomerFeatureGroup}"
+    assert environment["TERMINAL_FEATURE_GROUP"] == "${TerminalFeatureGroup}"
+
+
+def test_training_sees_the_training_rows_and_nothing_else(steps: dict[str, Any]) -> None:
+    (channel,) = steps["TrainModel"]["Arguments"]["InputDataConfig"]
+    assert channel["ChannelName"] == "train"
+    source = channel["DataSource"]["S3DataSource"]
+    assert source["S3Uri"] == output_of("ComputeFeatures", "train")
+
+
+def test_training_gets_the_configured_hyperparameters(steps: dict[str, Any]) -> None:
+    assert steps["TrainModel"]["Arguments"]["HyperParameters"] == {"rounds": "12"}
+
+
+def test_training_without_hyperparameters_leaves_them_to_the_script() -> None:
+    training = json.loads(training_definition(TrainingConfig()))["Steps"][2]
+    assert "HyperParameters" not in training["Arguments"]
+
+
+def test_training_runs_without_the_profiler(steps: dict[str, Any]) -> None:
+    assert steps["TrainModel"]["Arguments"]["ProfilerConfig"] == {"DisableProfiler": True}
+
+
+def test_evaluation_scores_the_model_on_rows_it_was_not_trained_on(steps: dict[str, Any]) -> None:
+    assert inputs(steps["EvaluateModel"]) == {
+        "model": {"Get": "Steps.TrainModel.ModelArtifacts.S3ModelArtifacts"},
+        "test": output_of("ComputeFeatures", "test"),
+        "train-summary": output_of("ComputeFeatures", "summary"),
+        "fraud_reports": raw("fraud_reports"),
+    }
+    assert arguments(steps["EvaluateModel"]) == {
+        "--average-precision-floor": text_of("AveragePrecisionFloor"),
+        "--champion-tolerance": "0.02",
+    }
+
+
+def test_the_baseline_is_that_of_the_training_rows(steps: dict[str, Any]) -> None:
+    assert inputs(steps["Baseline"]) == {"train": output_of("ComputeFeatures", "train")}
+    assert steps["Baseline"]["Arguments"]["AppSpecification"]["ContainerArguments"] == [
+        "--baseline"
+    ]
+
+
+def test_what_a_model_package_refers_to_lies_in_the_artifacts_bucket(steps: dict[str, Any]) -> None:
+    assert outputs(steps["EvaluateModel"])["evaluation"]["S3Uri"] == of_execution(
+        "ArtifactsBucket", "evaluation"
+    )
+    assert outputs(steps["Baseline"])["baseline"]["S3Uri"] == of_execution(
+        "ArtifactsBucket", "baseline"
+    )
+    output = steps["TrainModel"]["Arguments"]["OutputDataConfig"]
+    assert output["S3OutputPath"] == "s3://${ArtifactsBucket}/models"
+
+
+@pytest.mark.parametrize("name", ["CheckData", "ComputeFeatures", "TrainModel", "Baseline"])
+def test_steps_that_depend_on_their_arguments_alone_are_cached(
+    steps: dict[str, Any], name: str
+) -> None:
+    assert steps[name]["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P5D"}
+
+
+@pytest.mark.parametrize("name", ["EvaluateModel", "RegisterModel"])
+def test_steps_that_depend_on_the_registry_are_not_cached(steps: dict[str, Any], name: str) -> None:
+    assert "CacheConfig" not in steps[name]
+
+
+@pytest.mark.parametrize("name", ["CheckData", "ComputeFeatures"])
+def test_steps_that_read_raw_data_have_its_version_among_their_arguments(
+    steps: dict[str, Any], name: str
+) -> None:
+    # Caching compares these two; outputs and instances are no part of its key.
+    job = steps[name]["Arguments"]
+    keyed = json.dumps([job["AppSpecification"], job.get("Environment")])
+    assert '{"Get": "Parameters.DataVersion"}' in keyed
+
+
+@pytest.mark.parametrize("name", PROCESSING)
+def test_processing_encrypts_its_volume_and_its_outputs(steps: dict[str, Any], name: str) -> None:
+    job = steps[name]["Arguments"]
+    cluster = job["ProcessingResources"]["ClusterConfig"]
+    assert cluster["VolumeKmsKeyId"] == "${KeyArn}"
+    assert job["ProcessingOutputConfig"]["KmsKeyId"] == "${KeyArn}"
+    assert job["NetworkConfig"]["EnableInterContainerTrafficEncryption"] is True
+
+
+def test_training_encrypts_its_volume_its_model_and_its_traffic(steps: dict[str, Any]) -> None:
+    job = steps["TrainModel"]["Arguments"]
+    assert job["ResourceConfig"]["VolumeKmsKeyId"] == "${KeyArn}"
+    assert job["OutputDataConfig"]["KmsKeyId"] == "${KeyArn}"
+    assert job["EnableInterContainerTrafficEncryption"] is True
+
+
+@pytest.mark.parametrize(
+    ("name", "isolated"),
+    [("CheckData", True), ("Baseline", True), ("ComputeFeatures", False), ("EvaluateModel", False)],
+)
+def test_only_jobs_that_call_aws_have_a_network(
+    steps: dict[str, Any], name: str, isolated: bool
+) -> None:
+    job = steps[name]["Arguments"]
+    assert job["NetworkConfig"]["EnableNetworkIsolation"] is isolated
+    assert ("AWS_REGION" in job.get("Environment", {})) is not isolated
+
+
+def test_training_is_isolated(steps: dict[str, Any]) -> None:
+    assert steps["TrainModel"]["Arguments"]["EnableNetworkIsolation"] is True
+
+
+@pytest.mark.parametrize("name", PROCESSING)
+def test_processing_runs_on_the_configured_compute(steps: dict[str, Any], name: str) -> None:
+    job = steps[name]["Arguments"]
+    cluster = job["ProcessingResources"]["ClusterConfig"]
+    assert cluster["InstanceType"] == {"Get": "Parameters.ProcessingInstanceType"}
+    assert cluster["VolumeSizeInGB"] == 17
+    assert job["StoppingCondition"] == {"MaxRuntimeInSeconds": 23 * 60}
+
+
+def test_training_runs_on_the_configured_compute(steps: dict[str, Any]) -> None:
+    job = steps["TrainModel"]["Arguments"]
+    assert job["ResourceConfig"]["InstanceType"] == {"Get": "Parameters.TrainingInstanceType"}
+    assert job["ResourceConfig"]["VolumeSizeInGB"] == 17
+    assert job["StoppingCondition"] == {"MaxRuntimeInSeconds": 23 * 60}
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "role"),
+    [
+        ("CheckData", "check", "CheckRoleArn"),
+        ("ComputeFeatures", "features", "FeaturesRoleArn"),
+        ("Baseline", "monitor", "BaselineRoleArn"),
+        ("EvaluateModel", "evaluate", "EvaluationRoleArn"),
+    ],
+)
+def test_each_processing_job_has_its_entry_point_and_its_role(
+    steps: dict[str, Any], name: str, entry: str, role: str
+) -> None:
+    job = steps[name]["Arguments"]
+    command = ["python", "-m", "pipeline_code", entry]
+    assert job["AppSpecification"]["ContainerEntrypoint"] == command
+    assert job["AppSpecification"]["ImageUri"] == "${ImageUri}"
+    assert job["RoleArn"] == f"${{{role}}}"
+
+
+def test_the_training_job_has_its_entry_point_and_its_role(steps: dict[str, Any]) -> None:
+    job = steps["TrainModel"]["Arguments"]
+    command = ["python", "-m", "pipeline_code", "train"]
+    assert job["AlgorithmSpecification"]["ContainerEntrypoint"] == command
+    assert job["AlgorithmSpecification"]["TrainingImage"] == "${ImageUri}"
+    assert job["RoleArn"] == "${TrainingRoleArn}"
+
+
+def test_the_gate_demands_the_floor_and_no_loss_to_the_champion(steps: dict[str, Any]) -> None:
+    report = {"Get": "Steps.EvaluateModel.PropertyFiles.EvaluationReport"}
+    floor, champion = steps["Gate"]["Arguments"]["Conditions"]
+    assert floor == {
+        "Type": "GreaterThanOrEqualTo",
+        "LeftValue": {"Std:JsonGet": {"PropertyFile": report, "Path": "gate.average_precision"}},
+        "RightValue": {"Get": "Parameters.AveragePrecisionFloor"},
+    }
+    assert champion == {
+        "Type": "GreaterThanOrEqualTo",
+        "LeftValue": {"Std:JsonGet": {"PropertyFile": report, "Path": "gate.champion_margin"}},
+        "RightValue": -0.02,
+    }
+
+
+def test_the_gate_reads_the_evaluations_own_file(steps: dict[str, Any]) -> None:
+    assert steps["EvaluateModel"]["PropertyFiles"] == [
+        {
+            "PropertyFileName": "EvaluationReport",
+            "OutputName": "evaluation",
+            "FilePath": "evaluation.json",
+        }
+    ]
+
+
+def test_a_refused_model_fails_the_execution_with_the_gates_reason(
+    definition: dict[str, Any], steps: dict[str, Any]
+) -> None:
+    (refused,) = definition["Steps"][-1]["Arguments"]["ElseSteps"]
+    assert refused["Type"] == "Fail"
+    assert refused["Arguments"]["ErrorMessage"]["Std:JsonGet"]["Path"] == "gate.reason"
+
+
+def test_a_model_package_carries_metrics_baselines_and_where_it_came_from(
+    steps: dict[str, Any],
+) -> None:
+    package = steps["RegisterModel"]["Arguments"]
+    quality = package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    assert quality["Std:Join"]["Values"] == [
+        output_of("EvaluateModel", "evaluation"),
+        "evaluation.json",
+    ]
+    for kind in ("Statistics", "Constraints"):
+        baseline = package["DriftCheckBaselines"]["ModelDataQuality"][kind]["S3Uri"]
+        assert baseline["Std:Join"]["Values"] == [
+            output_of("Baseline", "baseline"),
+            f"{kind.lower()}.json",
+        ]
+    assert package["CustomerMetadataProperties"] == {
+        "feature_schema_version": "v1",
+        "data_version": {"Get": "Parameters.DataVersion"},
+        "trigger_reason": {"Get": "Parameters.TriggerReason"},
+    }
+
+
+def test_a_model_package_waits_for_approval_as_configured(steps: dict[str, Any]) -> None:
+    package = steps["RegisterModel"]["Arguments"]
+    assert package["ModelApprovalStatus"] == {"Get": "Parameters.ApprovalStatus"}
+    assert package["ModelPackageGroupName"] == "${ModelPackageGroup}"
+
+
+def test_a_model_package_serves_json_and_csv(steps: dict[str, Any]) -> None:
+    serving = steps["RegisterModel"]["Arguments"]["InferenceSpecification"]
+    assert serving["SupportedContentTypes"] == ["application/json", "text/csv"]
+    assert serving["Containers"] == [
+        {
+            "Image": "${ImageUri}",
+            "ModelDataUrl": {"Get": "Steps.TrainModel.ModelArtifacts.S3ModelArtifacts"},
+        }
+    ]
+
+
+def test_the_definition_fits_inline(definition: dict[str, Any]) -> None:
+    # Beyond 100 KB it would have to lie in S3, where CloudFormation cannot see it change.
+    assert len(json.dumps(definition)) < 100_000

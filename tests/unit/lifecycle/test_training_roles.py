@@ -1,0 +1,229 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lifecycle.training_roles import TrainingRoles
+
+JOBS = ("check", "features", "training", "evaluation", "baseline")
+HANDED_OUT = "kms:GrantIsForAWSResource"
+
+
+@pytest.fixture(scope="module")
+def around(new_surroundings: Callable[[], Any]) -> Any:
+    return new_surroundings()
+
+
+@pytest.fixture(scope="module")
+def roles(around: Any) -> TrainingRoles:
+    return TrainingRoles(
+        around.stack,
+        "Roles",
+        image=around.image,
+        raw_bucket=around.raw,
+        features_bucket=around.features,
+        artifacts_bucket=around.artifacts,
+        feature_store=around.feature_store,
+        registry=around.registry,
+        encryption_key=around.key,
+    )
+
+
+def arn(around: Any, resource: str, name: str) -> Any:
+    return around.stack.resolve(
+        around.stack.format_arn(service="sagemaker", resource=resource, resource_name=name)
+    )
+
+
+def readable(around: Any, roles: TrainingRoles) -> dict[str, list[Any]]:
+    return {
+        "check": around.objects(around.raw, "transactions/", "fraud_reports/", "customers/"),
+        "features": around.objects(around.raw, "transactions/", "fraud_reports/"),
+        "training": around.objects(around.features, "executions/"),
+        "evaluation": [
+            *around.objects(around.raw, "fraud_reports/"),
+            *around.objects(around.features, "executions/"),
+            *around.objects(around.artifacts, "models/"),
+        ],
+        "baseline": around.objects(around.features, "executions/"),
+        "pipeline": around.objects(around.artifacts, "executions/", "models/"),
+    }
+
+
+def writable(around: Any, roles: TrainingRoles) -> dict[str, list[Any]]:
+    return {
+        "check": around.objects(around.features, "executions/"),
+        "features": around.objects(around.features, "executions/"),
+        "training": around.objects(around.artifacts, "models/"),
+        "evaluation": around.objects(around.artifacts, "executions/"),
+        "baseline": around.objects(around.artifacts, "executions/"),
+        "pipeline": [],
+    }
+
+
+def as_set(resources: list[Any]) -> set[str]:
+    return {str(resource) for resource in resources}
+
+
+@pytest.mark.parametrize("name", [*JOBS, "pipeline"])
+def test_a_role_reads_its_inputs_and_nothing_else(
+    around: Any, roles: TrainingRoles, name: str
+) -> None:
+    allowed = around.allowed(getattr(roles, name), "s3:GetObject")
+    assert as_set(allowed) == as_set(readable(around, roles)[name])
+
+
+@pytest.mark.parametrize("name", [*JOBS, "pipeline"])
+def test_a_role_writes_its_outputs_and_nothing_else(
+    around: Any, roles: TrainingRoles, name: str
+) -> None:
+    allowed = around.allowed(getattr(roles, name), "s3:PutObject")
+    assert as_set(allowed) == as_set(writable(around, roles)[name])
+
+
+@pytest.mark.parametrize("name", [*JOBS, "pipeline"])
+def test_listing_is_limited_to_what_may_be_read(
+    around: Any, roles: TrainingRoles, name: str
+) -> None:
+    listing = [
+        statement
+        for statement in around.statements(getattr(roles, name))
+        if statement["Action"] == "s3:ListBucket"
+    ]
+    assert listing
+    assert all("s3:prefix" in each["Condition"]["StringLike"] for each in listing)
+
+
+@pytest.mark.parametrize("name", [*JOBS, "pipeline"])
+def test_no_role_deletes(around: Any, roles: TrainingRoles, name: str) -> None:
+    assert around.allowed(getattr(roles, name), "s3:DeleteObject") == []
+
+
+@pytest.mark.parametrize("name", [*JOBS, "pipeline"])
+def test_roles_name_every_action_in_full(around: Any, roles: TrainingRoles, name: str) -> None:
+    actions = [
+        action
+        for statement in around.statements(getattr(roles, name))
+        for action in (
+            statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        )
+    ]
+    assert not [action for action in actions if "*" in action]
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_grants_of_the_key_go_to_aws_services_only(
+    around: Any, roles: TrainingRoles, name: str
+) -> None:
+    (grant,) = (
+        statement
+        for statement in around.statements(getattr(roles, name))
+        if statement["Action"] == "kms:CreateGrant"
+    )
+    assert grant["Condition"] == {"Bool": {HANDED_OUT: "true"}}
+    assert grant["Resource"] == around.key_arn
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [(name, "TrainingJobs" if name == "training" else "ProcessingJobs") for name in JOBS],
+)
+def test_metrics_of_a_job_go_to_its_kinds_namespace(
+    around: Any, roles: TrainingRoles, name: str, place: str
+) -> None:
+    (metrics,) = (
+        statement
+        for statement in around.statements(getattr(roles, name))
+        if statement["Action"] == "cloudwatch:PutMetricData"
+    )
+    assert metrics["Condition"] == {
+        "StringEquals": {"cloudwatch:namespace": f"/aws/sagemaker/{place}"}
+    }
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_jobs_log_to_their_kinds_group(around: Any, roles: TrainingRoles, name: str) -> None:
+    place = "TrainingJobs" if name == "training" else "ProcessingJobs"
+    (streams,) = around.allowed(getattr(roles, name), "logs:PutLogEvents")
+    assert f":log-group:/aws/sagemaker/{place}:log-stream:*" in str(streams)
+
+
+@pytest.mark.parametrize("name", [*JOBS, "pipeline"])
+def test_sagemaker_assumes_a_role_for_this_account_only(
+    around: Any, roles: TrainingRoles, name: str
+) -> None:
+    role_id = around.stack.resolve(getattr(roles, name).role_name)["Ref"]
+    role = around.template().find_resources("AWS::IAM::Role")[role_id]["Properties"]
+    assert role["AssumeRolePolicyDocument"]["Statement"] == [
+        {
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+        }
+    ]
+
+
+def test_only_features_put_records_and_only_into_the_groups(
+    around: Any, roles: TrainingRoles
+) -> None:
+    allowed = {name: around.allowed(getattr(roles, name), "sagemaker:PutRecord") for name in JOBS}
+    groups = [
+        arn(around, "feature-group", f"test-{entity}-v1") for entity in ("customer", "terminal")
+    ]
+    assert allowed == {name: groups if name == "features" else [] for name in JOBS}
+
+
+@pytest.mark.parametrize(
+    "action", ["sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"]
+)
+def test_evaluation_reads_the_registry(around: Any, roles: TrainingRoles, action: str) -> None:
+    assert around.allowed(roles.evaluation, action) == [
+        arn(around, "model-package-group", "test-fraud"),
+        arn(around, "model-package", "test-fraud/*"),
+    ]
+
+
+def test_only_the_pipeline_registers(around: Any, roles: TrainingRoles) -> None:
+    for name in JOBS:
+        assert around.allowed(getattr(roles, name), "sagemaker:CreateModelPackage") == []
+    assert around.allowed(roles.pipeline, "sagemaker:CreateModelPackage") == [
+        arn(around, "model-package-group", "test-fraud"),
+        arn(around, "model-package", "test-fraud/*"),
+    ]
+
+
+def test_nobody_approves(around: Any, roles: TrainingRoles) -> None:
+    for name in (*JOBS, "pipeline"):
+        assert around.allowed(getattr(roles, name), "sagemaker:UpdateModelPackage") == []
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("sagemaker:CreateProcessingJob", "processing-job"),
+        ("sagemaker:StopProcessingJob", "processing-job"),
+        ("sagemaker:CreateTrainingJob", "training-job"),
+        ("sagemaker:StopTrainingJob", "training-job"),
+    ],
+)
+def test_the_pipeline_runs_its_own_jobs_only(
+    around: Any, roles: TrainingRoles, action: str, kind: str
+) -> None:
+    assert around.allowed(roles.pipeline, action) == [arn(around, kind, "pipelines-*")]
+
+
+def test_the_pipeline_passes_the_jobs_roles_to_sagemaker_only(
+    around: Any, roles: TrainingRoles
+) -> None:
+    (passing,) = (
+        statement
+        for statement in around.statements(roles.pipeline)
+        if statement["Action"] == "iam:PassRole"
+    )
+    assert as_set(passing["Resource"]) == as_set(
+        [around.stack.resolve(getattr(roles, name).role_arn) for name in JOBS]
+    )
+    assert passing["Condition"] == {
+        "StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}
+    }
