@@ -1,0 +1,91 @@
+"""Feature rows in which fraud can be learnt, and what an evaluation job finds at its inputs."""
+
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
+from pipeline_code.train.model import Model, fit
+from pipeline_code.train.parameters import Parameters
+from pipeline_code.train.rows import FeatureRows
+
+DAY = 86_400_000_000
+# 2018-07-01, the day on which the training rows begin.
+START = 1_530_403_200_000_000
+
+
+def feature_table(first_day: int, days: int, seed: int, rows_a_day: int = 400) -> pa.Table:
+    """Rows of so many days; frauds are the large amounts at risky terminals, with some noise."""
+    generator = np.random.default_rng(seed)
+    count = days * rows_a_day
+    columns = {name: generator.integers(0, 50, count) for name in FEATURE_NAMES}
+    amount = generator.integers(100, 40_000, count)
+    risk = generator.random(count)
+    fraud = (amount > 24_000) & (risk > 0.8) | (generator.random(count) < 0.003)
+    time = START + first_day * DAY + np.arange(count) * (DAY // rows_a_day)
+    columns |= {
+        "transaction_id": np.arange(count) + first_day * rows_a_day,
+        "event_time": pa.array(time).cast(pa.timestamp("us", tz="UTC")),
+        "customer_id": generator.integers(0, 300, count),
+        "terminal_id": generator.integers(0, 100, count),
+        "amount_minor": amount,
+        "terminal_risk_7d": risk,
+        "is_fraud": fraud.astype(np.int8),
+    }
+    return pa.table(columns, metadata={SCHEMA_VERSION_KEY: SCHEMA_VERSION})
+
+
+def fit_rows(table: pa.Table, rounds: int = 20) -> Model:
+    rows = FeatureRows(table)
+    first, last = rows.period()
+    return fit(
+        rows.matrix(),
+        rows.labels(),
+        parameters=Parameters(rounds=rounds, max_depth=4),
+        first_event=first,
+        last_event=last,
+    )
+
+
+def archive(model: Model, folder: Path) -> Path:
+    """A model.tar.gz as SageMaker makes it of a training job's model folder."""
+    model.save(folder / "unpacked")
+    file = folder / "model.tar.gz"
+    with tarfile.open(file, "w:gz") as tar:
+        for part in sorted((folder / "unpacked").iterdir()):
+            tar.add(part, part.name)
+    return file
+
+
+@pytest.fixture(scope="session")
+def train_table() -> pa.Table:
+    return feature_table(0, 7, seed=1)
+
+
+@pytest.fixture(scope="session")
+def test_table() -> pa.Table:
+    return feature_table(14, 7, seed=2)
+
+
+@pytest.fixture(scope="session")
+def trained(train_table: pa.Table) -> Model:
+    return fit_rows(train_table)
+
+
+@pytest.fixture
+def job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Model, test_table: pa.Table
+) -> Path:
+    """The root of an evaluation job whose inputs are in place."""
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
+    monkeypatch.delenv("MODEL_PACKAGE_GROUP", raising=False)
+    inputs = tmp_path / "processing" / "input"
+    (inputs / "model").mkdir(parents=True)
+    archive(trained, inputs / "model")
+    (inputs / "test").mkdir()
+    pq.write_table(test_table, inputs / "test" / "part-0.parquet")
+    return tmp_path
