@@ -37,6 +37,8 @@ def test_a_loaded_model_scores_bit_for_bit_the_same(model: Model, tmp_path: Path
     loaded = Model.load(tmp_path)
     assert loaded.metadata == model.metadata
     np.testing.assert_array_equal(loaded.predict(rows), model.predict(rows))
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again" / "model.ubj").read_bytes() == (tmp_path / "model.ubj").read_bytes()
 
 
 def test_a_row_scores_alone_as_it_scores_among_others(model: Model) -> None:
