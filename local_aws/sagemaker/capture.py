@@ -14,6 +14,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakSet
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,6 +26,9 @@ FLUSH_SECONDS = 2.0
 MANY_EXCHANGES = 2_000
 _MOST_WAITING = 200_000
 _EVERYTHING = 100
+# All that are open, for whoever has to see what an endpoint has captured so far.
+_open: "WeakSet[Capture]" = WeakSet()
+_opening = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,9 @@ class Capture:
         name = f"capture-{endpoint}-{variant}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+        self.endpoint = endpoint
+        with _opening:
+            _open.add(self)
 
     def offer(self, exchange: Exchange) -> None:
         """Keep an exchange if the sample wants it."""
@@ -178,6 +185,18 @@ class Capture:
             "data": text,
             "encoding": encoding,
         }
+
+
+def flush(endpoint: str) -> None:
+    """Write what an endpoint has captured so far.
+
+    Raises:
+        ClientError: If S3 refuses it.
+    """
+    with _opening:
+        captures = [capture for capture in _open if capture.endpoint == endpoint]
+    for capture in captures:
+        capture.flush()
 
 
 def _encodings(header: dict[str, list[str]]) -> dict[str, str]:

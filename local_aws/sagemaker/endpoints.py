@@ -170,13 +170,6 @@ class Endpoints(EndpointConfigs):
             )
         return await self._balancer.invoke(live, request)
 
-    def flush_captures(self, name: str) -> None:
-        """Write what an endpoint has captured so far."""
-        live = self._live.get(name)
-        for route in () if live is None else live.routes:
-            if route.capture is not None:
-                route.capture.flush()
-
     def _start(self, name: str, plan: Plan, config: dict[str, Any]) -> None:
         self._run(name, "deploy", lambda: self._deploy(name, plan, config))
 

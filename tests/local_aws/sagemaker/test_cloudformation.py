@@ -226,7 +226,7 @@ def test_a_pipeline_and_a_package_group(client: Client, serving: Serving, stack:
         definition = {
             "Version": "2020-12-01",
             "Parameters": [{"Name": "Days", "Type": "Integer", "DefaultValue": days}],
-            "Steps": [],
+            "Steps": [{"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}],
         }
         return {
             "Resources": {
