@@ -1,0 +1,239 @@
+"""What cdk-nag and cfn-lint do not look for."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .conftest import Template
+
+Resource = tuple[str, dict[str, Any]]
+
+# S3 delivers access logs to no bucket whose default encryption is a KMS key.
+WITHOUT_CUSTOMER_KEY = {"LakeAccessLogs"}
+# Actions that IAM knows no resource for, and what narrows them instead.
+ON_ANY_RESOURCE = {
+    "cloudwatch:PutMetricData": "limited to one namespace by a condition",
+    "ecr:GetAuthorizationToken": "gives a token, and access to no repository",
+}
+# The CDK's own: its actions are enumerated by the CDK and reach one key, bucket or log group.
+OF_THE_CDK = {"ImageProject": "aws_codebuild grants itself its source, its log and its key"}
+# Names that people, programs or other stacks type; whatever else had a name could not be replaced.
+NAMED = {
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
+    "AWS::Athena::WorkGroup",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::Glue::Database",
+    "AWS::Glue::Table",
+    "AWS::SageMaker::Endpoint",
+    "AWS::SageMaker::FeatureGroup",
+    "AWS::SageMaker::ModelPackageGroup",
+    "AWS::SageMaker::MonitoringSchedule",
+    "AWS::SageMaker::Pipeline",
+    "AWS::Scheduler::Schedule",
+}
+
+
+@pytest.fixture
+def resources(templates: dict[str, Template]) -> list[Resource]:
+    return [
+        (logical_id, resource)
+        for template in templates.values()
+        for logical_id, resource in template["Resources"].items()
+    ]
+
+
+def of_type(resources: list[Resource], *kinds: str) -> list[tuple[str, dict[str, Any]]]:
+    found = [(name, body["Properties"]) for name, body in resources if body["Type"] in kinds]
+    assert found, kinds
+    return found
+
+
+def allowed(resources: list[Resource]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement that allows something to a role of ours."""
+    for name, properties in of_type(resources, "AWS::IAM::Policy"):
+        for statement in properties["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Allow":
+                yield name, statement
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def is_of_the_cdk(name: str) -> bool:
+    return any(name.startswith(prefix) for prefix in OF_THE_CDK)
+
+
+def test_no_role_may_do_everything_of_a_kind(resources: list[Resource]) -> None:
+    assert [
+        (name, action)
+        for name, statement in allowed(resources)
+        for action in as_list(statement["Action"])
+        if "*" in action and not is_of_the_cdk(name)
+    ] == []
+
+
+def test_no_role_may_act_on_everything(resources: list[Resource]) -> None:
+    assert [
+        (name, action)
+        for name, statement in allowed(resources)
+        if "*" in as_list(statement["Resource"])
+        for action in as_list(statement["Action"])
+        if action not in ON_ANY_RESOURCE
+    ] == []
+
+
+def test_metrics_may_be_put_into_named_namespaces_only(resources: list[Resource]) -> None:
+    for name, statement in allowed(resources):
+        if "cloudwatch:PutMetricData" in as_list(statement["Action"]):
+            condition = statement["Condition"]["StringEquals"]
+            assert condition["cloudwatch:namespace"], name
+
+
+def test_no_role_has_a_policy_that_aws_may_change(resources: list[Resource]) -> None:
+    # The CDK's own function for emptying buckets logs by such a policy; nothing else may.
+    assert [
+        name
+        for name, properties in of_type(resources, "AWS::IAM::Role")
+        if "ManagedPolicyArns" in properties
+        and not name.startswith("CustomS3AutoDeleteObjectsCustomResourceProviderRole")
+    ] == []
+
+
+def test_services_assume_roles_for_this_account_only(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::IAM::Role"):
+        for statement in properties["AssumeRolePolicyDocument"]["Statement"]:
+            principal = statement["Principal"]
+            assert set(principal) == {"Service"}, name
+            if principal["Service"] == "sagemaker.amazonaws.com":
+                assert statement["Condition"] == {
+                    "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+                }, name
+
+
+def test_every_bucket_is_private_versioned_and_encrypted(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::S3::Bucket"):
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}, name
+        assert properties["VersioningConfiguration"] == {"Status": "Enabled"}, name
+        rules = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        algorithms = {rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules}
+        spared = any(name.startswith(prefix) for prefix in WITHOUT_CUSTOMER_KEY)
+        assert algorithms == ({"AES256"} if spared else {"aws:kms"}), name
+
+
+def test_nothing_is_granted_to_the_public(resources: list[Resource]) -> None:
+    for name, properties in of_type(
+        resources, "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"
+    ):
+        for statement in properties["PolicyDocument"]["Statement"]:
+            everybody = statement["Principal"] in ("*", {"AWS": "*"})
+            assert not (everybody and statement["Effect"] == "Allow"), name
+
+
+@pytest.mark.parametrize(
+    "kind", ["AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"]
+)
+def test_plain_http_is_refused(resources: list[Resource], kind: str) -> None:
+    for name, properties in of_type(resources, kind):
+        statements = properties["PolicyDocument"]["Statement"]
+        assert any(
+            statement["Effect"] == "Deny"
+            and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+            for statement in statements
+        ), name
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("AWS::SQS::Queue", "KmsMasterKeyId"),
+        ("AWS::SNS::Topic", "KmsMasterKeyId"),
+        ("AWS::Logs::LogGroup", "KmsKeyId"),
+        ("AWS::SageMaker::EndpointConfig", "KmsKeyId"),
+        ("AWS::CodeBuild::Project", "EncryptionKey"),
+    ],
+)
+def test_what_keeps_data_keeps_it_under_the_key(
+    resources: list[Resource], kind: str, key: str
+) -> None:
+    for name, properties in of_type(resources, kind):
+        assert is_reference(properties.get(key)), name
+
+
+def is_reference(value: Any) -> bool:
+    """A customer key of ours is a resource, here or in another stack."""
+    return isinstance(value, dict) and set(value) <= {"Fn::GetAtt", "Fn::ImportValue", "Ref"}
+
+
+def test_captures_are_encrypted_under_the_key(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::SageMaker::EndpointConfig"):
+        assert is_reference(properties["DataCaptureConfig"].get("KmsKeyId")), name
+
+
+def test_query_results_are_encrypted_under_the_key(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::Athena::WorkGroup"):
+        result = properties["WorkGroupConfiguration"]["ResultConfiguration"]
+        assert is_reference(result["EncryptionConfiguration"]["KmsKey"]), name
+
+
+def test_images_are_encrypted_under_the_key_and_scanned(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::ECR::Repository"):
+        assert is_reference(properties["EncryptionConfiguration"]["KmsKey"]), name
+        assert properties["ImageScanningConfiguration"] == {"ScanOnPush": True}, name
+
+
+def test_keys_rotate(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::KMS::Key"):
+        assert properties["EnableKeyRotation"] is True, name
+
+
+def test_logs_are_not_kept_for_ever(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::Logs::LogGroup"):
+        assert properties["RetentionInDays"], name
+
+
+def test_no_event_is_lost(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::Events::Rule"):
+        for target in properties["Targets"]:
+            assert target["DeadLetterConfig"], name
+            assert target["RetryPolicy"], name
+
+
+def test_only_what_others_type_has_a_name(resources: list[Resource]) -> None:
+    named = [
+        (name, body["Type"])
+        for name, body in resources
+        if body["Type"].startswith("AWS::") and body["Type"] not in NAMED
+        for key in body.get("Properties", {})
+        if key == name_property(body["Type"])
+    ]
+    assert named == []
+
+
+def name_property(kind: str) -> str:
+    """`AWS::SageMaker::EndpointConfig` is named by `EndpointConfigName`."""
+    own = {
+        "AWS::Events::Rule": "Name",
+        "AWS::CodeBuild::Project": "Name",
+        "AWS::IAM::Policy": "",  # always named, after its logical ID
+        "AWS::KMS::Alias": "AliasName",
+        "AWS::Logs::LogGroup": "LogGroupName",
+    }
+    return own.get(kind, f"{kind.rsplit('::', 1)[1]}Name")
+
+
+def test_data_outlives_its_stack_except_on_a_laptop(
+    resources: list[Resource], environment: str
+) -> None:
+    kept = ("AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SageMaker::FeatureGroup")
+    policies = {body["DeletionPolicy"] for _, body in resources if body["Type"] in kept}
+    assert policies == ({"Delete"} if environment == "local" else {"Retain"})
+
+
+def test_every_lambda_runs_where_and_as_all_of_ours_do(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::Lambda::Function"):
+        if name.startswith("CustomS3AutoDeleteObjects"):
+            continue
+        assert properties["Architectures"] == ["arm64"], name
+        assert properties["LoggingConfig"]["LogFormat"] == "JSON", name
