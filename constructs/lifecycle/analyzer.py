@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lifecycle.container_image import ContainerImage
+from lifecycle.job_requests import REGION_VARIABLE
 from lifecycle.job_role import JobRole
 from lifecycle.model_deployment import BASELINE_PREFIX
 
@@ -92,9 +93,9 @@ class Analyzer:
         )
 
 
-def analyzer_settings(metric_namespace: str) -> Mapping[str, str]:
+def analyzer_settings(metric_namespace: str, region: str) -> Mapping[str, str]:
     """Environment variables beyond those of Model Monitor's contract."""
-    return {"METRIC_NAMESPACE": metric_namespace}
+    return {"METRIC_NAMESPACE": metric_namespace, REGION_VARIABLE: region}
 
 
 def _allow_telling(role: JobRole, metric_namespace: str) -> None:

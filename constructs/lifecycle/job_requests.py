@@ -10,12 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["IMAGE_URI", "KEY_ARN", "Compute", "entry_point", "processing_request", "s3_input"]
+__all__ = [
+    "IMAGE_URI",
+    "KEY_ARN",
+    "REGION_VARIABLE",
+    "Compute",
+    "entry_point",
+    "processing_request",
+    "s3_input",
+]
 
 IMAGE_URI: Final = "${ImageUri}"
 KEY_ARN: Final = "${KeyArn}"
-# SageMaker sets no region in a processing container; boto3 needs one.
-REGION_ENVIRONMENT: Final = {"AWS_REGION": "${AWS::Region}", "AWS_DEFAULT_REGION": "${AWS::Region}"}
+# boto3's variable; SageMaker does not promise one to processing containers.
+REGION_VARIABLE: Final = "AWS_DEFAULT_REGION"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +120,10 @@ def processing_request(
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": compute.max_runtime_minutes * 60},
     }
-    variables = {**(REGION_ENVIRONMENT if calls_aws else {}), **(environment or {})}
+    variables = {
+        **({REGION_VARIABLE: "${AWS::Region}"} if calls_aws else {}),
+        **(environment or {}),
+    }
     if variables:
         request["Environment"] = variables
     return request

@@ -45,7 +45,7 @@ def monitoring_definition(compute: Compute) -> str:
         },
         output_path=ANALYSIS_PATH,
         environment={
-            **analyzer_settings("${MetricNamespace}"),
+            **analyzer_settings("${MetricNamespace}", "${AWS::Region}"),
             "dataset_format": '{"sagemakerCaptureJson":{}}',
             "dataset_source": CAPTURES_PATH,
             "output_path": ANALYSIS_PATH,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnCondition
+from aws_cdk import Aws, CfnCondition
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
@@ -59,7 +59,7 @@ def _job(
 ) -> sagemaker.CfnMonitoringSchedule.MonitoringJobDefinitionProperty:
     return _Schedule.MonitoringJobDefinitionProperty(
         role_arn=analyzer.role.role_arn,
-        environment=dict(analyzer_settings(analyzer.metric_namespace)),
+        environment=dict(analyzer_settings(analyzer.metric_namespace, Aws.REGION)),
         monitoring_app_specification=_Schedule.MonitoringAppSpecificationProperty(
             image_uri=analyzer.image_uri, container_entrypoint=entry_point("monitor")
         ),

@@ -295,7 +295,7 @@ def test_only_jobs_that_call_aws_have_a_network(
 ) -> None:
     job = steps[name]["Arguments"]
     assert job["NetworkConfig"]["EnableNetworkIsolation"] is isolated
-    assert ("AWS_REGION" in job.get("Environment", {})) is not isolated
+    assert ("AWS_DEFAULT_REGION" in job.get("Environment", {})) is not isolated
 
 
 def test_training_is_isolated(steps: dict[str, Any]) -> None:
