@@ -39,7 +39,7 @@ class Fleet:
         self.spec = spec
         self.servers: tuple[Server, ...] = ()
         self._context = context
-        self._root = containers.make_root(context, f"endpoints/{spec.name}/{uuid.uuid4().hex[:12]}")
+        self.root = containers.make_root(context, f"endpoints/{spec.name}/{uuid.uuid4().hex[:12]}")
         self._stopping = threading.Event()
         self._changing = threading.Lock()
 
@@ -52,7 +52,7 @@ class Fleet:
         try:
             self._fetch_model()
             self.servers = tuple(
-                Server(self._context, self.spec, self._root) for _ in range(self.spec.count)
+                Server(self._context, self.spec, self.root) for _ in range(self.spec.count)
             )
             for server in self.servers:
                 server.wait_until_ready(self._stopping)
@@ -72,7 +72,7 @@ class Fleet:
         with self._changing:
             servers, self.servers = self.servers, ()
         _stop_all(servers, grace_seconds)
-        shutil.rmtree(self._root, ignore_errors=True)
+        shutil.rmtree(self.root, ignore_errors=True)
 
     def retire(self) -> None:
         """Stop, once the requests that are being answered are."""
@@ -92,7 +92,7 @@ class Fleet:
         if removed:
             _drain(removed)
             _stop_all(removed, GRACE_SECONDS)
-        added = [Server(self._context, self.spec, self._root) for _ in range(missing)]
+        added = [Server(self._context, self.spec, self.root) for _ in range(missing)]
         try:
             for server in added:
                 server.wait_until_ready(self._stopping)
@@ -107,13 +107,13 @@ class Fleet:
 
     def _fetch_model(self) -> None:
         uri = self.spec.container.data
-        folder = self._root / "model"
+        folder = self.root / "model"
         folder.mkdir(parents=True, exist_ok=True)
         if uri is None:
             return
         bucket, key = data.split(uri, "ModelDataUrl")
         s3 = self._context.role_session(self.spec.container.role_arn, "SageMaker").client("s3")
-        with tempfile.TemporaryDirectory(dir=self._root) as temporary:
+        with tempfile.TemporaryDirectory(dir=self.root) as temporary:
             archive = Path(temporary) / "model.tar.gz"
             try:
                 with archive.open("wb") as file:
@@ -142,7 +142,7 @@ class Fleet:
 
     def _replace(self, dead: Server) -> bool:
         dead.stop()
-        fresh = Server(self._context, self.spec, self._root)
+        fresh = Server(self._context, self.spec, self.root)
         with self._changing:
             if self._stopping.is_set():
                 fresh.stop()

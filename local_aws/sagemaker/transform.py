@@ -1,0 +1,174 @@
+"""Batch transform jobs: a model's server of their own, fed from S3."""
+
+import logging
+import threading
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+
+from local_aws.sagemaker import data
+from local_aws.sagemaker.context import Context
+from local_aws.sagemaker.errors import ServiceError, unsupported, validation
+from local_aws.sagemaker.events import now
+from local_aws.sagemaker.fleets import Fleet
+from local_aws.sagemaker.job_records import JobRecords, one_instance, only
+from local_aws.sagemaker.models import find_model, serving_container
+from local_aws.sagemaker.servers import FleetSpec, ServerError
+from local_aws.sagemaker.transform_files import Failed, Stopped, Transformer
+
+_LOG = logging.getLogger(__name__)
+_LOG_GROUP = "/aws/sagemaker/TransformJobs"
+_MEBIBYTE = 1024 * 1024
+_DEFAULT_PAYLOAD_MB = 6
+_LONGEST_REASON = 1024
+_JOIN = "Input"
+
+
+class Transform:
+    """CreateTransformJob and its siblings."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._records = JobRecords(context, "Transform")
+        self._stopping: dict[str, threading.Event] = {}
+
+    def recover(self) -> None:
+        """Fail what an earlier run of the server left in progress."""
+        self._records.recover()
+
+    def shutdown(self) -> None:
+        """Stop all jobs."""
+        for stopping in list(self._stopping.values()):
+            stopping.set()
+
+    def create_transform_job(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Start a job."""
+        _check(request)
+        model = find_model(self._context, request["ModelName"])
+        container = serving_container(self._context, model)
+        name = request["TransformJobName"]
+        variables = {
+            **container.environment,
+            **_variables(request),
+            **request.get("Environment", {}),
+        }
+        spec = FleetSpec(
+            name=name,
+            variant="transform",
+            container=replace(container, environment=variables),
+            count=1,
+            log_group=_LOG_GROUP,
+        )
+        arn = self._records.create(request, {})
+        self._stopping[name] = threading.Event()
+        thread = threading.Thread(
+            target=self._work, args=(request, spec), name=f"transform-{name}", daemon=True
+        )
+        thread.start()
+        return {"TransformJobArn": arn}
+
+    def describe_transform_job(self, request: dict[str, Any]) -> dict[str, Any]:
+        """All about a job."""
+        return self._records.get(request["TransformJobName"])
+
+    def list_transform_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Jobs, newest first."""
+        return self._records.page(request)
+
+    def stop_transform_job(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Ask a job to stop; it writes no output then."""
+        name = request["TransformJobName"]
+        self._records.stopping(name)
+        if name in self._stopping:
+            self._stopping[name].set()
+        return {}
+
+    def _work(self, request: dict[str, Any], spec: FleetSpec) -> None:
+        name = request["TransformJobName"]
+        outcome: dict[str, Any] = {"TransformJobStatus": "Completed"}
+        try:
+            with self._context.job_slots:
+                self._transform(request, spec)
+        except Stopped:
+            outcome = {"TransformJobStatus": "Stopped"}
+        except (Failed, ServerError, data.TransferError) as error:
+            outcome = _failure(str(error))
+        except (ServiceError, OSError, BotoCoreError) as error:
+            outcome = _failure(f"InternalServerError: {error}")
+        except Exception as error:
+            _LOG.exception("transform job %s failed", name)
+            outcome = _failure(f"InternalServerError: {error!r}")
+        del self._stopping[name]
+        outcome["TransformEndTime"] = now()
+        self._records.change(name, lambda job: job.update(outcome))
+
+    def _transform(self, request: dict[str, Any], spec: FleetSpec) -> None:
+        name, stopping = request["TransformJobName"], self._stopping[request["TransformJobName"]]
+        s3 = self._context.role_session(spec.container.role_arn, "SageMaker").client("s3")
+        fleet = Fleet(self._context, spec)
+        try:
+            source, target = fleet.root / "transform" / "in", fleet.root / "transform" / "out"
+            uri = request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+            data.download(s3, data.S3Folder(uri=uri, path=source))
+            fleet.start()
+            began = {"TransformStartTime": now()}
+            self._records.change(name, lambda job: job.update(began), silent=True)
+            transformer = Transformer(fleet, request, _payload(request), stopping)
+            for path in sorted(file for file in source.rglob("*") if file.is_file()):
+                relative = path.relative_to(source)
+                transformer.transform(path, target / relative.with_name(f"{relative.name}.out"))
+            output = request["TransformOutput"]
+            folder = data.S3Folder(
+                uri=output["S3OutputPath"], path=target, key_id=output.get("KmsKeyId")
+            )
+            data.upload(s3, folder)
+        finally:
+            fleet.stop()
+
+
+def _check(request: dict[str, Any]) -> None:
+    """Refuse what is not implemented, before anything is started."""
+    source, output = request["TransformInput"], request["TransformOutput"]
+    location = source["DataSource"].get("S3DataSource")
+    if location is None:
+        raise validation("TransformInput.DataSource must have an S3DataSource")
+    only(location["S3DataType"], ("S3Prefix",), "TransformInput S3DataType")
+    only(source.get("SplitType"), ("None", "Line"), "TransformInput SplitType")
+    one_instance(request["TransformResources"]["InstanceCount"], "InstanceCount")
+    data.split(location["S3Uri"], "TransformInput S3Uri")
+    data.split(output["S3OutputPath"], "TransformOutput S3OutputPath")
+    if "DataCaptureConfig" in request:
+        raise unsupported("DataCaptureConfig of a transform job", "leave it out")
+    processing = request.get("DataProcessing", {})
+    for member in ("InputFilter", "OutputFilter"):
+        if processing.get(member, "$") != "$":
+            raise unsupported(f"DataProcessing.{member}", "leave it out")
+    if processing.get("JoinSource") == _JOIN:
+        kinds = (source.get("ContentType"), output.get("Accept"))
+        lines = (source.get("SplitType"), output.get("AssembleWith"))
+        if kinds != ("text/csv", "text/csv") or lines != ("Line", "Line"):
+            raise unsupported(
+                "JoinSource Input for other than text/csv",
+                "give ContentType and Accept text/csv, SplitType and AssembleWith Line",
+            )
+
+
+def _payload(request: dict[str, Any]) -> int:
+    """The most bytes of one request; 0 means that SageMaker chooses."""
+    asked = request.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MB)
+    return int(asked if asked > 0 else _DEFAULT_PAYLOAD_MB) * _MEBIBYTE
+
+
+def _variables(request: dict[str, Any]) -> dict[str, str]:
+    """What SageMaker tells the server of a transform job."""
+    return {
+        "SAGEMAKER_BATCH": "True",
+        "SAGEMAKER_BATCH_STRATEGY": request.get("BatchStrategy", "MultiRecord"),
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": str(_payload(request) // _MEBIBYTE),
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": str(request.get("MaxConcurrentTransforms", 1)),
+    }
+
+
+def _failure(reason: str) -> dict[str, Any]:
+    return {"TransformJobStatus": "Failed", "FailureReason": reason[:_LONGEST_REASON]}
