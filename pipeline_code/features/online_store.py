@@ -48,11 +48,18 @@ class OnlineStore:
 
     Throttling and dropped connections are the client's to retry (botocore's standard mode); what a
     batch leaves unprocessed is sent again here.
+
+    Args:
+        client: A boto3 client of sagemaker-featurestore-runtime.
+        groups: The feature groups.
+        renew: Read a state that another version wrote as an empty one, for a writer that has the
+            whole history to fill it again.
     """
 
-    def __init__(self, client: Any, groups: FeatureGroups) -> None:
+    def __init__(self, client: Any, groups: FeatureGroups, *, renew: bool = False) -> None:
         self._client = client
         self._groups = groups
+        self._renew = renew
 
     def read(self, keys: Iterable[Key]) -> dict[Key, StateRecord]:
         """The stored records of those keys that have one.
@@ -84,7 +91,8 @@ class OnlineStore:
             _refuse_errors("BatchGetRecord", answer.get("Errors", []))
             for record in answer["Records"]:
                 name = (record["FeatureGroupName"], record["RecordIdentifierValueAsString"])
-                found[wanted[name]] = StateRecord.parse(wanted[name], record["Record"])
+                key, values = wanted[name], record["Record"]
+                found[key] = StateRecord.parse(key, values, renew=self._renew)
             pending = answer.get("UnprocessedIdentifiers", [])
             if not pending:
                 break

@@ -36,8 +36,15 @@ class StateRecord:
     time: int
 
     @classmethod
-    def parse(cls, key: Key, record: Iterable[Mapping[str, Any]]) -> "StateRecord":
+    def parse(
+        cls, key: Key, record: Iterable[Mapping[str, Any]], *, renew: bool = False
+    ) -> "StateRecord":
         """Reads the feature values that the online store answered.
+
+        Args:
+            key: Whose record it is.
+            record: The feature values.
+            renew: Take a state that cannot be read for an empty one, to be written anew.
 
         Raises:
             StateError: The state is of another format, or damaged.
@@ -48,7 +55,12 @@ class StateRecord:
             time = epoch_microseconds(datetime.fromisoformat(moment))
         except ValueError as error:
             raise StateError(f"event_time of {key} must be ISO-8601, got {moment!r}") from error
-        return cls(EntityState.decode(key.entity, text, str(key)), text, time)
+        try:
+            return cls(EntityState.decode(key.entity, text, str(key)), text, time)
+        except StateError:
+            if not renew:
+                raise
+            return cls(EntityState.empty(key.entity), text, time)
 
 
 def next_time(newest: int, before: StateRecord | None) -> int:

@@ -8,10 +8,6 @@ Guarantees:
     A state that another version of the code wrote, or that is damaged, is never misread.
 """
 
-import base64
-import binascii
-import struct
-import zlib
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
@@ -21,22 +17,15 @@ import numpy as np
 from pipeline_code.features.definitions import FEATURES, Entity, Measure, Stream, Total, horizon
 from pipeline_code.features.events import first_of_each, stream_events
 from pipeline_code.features.kernel import Events, Ints, microseconds
+from pipeline_code.features.state_text import Header, StateError, read_text, write_text
 
 __all__ = ["EntityState", "StateError", "StateTooLargeError"]
 
-MAGIC = b"FLS"
-FORMAT = 1
-# Magic, format, seconds of horizon, newest known time, numbers of transactions and of reports.
-HEADER = struct.Struct("<3sBIqII")
 # Feature Store's limit of a String value, in bytes.
 LARGEST_TEXT = 350 * 1024
 NO_EVENT_YET = np.iinfo(np.int64).min // 2
 EMPTY = np.empty(0, np.int64)
 EMPTY.flags.writeable = False
-
-
-class StateError(Exception):
-    """A stored state cannot be read; the message says whose, and what to do."""
 
 
 class StateTooLargeError(StateError):
@@ -138,21 +127,16 @@ class EntityState:
         Raises:
             StateTooLargeError: The text would be longer than Feature Store takes; it names `owner`.
         """
-        columns = [np.diff(self.times, prepend=0), self.ids]
-        columns += [self.amounts] if _kept(self.entity).amounts else []
-        columns += [np.diff(self.report_times, prepend=0), self.report_ids]
-        values = np.concatenate(columns).astype("<i8")
-        header = HEADER.pack(
-            MAGIC,
-            FORMAT,
-            horizon(self.entity) // timedelta(seconds=1),
-            self.newest,
-            len(self.ids),
-            len(self.report_ids),
+        header = Header(
+            horizon_seconds=horizon(self.entity) // timedelta(seconds=1),
+            newest=self.newest,
+            transactions=len(self.ids),
+            reports=len(self.report_ids),
         )
-        # Bytes of equal weight side by side compress far better than whole integers do.
-        body = zlib.compress(values.view(np.uint8).reshape(-1, 8).T.tobytes(), level=6)
-        text = base64.b64encode(header + body).decode("ascii")
+        columns = [_steps(self.times), self.ids]
+        columns += [self.amounts] if _kept(self.entity).amounts else []
+        columns += [_steps(self.report_times), self.report_ids]
+        text = write_text(header, columns)
         if len(text) > LARGEST_TEXT:
             raise StateTooLargeError(
                 f"state of {owner} must be at most {LARGEST_TEXT} bytes, got {len(text)} for "
@@ -168,27 +152,20 @@ class EntityState:
         Raises:
             StateError: Another format or a shorter horizon than the features need, or damaged.
         """
-        try:
-            data = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise StateError(f"state of {owner} must be base64: {error}") from error
-        seconds, newest, transactions, reports = _read_header(data, owner)
-        if seconds < horizon(entity) // timedelta(seconds=1):
+        has_amounts = _kept(entity).amounts
+        header, columns = read_text(text, owner, columns_of_transactions=3 if has_amounts else 2)
+        if header.horizon_seconds < horizon(entity) // timedelta(seconds=1):
             raise StateError(
                 f"state of {owner} must reach back {horizon(entity).days} days, got "
-                f"{timedelta(seconds=seconds).days}; run `features` to write it anew"
+                f"{timedelta(seconds=header.horizon_seconds).days}; run `features` to write it anew"
             )
-        has_amounts = _kept(entity).amounts
-        lengths = [transactions] * (3 if has_amounts else 2) + [reports] * 2
-        values = _read_values(data[HEADER.size :], sum(lengths), owner)
-        columns = np.split(values, np.cumsum(lengths)[:-1])
         times, ids, *amounts = columns[:-2]
         return cls(
             entity,
-            newest,
+            header.newest,
             ids,
             np.cumsum(times),
-            amounts[0] if has_amounts else np.zeros(transactions, np.int64),
+            amounts[0] if has_amounts else np.zeros(len(ids), np.int64),
             columns[-1],
             np.cumsum(columns[-2]),
         )
@@ -211,6 +188,9 @@ class EntityState:
 
 def _merged(oldest: int, *pairs: tuple[Ints, Ints]) -> tuple[Ints, ...]:
     """Columns (ids, times, others), old and new together: each id once, none too old, in order."""
+    (old_ids, new_ids), (old_times, _), *_ = pairs
+    if len(new_ids) == 0 and (len(old_ids) == 0 or old_times[0] >= oldest):
+        return tuple(old for old, _ in pairs)
     ids, times, *others = (np.concatenate(pair) for pair in pairs)
     rows = first_of_each(ids, times, *others)
     rows = rows[times[rows] >= oldest]
@@ -218,28 +198,7 @@ def _merged(oldest: int, *pairs: tuple[Ints, Ints]) -> tuple[Ints, ...]:
     return tuple(column[rows] for column in (ids, times, *others))
 
 
-def _read_header(data: bytes, owner: str) -> tuple[int, int, int, int]:
-    if len(data) < HEADER.size or data[: len(MAGIC)] != MAGIC:
-        raise StateError(f"state of {owner} must start with {MAGIC!r}, got {data[:3]!r}")
-    # The version comes first: what follows it is only known for the versions we know.
-    if data[len(MAGIC)] != FORMAT:
-        raise StateError(
-            f"state of {owner} must have format {FORMAT}, got {data[len(MAGIC)]}; "
-            "run the version of fraudloop that wrote it, or run `features` to write it anew"
-        )
-    _, _, seconds, newest, transactions, reports = HEADER.unpack_from(data)
-    return seconds, newest, transactions, reports
-
-
-def _read_values(body: bytes, count: int, owner: str) -> Ints:
-    size = count * 8
-    stream = zlib.decompressobj()
-    try:
-        # The limit keeps a damaged state from filling the memory; 0 would mean none.
-        raw = stream.decompress(body, size + 1)
-    except zlib.error as error:
-        raise StateError(f"state of {owner} must be whole, got damaged bytes: {error}") from error
-    if len(raw) != size or not stream.eof:
-        raise StateError(f"state of {owner} must hold {count} values, got {len(raw)} bytes")
-    values: Ints = np.frombuffer(raw, np.uint8).reshape(8, -1).T.copy().view("<i8").ravel()
-    return values.astype(np.int64)
+def _steps(times: Ints) -> Ints:
+    steps = times.copy()
+    steps[1:] -= times[:-1]
+    return steps

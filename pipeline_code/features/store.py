@@ -83,10 +83,7 @@ def fold_into_store(
         StoreError: Feature Store refused a record. What was written stays; fold again.
         StateError: A stored state is of another version, damaged, or would become too large.
     """
-    new = Transactions.from_table(transactions), Reports.from_table(reports)
-    store = OnlineStore(client, groups)
-    written = {entity: _fold_entity(store, entity, *new) for entity in ENTITIES}
-    return Folded(customers=written[CUSTOMER], terminals=written[TERMINAL])
+    return _fold(OnlineStore(client, groups), transactions, reports)
 
 
 def materialize(
@@ -94,16 +91,16 @@ def materialize(
 ) -> Folded:
     """Brings the store up to a whole lake: folds what requests of now can still need.
 
-    What the store has and the lake has not yet stays: it is a fold, not a replacement.
+    What the store has and the lake has not yet stays: it is a fold, not a replacement. Only a
+    state that cannot be read, as one that another version wrote, is replaced.
     """
     if transactions.num_rows == 0:
         return Folded(customers=0, terminals=0)
     times = transactions["event_time"].cast(pa.int64()).to_numpy()
     oldest = times.max() - max(microseconds(horizon(entity)) for entity in ENTITIES)
     reported = reports["report_time"].cast(pa.int64()).to_numpy()
-    return fold_into_store(
-        client,
-        groups,
+    return _fold(
+        OnlineStore(client, groups, renew=True),
         transactions.filter(pa.array(times >= oldest)),
         reports.filter(pa.array(reported >= oldest)),
     )
@@ -111,6 +108,12 @@ def materialize(
 
 def _state(record: StateRecord | None) -> EntityState | None:
     return None if record is None else record.state
+
+
+def _fold(store: OnlineStore, transactions: pa.Table, reports: pa.Table) -> Folded:
+    new = Transactions.from_table(transactions), Reports.from_table(reports)
+    written = {entity: _fold_entity(store, entity, *new) for entity in ENTITIES}
+    return Folded(customers=written[CUSTOMER], terminals=written[TERMINAL])
 
 
 def _fold_entity(

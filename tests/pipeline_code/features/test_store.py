@@ -226,6 +226,22 @@ def test_a_state_of_another_version_is_named(client: Any, groups: FeatureGroups)
         read_states(client, groups, customer_id=7, terminal_id=1)
 
 
+def test_materializing_renews_a_state_that_cannot_be_read(
+    client: Any, groups: FeatureGroups
+) -> None:
+    row = Row(1, START, 7, 1, 5)
+    newer_than_any_event = {"event_time": "2030-01-01T00:00:00Z", "customer_id": "7"}
+    values = newer_than_any_event | {"state": "RkxTYg=="}
+    client.put_record(
+        FeatureGroupName=groups.customer,
+        Record=[{"FeatureName": name, "ValueAsString": text} for name, text in values.items()],
+    )
+    materialize(client, groups, transactions_table([row]), NO_REPORTS)
+    customer, _ = read_states(client, groups, customer_id=7, terminal_id=1)
+    assert customer is not None
+    assert customer.ids.tolist() == [1]
+
+
 def test_a_missing_group_is_named(client: Any) -> None:
     groups = FeatureGroups(customer="no-such-group", terminal="nor-this")
     with pytest.raises(StoreError, match="no-such-group"):
