@@ -1,0 +1,177 @@
+"""The champion, found in a real registry (the embedded AWS) and fetched from S3."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pyarrow as pa
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.server import EmbeddedAws, free_port
+from pipeline_code.common.exits import BadInput
+from pipeline_code.evaluate.champion import Package, download, newest_approved
+from pipeline_code.evaluate.entry import main
+from pipeline_code.train.model import Model
+
+from .conftest import archive, fit_rows
+
+Register = Callable[..., str]
+BUCKET = "models"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
+    with EmbeddedAws(tmp_path_factory.mktemp("embedded") / "state", free_port()) as running:
+        running.session().client("s3").create_bucket(Bucket=BUCKET)
+        yield running
+
+
+@pytest.fixture
+def session(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
+    """Clients of the embedded AWS, which the entry point finds through the environment too."""
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
+    return aws.session()
+
+
+@pytest.fixture
+def group(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> str:
+    name = f"fraud-{uuid.uuid4().hex[:8]}"
+    session.client("sagemaker").create_model_package_group(ModelPackageGroupName=name)
+    monkeypatch.setenv("MODEL_PACKAGE_GROUP", name)
+    return name
+
+
+@pytest.fixture
+def register(session: boto3.Session, group: str, tmp_path: Path) -> Register:
+    """Registers a model with an approval status and returns the package's ARN."""
+
+    def one(model: Model, status: str = "Approved", url: str | None = None) -> str:
+        key = f"{uuid.uuid4().hex}/model.tar.gz"
+        session.client("s3").upload_file(
+            str(archive(model, tmp_path / uuid.uuid4().hex)), BUCKET, key
+        )
+        package = session.client("sagemaker").create_model_package(
+            ModelPackageGroupName=group,
+            ModelApprovalStatus=status,
+            InferenceSpecification={
+                "Containers": [
+                    {
+                        "Image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop:1",
+                        "ModelDataUrl": url or f"s3://{BUCKET}/{key}",
+                    }
+                ],
+                "SupportedContentTypes": ["text/csv"],
+                "SupportedResponseMIMETypes": ["text/csv"],
+            },
+        )
+        arn: str = package["ModelPackageArn"]
+        return arn
+
+    return one
+
+
+@pytest.fixture(scope="module")
+def weak(train_table: pa.Table) -> Model:
+    """A model that learnt from the labels of other rows."""
+    place = train_table.column_names.index("is_fraud")
+    others = train_table["is_fraud"].to_numpy()[::-1]
+    return fit_rows(train_table.set_column(place, "is_fraud", pa.array(others)), rounds=1)
+
+
+def evaluation(job: Path) -> dict[str, Any]:
+    assert main(["--average-precision-floor", "0", "--champion-tolerance", "0.01"]) == 0
+    file = job / "processing" / "output" / "evaluation" / "evaluation.json"
+    document: dict[str, Any] = json.loads(file.read_text())
+    return document
+
+
+def replace_challenger(job: Path, model: Model) -> None:
+    archive(model, job / "processing" / "input" / "model")
+
+
+def test_an_empty_group_has_no_champion(session: boto3.Session, group: str) -> None:
+    assert newest_approved(session.client("sagemaker"), group) is None
+
+
+def test_the_newest_approved_package_is_the_champion(
+    session: boto3.Session, group: str, register: Register, weak: Model
+) -> None:
+    register(weak)
+    expected = register(weak)
+    register(weak, status="Rejected")
+    register(weak, status="PendingManualApproval")
+    champion = newest_approved(session.client("sagemaker"), group)
+    assert champion is not None
+    assert champion.arn == expected
+
+
+def test_an_unknown_group_is_an_error(session: boto3.Session) -> None:
+    with pytest.raises(ClientError):
+        newest_approved(session.client("sagemaker"), "no-such-group")
+
+
+def test_the_artifact_is_fetched_whole(
+    session: boto3.Session, group: str, register: Register, trained: Model
+) -> None:
+    register(trained)
+    package = newest_approved(session.client("sagemaker"), group)
+    assert package is not None
+    assert download(session.client("s3"), package).metadata == trained.metadata
+
+
+def test_model_data_elsewhere_is_refused(session: boto3.Session) -> None:
+    with pytest.raises(BadInput, match=r"must be an s3:// address, got https://example\.com/m"):
+        download(session.client("s3"), Package("arn", "https://example.com/m"))
+
+
+def test_a_better_challenger_passes(
+    job: Path, register: Register, weak: Model, trained: Model
+) -> None:
+    champion = register(weak)
+    gate = evaluation(job)["gate"]
+    assert gate["passed"] is True
+    assert gate["champion"] == champion
+    assert 0 < gate["champion_average_precision"] < gate["average_precision"]
+    margin = gate["average_precision"] - gate["champion_average_precision"]
+    assert gate["champion_margin"] == margin
+
+
+def test_a_worse_challenger_fails(
+    job: Path, register: Register, weak: Model, trained: Model
+) -> None:
+    register(trained)
+    replace_challenger(job, weak)
+    gate = evaluation(job)["gate"]
+    assert gate["passed"] is False
+    assert gate["champion_margin"] < -0.01
+    assert "below the champion's" in gate["reason"]
+
+
+def test_the_champion_itself_ties(job: Path, register: Register, trained: Model) -> None:
+    register(trained)
+    gate = evaluation(job)["gate"]
+    assert (gate["passed"], gate["champion_margin"]) == (True, 0.0)
+
+
+def test_a_champion_of_another_schema_is_not_compared(
+    job: Path, register: Register, trained: Model, tmp_path: Path
+) -> None:
+    trained.save(tmp_path / "old")
+    file = tmp_path / "old" / "metadata.json"
+    file.write_text(file.read_text().replace('"v1"', '"v0"'))
+    arn = register(Model.load(tmp_path / "old"))
+    gate = evaluation(job)["gate"]
+    assert (gate["champion"], gate["champion_margin"]) == (arn, 1.0)
+    assert "the champion was not compared" in gate["reason"]
+    assert "must be v1, got v0" in gate["reason"]
+
+
+def test_a_missing_artifact_stops_the_job(job: Path, register: Register, weak: Model) -> None:
+    register(weak, url=f"s3://{BUCKET}/gone/model.tar.gz")
+    with pytest.raises(ClientError, match=r"404|Not Found|NoSuchKey"):
+        main(["--average-precision-floor", "0", "--champion-tolerance", "0.01"])

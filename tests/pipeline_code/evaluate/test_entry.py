@@ -1,0 +1,177 @@
+"""The evaluation job: what it reads, what evaluation.json says, what it refuses."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline_code.common.exits import BadInput
+from pipeline_code.common.schema import FRAUD_REPORTS
+from pipeline_code.evaluate.entry import main
+from pipeline_code.evaluate.metrics import Scored, measure
+from pipeline_code.features.definitions import SCHEMA_VERSION_KEY
+from pipeline_code.train.model import Model
+from pipeline_code.train.rows import FeatureRows
+
+from .conftest import archive
+
+ARGUMENTS = ["--average-precision-floor", "0.3", "--champion-tolerance", "0.01"]
+
+
+def evaluation(job: Path, arguments: list[str] | None = None) -> dict[str, Any]:
+    assert main(arguments or ARGUMENTS) == 0
+    file = job / "processing" / "output" / "evaluation" / "evaluation.json"
+    document: dict[str, Any] = json.loads(file.read_text())
+    return document
+
+
+def test_metrics_are_those_of_the_test_rows(
+    job: Path, trained: Model, test_table: pa.Table
+) -> None:
+    report = evaluation(job)
+    rows = FeatureRows(test_table)
+    expected = measure(
+        Scored(
+            days=rows.days(),
+            customers=rows.customers(),
+            labels=rows.labels(),
+            scores=trained.predict(rows.matrix()).astype(np.float64),
+        )
+    )
+    assert report["binary_classification_metrics"] == {
+        name: {"value": metric.value, "standard_deviation": metric.standard_deviation}
+        for name, metric in expected.items()
+    }
+    assert set(expected) == {"auc_roc", "average_precision", "card_precision_at_100"}
+
+
+def test_the_gate_is_open_to_a_good_first_model(job: Path) -> None:
+    report = evaluation(job)
+    precision = report["binary_classification_metrics"]["average_precision"]["value"]
+    assert report["gate"]["passed"] is True
+    assert report["gate"]["average_precision"] == precision > 0.3
+    assert report["gate"]["champion"] == "none"
+    assert report["gate"]["champion_margin"] == 1.0
+
+
+def test_the_job_succeeds_though_the_gate_is_shut(job: Path) -> None:
+    arguments = ["--average-precision-floor", "0.999", "--champion-tolerance", "0"]
+    gate = evaluation(job, arguments)["gate"]
+    assert gate["passed"] is False
+    assert "below the floor 0.9990" in gate["reason"]
+
+
+def test_rows_and_windows_are_told(job: Path, trained: Model, test_table: pa.Table) -> None:
+    summary = job / "processing" / "input" / "train-summary" / "summary.json"
+    summary.parent.mkdir()
+    window = {"start": "2018-07-01T00:00:00+00:00", "end": "2018-07-08T00:00:00+00:00"}
+    summary.write_text(json.dumps({"as_of": "2018-07-29", "train": window, "features": []}))
+    report = evaluation(job)
+    assert report["windows"] == {"as_of": "2018-07-29", "train": window}
+    assert report["rows"] == {
+        "train": trained.metadata.train_rows,
+        "train_frauds": trained.metadata.train_frauds,
+        "test": test_table.num_rows,
+        "test_frauds": sum(test_table["is_fraud"].to_pylist()),
+        "test_removed": 0,
+    }
+
+
+def write_reports(job: Path, customers: dict[int, tuple[int, int]]) -> None:
+    """Customers with a fraud on one day of July and its report on another."""
+    rows = [
+        {
+            "transaction_id": -customer,
+            "customer_id": customer,
+            "terminal_id": 0,
+            "event_time": datetime(2018, 7, 1, 12, tzinfo=UTC) + timedelta(days=fraud - 1),
+            "report_time": datetime(2018, 7, 1, 12, tzinfo=UTC) + timedelta(days=report - 1),
+            "fraud_scenario": 1,
+        }
+        for customer, (fraud, report) in customers.items()
+    ]
+    folder = job / "processing" / "input" / "fraud_reports" / "report_date=2018-07-31"
+    folder.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows, schema=FRAUD_REPORTS), folder / "part-0.parquet")
+
+
+def test_cards_known_to_be_compromised_are_removed(job: Path, test_table: pa.Table) -> None:
+    # Training starts on the 1st, test days are the 15th to the 21st.
+    write_reports(job, {1: (3, 10), 2: (9, 16), 3: (3, 17), 4: (13, 20)})
+    days = FeatureRows(test_table).days() - 17_713 + 1
+    customers = np.array(test_table["customer_id"])
+    expected = (
+        (customers == 1)
+        | (customers == 2) & (days >= 17)
+        | (customers == 3) & (days >= 18)
+        | (customers == 4) & (days >= 21)
+    )
+    assert evaluation(job)["rows"]["test_removed"] == expected.sum() > 20
+
+
+def test_a_fraud_before_training_removes_nobody(job: Path) -> None:
+    write_reports(job, {1: (0, 7)})
+    assert evaluation(job)["rows"]["test_removed"] == 0
+
+
+def test_two_runs_write_the_same_report(job: Path) -> None:
+    assert evaluation(job) == evaluation(job)
+
+
+def test_a_missing_model_is_refused(job: Path) -> None:
+    (job / "processing" / "input" / "model" / "model.tar.gz").unlink()
+    with pytest.raises(BadInput, match=r"input model must hold model\.tar\.gz, got none"):
+        main(ARGUMENTS)
+
+
+def test_a_damaged_archive_is_refused(job: Path) -> None:
+    (job / "processing" / "input" / "model" / "model.tar.gz").write_bytes(b"no archive")
+    with pytest.raises(BadInput, match=r"model\.tar\.gz must be a tar archive"):
+        main(ARGUMENTS)
+
+
+def test_a_model_of_another_schema_is_refused(job: Path, trained: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "processing" / "input" / "model"
+    archive(trained, folder)
+    file = folder / "unpacked" / "metadata.json"
+    file.write_text(file.read_text().replace('"v1"', '"v0"'))
+    archive(Model.load(folder / "unpacked"), folder)
+    with pytest.raises(BadInput, match="feature schema version must be v1, got v0"):
+        main(ARGUMENTS)
+
+
+def test_test_rows_of_another_schema_are_refused(job: Path, test_table: pa.Table) -> None:
+    file = job / "processing" / "input" / "test" / "part-0.parquet"
+    pq.write_table(test_table.replace_schema_metadata({SCHEMA_VERSION_KEY: "v0"}), file)
+    with pytest.raises(BadInput, match=r"test/.* must have feature schema version v1, got v0"):
+        main(ARGUMENTS)
+
+
+def test_test_rows_without_fraud_are_refused(job: Path, test_table: pa.Table) -> None:
+    place = test_table.column_names.index("is_fraud")
+    honest = test_table.set_column(
+        place, "is_fraud", pa.array(np.zeros(test_table.num_rows, np.int8))
+    )
+    file = job / "processing" / "input" / "test" / "part-0.parquet"
+    pq.write_table(honest, file)
+    with pytest.raises(BadInput, match="test must hold at least one fraud, got none"):
+        main(ARGUMENTS)
+
+
+@pytest.mark.parametrize(
+    ("floor", "tolerance", "message"),
+    [
+        ("1.5", "0", "floor must be between 0 and 1, got 1.5"),
+        ("0.3", "-0.1", "champion_tolerance must be between 0 and 1, got -0.1"),
+    ],
+)
+def test_a_limit_outside_its_range_is_refused(
+    job: Path, floor: str, tolerance: str, message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        main([f"--average-precision-floor={floor}", f"--champion-tolerance={tolerance}"])
