@@ -63,7 +63,7 @@ def register_resource_arn(service: str, arn_of: ArnOf) -> None:
     Args:
         service: The service's name.
         arn_of: Function of (method, path, headers, body, region, account) that gives an ARN, or
-            None for requests about no resource in particular.
+            None for requests of which ministack's own answer stands (`*` if it has none).
     """
     inner = iam_actions.extract_resource_arn
 
@@ -72,7 +72,7 @@ def register_resource_arn(service: str, arn_of: ArnOf) -> None:
             return inner(service_name, *request)
         method, path, headers, body, _query_params, region, account = request
         arn = arn_of(method, path, headers, body, region, account)
-        return "*" if arn is None else arn
+        return inner(service_name, *request) if arn is None else arn
 
     iam_actions.extract_resource_arn = extract_resource_arn
 
