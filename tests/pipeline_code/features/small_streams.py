@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
+
+# A loaded machine is no counter-example.
+unhurried = settings(deadline=None)
 
 DAY = 86_400_000_000
 HOUR = DAY // 24

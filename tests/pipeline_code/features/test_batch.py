@@ -20,6 +20,7 @@ from tests.pipeline_code.features.small_streams import (
     reports_table,
     small_streams,
     transactions_table,
+    unhurried,
 )
 
 DELAY = 7 * DAY
@@ -63,12 +64,14 @@ def plainly(rows: list[Row], asked: Row) -> dict[str, float]:
     return {name: float(values[name]) for name in FEATURE_NAMES}
 
 
+@unhurried
 @given(small_streams())
 def test_batch_equals_the_plain_reading(rows: list[Row]) -> None:
     features = compute(transactions_table(rows), reports_table(reports_of(rows)))
     assert features.select(FEATURE_NAMES).to_pylist() == [plainly(rows, row) for row in rows]
 
 
+@unhurried
 @given(small_streams())
 def test_sharding_by_entity_changes_nothing(rows: list[Row]) -> None:
     whole = compute(transactions_table(rows), reports_table(reports_of(rows)))
@@ -124,6 +127,7 @@ def test_a_missing_value_is_refused() -> None:
         compute(holed, FRAUD_REPORTS.empty_table())
 
 
+@unhurried
 @given(small_streams(), small_streams())
 def test_what_comes_later_never_changes_a_feature(rows: list[Row], poison: list[Row]) -> None:
     """The leakage test: at t, nothing that becomes known after t exists."""

@@ -23,6 +23,7 @@ from tests.pipeline_code.features.small_streams import (
     reports_table,
     small_streams,
     transactions_table,
+    unhurried,
 )
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "transactions.parquet"
@@ -79,7 +80,7 @@ def _request(row: Row) -> Transaction:
     )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(unhurried, max_examples=150)
 @given(small_streams(max_size=10), st.data())
 def test_online_equals_batch_in_a_replay(rows: list[Row], data: st.DataObject) -> None:
     """Requests come up to a day late; events in any order, in pieces, some of them twice."""
@@ -102,6 +103,7 @@ def test_online_equals_batch_in_a_replay(rows: list[Row], data: st.DataObject) -
         assert vector(*states, _request(row)) == expected[row.id]
 
 
+@unhurried
 @given(small_streams(max_size=10))
 def test_a_request_counts_itself_whether_folded_before_or_not(rows: list[Row]) -> None:
     row = max(rows, key=lambda row: row.time)
