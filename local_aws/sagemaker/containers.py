@@ -48,7 +48,7 @@ def check_image(context: Context, image: str) -> None:
 
 def _exists(context: Context, repository: str) -> bool:
     try:
-        context.admin_session().client("ecr").describe_repositories(repositoryNames=[repository])
+        context.admin_client("ecr").describe_repositories(repositoryNames=[repository])
     except ClientError:
         return False
     return True

@@ -62,6 +62,8 @@ class Context:
         # Two jobs at once even on one processor, so that independent steps overlap.
         self.job_slots = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
         self._dispatch: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
+        self._clients: dict[str, Any] = {}
+        self._clients_lock = threading.Lock()
 
     @property
     def ml_dir(self) -> Path:
@@ -100,6 +102,13 @@ class Context:
     def admin_session(self) -> LocalSession:
         """A boto3 session with the embedded AWS's own key, for what the service itself does."""
         return LocalSession(self.endpoint_url, self.region, os.environ)
+
+    def admin_client(self, service: str) -> Any:
+        """A client of the embedded AWS's own key; made once, since that takes a while."""
+        with self._clients_lock:
+            if service not in self._clients:
+                self._clients[service] = self.admin_session().client(service)
+            return self._clients[service]
 
     def bind(self, dispatch: Callable[[str, dict[str, Any]], dict[str, Any]]) -> None:
         """Say what `call` calls; the service does, once its handlers exist."""

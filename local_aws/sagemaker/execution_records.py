@@ -1,6 +1,6 @@
 """The records of pipeline executions and their steps, with SageMaker's events for each change."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from local_aws.sagemaker import arns
@@ -64,11 +64,24 @@ class ExecutionRecord:
         """One step, if it has begun."""
         return self._context.store.get(STEP, f"{self.name}/{name}")
 
-    def set_status(self, status: str, reason: str | None = None) -> None:
-        """Change its status."""
+    def set_status(
+        self, status: str, reason: str | None = None, *, expected: Collection[str] = ()
+    ) -> bool:
+        """Change its status.
+
+        Args:
+            status: The new one.
+            reason: Why it failed, if it did.
+            expected: The statuses that it may have now; if it has another, nothing is changed.
+
+        Returns:
+            Whether it was changed.
+        """
         previous: list[str] = []
 
         def change(document: Document) -> None:
+            if expected and document["PipelineExecutionStatus"] not in expected:
+                return
             previous.append(document["PipelineExecutionStatus"])
             document["PipelineExecutionStatus"] = status
             document["LastModifiedTime"] = now()
@@ -77,8 +90,10 @@ class ExecutionRecord:
                 document["FailureReason"] = reason[:_LONGEST_REASON]
 
         document = self._context.store.update(EXECUTION, self.name, change)
-        if document is not None:
-            self.emit(document, previous[0])
+        if document is None or not previous:
+            return False
+        self.emit(document, previous[0])
+        return True
 
     def emit(self, document: Document, previous: str | None) -> None:
         """Send the event of its present status."""

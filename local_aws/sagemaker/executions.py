@@ -74,8 +74,8 @@ class Executions:
         status = record.document()["PipelineExecutionStatus"]
         if status not in RUNNING:
             raise conflict(f"Pipeline execution {record.arn} must be executing, it is {status}")
-        if status == "Executing":
-            record.set_status("Stopping")
+        # It may end by itself right now; then it stays as it ended.
+        record.set_status("Stopping", expected=("Executing",))
         with self._lock:
             execution = self._running.get(record.arn)
         if execution is not None:
@@ -85,13 +85,12 @@ class Executions:
     def retry_pipeline_execution(self, request: dict[str, Any]) -> dict[str, Any]:
         """Go on with an execution that failed or was stopped; what succeeded is kept."""
         record = ExecutionRecord(self._context, request["PipelineExecutionArn"])
-        status = record.document()["PipelineExecutionStatus"]
-        if status not in {"Failed", "Stopped"}:
+        if not record.set_status("Executing", expected=("Failed", "Stopped")):
+            status = record.document()["PipelineExecutionStatus"]
             raise conflict(
                 f"Pipeline execution {record.arn} must be Failed or Stopped to be retried, it is "
                 f"{status}"
             )
-        record.set_status("Executing")
         self._begin(record)
         return {"PipelineExecutionArn": record.arn}
 

@@ -5,6 +5,7 @@ Processing and training jobs differ in their plans only; `Runner` runs either, a
 
 import json
 import logging
+import os
 import shutil
 import threading
 import time
@@ -20,6 +21,8 @@ from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.job_plan import Outcome, Plan
 from local_aws.sagemaker.logs import LogStream
 
+# Set to 1 for the server, it keeps the private folders of ended jobs, to be looked at.
+KEEP_FOLDERS = "FRAUDLOOP_KEEP_JOB_FOLDERS"
 _LONGEST_MESSAGE = 1024
 _POLL_SECONDS = 0.05
 _LOG = logging.getLogger(__name__)
@@ -102,6 +105,8 @@ class Runner:
                     process.kill()
             except psutil.Error:
                 continue  # somebody else's, or gone
+        if os.environ.get(KEEP_FOLDERS) == "1":
+            return
         for root in self._context.ml_dir.glob(f"{self._kind}-*"):
             shutil.rmtree(root, ignore_errors=True)
 
@@ -139,7 +144,8 @@ class _Run:
                 status="Failed", failure_reason=_shorten(f"InternalServerError: {error!r}")
             )
         finally:
-            shutil.rmtree(plan.root, ignore_errors=True)
+            if os.environ.get(KEEP_FOLDERS) != "1":
+                shutil.rmtree(plan.root, ignore_errors=True)
 
     def _steps(self) -> Outcome:
         plan, context = self._plan, self._context

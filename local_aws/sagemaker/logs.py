@@ -24,7 +24,7 @@ class LogStream:
     """
 
     def __init__(self, context: Context, group: str, stream: str) -> None:
-        self._client = context.admin_session().client("logs")
+        self._client = context.admin_client("logs")
         self._names = {"logGroupName": group, "logStreamName": stream}
         self.path: Path = context.logs_dir / group.strip("/").replace("/", "-") / f"{stream}.log"
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -121,11 +121,7 @@ class Pipelines:
         bucket, key = location["Bucket"], location["ObjectKey"]
         version = {"VersionId": location["VersionId"]} if "VersionId" in location else {}
         try:
-            answer = (
-                self._context.admin_session()
-                .client("s3")
-                .get_object(Bucket=bucket, Key=key, **version)
-            )
+            answer = self._context.admin_client("s3").get_object(Bucket=bucket, Key=key, **version)
         except ClientError as error:
             raise validation(
                 f"PipelineDefinitionS3Location s3://{bucket}/{key} must be readable, got: {error}"
