@@ -1,0 +1,128 @@
+"""What people, programs and data depend on, across versions of the templates."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app import build_app
+
+from .conftest import ROOT, Synthesized, Template
+
+STAGES = {
+    "DataLake": "data-lake",
+    "FeatureStore": "feature-store",
+    "Training": "training",
+    "Serving": "serving",
+    "Monitoring": "monitoring",
+    "Retraining": "retraining",
+}
+OUTPUTS = {
+    "DataLake": {
+        "RawBucketName",
+        "FeaturesBucketName",
+        "ArtifactsBucketName",
+        "CapturesBucketName",
+        "GlueDatabaseName",
+        "WorkgroupName",
+        "EncryptionKeyArn",
+    },
+    "FeatureStore": {"CustomerFeatureGroupName", "TerminalFeatureGroupName"},
+    "Training": {"TrainingPipelineName", "ModelPackageGroupName", "ImageUri"},
+    "Serving": {"EndpointName", "ApprovedModelParameterName", "BatchPipelineName"},
+    "Retraining": {"RetrainingFunctionName", "DeadLetterQueueUrl"},
+}
+# A changed logical ID is a replacement: of a bucket with its data, a key with what it encrypts.
+STATEFUL = {
+    "ImageRepositoryD8036990": "AWS::ECR::Repository",
+    "LakeAccessLogs4431AB8D": "AWS::S3::Bucket",
+    "LakeArtifacts2DD6A05E": "AWS::S3::Bucket",
+    "LakeCaptures384E977C": "AWS::S3::Bucket",
+    "LakeDataKey9FEE9968": "AWS::KMS::Key",
+    "LakeFeatures22ED2D8C": "AWS::S3::Bucket",
+    "LakeRaw8A880B75": "AWS::S3::Bucket",
+    "RegistryGroupF9A457C4": "AWS::SageMaker::ModelPackageGroup",
+    "StoreCustomer55CDA562": "AWS::SageMaker::FeatureGroup",
+    "StoreTerminalC8402F4C": "AWS::SageMaker::FeatureGroup",
+}
+KEEPS_DATA = (
+    "AWS::ECR::Repository",
+    "AWS::KMS::Key",
+    "AWS::S3::Bucket",
+    "AWS::SageMaker::FeatureGroup",
+    "AWS::SageMaker::ModelPackageGroup",
+)
+
+
+def manifest(synthesized: Synthesized, environment: str) -> dict[str, Any]:
+    text = (synthesized.folder / environment / "manifest.json").read_text()
+    artifacts: dict[str, Any] = json.loads(text)["artifacts"]
+    return {k: v for k, v in artifacts.items() if v["type"] == "aws:cloudformation:stack"}
+
+
+def test_there_is_a_stack_per_stage(synthesized: Synthesized, environment: str) -> None:
+    stacks = manifest(synthesized, environment)
+    assert {name: stack["properties"]["stackName"] for name, stack in stacks.items()} == {
+        name: f"fraudloop-{environment}-{suffix}" for name, suffix in STAGES.items()
+    }
+
+
+def test_stacks_go_to_any_account_and_region(synthesized: Synthesized, environment: str) -> None:
+    places = {stack["environment"] for stack in manifest(synthesized, environment).values()}
+    assert places == {"aws://unknown-account/unknown-region"}
+
+
+def test_the_parameter_exists_before_the_stacks_that_read_it(
+    synthesized: Synthesized, environment: str
+) -> None:
+    stacks = manifest(synthesized, environment)
+    assert "Training" in stacks["Serving"]["dependencies"]
+    assert "Serving" in stacks["Monitoring"]["dependencies"]
+
+
+@pytest.mark.parametrize("stack", OUTPUTS)
+def test_outputs_are_found_by_these_names(templates: dict[str, Template], stack: str) -> None:
+    outputs = {name for name in templates[stack]["Outputs"] if not name.startswith("ExportsOutput")}
+    assert outputs == OUTPUTS[stack]
+
+
+def test_the_monitor_is_found_by_its_engines_name(
+    templates: dict[str, Template], environment: str
+) -> None:
+    outputs = templates["Monitoring"]["Outputs"]
+    assert {"AlarmTopicArn", "DashboardName"} <= set(outputs)
+    monitor = "MonitoringScheduleName" if environment == "local" else "MonitoringPipelineName"
+    assert monitor in outputs
+
+
+def test_what_keeps_data_keeps_its_logical_id(templates: dict[str, Template]) -> None:
+    kept = {
+        logical_id: resource["Type"]
+        for template in templates.values()
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] in KEEPS_DATA
+    }
+    assert kept == STATEFUL
+
+
+def test_the_endpoint_waits_for_an_approval(
+    templates: dict[str, Template], environment: str
+) -> None:
+    parameter = templates["Serving"]["Parameters"]["ApprovedModelPackage"]
+    assert parameter["Type"] == "AWS::SSM::Parameter::Value<String>"
+    assert parameter["Default"] == f"/fraudloop/{environment}/approved-model-package"
+
+
+def test_the_local_environment_is_the_default() -> None:
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    assert context["environment"] == "local"
+
+
+def test_an_unknown_environment_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^environment must be one of local, dev, prod, got qa; "):
+        build_app("qa")
+
+
+def test_the_folder_constructs_is_no_package() -> None:
+    # aws-cdk issue 19301: as a package it would hide the library of the same name.
+    assert not (ROOT / "constructs" / "__init__.py").exists()
