@@ -1,0 +1,84 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_kms as kms
+from aws_cdk.assertions import Template
+
+from lifecycle.monitoring_alarms import MonitoringAlarms
+from lifecycle.monitoring_dashboard import MonitoringDashboard
+
+
+@pytest.fixture(scope="module")
+def widgets(new_stack: Callable[[], cdk.Stack]) -> dict[str, dict[str, Any]]:
+    stack = new_stack()
+    alarms = MonitoringAlarms(
+        stack,
+        "Alarms",
+        endpoint_name="test-fraud",
+        metric_namespace="test/namespace",
+        encryption_key=kms.Key(stack, "Key"),
+        missing_data_hours=6,
+        condition=cdk.CfnCondition(
+            stack, "Always", expression=cdk.Fn.condition_equals("yes", "yes")
+        ),
+    )
+    MonitoringDashboard(
+        stack,
+        "Dashboard",
+        dashboard_name="test-monitoring",
+        endpoint_name="test-fraud",
+        variant_name="primary",
+        metric_namespace="test/namespace",
+        alarms=alarms,
+    )
+    template = Template.from_stack(stack)
+    (dashboard,) = template.find_resources("AWS::CloudWatch::Dashboard").values()
+    assert dashboard["Properties"]["DashboardName"] == "test-monitoring"
+    parts = dashboard["Properties"]["DashboardBody"]["Fn::Join"][1]
+    body = json.loads("".join(part if isinstance(part, str) else "reference" for part in parts))
+    return {widget["properties"]["title"]: widget["properties"] for widget in body["widgets"]}
+
+
+def test_the_dashboard_shows_both_alarms(widgets: dict[str, dict[str, Any]]) -> None:
+    assert widgets["Alarms"]["alarms"] == ["reference", "reference"]
+
+
+@pytest.mark.parametrize(
+    ("title", "metric"),
+    [("Drift violations", "FeatureDriftViolations"), ("Analyzed records", "MonitoredRecords")],
+)
+def test_the_dashboard_shows_the_analyzers_metrics(
+    widgets: dict[str, dict[str, Any]], title: str, metric: str
+) -> None:
+    (line,) = widgets[title]["metrics"]
+    assert line[:4] == ["test/namespace", metric, "Endpoint", "test-fraud"]
+
+
+def test_the_dashboard_finds_features_by_itself(widgets: dict[str, dict[str, Any]]) -> None:
+    ((line,),) = widgets["Drift by feature"]["metrics"]
+    assert line["expression"] == (
+        'SEARCH(\'{test/namespace,Endpoint,Feature} MetricName="FeatureDrift" '
+        "Endpoint=\"test-fraud\"', 'Maximum', 3600)"
+    )
+
+
+def test_the_dashboard_shows_the_endpoints_load_and_latency(
+    widgets: dict[str, dict[str, Any]],
+) -> None:
+    lines = [
+        *widgets["Requests and errors"]["metrics"],
+        *widgets["Latency (microseconds)"]["metrics"],
+    ]
+    assert {line[1] for line in lines} == {
+        "Invocations",
+        "Invocation4XXErrors",
+        "Invocation5XXErrors",
+        "ModelLatency",
+        "OverheadLatency",
+    }
+    assert all(
+        line[2:6] == ["EndpointName", "test-fraud", "VariantName", "primary"] for line in lines
+    )

@@ -1,0 +1,60 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_kms as kms
+from aws_cdk.assertions import Template
+
+from lifecycle.stack_refresh import StackRefresh
+
+
+@pytest.fixture(scope="module")
+def template(new_stack: Callable[[], cdk.Stack]) -> Template:
+    stack = new_stack()
+    StackRefresh(
+        stack,
+        "Refresh",
+        endpoint_name="test-fraud",
+        parameter_names=["/test/approved"],
+        encryption_key=kms.Key(stack, "Key"),
+    )
+    return Template.from_stack(stack)
+
+
+def allowed(template: Template, action: str) -> Any:
+    (statement,) = (
+        statement
+        for policy in template.find_resources("AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if action in statement["Action"]
+    )
+    return statement["Resource"]
+
+
+def test_the_stack_is_refreshed_when_this_endpoint_is_in_service(template: Template) -> None:
+    template.has_resource_properties(
+        "AWS::Events::Rule",
+        {
+            "EventPattern": {
+                "source": ["aws.sagemaker"],
+                "detail-type": ["SageMaker Endpoint State Change"],
+                "detail": {"EndpointName": ["test-fraud"], "EndpointStatus": ["IN_SERVICE"]},
+            }
+        },
+    )
+    template.has_resource_properties(
+        "AWS::Lambda::Function", {"Environment": {"Variables": {"STACK_NAME": "Test"}}}
+    )
+
+
+def test_the_function_may_update_its_own_stack_only(template: Template) -> None:
+    for action in ("cloudformation:DescribeStacks", "cloudformation:UpdateStack"):
+        assert ":stack/Test/*" in json.dumps(allowed(template, action))
+
+
+def test_the_function_may_read_what_the_stacks_parameters_name(template: Template) -> None:
+    first, second = allowed(template, "ssm:GetParameters")
+    assert ":parameter/test/approved" in json.dumps(first)
+    assert ":parameter/cdk-bootstrap/hnb659fds/version" in json.dumps(second)
