@@ -72,7 +72,8 @@ def read_captures(folder: Path, interval: Interval) -> Captures:
 
 def _exchanges(file: Path, name: str) -> Iterator["_Exchange"]:
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: JSON text may hold other characters that it takes for ends of lines.
+        lines = file.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise BadInput(f"{name}: file must be UTF-8 text: {error}") from error
     for number, line in enumerate(lines, start=1):
@@ -126,7 +127,7 @@ class _Exchange:
         try:
             document = json.loads(text)
         except ValueError:
-            lines = [line for line in text.splitlines() if line.strip()]
+            lines = [line for line in text.split("\n") if line.strip()]
             return [_parsed(line, f"{self.place}: endpointOutput") for line in lines]
         return document if isinstance(document, list) else [document]
 

@@ -1,0 +1,90 @@
+"""The variables that SageMaker, or the scheduled pipeline, gives the analyzer."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline_code.common.exits import BadInput
+from pipeline_code.monitor.captures import Interval
+from pipeline_code.monitor.settings import Settings
+
+# As AWS documents them, with its space in the times.
+GIVEN = {
+    "dataset_format": '{"sagemakerCaptureJson":{"captureIndexNames":["endpointOutput"]}}',
+    "dataset_source": "/opt/ml/processing/endpointdata",
+    "output_path": "/opt/ml/processing/resultdata",
+    "baseline_constraints": "/opt/ml/processing/baseline/constraints.json",
+    "baseline_statistics": "/opt/ml/processing/baseline/statistics.json",
+    "start_time": "2019-12-01T15: 20: 00Z",
+    "end_time": "2019-12-01T16: 20: 00Z",
+    "publish_cloudwatch_metrics": "Disabled",
+    "sagemaker_endpoint_name": "fraud",
+    "sagemaker_monitoring_schedule_name": "hourly",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
+    baseline = tmp_path / "processing" / "baseline"
+    baseline.mkdir(parents=True)
+    for name in ("constraints.json", "statistics.json"):
+        (baseline / name).write_text("{}")
+    return tmp_path
+
+
+def hour(number: int) -> datetime:
+    return datetime(2019, 12, 1, number, 20, tzinfo=UTC)
+
+
+def test_the_documented_variables(root: Path) -> None:
+    settings = Settings.parse(GIVEN)
+    assert settings.captures == root / "processing/endpointdata"
+    assert settings.results == root / "processing/resultdata"
+    assert settings.constraints == root / "processing/baseline/constraints.json"
+    assert settings.interval == Interval(hour(15), hour(16))
+    assert (settings.endpoint_name, settings.schedule_name) == ("fraud", "hourly")
+    assert settings.metric_namespace is None
+
+
+def test_the_scheduled_engine_gives_hours_before_its_start(root: Path) -> None:
+    given = {k: v for k, v in GIVEN.items() if k != "start_time" and not k.startswith("sagemaker")}
+    given |= {"analysis_hours": "2", "endpoint_name": "e", "monitoring_schedule_name": "p"}
+    settings = Settings.parse(given | {"METRIC_NAMESPACE": "fraudloop/test"})
+    assert settings.interval == Interval(hour(14), hour(16))
+    assert (settings.endpoint_name, settings.schedule_name) == ("e", "p")
+    assert settings.metric_namespace == "fraudloop/test"
+
+
+def test_reports_are_named_where_sagemaker_uploads_them(root: Path) -> None:
+    assert Settings.parse(GIVEN).results_uri.startswith("file:///")
+    output = {"S3Uri": "s3://reports/run/", "LocalPath": GIVEN["output_path"]}
+    config = {"ProcessingOutputConfig": {"Outputs": [{"AppManaged": True}, {"S3Output": output}]}}
+    file = root / "config" / "processingjobconfig.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps(config))
+    assert Settings.parse(GIVEN).results_uri == "s3://reports/run"
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"dataset_format": '{"csv":{}}'}, "dataset_format must be sagemakerCaptureJson"),
+        ({"dataset_format": "{"}, "dataset_format must be JSON"),
+        ({"baseline_constraints": ""}, "baseline_constraints must name a file, got none"),
+        (
+            {"baseline_statistics": "/opt/ml/nothing"},
+            "baseline_statistics must be a file, got /opt",
+        ),
+        ({"sagemaker_endpoint_name": ""}, "sagemaker_endpoint_name must be set"),
+        ({"start_time": "dawn"}, "start_time must be an ISO-8601 time, got dawn"),
+        ({"start_time": "2019-12-01T16:20:00Z"}, "start_time must be before end_time"),
+        ({"start_time": "", "analysis_hours": "0"}, "analysis_hours must be a whole number from 1"),
+        ({"publish_cloudwatch_metrics": "Enabled"}, "METRIC_NAMESPACE must be set if"),
+    ],
+)
+def test_refusals(root: Path, change: dict[str, str], rule: str) -> None:
+    with pytest.raises(BadInput, match=rule):
+        Settings.parse(GIVEN | change)
