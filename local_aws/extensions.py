@@ -1,19 +1,26 @@
 """Puts everything that ministack lacks into it."""
 
-import importlib.util
-
-from local_aws import adapter, alarms, athena, buckets, delivery, stack_updates, stored_types
-from local_aws.settings import Connection, Layout
+from local_aws import (
+    adapter,
+    alarms,
+    athena,
+    buckets,
+    delivery,
+    parameters,
+    sagemaker,
+    stack_updates,
+    stored_types,
+)
+from local_aws.settings import ACCOUNT, REGION, Connection, Layout
 
 
 def install(layout: Layout, connection: Connection) -> None:
     """Check the emulator, then install every extension; once per process."""
     adapter.check_compatibility()
     adapter.accept_loopback_as_secure()
-    for extension in (alarms, athena, buckets, delivery, stack_updates, stored_types):
+    adapter.enrol_operator(ACCOUNT, REGION, connection.access_key_id, connection.secret_access_key)
+    for extension in (alarms, athena, buckets, parameters, stack_updates, stored_types):
         extension.install()
-    if importlib.util.find_spec("local_aws.sagemaker") is not None:
-        from local_aws import sagemaker  # noqa: PLC0415
-
-        if hasattr(sagemaker, "install"):
-            sagemaker.install(layout.root, connection.endpoint_url)
+    sagemaker.install(layout.root, connection.endpoint_url)
+    # Last, so that its deliveries, with the target's role, retries and dead letters, come first.
+    delivery.install()

@@ -168,6 +168,9 @@ def client_environment(connection: Connection) -> dict[str, str]:
 def server_environment(layout: Layout, connection: Connection) -> dict[str, str]:
     """The environment that ministack, and every Lambda and job it starts, runs with."""
     return client_environment(connection) | {
+        # The server's own identity, above IAM; clients have the operator's.
+        "AWS_ACCESS_KEY_ID": "ROOT" + secrets.token_hex(8).upper(),
+        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
         "GATEWAY_PORT": str(connection.port),
         "BIND_HOST": HOST,
         "MINISTACK_HOST": HOST,

@@ -24,7 +24,9 @@ core.concurrency.spawn_background(fn, *args, thread_name, **kwargs)
 core.iam_actions.SERVICE_TO_IAM_NAMESPACE
 core.iam_actions._BOTOCORE_SERVICE_MAP
 core.iam_actions.extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
+core.iam_actions.request_tag_context(service, iam_action, body, params)
 core.iam_evaluator.enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
+core.iam_evaluator.is_root_access_key(access_key_id)
 core.iam_evaluator.request_caller_arn(headers, query_params)
 core.persistence.PERSIST_STATE
 core.persistence.save_all(services)
@@ -78,6 +80,9 @@ services.glue._delete_partition(data)
 services.glue._delete_table(data)
 services.glue._partitions
 services.glue._tables
+services.iam._access_keys
+services.iam._attach_user_policy(p)
+services.iam._create_user(p)
 services.lambda_svc._execution_record_for_config(func, config)
 services.lambda_svc._functions
 services.lambda_svc._get_func_record_for_ref(function_ref)
@@ -99,6 +104,7 @@ services.s3._put_bucket_tagging(name, body)
 services.s3._resolve_sse_write_headers(headers, bucket_name)
 services.scheduler._SCHEDULE_TICK_INTERVAL
 services.stepfunctions._AWS_SDK_SERVICE_MAP
+services.sts.is_root_access_key(access_key_id)
 services.sts.register_session(access_key, session)
 """
 

@@ -1,5 +1,6 @@
 """Accounts, regions, roles and their policies."""
 
+import os
 import secrets
 import time
 from contextlib import AbstractContextManager
@@ -7,7 +8,10 @@ from typing import Any
 
 from ministack import app as ms
 from ministack.core import iam_evaluator, responses, router
-from ministack.services import sts
+from ministack.services import iam, sts
+
+OPERATOR = "operator"
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
 def current_account() -> str:
@@ -67,6 +71,31 @@ def pass_role_denied(
         return None
     caller = iam_evaluator.request_caller_arn(headers)
     return f"User: {caller} is not authorized to perform: iam:PassRole on resource: {role_arn}"
+
+
+def enrol_operator(account: str, region: str, access_key_id: str, secret: str) -> None:
+    """Make an IAM user with all permissions and these credentials, and let no one else in.
+
+    ministack lets the keys "test" and any account number act as root, and checks the signature of
+    no root key, so that every program on this machine could. Of root keys only the server's own
+    is left, which it tells to no one.
+    """
+
+    def is_root_access_key(key: str) -> bool:
+        return not key or key == os.environ["AWS_ACCESS_KEY_ID"]
+
+    iam_evaluator.is_root_access_key = is_root_access_key
+    sts.is_root_access_key = is_root_access_key
+    with request_scope(account, region):
+        iam._create_user({"UserName": OPERATOR})
+        iam._attach_user_policy({"UserName": OPERATOR, "PolicyArn": ADMINISTRATOR})
+        iam._access_keys[access_key_id] = {
+            "UserName": OPERATOR,
+            "AccessKeyId": access_key_id,
+            "SecretAccessKey": secret,
+            "Status": "Active",
+            "CreateDate": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
 
 
 def accept_loopback_as_secure() -> None:

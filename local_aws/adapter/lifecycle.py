@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import Any
 
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.config import Config
@@ -14,6 +15,13 @@ from ministack.core import persistence
 
 logger = logging.getLogger("fraudloop")
 
+# Health, and where custom resources and wait conditions send their answers.
+_OPEN_PATHS = (
+    "/_ministack/health",
+    "/_ministack/ready",
+    "/_ministack/cfn-response/",
+    "/_ministack/cfn-signal/",
+)
 _BUSY_RATIO = 20.0
 
 _shutdown_functions: list[Callable[[], None]] = []
@@ -61,7 +69,7 @@ async def _serve(host: str, port: int, checkpoint_seconds: float) -> None:
     config.graceful_timeout = 1
     every(checkpoint_seconds, save_state)
     tasks = [loop.create_task(_repeat(*periodic)) for periodic in _periodic_functions]
-    await hypercorn_serve(ms.app, config, shutdown_trigger=stopping.wait)
+    await hypercorn_serve(_guarded, config, shutdown_trigger=stopping.wait)
     for task in tasks:
         task.cancel()
     for function in reversed(_shutdown_functions):
@@ -72,6 +80,16 @@ async def _serve(host: str, port: int, checkpoint_seconds: float) -> None:
     logging.shutdown()
     # A Lambda or custom resource that still runs would hold the interpreter until its timeout.
     os._exit(0)
+
+
+async def _guarded(scope: Any, receive: Any, send: Any) -> None:
+    """ministack less its own endpoints, which reset it and read queues for whoever asks."""
+    path = scope.get("path", "")
+    if path.startswith("/_ministack/") and not path.startswith(_OPEN_PATHS):
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    await ms.app(scope, receive, send)
 
 
 async def _repeat(seconds: float, function: Callable[[], None]) -> None:

@@ -77,6 +77,24 @@ def register_resource_arn(service: str, arn_of: ArnOf) -> None:
     iam_actions.extract_resource_arn = extract_resource_arn
 
 
+def register_condition_keys(service: str, keys_of: ConditionKeysOf) -> None:
+    """Tell IAM the service's own condition keys of a request.
+
+    Args:
+        service: The service's name.
+        keys_of: Function of (IAM action, body, query parameters) that gives values by key.
+    """
+    inner = iam_actions.request_tag_context
+
+    def request_tag_context(
+        service_name: str, action: str, body: bytes, params: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        known: dict[str, Any] = inner(service_name, action, body, params)
+        return known | keys_of(action, body, params) if service_name == service else known
+
+    iam_actions.request_tag_context = request_tag_context
+
+
 async def run_blocking(function: Callable[..., Any], *arguments: Any) -> Any:
     """Run a function off the event loop, in the request's account, region and identity.
 

@@ -1,3 +1,4 @@
+import http.client
 import os
 import signal
 import socket
@@ -134,10 +135,17 @@ def test_the_environment_points_every_sdk_at_the_server(
     assert embedded_aws.session().client("sts").get_caller_identity()["Account"] == "000000000000"
 
 
-def test_a_wrong_secret_is_refused(embedded_aws: EmbeddedAws) -> None:
-    aws = embedded_aws.session()
-    user = aws.client("iam").create_user(UserName="mallory")["User"]["UserName"]
-    key = aws.client("iam").create_access_key(UserName=user)["AccessKey"]["AccessKeyId"]
-    forged = aws.client("sts", aws_access_key_id=key, aws_secret_access_key="guess")
-    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
-        forged.get_caller_identity()
+@pytest.mark.parametrize("key", [None, "test", "000000000000", "AKIAIOSFODNN7EXAMPLE"])
+def test_only_the_right_secret_opens_the_server(embedded_aws: EmbeddedAws, key: str | None) -> None:
+    access_key_id = embedded_aws.connection()["access_key_id"] if key is None else key
+    forged = embedded_aws.session().client(
+        "s3", aws_access_key_id=access_key_id, aws_secret_access_key="guess"
+    )
+    with pytest.raises(ClientError, match=r"SignatureDoesNotMatch|InvalidAccessKeyId"):
+        forged.list_buckets()
+
+
+def test_nobody_resets_the_server_by_a_bare_request(embedded_aws: EmbeddedAws) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", embedded_aws.port)
+    connection.request("POST", "/_ministack/reset")
+    assert connection.getresponse().status == 404
