@@ -76,6 +76,14 @@ class Schema:
             if name in values:
                 raise refused(f"feature {name} must appear once in a record, got it twice")
             values[name] = text
+        return self.checked(values, ttl)
+
+    def checked(self, values: dict[str, str], ttl: dict[str, Any] | None = None) -> Row:
+        """Features by name as the stores keep them.
+
+        Raises:
+            ServiceError: As `row` does.
+        """
         self._check(values)
         event_us = self.event_us(values[self.event_time])
         life = self.ttl_us if ttl is None else ttl_us(ttl)

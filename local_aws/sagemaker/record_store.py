@@ -73,9 +73,8 @@ class RecordStore:
 
     def put(self, group: str, identifier: str, kept: Kept) -> bool:
         """Keep a record unless there is a newer one; whether it was kept."""
-        row = (
-            group, identifier, kept.event_us, kept.expires_us, kept.deleted, json.dumps(kept.values)
-        )  # fmt: skip
+        text = json.dumps(kept.values)
+        row = (group, identifier, kept.event_us, kept.expires_us, kept.deleted, text)
         with self._lock:
             self._begin()
             return self._connection.execute(_PUT, row).rowcount == 1
