@@ -3,9 +3,9 @@ import os
 import signal
 import socket
 import stat
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -60,15 +60,13 @@ def test_state_and_credentials_outlive_an_orderly_stop(own_aws: EmbeddedAws) -> 
 
 
 def test_state_of_the_last_checkpoint_outlives_a_kill(
-    own_aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+    own_aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch, eventually: Callable[..., Any]
 ) -> None:
     monkeypatch.setenv("FRAUDLOOP_CHECKPOINT_SECONDS", "0.2")
     own_aws.start()
     remember(own_aws)
-    saved = own_aws.state_dir / "state" / "iam.json"
-    before = saved.stat().st_mtime_ns if saved.exists() else 0
-    while not saved.exists() or saved.stat().st_mtime_ns == before:
-        time.sleep(0.05)
+    files = [own_aws.state_dir / "state" / name for name in ("iam.json", "ssm.json", "s3.json")]
+    eventually(lambda: all(file.exists() and "kept" in file.read_text() for file in files))
     server = psutil.Process(own_aws.connection()["pid"])
     server.send_signal(signal.SIGKILL)
     server.wait(10)
