@@ -55,7 +55,8 @@ class CatalogConfig:
 
     Attributes:
         scan_limit_mib: A query that reads more is cancelled.
-        first_day: The earliest day, as YYYY-MM-DD, for which partitions are projected.
+        first_day: The earliest day, as YYYY-MM-DD, on which transactions are looked for; captures
+            are looked for as long as the lake keeps them.
     """
 
     scan_limit_mib: int = 100 * 1024
@@ -155,7 +156,8 @@ class Catalog(Construct):
 
     def _define_captures_table(self, lake: DataLake, capture_path: str) -> None:
         location = f"s3://{lake.captures_bucket.bucket_name}/{capture_path}"
-        first_hour = self._config.first_day.replace("-", "/") + "/00"
+        # Not from the first day on: years of hours are more partitions than a query should try.
+        hours = f"NOW-{lake.capture_days}DAYS,NOW+1HOURS"
         self._define_table(
             "Captures",
             name="captures",
@@ -166,7 +168,7 @@ class Catalog(Construct):
             parameters={
                 "classification": "json",
                 "projection.captured_hour.format": "yyyy/MM/dd/HH",
-                "projection.captured_hour.range": f"{first_hour},NOW+1HOURS",
+                "projection.captured_hour.range": hours,
                 "projection.captured_hour.interval.unit": "HOURS",
                 "storage.location.template": f"{location}/${{captured_hour}}/",
             },

@@ -68,6 +68,7 @@ class DataLake(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._config = config
+        self.capture_days = config.capture_days
         self._removal_policy = data_removal_policy(
             self, delete_with_stack=config.delete_with_stack, may_delete_data=may_delete_data
         )

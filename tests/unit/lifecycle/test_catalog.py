@@ -22,7 +22,7 @@ def template(new_stack: Callable[[], cdk.Stack]) -> Template:
     Catalog(
         stack,
         "Catalog",
-        lake=DataLake(stack, "Lake", config=DataLakeConfig()),
+        lake=DataLake(stack, "Lake", config=DataLakeConfig(capture_days=33)),
         database_name="fraudloop_test",
         workgroup_name="fraudloop-test",
         capture_path="fraudloop-test-fraud/primary",
@@ -83,12 +83,12 @@ def test_a_new_day_is_found_without_a_crawler(
     )
 
 
-def test_captures_are_found_by_the_hour_where_the_endpoint_writes_them(template: Template) -> None:
+def test_captures_are_found_by_the_hour_while_they_are_kept(template: Template) -> None:
     found = table(template, "captures")
     parameters = found["Parameters"]
     assert parameters["projection.captured_hour.format"] == "yyyy/MM/dd/HH"
     assert parameters["projection.captured_hour.interval.unit"] == "HOURS"
-    assert parameters["projection.captured_hour.range"] == "2020/02/01/00,NOW+1HOURS"
+    assert parameters["projection.captured_hour.range"] == "NOW-33DAYS,NOW+1HOURS"
     assert text(parameters["storage.location.template"]) == (
         "s3://<bucket>/fraudloop-test-fraud/primary/${captured_hour}/"
     )
