@@ -1,1 +1,6 @@
 """Scores a model on later rows, against the champion; the entry point `evaluate`."""
+
+import os
+
+# As in `pipeline_code.train`: scikit-learn brings the same OpenMP library, and may load it first.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -24,11 +24,11 @@ class Parameters:
     """
 
     algorithm: str = "xgboost"
-    rounds: int = 40
+    rounds: int = 60
     trees_per_round: int = 4
     max_depth: int = 6
     learning_rate: float = 0.15
-    row_share: float = 0.8
+    row_share: float = 0.7
     feature_share: float = 0.5
     min_child_weight: float = 1.0
     l2_penalty: float = 1.0
