@@ -1,8 +1,7 @@
-"""Reads and writes records of both feature groups in batches, from several threads."""
+"""Reads and writes records of both feature groups, as many a request as the service takes."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -15,14 +14,11 @@ __all__ = ["FeatureGroups", "OnlineStore", "StoreError"]
 # Limits of BatchGetRecord and of BatchWriteRecord.
 READ_AT_ONCE = 100
 WRITTEN_AT_ONCE = 25
-# Below the ten connections that a boto3 client keeps unless told otherwise.
-THREADS = 8
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.05
 
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class StoreError(Exception):
@@ -31,7 +27,7 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureGroups:
-    """Names or ARNs of the feature groups by entity."""
+    """Names of the feature groups by entity."""
 
     customer: str
     terminal: str
@@ -42,7 +38,7 @@ class FeatureGroups:
 
 
 class OnlineStore:
-    """The online store of both feature groups.
+    """The online store of both feature groups; safe to use from several threads.
 
     OnlineStore(boto3.client("sagemaker-featurestore-runtime"), groups).read([Key(CUSTOMER, 7)])
 
@@ -69,8 +65,8 @@ class OnlineStore:
             StateError: A state was written by another version, or is damaged.
         """
         found: dict[Key, StateRecord] = {}
-        for records in _in_threads(self.read_batch, _batches(keys, READ_AT_ONCE)):
-            found |= records
+        for batch in _batches(keys, READ_AT_ONCE):
+            found |= self._read_batch(batch)
         return found
 
     def write(self, records: Iterable[tuple[Key, list[dict[str, str]]]]) -> int:
@@ -79,10 +75,9 @@ class OnlineStore:
         Raises:
             StoreError: A record was refused; others may have been written, and can be again.
         """
-        return sum(_in_threads(self._write_batch, _batches(records, WRITTEN_AT_ONCE)))
+        return sum(self._write_batch(batch) for batch in _batches(records, WRITTEN_AT_ONCE))
 
-    def read_batch(self, keys: Sequence[Key]) -> dict[Key, StateRecord]:
-        """As `read`, for at most 100 keys, in one call."""
+    def _read_batch(self, keys: Sequence[Key]) -> dict[Key, StateRecord]:
         wanted = {(self._groups.of(key.entity), str(key.id)): key for key in keys}
         pending = self._identifiers(keys)
         found: dict[Key, StateRecord] = {}
@@ -146,8 +141,3 @@ def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
-
-
-def _in_threads(work: Callable[[Item], Result], batches: Iterable[Item]) -> list[Result]:
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(work, batches))

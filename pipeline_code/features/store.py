@@ -9,6 +9,7 @@ Feature Store has no conditional write: each entity must have one writer at a ti
 """
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +46,10 @@ __all__ = [
     "read_states",
 ]
 
-# Entities whose states are in memory at a time.
-ENTITIES_AT_ONCE = 2_000
+# Read in one request and written in two, by one thread while others wait for the service.
+ENTITIES_AT_ONCE = 50
+# Below the ten connections that a boto3 client keeps unless told otherwise.
+THREADS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ def read_states(
 ) -> tuple[EntityState | None, EntityState | None]:
     """The states of one request's customer and terminal, in one call; None if there is none."""
     customer, terminal = Key(CUSTOMER, customer_id), Key(TERMINAL, terminal_id)
-    found = OnlineStore(client, groups).read_batch([customer, terminal])
+    found = OnlineStore(client, groups).read([customer, terminal])
     return _state(found.get(customer)), _state(found.get(terminal))
 
 
@@ -112,28 +115,31 @@ def _state(record: StateRecord | None) -> EntityState | None:
 
 def _fold(store: OnlineStore, transactions: pa.Table, reports: pa.Table) -> Folded:
     new = Transactions.from_table(transactions), Reports.from_table(reports)
-    written = {entity: _fold_entity(store, entity, *new) for entity in ENTITIES}
+    chunks = [chunk for entity in ENTITIES for chunk in _chunks(_ByOwner(entity, *new))]
+    with ThreadPoolExecutor(THREADS) as pool:
+        counts = list(pool.map(lambda chunk: _fold_chunk(store, *chunk), chunks))
+    written = dict.fromkeys(ENTITIES, 0)
+    for (events, _), count in zip(chunks, counts, strict=True):
+        written[events.entity] += count
     return Folded(customers=written[CUSTOMER], terminals=written[TERMINAL])
 
 
-def _fold_entity(
-    store: OnlineStore, entity: Entity, transactions: Transactions, reports: Reports
-) -> int:
-    events = _ByOwner(entity, transactions, reports)
-    written = 0
+def _chunks(events: "_ByOwner") -> Iterator[tuple["_ByOwner", list[Key]]]:
     for start in range(0, len(events.owners), ENTITIES_AT_ONCE):
-        keys = [Key(entity, int(owner)) for owner in events.owners[start:][:ENTITIES_AT_ONCE]]
-        stored = store.read(keys)
-        changed = dict(_changed(events, keys, stored))
-        written += store.write(_records(entity, changed))
-    return written
+        owners = events.owners[start : start + ENTITIES_AT_ONCE].tolist()
+        yield events, [Key(events.entity, owner) for owner in owners]
+
+
+def _fold_chunk(store: OnlineStore, events: "_ByOwner", keys: list[Key]) -> int:
+    changed = dict(_changed(events, keys, store.read(keys)))
+    return store.write(_records(events.entity, changed))
 
 
 class _ByOwner:
     """New events, found by the customer or terminal that they belong to."""
 
     def __init__(self, entity: Entity, transactions: Transactions, reports: Reports) -> None:
-        self._entity = entity
+        self.entity = entity
         self._transactions = transactions
         self._reports = reports
         self._transaction_rows = _Grouped(transactions.owners(entity))
