@@ -2,7 +2,7 @@
 
 import sys
 import types
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from ministack import app as ms
@@ -11,6 +11,7 @@ from ministack.services import stepfunctions
 
 Reply = tuple[int, dict[str, str], bytes]
 Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[Reply]]
+ConditionKeysOf = Callable[[str, bytes, Mapping[str, Any]], dict[str, Any]]
 ArnOf = Callable[[str, str, dict[str, str], bytes, str, str], str | None]
 
 

@@ -1,0 +1,59 @@
+"""What IAM is told of a request beyond what ministack reads from it.
+
+Policies of least privilege name these: the parameters of a batched read, the namespace that
+metrics go to, the sources that events are put from.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws import adapter
+
+
+def install() -> None:
+    """Register the resources and condition keys."""
+    adapter.register_resource_arn("ssm", _batched_read)
+    adapter.register_condition_keys("monitoring", _metric_namespace)
+    adapter.register_condition_keys("events", _event_sources)
+
+
+def _batched_read(
+    _method: str, _path: str, headers: Mapping[str, str], body: bytes, region: str, account: str
+) -> str | None:
+    if headers.get("x-amz-target") != "AmazonSSM.GetParameters":
+        return None
+    # One parameter stands for all: the emulator asks IAM about one resource a request.
+    names = _document(body).get("Names") or [""]
+    return f"arn:aws:ssm:{region}:{account}:parameter/{str(names[0]).lstrip('/')}"
+
+
+def _metric_namespace(action: str, body: bytes, params: Mapping[str, Any]) -> dict[str, Any]:
+    if action != "cloudwatch:PutMetricData":
+        return {}
+    namespace = _document(body).get("Namespace", params.get("Namespace"))
+    return {} if namespace is None else {"cloudwatch:namespace": _only(namespace)}
+
+
+def _event_sources(action: str, body: bytes, _params: Mapping[str, Any]) -> dict[str, Any]:
+    if action != "events:PutEvents":
+        return {}
+    entries = _document(body).get("Entries", [])
+    return {
+        "events:source": sorted({entry.get("Source", "") for entry in entries}),
+        "events:detail-type": sorted({entry.get("DetailType", "") for entry in entries}),
+    }
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    """A JSON body; what is none is for the service to refuse."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _only(value: Any) -> Any:
+    """The value of a query parameter, which ministack keeps as a list."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
