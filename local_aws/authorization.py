@@ -40,8 +40,8 @@ def _event_sources(action: str, body: bytes, _params: Mapping[str, Any]) -> dict
         return {}
     entries = _document(body).get("Entries", [])
     return {
-        "events:source": sorted({entry.get("Source", "") for entry in entries}),
-        "events:detail-type": sorted({entry.get("DetailType", "") for entry in entries}),
+        "events:source": _only(sorted({entry.get("Source", "") for entry in entries})),
+        "events:detail-type": _only(sorted({entry.get("DetailType", "") for entry in entries})),
     }
 
 
@@ -55,5 +55,5 @@ def _document(body: bytes) -> dict[str, Any]:
 
 
 def _only(value: Any) -> Any:
-    """The value of a query parameter, which ministack keeps as a list."""
+    """A single value for itself: a list is many values, which only `ForAllValues` compares."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
