@@ -98,6 +98,47 @@ def test_model_data_that_the_role_cannot_read_fails_the_endpoint(
     assert "Could not access model data" in serving.settled(name)["FailureReason"]
 
 
+def test_every_change_of_state_is_an_event(client: Client, serving: Serving) -> None:
+    queue, rule, sqs = unique("queue"), unique("rule"), client("sqs")
+    url = sqs.create_queue(QueueName=queue)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    pattern = {"source": ["aws.sagemaker"], "detail-type": ["SageMaker Endpoint State Change"]}
+    client("events").put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    client("events").put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": arn}])
+    endpoint = serving.endpoint(serving.config(serving.model("one")))
+    client("sagemaker").delete_endpoint(EndpointName=endpoint)
+    seen: list[str] = []
+    deadline = time.monotonic() + 30
+    while "DELETING" not in seen and time.monotonic() < deadline:
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        details = [json.loads(item["Body"])["detail"] for item in messages.get("Messages", [])]
+        seen += [d["EndpointStatus"] for d in details if d["EndpointName"] == endpoint]
+    client("events").remove_targets(Rule=rule, Ids=["queue"])
+    client("events").delete_rule(Name=rule)
+    assert sorted(seen) == ["CREATING", "DELETING", "IN_SERVICE"]
+
+
+def test_the_servers_output_is_in_cloudwatch_logs(
+    client: Client, serving: Serving, endpoint: str
+) -> None:
+    group = {"logGroupName": f"/aws/sagemaker/Endpoints/{endpoint}"}
+    lines: list[str] = []
+    deadline = time.monotonic() + 30
+    while not lines and time.monotonic() < deadline:
+        time.sleep(0.2)
+        try:
+            (stream,) = client("logs").describe_log_streams(**group)["logStreams"]
+        except (ClientError, ValueError):
+            continue
+        name = stream["logStreamName"]
+        events = client("logs").get_log_events(**group, logStreamName=name)["events"]
+        lines = [event["message"] for event in events]
+    assert lines == ["serving"]
+    assert name.startswith("AllTraffic/")
+
+
 @contextmanager
 def load(serving: Serving, endpoint: str) -> Iterator[Counter[str]]:
     """Requests all the time, from three clients; counts who answered, failures as `failed`."""
