@@ -27,6 +27,7 @@ from local_aws.adapter.identity import (
 from local_aws.adapter.lifecycle import every, on_shutdown, save_state, serve
 from local_aws.adapter.services import (
     Reply,
+    register_condition_keys,
     register_resource_arn,
     register_service,
     run_blocking,
@@ -61,6 +62,7 @@ __all__ = [
     "pass_role_denied",
     "physical_name",
     "put_object",
+    "register_condition_keys",
     "register_resource",
     "register_resource_arn",
     "register_service",
