@@ -87,7 +87,7 @@ class EmbeddedAws:
             return False
         self._refuse_taken_port()
         self._layout.create()
-        log = self._layout.server_log
+        log = self._layout.new_server_log()
         command = [sys.executable, "-m", "local_aws.launcher"]
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -112,12 +112,14 @@ class EmbeddedAws:
             return False
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(running["pid"])
+            children = process.children(recursive=True)
             process.send_signal(signal.SIGTERM)
             try:
                 process.wait(STOP_SECONDS)
             except psutil.TimeoutExpired:
                 process.kill()
                 process.wait(STOP_SECONDS)
+            _kill(children)
         return True
 
     def wipe(self) -> None:
@@ -215,6 +217,13 @@ def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((settings.HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    """End what the server started and did not end itself."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _healthy(port: int) -> bool:

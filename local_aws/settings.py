@@ -65,6 +65,12 @@ class Layout:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return file
 
+    def new_server_log(self) -> Path:
+        """The server's log, empty; that of the run before is kept beside it."""
+        if self.server_log.exists():
+            self.server_log.replace(self.server_log.with_suffix(".previous.log"))
+        return self.server_log
+
     def is_ours(self) -> bool:
         """Whether the folder holds an embedded AWS's state, or nothing at all."""
         return self.connection.exists() or not any(self.root.iterdir())

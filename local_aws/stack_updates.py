@@ -1,4 +1,4 @@
-"""CloudFormation's stack policies, which ministack keeps but does not apply, and its latency."""
+"""CloudFormation's stack policies, which ministack keeps but does not apply, and its waits."""
 
 import fnmatch
 import json
@@ -13,8 +13,9 @@ SETTLED_SECONDS = 8.0
 
 
 def install() -> None:
-    """Apply stack policies, and spare the CDK CLI its polling intervals."""
+    """Apply stack policies, and wait neither for what is done nor for what cannot come."""
     deployments.refuse_updates(refusal)
+    deployments.fail_custom_resources_of_failing_functions()
     deployments.answer_when_settled(SETTLED_ACTIONS, SETTLED_SECONDS)
 
 

@@ -45,6 +45,8 @@ services.athena._run_ddl(ddl, database)
 services.athena._start_query_execution(data)
 services.athena._workgroups
 services.cloudformation._stacks
+services.cloudformation.custom_resource._pending
+services.cloudformation.custom_resource.deliver_response(token, response)
 services.cloudformation.provisioners._REPLACING_PROPERTIES
 services.cloudformation.provisioners._RESOURCE_HANDLERS
 services.cloudformation.provisioners._STACK_TAG_PROPERTY
@@ -83,6 +85,7 @@ services.glue._tables
 services.iam._access_keys
 services.iam._attach_user_policy(p)
 services.iam._create_user(p)
+services.lambda_svc._execute_function_with_config_scope(func, event)
 services.lambda_svc._execution_record_for_config(func, config)
 services.lambda_svc._functions
 services.lambda_svc._get_func_record_for_ref(function_ref)

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ministack import app as ms
-from ministack.services import cloudformation
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services import cloudformation, lambda_svc
+from ministack.services.cloudformation import custom_resource, provisioners, stacks
 
 _POLL_SECONDS = 0.02
 
@@ -57,6 +57,28 @@ def refuse_updates(refusal: Callable[[str, str, str, str], str | None]) -> None:
 
     stacks._validation_errors = validation_errors
     stacks._update_keeping_seed = update_keeping_seed
+
+
+def fail_custom_resources_of_failing_functions() -> None:
+    """Fail a custom resource at once if its function ends in an error without having answered.
+
+    Otherwise it, and the deployment, wait for an answer that cannot come: an hour by default.
+    """
+    inner = lambda_svc._execute_function_with_config_scope
+
+    def execute(func: dict[str, Any], event: dict[str, Any]) -> Any:
+        result = inner(func, event)
+        token = event.get("ResponseURL", "").rsplit("/", 1)[-1]
+        pending = custom_resource._pending.get(token)
+        if result.get("error") and pending is not None and pending["result"] is None:
+            body = result.get("body")
+            told = body.get("errorMessage") if isinstance(body, dict) else body
+            name = func["config"]["FunctionName"]
+            reason = f"function {name} failed without an answer: {told}"
+            custom_resource.deliver_response(token, {"Status": "FAILED", "Reason": reason})
+        return result
+
+    lambda_svc._execute_function_with_config_scope = execute
 
 
 def answer_when_settled(actions: Iterable[str], seconds: float) -> None:

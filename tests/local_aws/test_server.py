@@ -57,6 +57,10 @@ def test_state_and_credentials_outlive_an_orderly_stop(own_aws: EmbeddedAws) -> 
     own_aws.start()
     assert_remembered(own_aws)
     assert own_aws.connection()["secret_access_key"] == first["secret_access_key"]
+    assert {path.name for path in (own_aws.state_dir / "logs").glob("server*")} == {
+        "server.log",
+        "server.previous.log",
+    }
 
 
 def test_state_of_the_last_checkpoint_outlives_a_kill(

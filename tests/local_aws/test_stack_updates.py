@@ -173,3 +173,48 @@ def test_a_change_set_is_settled_when_its_execution_answers(client: Client) -> N
     (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     cloudformation.delete_stack(StackName=name)
+
+
+def test_a_custom_resource_fails_with_its_function(client: Client) -> None:
+    """AWS would wait an hour for an answer that cannot come."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    code = "def handler(event, context):\n    raise RuntimeError('no answer')\n"
+    resources = {
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {"AssumeRolePolicyDocument": {"Statement": [trust]}},
+        },
+        "Function": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "Runtime": "python3.13",
+                "Handler": "index.handler",
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+                "Code": {"ZipFile": code},
+            },
+        },
+        "Custom": {
+            "Type": "Custom::Thing",
+            "Properties": {"ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]}},
+        },
+    }
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps({"Resources": resources}),
+        OnFailure="DO_NOTHING",
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    with pytest.raises(WaiterError):
+        cloudformation.get_waiter("stack_create_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 200}
+        )
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    reasons = " ".join(event.get("ResourceStatusReason", "") for event in events)
+    assert "failed without an answer: no answer" in reasons
+    cloudformation.delete_stack(StackName=name)
