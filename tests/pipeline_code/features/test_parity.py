@@ -1,6 +1,7 @@
 """The online vector equals the batch vector, bit for bit, however the events arrive."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,13 @@ def test_an_unknown_customer_and_terminal_have_a_vector() -> None:
     assert answer["customer_mean_amount_30d"] == 250
     assert answer["amount_over_customer_mean_7d"] == 1
     assert answer["terminal_risk_30d"] == 0
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    row = Row(1, 0, 1, 1, 250)
+    naive = replace(_request(row), event_time=moment(0).replace(tzinfo=None))
+    with pytest.raises(ValueError, match="event_time must have a time zone"):
+        vector(None, None, naive)
 
 
 def test_what_arrives_after_its_time_never_changes_an_earlier_answer() -> None:

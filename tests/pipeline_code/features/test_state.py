@@ -149,6 +149,7 @@ def bomb(data: bytearray) -> bytes:
         (text_of(replaced(16, 9)), "must hold 27 values"),
         (text_of(bomb), "must hold 6 values, got 49 bytes"),
     ],
+    ids=["empty", "text", "magic", "format", "horizon", "short", "damaged", "count", "bomb"],
 )
 def test_what_cannot_be_read_says_whose_and_why(text: str, rule: str) -> None:
     with pytest.raises(StateError, match=rf"state of customer 7 {rule}"):

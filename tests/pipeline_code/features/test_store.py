@@ -3,13 +3,17 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pyarrow as pa
 import pytest
 
 from local_aws.server import EmbeddedAws, free_port
-from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
+from pipeline_code.__main__ import main
+from pipeline_code.common.lake import Landing, write
+from pipeline_code.common.schema import CUSTOMERS, FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import (
     CUSTOMER,
@@ -49,9 +53,14 @@ NOTHING = Folded(customers=0, terminals=0)
 
 
 @pytest.fixture(scope="module")
-def client_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     with EmbeddedAws(tmp_path_factory.mktemp("embedded") / "state", free_port()) as aws:
-        yield aws.session().client
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def client_of(embedded_aws: EmbeddedAws) -> Callable[[str], Any]:
+    return embedded_aws.session().client  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="module")
@@ -300,3 +309,33 @@ def test_tables_of_another_day_do_not_matter(client: Any, groups: FeatureGroups)
     recent = Row(2, START, 6, 6, 100)
     table = pa.concat_tables([transactions_table([ancient]), transactions_table([recent])])
     assert materialize(client, groups, table, NO_REPORTS) == Folded(customers=1, terminals=1)
+
+
+def test_the_job_materializes_the_groups_that_its_environment_names(
+    client: Any,
+    groups: FeatureGroups,
+    embedded_aws: EmbeddedAws,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in embedded_aws.environment().items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
+    monkeypatch.setenv("CUSTOMER_FEATURE_GROUP", groups.customer)
+    monkeypatch.setenv("TERMINAL_FEATURE_GROUP", groups.terminal)
+    rows = stream()
+    landing = Landing(
+        transactions=transactions_table(rows),
+        fraud_reports=reports_table(reports_of(rows)),
+        customers=CUSTOMERS.empty_table(),
+    )
+    write(landing, tmp_path / "processing" / "input")
+    assert main(["features", "--train-days", "7", "--test-days", "7"]) == 0
+    file = tmp_path / "processing" / "output" / "summary" / "summary.json"
+    assert json.loads(file.read_text())["materialized"] == {"customers": 3, "terminals": 2}
+    customer, terminal = read_states(client, groups, customer_id=1, terminal_id=1)
+    assert customer is not None
+    assert terminal is not None
+    assert terminal.report_ids.tolist() == [n for n in range(190) if n % 5 == 0 and n % 2 == 1]
