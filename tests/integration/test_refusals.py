@@ -14,7 +14,6 @@ from operations import executions, registry
 from operations.errors import OperationError
 from operations.scoring import Scorer
 from pipeline_code.common.schema import TRANSACTIONS
-from tests.integration.command import Played, fraudloop
 
 pytestmark = pytest.mark.end_to_end
 
@@ -49,7 +48,7 @@ MALFORMED = {
 
 
 @pytest.fixture
-def landed(played: Played, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def landed(played: Any, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A malformed file in the lake, taken out again afterwards; yields its key."""
     file = tmp_path / "bad.parquet"
     pq.write_table(MALFORMED[request.param][0], file)
@@ -64,7 +63,7 @@ def landed(played: Played, request: pytest.FixtureRequest, tmp_path: Path) -> It
     ("landed", "case"), [(name, name) for name in MALFORMED], indirect=["landed"]
 )
 def test_a_malformed_file_stops_the_pipeline_at_the_check(
-    played: Played, landed: str, case: str
+    played: Any, landed: str, case: str
 ) -> None:
     before = [item["ModelPackageArn"] for item in registry.packages(played.target)]
     arn = executions.start(played.target, reason=f"test: {case}")
@@ -97,7 +96,7 @@ GOOD_REQUEST = {
     ],
 )
 def test_a_malformed_request_gets_its_reason_and_the_endpoint_lives_on(
-    played: Played, change: dict[str, Any], expected: str
+    played: Any, change: dict[str, Any], expected: str
 ) -> None:
     scorer = Scorer(played.target)
     with pytest.raises(OperationError, match=expected) as refusal:
@@ -106,7 +105,7 @@ def test_a_malformed_request_gets_its_reason_and_the_endpoint_lives_on(
     assert 0 <= scorer.ask(GOOD_REQUEST)["score"] <= 1
 
 
-def test_a_decided_or_unknown_package_cannot_be_approved(played: Played) -> None:
+def test_a_decided_or_unknown_package_cannot_be_approved(played: Any, fraudloop: Any) -> None:
     approved = played.result["model_versions"][0]
     done = fraudloop("approve", approved, "--state", str(played.state))
     assert done.returncode == 1
@@ -116,7 +115,9 @@ def test_a_decided_or_unknown_package_cannot_be_approved(played: Played) -> None
     assert "got '99'" in done.stderr
 
 
-def test_a_second_up_on_a_taken_port_says_who_has_it(played: Played, tmp_path: Path) -> None:
+def test_a_second_up_on_a_taken_port_says_who_has_it(
+    played: Any, fraudloop: Any, tmp_path: Path
+) -> None:
     connection = json.loads((played.state / "embedded.json").read_text())
     done = fraudloop("up", "--port", str(connection["port"]), "--state", str(tmp_path / "other"))
     assert done.returncode == 1
