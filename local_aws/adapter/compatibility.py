@@ -29,7 +29,9 @@ core.iam_evaluator.enforce(access_key_id, iam_action, service, region, resource_
 core.iam_evaluator.is_root_access_key(access_key_id)
 core.iam_evaluator.request_caller_arn(headers, query_params)
 core.persistence.PERSIST_STATE
-core.persistence.save_all(services)
+core.persistence.STATE_DIR
+core.persistence._json_default(obj)
+core.persistence._state_format_version(service)
 core.responses.get_account_id()
 core.responses.get_region()
 core.responses.request_scope(account_id, region)

@@ -66,9 +66,10 @@ def fail_custom_resources_of_failing_functions() -> None:
     """
     inner = lambda_svc._execute_function_with_config_scope
 
-    def execute(func: dict[str, Any], event: dict[str, Any]) -> Any:
+    def execute(func: dict[str, Any], event: Any) -> Any:
         result = inner(func, event)
-        token = event.get("ResponseURL", "").rsplit("/", 1)[-1]
+        url = event.get("ResponseURL") if isinstance(event, dict) else None
+        token = str(url).rsplit("/", 1)[-1]
         pending = custom_resource._pending.get(token)
         if result.get("error") and pending is not None and pending["result"] is None:
             body = result.get("body")

@@ -1,11 +1,13 @@
 """Starting, saving and stopping ministack."""
 
 import asyncio
+import json
 import logging
 import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hypercorn.asyncio import serve as hypercorn_serve
@@ -24,6 +26,7 @@ _OPEN_PATHS = (
 )
 _BUSY_RATIO = 20.0
 
+_saved: dict[str, int] = {}
 _shutdown_functions: list[Callable[[], None]] = []
 _periodic_functions: list[tuple[float, Callable[[], None]]] = []
 
@@ -39,9 +42,31 @@ def every(seconds: float, function: Callable[[], None]) -> None:
 
 
 def save_state() -> None:
-    """Write the state of ministack's own services; call it on the event loop only."""
-    if persistence.PERSIST_STATE:
-        persistence.save_all(ms._build_persistence_save_dict())
+    """Write what has changed of the state of ministack's services; call it on the event loop only.
+
+    ministack's own way writes all of it by an encoder in Python, while requests wait.
+    """
+    if not persistence.PERSIST_STATE:
+        return
+    for service, get_state in ms._build_persistence_save_dict().items():
+        try:
+            _save(service, get_state())
+        except Exception:  # a thread changed it meanwhile: the next checkpoint has it
+            logger.warning("the state of %s was not saved", service, exc_info=True)
+
+
+def _save(service: str, state: Any) -> None:
+    if state is None:
+        return
+    version = persistence._state_format_version(service)
+    document = {"__ministack_format__": version, "payload": state}
+    text = json.dumps(document, default=persistence._json_default)
+    if _saved.get(service) != hash(text):
+        path = Path(persistence.STATE_DIR, f"{service}.json")
+        temporary = path.with_suffix(".checkpoint")
+        temporary.write_text(text)
+        temporary.replace(path)
+        _saved[service] = hash(text)
 
 
 def serve(host: str, port: int, *, checkpoint_seconds: float) -> None:
