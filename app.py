@@ -51,19 +51,20 @@ def build_app(environment_name: str | None = None, *, outdir: str | None = None)
 def _add_stacks(app: cdk.App, environment: Environment) -> None:
     """The stages in the order in which they need each other."""
     lake = DataLakeStack(app, "DataLake", environment=environment).lake
-    store = FeatureStoreStack(app, "FeatureStore", environment=environment, lake=lake).store
+    feature_store = FeatureStoreStack(app, "FeatureStore", environment=environment, lake=lake)
     training = TrainingStack(
-        app, "Training", environment=environment, lake=lake, feature_store=store
+        app, "Training", environment=environment, lake=lake, feature_store=feature_store.store
     )
+    # Stacks that know each other by typed names only have to be told their order.
+    training.node.add_dependency(feature_store)
     serving = ServingStack(
         app,
         "Serving",
         environment=environment,
         lake=lake,
-        store=store,
+        store=feature_store.store,
         image=training.image,
     )
-    # It reads the SSM parameter by name, so that no reference tells the order.
     serving.node.add_dependency(training)
     monitoring = MonitoringStack(
         app, "Monitoring", environment=environment, lake=lake, image=training.image

@@ -80,6 +80,12 @@ def test_the_parameter_exists_before_the_stacks_that_read_it(
     assert "Serving" in stacks["Monitoring"]["dependencies"]
 
 
+def test_feature_groups_exist_before_the_jobs_that_write_them(
+    synthesized: Synthesized, environment: str
+) -> None:
+    assert "FeatureStore" in manifest(synthesized, environment)["Training"]["dependencies"]
+
+
 @pytest.mark.parametrize("stack", OUTPUTS)
 def test_outputs_are_found_by_these_names(templates: dict[str, Template], stack: str) -> None:
     outputs = {name for name in templates[stack]["Outputs"] if not name.startswith("ExportsOutput")}
