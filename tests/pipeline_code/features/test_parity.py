@@ -131,6 +131,23 @@ def test_an_unknown_customer_and_terminal_have_a_vector() -> None:
     assert answer["terminal_risk_30d"] == 0
 
 
+@pytest.mark.parametrize("delay", [0, 7 * DAY], ids=["transaction", "matured"])
+def test_a_request_a_day_late_still_finds_its_whole_window(delay: int) -> None:
+    """The oldest event that counts, when the state has moved on by all that is allowed."""
+    midnight = 100 * DAY
+    asked = Row(1, midnight + DAY - 1, 1, 1, 100)
+    oldest = Row(2, midnight - 30 * DAY - delay, 1, 1, 300)
+    newest = Row(3, asked.time + DAY, 1, 1, 500)
+    store = Store()
+    for row in (oldest, newest):
+        store.take([(row, None)])
+    states = store.state(CUSTOMER, 1), store.state(TERMINAL, 1)
+    batch = compute(transactions_table([asked, oldest, newest]), reports_table([]))
+    assert vector(*states, _request(asked)) == _vectors(batch)[0]
+    counted = "terminal_count_30d" if delay else "customer_count_30d"
+    assert batch[counted][0].as_py() == (1 if delay else 2)
+
+
 def test_a_time_without_a_zone_is_refused() -> None:
     row = Row(1, 0, 1, 1, 250)
     naive = replace(_request(row), event_time=moment(0).replace(tzinfo=None))

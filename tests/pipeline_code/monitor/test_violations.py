@@ -164,6 +164,21 @@ def test_windows_that_were_not_full_are_not_compared() -> None:
     assert "needs 30 days of history" in reason["reason"]
 
 
+def test_a_threshold_is_what_halves_of_the_owners_differ_by_and_never_too_small() -> None:
+    alike = Constraints.parse(CONSTRAINTS).features[0]
+    assert alike.threshold == LEAST_THRESHOLD
+    # Twenty owners who each have one value: any half of them has other values.
+    owners = np.arange(RECORDS) % 20
+    column = Column(owners.astype(np.float64))
+    clustered = suggest(
+        {**COLUMNS, "amount_minor": column},
+        {**BUCKETS, "amount_minor": Buckets.of(column.numbers)},
+        {**OWNERS, "amount_minor": owners},
+        history_days=60,
+    )
+    assert Constraints.parse(clustered).features[0].threshold > 5 * LEAST_THRESHOLD
+
+
 def test_fewer_records_are_allowed_to_differ_more() -> None:
     constraint = Constraints.parse(CONSTRAINTS).features[0]
     expected = np.array([300, 300])
