@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws.sagemaker.serving import Serving, unique
+from tests.local_aws.sagemaker.serving import Serving, make_role, unique
 
 Client = Callable[[str], Any]
 CANARY = {
@@ -340,3 +340,51 @@ def test_requests_are_captured(client: Client, serving: Serving) -> None:
     year = listed[0]["Key"].removeprefix(prefix)
     assert len(year.split("/")) == 5
     assert year.endswith(".jsonl")
+
+
+def captured(client: Client, bucket: str, prefix: str) -> int:
+    listed = client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+    bodies = [client("s3").get_object(Bucket=bucket, Key=item["Key"])["Body"] for item in listed]
+    return sum(len(body.read().splitlines()) for body in bodies)
+
+
+def test_what_cannot_be_written_waits(client: Client, serving: Serving) -> None:
+    """The bucket appears after the requests, as a policy that was forgotten might."""
+    bucket = unique("late")
+    role = make_role(client, {"Action": "s3:*", "Resource": "*"})
+    late = Serving(client, serving.bucket, role)
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{bucket}/x",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    endpoint = late.endpoint(late.config(late.model(), DataCaptureConfig=capture))
+    for _ in range(3):
+        late.invoke(endpoint)
+    time.sleep(2.5)  # one attempt, in vain
+    client("s3").create_bucket(Bucket=bucket)
+    deadline = time.monotonic() + 20
+    while captured(client, bucket, "x/") < 3 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert captured(client, bucket, f"x/{endpoint}/AllTraffic/") == 3
+    client("sagemaker").delete_endpoint(EndpointName=endpoint)
+
+
+def test_a_sample_of_nothing_captures_nothing(client: Client, serving: Serving) -> None:
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 0,
+        "DestinationS3Uri": f"s3://{serving.bucket}/none",
+        "CaptureOptions": [{"CaptureMode": "Input"}],
+    }
+    endpoint = serving.endpoint(serving.config(serving.model(), DataCaptureConfig=capture))
+    serving.invoke(endpoint)
+    client("sagemaker").delete_endpoint(EndpointName=endpoint)
+    while True:
+        try:
+            client("sagemaker").describe_endpoint(EndpointName=endpoint)
+        except ClientError:
+            break
+        time.sleep(0.1)
+    assert captured(client, serving.bucket, "none/") == 0
