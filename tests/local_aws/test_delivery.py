@@ -202,3 +202,81 @@ def test_a_schedule_whose_role_may_not_leaves_a_dead_letter(
     assert eventually(queue.take) == [{"Name": "/refused", "Value": "ran", "Type": "String"}]
     assert not client("ssm").get_parameters(Names=["/refused"])["Parameters"]
     scheduler.delete_schedule(Name="refused")
+
+
+@pytest.fixture
+def pipeline(client: Client) -> dict[str, str]:
+    """A SageMaker pipeline that fails with its parameter as reason."""
+    step = {
+        "Name": "Stop",
+        "Type": "Fail",
+        "Arguments": {"ErrorMessage": {"Get": "Parameters.Reason"}},
+    }
+    parameter = {"Name": "Reason", "Type": "String", "DefaultValue": "default"}
+    definition = {"Version": "2020-12-01", "Parameters": [parameter], "Steps": [step]}
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    arn = client("sagemaker").create_pipeline(
+        PipelineName=name,
+        PipelineDefinition=json.dumps(definition),
+        RoleArn=role(client("iam"), "sagemaker.amazonaws.com", "s3:GetObject"),
+    )["PipelineArn"]
+    return {"name": name, "arn": arn}
+
+
+def reasons(client: Client, pipeline: dict[str, str]) -> list[str]:
+    """The parameter of each execution of the pipeline."""
+    sagemaker = client("sagemaker")
+    executions = sagemaker.list_pipeline_executions(PipelineName=pipeline["name"])
+    return [
+        parameter["Value"]
+        for execution in executions["PipelineExecutionSummaries"]
+        for parameter in sagemaker.list_pipeline_parameters_for_execution(
+            PipelineExecutionArn=execution["PipelineExecutionArn"]
+        )["PipelineParameters"]
+    ]
+
+
+@pytest.mark.parametrize("universal", [False, True])
+def test_a_schedule_starts_a_pipeline(
+    universal: bool, client: Client, pipeline: dict[str, str], eventually: Eventually
+) -> None:
+    parameters = [{"Name": "Reason", "Value": "scheduled"}]
+    target: dict[str, Any] = {
+        "RoleArn": role(
+            client("iam"), "scheduler.amazonaws.com", "sagemaker:StartPipelineExecution"
+        )
+    }
+    if universal:
+        target["Arn"] = "arn:aws:scheduler:::aws-sdk:sagemaker:startPipelineExecution"
+        request = {
+            "PipelineName": pipeline["name"],
+            "PipelineParameters": parameters,
+            "ClientRequestToken": uuid.uuid4().hex,
+        }
+        target["Input"] = json.dumps(request)
+    else:
+        target["Arn"] = pipeline["arn"]
+        target["SageMakerPipelineParameters"] = {"PipelineParameterList": parameters}
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    client("scheduler").create_schedule(
+        Name=name,
+        ScheduleExpression=at_once(),
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=target,
+        ActionAfterCompletion="DELETE",
+    )
+    assert eventually(lambda: reasons(client, pipeline)) == ["scheduled"]
+
+
+def test_a_rule_starts_a_pipeline(
+    client: Client, pipeline: dict[str, str], rule: Callable[..., str], eventually: Eventually
+) -> None:
+    target = {
+        "Arn": pipeline["arn"],
+        "RoleArn": role(client("iam"), "events.amazonaws.com", "sagemaker:StartPipelineExecution"),
+        "SageMakerPipelineParameters": {
+            "PipelineParameterList": [{"Name": "Reason", "Value": "by rule"}]
+        },
+    }
+    put(client, rule(target), {})
+    assert eventually(lambda: reasons(client, pipeline)) == ["by rule"]
