@@ -193,7 +193,7 @@ class Catalog(Construct):
             table_input=glue.CfnTable.TableInputProperty(
                 name=name,
                 table_type="EXTERNAL_TABLE",
-                partition_keys=[glue.CfnTable.ColumnProperty(name=partition, type="string")],
+                partition_keys=_columns({partition: "string"}),
                 parameters={
                     "EXTERNAL": "TRUE",
                     "projection.enabled": "true",
@@ -202,10 +202,7 @@ class Catalog(Construct):
                     **parameters,
                 },
                 storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
-                    columns=[
-                        glue.CfnTable.ColumnProperty(name=column, type=kind)
-                        for column, kind in columns.items()
-                    ],
+                    columns=_columns(columns),
                     location=location,
                     input_format=files["input"],
                     output_format=files["output"],
@@ -235,3 +232,7 @@ class Catalog(Construct):
                 ),
             ),
         )
+
+
+def _columns(types: Mapping[str, str]) -> list[glue.CfnTable.ColumnProperty]:
+    return [glue.CfnTable.ColumnProperty(name=name, type=kind) for name, kind in types.items()]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aws_cdk import ArnFormat, CfnCondition, Fn, Stack
-from aws_cdk import aws_iam as iam
+from aws_cdk import CfnCondition, Fn
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
@@ -14,9 +13,8 @@ from constructs import Construct
 
 from lifecycle.container_image import ContainerImage
 from lifecycle.endpoint_alarms import EndpointAlarms, HealthConfig
+from lifecycle.endpoint_role import EndpointRole
 from lifecycle.endpoint_scaling import EndpointScaling, ScalingConfig
-from lifecycle.job_role import grant_read_objects, grant_write_objects, sagemaker_principal
-from lifecycle.wildcards import acknowledge_resource
 
 __all__ = ["NO_MODEL", "VARIANT_NAME", "EndpointConfig", "RolloutConfig", "SelfDeployingEndpoint"]
 
@@ -24,8 +22,6 @@ __all__ = ["NO_MODEL", "VARIANT_NAME", "EndpointConfig", "RolloutConfig", "SelfD
 NO_MODEL = "none"
 # The same for every version: scaling, alarms and captures are keyed by it.
 VARIANT_NAME = "primary"
-# Where the training pipeline leaves model artifacts, in the artifacts bucket.
-MODELS_PREFIX = "models/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,47 +115,24 @@ class SelfDeployingEndpoint(Construct):
         self.endpoint_name = endpoint_name
         self._config = config
         self._key = encryption_key
-        self._image = image
         self._condition = CfnCondition(
             self,
             "Approved",
             expression=Fn.condition_not(Fn.condition_equals(approved_package, NO_MODEL)),
         )
-        self.role = self._define_role(artifacts_bucket, captures_bucket)
-        model = self._define_model(approved_package, environment)
-        endpoint_config = self._define_endpoint_config(model, captures_bucket)
-        self.alarms = EndpointAlarms(
-            self,
-            "Alarms",
-            endpoint_name=endpoint_name,
-            variant_name=VARIANT_NAME,
-            condition=self._condition,
-            config=config.health,
-        )
-        endpoint = self._define_endpoint(endpoint_config)
-        EndpointScaling(
-            self,
-            "Scaling",
-            endpoint=endpoint,
-            variant_name=VARIANT_NAME,
-            condition=self._condition,
-            config=config.scaling,
-        )
-
-    def _define_role(self, artifacts: s3.IBucket, captures: s3.IBucket) -> iam.Role:
-        role = iam.Role(
+        self.role = EndpointRole(
             self,
             "Role",
-            description="Lets the endpoint's container read its model and write its captures",
-            assumed_by=sagemaker_principal(self),
+            endpoint_name=endpoint_name,
+            image=image,
+            artifacts_bucket=artifacts_bucket,
+            captures_bucket=captures_bucket,
+            encryption_key=encryption_key,
         )
-        self._image.grant_pull(role)
-        acknowledge_resource(role, "*", "ecr:GetAuthorizationToken takes no resource")
-        grant_read_objects(role, artifacts, self._key, MODELS_PREFIX)
-        grant_write_objects(role, captures, self._key, f"{self.endpoint_name}/")
-        log_group = f"/aws/sagemaker/Endpoints/{self.endpoint_name}"
-        _grant_logs(role, log_group)
-        return role
+        model = self._define_model(approved_package, environment)
+        endpoint_config = self._define_endpoint_config(model, captures_bucket)
+        self.alarms = self._define_alarms()
+        self._define_scaling(self._define_endpoint(endpoint_config))
 
     def _define_model(
         self, approved_package: str, environment: Mapping[str, str]
@@ -252,6 +225,26 @@ class SelfDeployingEndpoint(Construct):
         endpoint.cfn_options.condition = self._condition
         return endpoint
 
+    def _define_alarms(self) -> EndpointAlarms:
+        return EndpointAlarms(
+            self,
+            "Alarms",
+            endpoint_name=self.endpoint_name,
+            variant_name=VARIANT_NAME,
+            condition=self._condition,
+            config=self._config.health,
+        )
+
+    def _define_scaling(self, endpoint: sagemaker.CfnEndpoint) -> None:
+        EndpointScaling(
+            self,
+            "Scaling",
+            endpoint=endpoint,
+            variant_name=VARIANT_NAME,
+            condition=self._condition,
+            config=self._config.scaling,
+        )
+
 
 def _canary(rollout: RolloutConfig) -> sagemaker.CfnEndpoint.TrafficRoutingConfigProperty:
     return sagemaker.CfnEndpoint.TrafficRoutingConfigProperty(
@@ -260,28 +253,4 @@ def _canary(rollout: RolloutConfig) -> sagemaker.CfnEndpoint.TrafficRoutingConfi
             type="CAPACITY_PERCENT", value=rollout.canary_percent
         ),
         wait_interval_in_seconds=rollout.canary_seconds,
-    )
-
-
-def _grant_logs(role: iam.Role, log_group: str) -> None:
-    """SageMaker writes the container's log as the role, and creates the group on first use."""
-    group = Stack.of(role).format_arn(
-        service="logs",
-        resource="log-group",
-        resource_name=log_group,
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
-    role.add_to_policy(
-        iam.PolicyStatement(
-            actions=["logs:CreateLogGroup", "logs:DescribeLogStreams"], resources=[group]
-        )
-    )
-    streams = f"{group}:log-stream:*"
-    role.add_to_policy(
-        iam.PolicyStatement(
-            actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[streams]
-        )
-    )
-    acknowledge_resource(
-        role, streams, "SageMaker names the streams of the endpoint's log group by instance"
     )

@@ -50,13 +50,7 @@ class LambdaFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         _check_handler(handler)
-        log_group = logs.LogGroup(
-            self,
-            "Log",
-            encryption_key=encryption_key,
-            retention=logs.RetentionDays.THREE_MONTHS,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        log_group = self._define_log_group(encryption_key)
         self.role = iam.Role(
             self,
             "Role",
@@ -78,6 +72,15 @@ class LambdaFunction(Construct):
             timeout=timeout,
             memory_size=256,
             environment=dict(environment),
+        )
+
+    def _define_log_group(self, encryption_key: kms.IKey) -> logs.LogGroup:
+        return logs.LogGroup(
+            self,
+            "Log",
+            encryption_key=encryption_key,
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=RemovalPolicy.DESTROY,
         )
 
     @property

@@ -63,63 +63,64 @@ class ModelDeployment(Construct):
         )
         self.function_name = deployer.function.function_name
         self.dead_letter_queue = deployer.dead_letter_queue
-        self._grant_deployment(deployer.role, model_package_group_name, parameter_name)
+        _grant_package(deployer.role, model_package_group_name)
+        _grant_update(deployer.role, parameter_name)
         _grant_baselines(deployer.role, artifacts_bucket, encryption_key)
-        deployer.run_on(
-            "Approval",
-            description="A model package of the group was approved",
-            pattern=events.EventPattern(
-                source=["aws.sagemaker"],
-                detail_type=["SageMaker Model Package State Change"],
-                detail={
-                    "ModelPackageGroupName": [model_package_group_name],
-                    "ModelApprovalStatus": ["Approved"],
-                },
-            ),
-        )
+        _run_on_approval(deployer, model_package_group_name)
 
-    def _grant_deployment(self, role: iam.Role, group_name: str, parameter_name: str) -> None:
-        stack = Stack.of(self)
-        packages = stack.format_arn(
-            service="sagemaker", resource="model-package", resource_name=f"{group_name}/*"
+
+def _run_on_approval(deployer: EventFunction, group_name: str) -> None:
+    deployer.run_on(
+        "Approval",
+        description="A model package of the group was approved",
+        pattern=events.EventPattern(
+            source=["aws.sagemaker"],
+            detail_type=["SageMaker Model Package State Change"],
+            detail={
+                "ModelPackageGroupName": [group_name],
+                "ModelApprovalStatus": ["Approved"],
+            },
+        ),
+    )
+
+
+def _grant_package(role: iam.Role, group_name: str) -> None:
+    packages = Stack.of(role).format_arn(
+        service="sagemaker", resource="model-package", resource_name=f"{group_name}/*"
+    )
+    role.add_to_policy(
+        iam.PolicyStatement(actions=["sagemaker:DescribeModelPackage"], resources=[packages])
+    )
+    acknowledge_resource(
+        role, packages, "Packages of this one group, numbered as they are registered"
+    )
+
+
+def _grant_update(role: iam.Role, parameter_name: str) -> None:
+    stack = Stack.of(role)
+    # CloudFormation reads the values of SSM-typed parameters as whoever updates the stack; the
+    # CDK's own parameter, the version of the bootstrap stack, is one of them.
+    parameter, bootstrap = (
+        stack.format_arn(service="ssm", resource="parameter", resource_name=name.lstrip("/"))
+        for name in (parameter_name, "/cdk-bootstrap/hnb659fds/version")
+    )
+    role.add_to_policy(iam.PolicyStatement(actions=["ssm:PutParameter"], resources=[parameter]))
+    role.add_to_policy(
+        iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[parameter, bootstrap])
+    )
+    # What the update itself does, it does by the role that the CDK gave the stack.
+    this_stack = stack.format_arn(
+        service="cloudformation", resource="stack", resource_name=f"{stack.stack_name}/*"
+    )
+    actions = ("DescribeStacks", "SetStackPolicy", "UpdateStack")
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=[f"cloudformation:{action}" for action in actions], resources=[this_stack]
         )
-        role.add_to_policy(
-            iam.PolicyStatement(actions=["sagemaker:DescribeModelPackage"], resources=[packages])
-        )
-        acknowledge_resource(
-            role, packages, "Packages of this one group, numbered as they are registered"
-        )
-        parameter = stack.format_arn(
-            service="ssm", resource="parameter", resource_name=parameter_name.lstrip("/")
-        )
-        role.add_to_policy(iam.PolicyStatement(actions=["ssm:PutParameter"], resources=[parameter]))
-        # CloudFormation reads the values of SSM-typed parameters as whoever updates the stack;
-        # the CDK's own parameter, the version of the bootstrap stack, is one of them.
-        bootstrap = stack.format_arn(
-            service="ssm", resource="parameter", resource_name="cdk-bootstrap/hnb659fds/version"
-        )
-        role.add_to_policy(
-            iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[parameter, bootstrap])
-        )
-        # What the update itself does, it does by the role that the CDK gave the stack.
-        this_stack = stack.format_arn(
-            service="cloudformation", resource="stack", resource_name=f"{stack.stack_name}/*"
-        )
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=[
-                    "cloudformation:DescribeStacks",
-                    "cloudformation:SetStackPolicy",
-                    "cloudformation:UpdateStack",
-                ],
-                resources=[this_stack],
-            )
-        )
-        acknowledge_resource(
-            role,
-            this_stack,
-            "One stack by name; CloudFormation ends its ARN with a random id",
-        )
+    )
+    acknowledge_resource(
+        role, this_stack, "One stack by name; CloudFormation ends its ARN with a random id"
+    )
 
 
 def _grant_baselines(role: iam.Role, artifacts: s3.IBucket, key: kms.IKey) -> None:

@@ -1,0 +1,80 @@
+"""The role of the endpoint's container: what serving takes, and no more."""
+
+from __future__ import annotations
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from lifecycle.container_image import ContainerImage
+from lifecycle.job_role import grant_read_objects, grant_write_objects, sagemaker_principal
+from lifecycle.wildcards import acknowledge_resource
+
+__all__ = ["EndpointRole"]
+
+# Where the training pipeline leaves model artifacts, in the artifacts bucket.
+MODELS_PREFIX = "models/"
+
+
+class EndpointRole(iam.Role):
+    """Runs the project's image behind one endpoint.
+
+    Guarantees:
+        SageMaker can assume it for this account only.
+        It reads model artifacts, writes the endpoint's own captures and log, and nothing else.
+
+    Args:
+        endpoint_name: The endpoint; its captures and its log are named after it.
+        image: The image that packages name.
+        artifacts_bucket: Where model artifacts are, below `models/`.
+        captures_bucket: Where captures land, below the endpoint's name.
+        encryption_key: The key of both buckets.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        endpoint_name: str,
+        image: ContainerImage,
+        artifacts_bucket: s3.IBucket,
+        captures_bucket: s3.IBucket,
+        encryption_key: kms.IKey,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description="Lets the endpoint's container read its model and write its captures",
+            assumed_by=sagemaker_principal(scope),
+        )
+        image.grant_pull(self)
+        acknowledge_resource(self, "*", "ecr:GetAuthorizationToken takes no resource")
+        grant_read_objects(self, artifacts_bucket, encryption_key, MODELS_PREFIX)
+        grant_write_objects(self, captures_bucket, encryption_key, f"{endpoint_name}/")
+        self._allow_log(f"/aws/sagemaker/Endpoints/{endpoint_name}")
+
+    def _allow_log(self, log_group: str) -> None:
+        """SageMaker writes the container's log as the role, and creates the group on first use."""
+        group = Stack.of(self).format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=log_group,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self.add_to_policy(
+            iam.PolicyStatement(
+                actions=["logs:CreateLogGroup", "logs:DescribeLogStreams"], resources=[group]
+            )
+        )
+        streams = f"{group}:log-stream:*"
+        self.add_to_policy(
+            iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[streams]
+            )
+        )
+        acknowledge_resource(
+            self, streams, "SageMaker names the streams of the endpoint's log group by instance"
+        )
