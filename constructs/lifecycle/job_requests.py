@@ -18,6 +18,7 @@ __all__ = [
     "entry_point",
     "processing_request",
     "s3_input",
+    "training_request",
 ]
 
 IMAGE_URI: Final = "${ImageUri}"
@@ -89,14 +90,8 @@ def processing_request(
         output_path: Where the job leaves its one output. If omitted, each output is at
             `/opt/ml/processing/output/<name>`.
     """
-    specification: dict[str, Any] = {
-        "ImageUri": IMAGE_URI,
-        "ContainerEntrypoint": entry_point(entry),
-    }
-    if arguments:
-        specification["ContainerArguments"] = list(arguments)
     request: dict[str, Any] = {
-        "AppSpecification": specification,
+        "AppSpecification": {"ImageUri": IMAGE_URI, "ContainerEntrypoint": entry_point(entry)},
         "RoleArn": role,
         "ProcessingInputs": list(inputs),
         "ProcessingOutputConfig": {
@@ -106,20 +101,15 @@ def processing_request(
                 for name, uri in outputs.items()
             ],
         },
-        "ProcessingResources": {
-            "ClusterConfig": {
-                "InstanceCount": 1,
-                "InstanceType": compute.instance_type,
-                "VolumeSizeInGB": compute.volume_size_gib,
-                "VolumeKmsKeyId": KEY_ARN,
-            }
-        },
+        "ProcessingResources": {"ClusterConfig": _cluster(compute)},
         "NetworkConfig": {
             "EnableInterContainerTrafficEncryption": True,
             "EnableNetworkIsolation": not calls_aws,
         },
-        "StoppingCondition": {"MaxRuntimeInSeconds": compute.max_runtime_minutes * 60},
+        "StoppingCondition": _limit(compute),
     }
+    if arguments:
+        request["AppSpecification"]["ContainerArguments"] = list(arguments)
     variables = {
         **({REGION_VARIABLE: "${AWS::Region}"} if calls_aws else {}),
         **(environment or {}),
@@ -127,6 +117,72 @@ def processing_request(
     if variables:
         request["Environment"] = variables
     return request
+
+
+def training_request(
+    entry: str,
+    *,
+    role: str,
+    compute: Compute,
+    channels: Mapping[str, Any],
+    output_uri: str,
+    hyperparameters: Mapping[str, str],
+) -> dict[str, Any]:
+    """A training job of one entry point, isolated from every network.
+
+    Args:
+        entry: The image's entry point.
+        role: Placeholder of the role that the job runs as.
+        compute: The instance it runs on.
+        channels: Channel name to the S3 URI of Parquet files.
+        output_uri: Below it, SageMaker leaves the model in a folder of the job's name.
+        hyperparameters: Given to the entry point; none is the same as an empty mapping.
+    """
+    request: dict[str, Any] = {
+        "AlgorithmSpecification": {
+            "TrainingImage": IMAGE_URI,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": entry_point(entry),
+        },
+        "RoleArn": role,
+        "InputDataConfig": [_channel(name, uri) for name, uri in channels.items()],
+        "OutputDataConfig": {"S3OutputPath": output_uri, "KmsKeyId": KEY_ARN},
+        "ResourceConfig": _cluster(compute),
+        "StoppingCondition": _limit(compute),
+        "EnableNetworkIsolation": True,
+        "EnableInterContainerTrafficEncryption": True,
+        # The profiler is Debugger's, which is closed to new customers.
+        "ProfilerConfig": {"DisableProfiler": True},
+    }
+    if hyperparameters:
+        request["HyperParameters"] = dict(hyperparameters)
+    return request
+
+
+def _cluster(compute: Compute) -> dict[str, Any]:
+    return {
+        "InstanceCount": 1,
+        "InstanceType": compute.instance_type,
+        "VolumeSizeInGB": compute.volume_size_gib,
+        "VolumeKmsKeyId": KEY_ARN,
+    }
+
+
+def _limit(compute: Compute) -> dict[str, int]:
+    return {"MaxRuntimeInSeconds": compute.max_runtime_minutes * 60}
+
+
+def _channel(name: str, uri: Any) -> dict[str, Any]:
+    source = {
+        "S3DataType": "S3Prefix",
+        "S3Uri": uri,
+        "S3DataDistributionType": "FullyReplicated",
+    }
+    return {
+        "ChannelName": name,
+        "ContentType": "application/x-parquet",
+        "DataSource": {"S3DataSource": source},
+    }
 
 
 def _s3_output(name: str, uri: Any, local_path: str) -> dict[str, Any]:

@@ -57,25 +57,17 @@ class MonitoringDashboard(Construct):
                 left=[_drift_by_feature(metric_namespace, endpoint_name)],
             )
         )
-        dashboard.add_widgets(
-            _graph(
-                "Requests and errors",
-                [
-                    self._endpoint_metric("Invocations", "Sum"),
-                    self._endpoint_metric("Invocation4XXErrors", "Sum"),
-                    self._endpoint_metric("Invocation5XXErrors", "Sum"),
-                ],
-            ),
-            _graph(
-                "Latency (microseconds)",
-                [
-                    self._endpoint_metric("ModelLatency", "p50"),
-                    self._endpoint_metric("ModelLatency", "p99"),
-                    self._endpoint_metric("OverheadLatency", "p99"),
-                ],
-            ),
-        )
+        dashboard.add_widgets(*self._endpoint_graphs())
         self.dashboard_name = dashboard_name
+
+    def _endpoint_graphs(self) -> list[cloudwatch.IWidget]:
+        metric = self._endpoint_metric
+        errors = [metric(f"Invocation{kind}Errors", "Sum") for kind in ("4XX", "5XX")]
+        latency = [metric("ModelLatency", "p50"), metric("ModelLatency", "p99")]
+        return [
+            _graph("Requests and errors", [metric("Invocations", "Sum"), *errors]),
+            _graph("Latency (microseconds)", [*latency, metric("OverheadLatency", "p99")]),
+        ]
 
     def _endpoint_metric(self, name: str, statistic: str) -> cloudwatch.Metric:
         return cloudwatch.Metric(

@@ -86,22 +86,10 @@ class MonitoringPipeline(Construct):
         return pipeline
 
     def _define_schedule(self, pipeline: sagemaker.CfnPipeline, condition: CfnCondition) -> None:
-        stack = Stack.of(self)
-        arn = stack.format_arn(
+        arn = Stack.of(self).format_arn(
             service="sagemaker", resource="pipeline", resource_name=self.pipeline_name
         )
-        role = iam.Role(
-            self,
-            "SchedulerRole",
-            description="Lets EventBridge Scheduler start the monitoring pipeline",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
-            ),
-        )
-        role.add_to_policy(
-            iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[arn])
-        )
+        role = self._define_scheduler_role(arn)
         schedule = scheduler.CfnSchedule(
             self,
             "Schedule",
@@ -129,3 +117,20 @@ class MonitoringPipeline(Construct):
         )
         schedule.cfn_options.condition = condition
         schedule.node.add_dependency(pipeline, role)
+
+    def _define_scheduler_role(self, pipeline_arn: str) -> iam.Role:
+        role = iam.Role(
+            self,
+            "SchedulerRole",
+            description="Lets EventBridge Scheduler start the monitoring pipeline",
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            ),
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["sagemaker:StartPipelineExecution"], resources=[pipeline_arn]
+            )
+        )
+        return role

@@ -70,26 +70,8 @@ def _job(
                 )
             )
         ],
-        baseline_config=_Schedule.BaselineConfigProperty(
-            constraints_resource=_Schedule.ConstraintsResourceProperty(
-                s3_uri=f"{analyzer.baseline_uri}constraints.json"
-            ),
-            statistics_resource=_Schedule.StatisticsResourceProperty(
-                s3_uri=f"{analyzer.baseline_uri}statistics.json"
-            ),
-        ),
-        monitoring_output_config=_Schedule.MonitoringOutputConfigProperty(
-            kms_key_id=analyzer.key_arn,
-            monitoring_outputs=[
-                _Schedule.MonitoringOutputProperty(
-                    s3_output=_Schedule.S3OutputProperty(
-                        s3_uri=analyzer.reports_uri,
-                        local_path=ANALYSIS_PATH,
-                        s3_upload_mode="EndOfJob",
-                    )
-                )
-            ],
-        ),
+        baseline_config=_baseline(analyzer),
+        monitoring_output_config=_reports(analyzer),
         monitoring_resources=_Schedule.MonitoringResourcesProperty(
             cluster_config=_Schedule.ClusterConfigProperty(
                 instance_count=1,
@@ -104,4 +86,29 @@ def _job(
         stopping_condition=_Schedule.StoppingConditionProperty(
             max_runtime_in_seconds=compute.max_runtime_minutes * 60
         ),
+    )
+
+
+def _baseline(
+    analyzer: Analyzer,
+) -> sagemaker.CfnMonitoringSchedule.BaselineConfigProperty:
+    return _Schedule.BaselineConfigProperty(
+        constraints_resource=_Schedule.ConstraintsResourceProperty(
+            s3_uri=f"{analyzer.baseline_uri}constraints.json"
+        ),
+        statistics_resource=_Schedule.StatisticsResourceProperty(
+            s3_uri=f"{analyzer.baseline_uri}statistics.json"
+        ),
+    )
+
+
+def _reports(
+    analyzer: Analyzer,
+) -> sagemaker.CfnMonitoringSchedule.MonitoringOutputConfigProperty:
+    target = _Schedule.S3OutputProperty(
+        s3_uri=analyzer.reports_uri, local_path=ANALYSIS_PATH, s3_upload_mode="EndOfJob"
+    )
+    return _Schedule.MonitoringOutputConfigProperty(
+        kms_key_id=analyzer.key_arn,
+        monitoring_outputs=[_Schedule.MonitoringOutputProperty(s3_output=target)],
     )

@@ -14,14 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from lifecycle import sagemaker_sdk as sdk
-from lifecycle.job_requests import (
-    IMAGE_URI,
-    KEY_ARN,
-    Compute,
-    entry_point,
-    processing_request,
-    s3_input,
-)
+from lifecycle.job_requests import Compute, processing_request, s3_input, training_request
+from lifecycle.model_package import model_package_request
 from pipeline_code.features.definitions import LABEL_DELAY, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -44,8 +38,6 @@ PLACEHOLDERS: Final = (
     "TerminalFeatureGroup",
     "TrainingRoleArn",
 )
-REAL_TIME_INSTANCE_TYPES: Final = ["ml.c5.large", "ml.c5.xlarge", "ml.m5.large", "ml.m5.xlarge"]
-TRANSFORM_INSTANCE_TYPES: Final = ["ml.m5.large", "ml.m5.xlarge"]
 
 
 def training_definition(config: TrainingConfig) -> str:
@@ -147,45 +139,14 @@ class _TrainingSteps:
         )
 
     def _train_model(self) -> sdk.RequestStep:
-        source = {
-            "S3DataType": "S3Prefix",
-            "S3Uri": self._features.output_uri("train"),
-            "S3DataDistributionType": "FullyReplicated",
-        }
-        request = {
-            "AlgorithmSpecification": {
-                "TrainingImage": IMAGE_URI,
-                "TrainingInputMode": "File",
-                "ContainerEntrypoint": entry_point("train"),
-            },
-            "RoleArn": "${TrainingRoleArn}",
-            "InputDataConfig": [
-                {
-                    "ChannelName": "train",
-                    "ContentType": "application/x-parquet",
-                    "DataSource": {"S3DataSource": source},
-                }
-            ],
-            "OutputDataConfig": {
-                "S3OutputPath": "s3://${ArtifactsBucket}/models",
-                "KmsKeyId": KEY_ARN,
-            },
-            "ResourceConfig": {
-                "InstanceCount": 1,
-                "InstanceType": self._parameters["TrainingInstanceType"],
-                "VolumeSizeInGB": self._config.jobs.volume_size_gib,
-                "VolumeKmsKeyId": KEY_ARN,
-            },
-            "StoppingCondition": {
-                "MaxRuntimeInSeconds": self._config.jobs.max_runtime_minutes * 60
-            },
-            "EnableNetworkIsolation": True,
-            "EnableInterContainerTrafficEncryption": True,
-            # The profiler is Debugger's, which is closed to new customers.
-            "ProfilerConfig": {"DisableProfiler": True},
-        }
-        if self._config.hyperparameters:
-            request["HyperParameters"] = dict(self._config.hyperparameters)
+        request = training_request(
+            "train",
+            role="${TrainingRoleArn}",
+            compute=self._compute("TrainingInstanceType"),
+            channels={"train": self._features.output_uri("train")},
+            output_uri="s3://${ArtifactsBucket}/models",
+            hyperparameters=self._config.hyperparameters,
+        )
         return sdk.RequestStep(
             "TrainModel", "Training", request, cache_days=self._config.jobs.cache_days
         )
@@ -248,33 +209,17 @@ class _TrainingSteps:
         )
 
     def _register_model(self) -> sdk.RequestStep:
-        evaluation = _json_file(self._evaluation.output_uri("evaluation"), "evaluation.json")
-        baseline = self._baseline.output_uri("baseline")
-        data_quality = {
-            "Statistics": _json_file(baseline, "statistics.json"),
-            "Constraints": _json_file(baseline, "constraints.json"),
-        }
-        request = {
-            "ModelPackageGroupName": "${ModelPackageGroup}",
-            "ModelApprovalStatus": self._parameters["ApprovalStatus"],
-            "ModelMetrics": {
-                "ModelQuality": {"Statistics": evaluation},
-                "ModelDataQuality": data_quality,
-            },
-            "DriftCheckBaselines": {"ModelDataQuality": data_quality},
-            "CustomerMetadataProperties": {
+        request = model_package_request(
+            model_data_uri=_model_data(self._training),
+            evaluation_uri=self._evaluation.output_uri("evaluation"),
+            baseline_uri=self._baseline.output_uri("baseline"),
+            approval_status=self._parameters["ApprovalStatus"],
+            origin={
                 "feature_schema_version": SCHEMA_VERSION,
                 "data_version": self._parameters["DataVersion"],
                 "trigger_reason": self._parameters["TriggerReason"],
             },
-            "InferenceSpecification": {
-                "Containers": [{"Image": IMAGE_URI, "ModelDataUrl": _model_data(self._training)}],
-                "SupportedContentTypes": ["application/json", "text/csv"],
-                "SupportedResponseMIMETypes": ["application/json", "text/csv"],
-                "SupportedRealtimeInferenceInstanceTypes": REAL_TIME_INSTANCE_TYPES,
-                "SupportedTransformInstanceTypes": TRANSFORM_INSTANCE_TYPES,
-            },
-        }
+        )
         return sdk.RequestStep("RegisterModel", "RegisterModel", request)
 
 
@@ -311,10 +256,3 @@ def _execution_uri(bucket: str, *parts: str) -> Any:
 
 def _model_data(training: sdk.RequestStep) -> Any:
     return training.properties.ModelArtifacts.S3ModelArtifacts
-
-
-def _json_file(folder_uri: Any, name: str) -> dict[str, Any]:
-    return {
-        "ContentType": "application/json",
-        "S3Uri": sdk.Join(on="/", values=[folder_uri, name]),
-    }
