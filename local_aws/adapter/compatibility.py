@@ -19,6 +19,7 @@ app._loaded_modules
 app._state_map
 app.app(scope, receive, send)
 app.pin_request_origin(source_ip, secure_transport)
+app.save_all(services)
 core.concurrency.run_reentrant(fn, *args, thread_name)
 core.concurrency.spawn_background(fn, *args, thread_name, **kwargs)
 core.iam_actions.SERVICE_TO_IAM_NAMESPACE

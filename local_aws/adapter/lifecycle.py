@@ -56,17 +56,23 @@ def save_state() -> None:
 
 
 def _save(service: str, state: Any) -> None:
-    if state is None:
-        return
+    path = Path(persistence.STATE_DIR, f"{service}.json")
+    if state is None or (not _holds_anything(state) and not path.exists()):
+        return  # a service that is not saved is not loaded at the next start, which takes time
     version = persistence._state_format_version(service)
     document = {"__ministack_format__": version, "payload": state}
     text = json.dumps(document, default=persistence._json_default)
     if _saved.get(service) != hash(text):
-        path = Path(persistence.STATE_DIR, f"{service}.json")
         temporary = path.with_suffix(".checkpoint")
         temporary.write_text(text)
         temporary.replace(path)
         _saved[service] = hash(text)
+
+
+def _holds_anything(state: Any) -> bool:
+    """Whether a service has any resource, in whatever account and region."""
+    values = state.values() if isinstance(state, dict) else [state]
+    return any(bool(getattr(value, "_data", value)) for value in values)
 
 
 def serve(host: str, port: int, *, checkpoint_seconds: float) -> None:
@@ -84,6 +90,7 @@ def serve(host: str, port: int, *, checkpoint_seconds: float) -> None:
 async def _serve(host: str, port: int, checkpoint_seconds: float) -> None:
     # It logs each of its 50 files at each checkpoint.
     logging.getLogger("persistence").setLevel(logging.WARNING)
+    ms.save_all = lambda _services: save_state()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
