@@ -28,7 +28,7 @@ def arn(region: str, account: str, kind: str, name: str) -> str:
 
 
 # Operations on several records, and the member that lists them with their groups.
-_BATCHES = {"BatchGetRecord": "Identifiers", "BatchWriteRecord": "Entries"}
+BATCHES = {"BatchGetRecord": "Identifiers", "BatchWriteRecord": "Entries"}
 
 
 def name_of(name_or_arn: str) -> str:
@@ -55,9 +55,9 @@ def kebab(noun: str) -> str:
 def subject(operation: str, request: Mapping[str, Any], region: str, account: str) -> str | None:
     """The ARN of what an operation acts on, as IAM policies name it; None when it has none."""
     noun = _VERBS.sub("", operation)
-    if operation in _BATCHES:
+    if operation in BATCHES:
         # One group stands for all: the emulator asks IAM about one resource a request.
-        request = next(iter(request.get(_BATCHES[operation], [])), {})
+        request = next(iter(request.get(BATCHES[operation], [])), {})
     elif operation == "CreateModelPackage":
         # AWS checks the version to be; which number it gets is not known before it exists.
         group = request.get("ModelPackageGroupName")

@@ -6,6 +6,10 @@ resource_not_found(...)  the resource named by the request does not exist
 ...
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 
 class ServiceError(Exception):
     """An answer other than success.
@@ -15,6 +19,9 @@ class ServiceError(Exception):
         message: What a person reads; says what was wrong and what to do.
         status: The HTTP status.
     """
+
+    # What the model of an error has beside its message, such as OriginalStatusCode.
+    members: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
@@ -36,6 +37,8 @@ class Service:
         self._context = context
         self._apis = [Api(name) for name in apis]
         self._tags = Tags(context)
+        # Handlers may serve their busiest requests themselves; None means they do not this one.
+        self._direct = [h.serve_directly for h in handlers if hasattr(h, "serve_directly")]
         self._methods: dict[str, Any] = {}
         for api in self._apis:
             for operation in api.operation_names:
@@ -62,6 +65,9 @@ class Service:
                 )
             if target is not None:
                 return await self._serve_json(target, headers, body)
+            for serve in self._direct:
+                if (answer := serve(method, path, body)) is not None:
+                    return answer  # type: ignore[no-any-return]
             return await self._serve_rest(method, path, headers, body, query)
         except ServiceError as error:
             return wire.write_error(error, rest=target is None)
@@ -146,12 +152,14 @@ class Service:
             return arns.subject(target.rpartition(".")[2], request, *scope)
         for api in self._apis:
             if api.is_rest and (found := api.match(method, path)):
-                operation = api.operation(found[0])
-                try:
-                    request = wire.read_rest(operation, found[1], headers, {}, body)
+                name, in_path = found
+                if name not in arns.BATCHES:
+                    named = {member: unquote(text) for member, text in in_path.items()}
+                    return arns.subject(name, named, *scope)
+                try:  # only these name their resource in the body
+                    return arns.subject(name, wire.read_json(body), *scope)
                 except ServiceError:
                     return None
-                return arns.subject(operation.name, request, *scope)
         return None
 
 

@@ -134,6 +134,7 @@ def write_error(error: ServiceError, rest: bool) -> Answer:
     headers = {"Content-Type": kind, "x-amzn-errortype": error.code}
     # The runtime's model spells it "Message", the control plane "message"; clients read either.
     document = {"__type": error.code, "message": error.message, "Message": error.message}
+    document |= error.members
     return error.status, headers, json.dumps(document).encode()
 
 
