@@ -1,9 +1,12 @@
 """Runs the embedded AWS in this process: `python -m local_aws.launcher --port P --state DIR`."""
 
 import argparse
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
 
 from local_aws import settings
 
@@ -21,8 +24,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     layout = settings.Layout(root=options.state.resolve())
     layout.create()
     with layout.lock():
+        end_leftovers(layout)
         layout.clear_temporary()
         serve(layout, options.port)
+
+
+def end_leftovers(layout: settings.Layout) -> None:
+    """End jobs and model servers of a server that was killed; their results would go nowhere."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            root = process.environ().get("SAGEMAKER_BASE_DIR")
+            if root is not None and Path(root).is_relative_to(layout.root):
+                process.kill()
 
 
 def serve(layout: settings.Layout, port: int) -> None:

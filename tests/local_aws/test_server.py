@@ -3,6 +3,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,19 @@ def test_state_of_the_last_checkpoint_outlives_a_kill(
         own_aws.connection()
     own_aws.start()
     assert_remembered(own_aws)
+
+
+def test_a_start_ends_what_a_killed_server_left(own_aws: EmbeddedAws, tmp_path: Path) -> None:
+    def job(root: Path) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(root)}
+        return subprocess.Popen([sys.executable, "-c", "input()"], env=environment, stdin=subprocess.PIPE)
+
+    left, another = job(own_aws.state_dir / "ml" / "j1"), job(tmp_path / "other" / "ml" / "j1")
+    own_aws.start()
+    assert left.wait(5) == -signal.SIGKILL
+    assert another.poll() is None
+    another.kill()
+    another.wait()
 
 
 def test_starting_twice_is_starting_once(embedded_aws: EmbeddedAws) -> None:
