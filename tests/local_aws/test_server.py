@@ -85,7 +85,8 @@ def test_state_of_the_last_checkpoint_outlives_a_kill(
 def test_a_start_ends_what_a_killed_server_left(own_aws: EmbeddedAws, tmp_path: Path) -> None:
     def job(root: Path) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(root)}
-        return subprocess.Popen([sys.executable, "-c", "input()"], env=environment, stdin=subprocess.PIPE)
+        command = [sys.executable, "-c", "input()"]
+        return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
 
     left, another = job(own_aws.state_dir / "ml" / "j1"), job(tmp_path / "other" / "ml" / "j1")
     own_aws.start()
