@@ -59,7 +59,7 @@ def load(folder: Path) -> BoostedTrees:
         raise BadInput(
             f"{MODEL_FILE} must be a booster, got {file.stat().st_size} bytes"
         ) from error
-    # Servers answer requests side by side; for one row, waking more threads costs more than it saves.
+    # Servers answer requests side by side; for one row, waking threads costs more than it saves.
     booster.set_param({"nthread": 1})
     return BoostedTrees(booster)
 
