@@ -20,7 +20,7 @@ def transform(target: Target, source: str) -> dict[str, Any]:
     if not source.startswith("s3://"):
         raise OperationError(f"--batch must be an S3 prefix like s3://bucket/path, got {source!r}")
     sagemaker = target.client("sagemaker")
-    output = f"s3://{target.output('FeaturesBucketName')}/batch/{int(time.time())}"
+    output = f"s3://{target.output('ArtifactsBucketName')}/batch/{int(time.time())}"
     parameters = {
         "ModelName": _live_model(target),
         "InputDataUri": source,

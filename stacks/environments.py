@@ -120,7 +120,7 @@ LOCAL = Environment(
     # Nobody waits for metrics of a fleet on a laptop: the canary's pauses are as short as they go.
     endpoint=EndpointConfig(rollout=RolloutConfig(canary_seconds=2, old_fleet_seconds=0)),
     monitoring=MonitoringConfig(engine="model_monitor"),
-    retraining=RetrainingConfig(cool_down_minutes=1),
+    retraining=RetrainingConfig(cool_down_minutes=10),
 )
 DEV = Environment(name="dev", training=TrainingConfig(approval_status="Approved"))
 PROD = replace(

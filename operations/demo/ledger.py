@@ -89,8 +89,9 @@ class PeakMemory:
 
     def settle(self) -> None:
         """Take a sample now."""
-        resident = sum(_resident(process) for pid in self._roots for process in _family(pid))
-        self.mib = max(self.mib, resident / 2**20)
+        # A server may be both a root of its own and a child of this process: counted once.
+        processes = {process for pid in self._roots for process in _family(pid)}
+        self.mib = max(self.mib, sum(map(_resident, processes)) / 2**20)
 
     def _sample(self) -> None:
         while not self._over.wait(_SAMPLE_SECONDS):

@@ -69,13 +69,14 @@ class Demo:
                 self._embedded.stop()
 
     def _play(self) -> None:
-        # The data and the templates do not need the embedded AWS: made while it boots.
+        self._embedded.wipe()
+        # The templates and the data do not need the embedded AWS: made while it starts.
         with ThreadPoolExecutor(2) as pool:
-            story_job = pool.submit(self._tell)
             assembly = self._state / "cdk.out"
+            synthesis = pool.submit(toolchain.synthesize, "local", assembly)
+            story_job = pool.submit(self._tell)
             with self.ledger.stage("start the embedded AWS") as stage:
                 self._start(stage)
-            synthesis = pool.submit(toolchain.synthesize, "local", assembly)
             with self.ledger.stage("cdk bootstrap and cdk deploy --all") as stage:
                 target = self._deploy(stage, assembly, synthesis.result)
             story = story_job.result()
@@ -107,7 +108,6 @@ class Demo:
 
     def _start(self, stage: Stage) -> None:
         self._progress("starting the embedded AWS")
-        self._embedded.wipe()
         self._embedded.start()
         running = self._embedded.connection()
         self._memory.include(running["pid"])
