@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pipeline_code.features.store import FeatureGroups, fold_into_store
 
 from operations import lake
 from operations.scoring import Scored, Scorer, requests_of
 from operations.target import Target
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.common.schema import CUSTOMERS
+from pipeline_code.features.store import FeatureGroups, fold_into_store
 
 _HOUR = timedelta(hours=1)
 
@@ -66,6 +66,7 @@ def replay(
     start: datetime,
     end: datetime,
     *,
+    asked: pa.Array,
     staging: Path,
     on_day: Callable[[datetime, Scored], None] = lambda *_: None,
 ) -> Scored:
@@ -74,6 +75,8 @@ def replay(
     Args:
         start: Midnight of the first day, UTC.
         end: Midnight after the last day, UTC.
+        asked: Ids of the customers whose transactions the endpoint scores; the others' are folded
+            and landed all the same.
         staging: Folder for the files that are uploaded; one folder a day is made in it.
         on_day: Told after each day what became of its requests.
 
@@ -82,7 +85,7 @@ def replay(
     """
     scorer, total, day = Scorer(target), Scored(), start
     while day < end:
-        scored = _play_day(target, scorer, stream, day)
+        scored = _play_day(target, scorer, stream, day, asked)
         folder = staging / f"{day:%Y-%m-%d}"
         write(stream.between(day, day + timedelta(days=1)).landing(), folder)
         lake.upload(target, folder)
@@ -92,12 +95,16 @@ def replay(
     return total
 
 
-def _play_day(target: Target, scorer: Scorer, stream: Stream, day: datetime) -> Scored:
+def _play_day(
+    target: Target, scorer: Scorer, stream: Stream, day: datetime, asked: pa.Array
+) -> Scored:
     scored, groups = Scored(), feature_groups(target)
     client = target.client("sagemaker-featurestore-runtime")
     for hour in stream.between(day, day + timedelta(days=1)).hours(day, day + timedelta(days=1)):
-        if hour.transactions.num_rows:
-            scored.merge(scorer.ask_all(requests_of(hour.transactions)))
+        rows = hour.transactions
+        rows = rows.filter(pc.is_in(rows["customer_id"], value_set=asked))
+        if rows.num_rows:
+            scored.merge(scorer.ask_all(requests_of(rows)))
         if hour.transactions.num_rows or hour.fraud_reports.num_rows:
             fold_into_store(client, groups, hour.transactions, hour.fraud_reports)
     return scored

@@ -13,6 +13,10 @@ from operations.demo.run import Demo
 from operations.demo.story import Scale
 from operations.target import STATE_ROOT
 
+_SIMULATED_CUSTOMERS = 200
+# Enough that a week of theirs looks like a week of everyone's, whom the baseline describes.
+_ASKED_CUSTOMERS_OF_FILE = 500
+
 State = Annotated[
     Path, typer.Option(help="Folder of the demo's own embedded AWS, wiped at the start.")
 ]
@@ -23,7 +27,12 @@ def demo(
     data: Annotated[
         Path | None, typer.Option(help="Play this transactions file instead of the simulator.")
     ] = None,
-    customers: Annotated[int, typer.Option(help="Card holders to play.", min=50)] = 200,
+    customers: Annotated[
+        int | None,
+        typer.Option(
+            help="Card holders to ask about; if omitted, 200 simulated or 500 of the file.", min=50
+        ),
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the embedded AWS running afterwards.")
     ] = False,
@@ -33,6 +42,8 @@ def demo(
 ) -> None:
     """Close the loop on this machine: deploy, train, approve, score, drift, retrain, redeploy."""
     console = errors if json == "-" else people
+    if customers is None:
+        customers = _SIMULATED_CUSTOMERS if data is None else _ASKED_CUSTOMERS_OF_FILE
     scale = Scale(customers=customers)
     with console.status("the demo begins") as status:
         played = Demo(

@@ -177,6 +177,7 @@ class Demo:
             story.stream,
             start,
             end,
+            asked=story.asked,
             staging=self._state / "staging",
             on_day=lambda day, done: self._progress(f"{day:%Y-%m-%d}: {len(done.scores)} scored"),
         )

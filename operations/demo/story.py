@@ -21,11 +21,14 @@ WEEK = timedelta(days=7)
 class Scale:
     """How much the demo plays.
 
+    Of a file, everyone's transactions are learned from and folded into the online store, since a
+    terminal's risk comes from all who use it; only some customers' are asked about.
+
     Attributes:
         history_days: Days before the first scored week; features look back 38 days, and the
             training and test windows with the labels' delay take 28 more.
         scored_days: Length of the quiet and of the drifting period.
-        customers: Card holders, of the simulation or taken from the file.
+        customers: Card holders of the simulation, or those of the file that are asked about.
         drift_factor: What the amounts of the drifting period are multiplied by.
     """
 
@@ -38,10 +41,16 @@ class Scale:
 
 @dataclass(frozen=True)
 class Story:
-    """Events, and where the periods meet: history | quiet | drift."""
+    """Events, and where the periods meet: history | quiet | drift.
+
+    Attributes:
+        customers: The registry of all customers.
+        asked: Ids of the customers whose transactions the endpoint is asked about.
+    """
 
     stream: Stream
     customers: pa.Table
+    asked: pa.Array
     start: datetime
     quiet: datetime
     drift: datetime
@@ -66,11 +75,12 @@ def simulated(scale: Scale) -> Story:
         )
     )
     stream = Stream(world.transactions, world.fraud_reports)
-    return Story(stream, world.customers, start, quiet, drift, end)
+    everyone = world.customers["customer_id"].combine_chunks()
+    return Story(stream, world.customers, everyone, start, quiet, drift, end)
 
 
 def from_file(file: Path, scale: Scale) -> Story:
-    """A story from the last days of a file, for some of its customers with all they did.
+    """A story from the last days of a file.
 
     The file's last days are real; the drift is put into them by multiplying their amounts.
 
@@ -78,7 +88,8 @@ def from_file(file: Path, scale: Scale) -> Story:
         OperationError: If the file spans fewer days than the story needs.
     """
     landing = prepare(file)
-    transactions, reports = landing.transactions, landing.fraud_reports
+    transactions = landing.transactions.sort_by("event_time")
+    reports = landing.fraud_reports
     last = pc.max(transactions["event_time"]).as_py()
     end = last.replace(hour=0, minute=0, second=0, microsecond=0)
     drift = end - timedelta(days=scale.scored_days)
@@ -90,27 +101,21 @@ def from_file(file: Path, scale: Scale) -> Story:
             f"file must span {(end - start).days} days, got {(last - first).days} in {file}; "
             "give a longer history"
         )
-    chosen = _some_customers(transactions, scale)
     # A report of a transaction before the story would be of one that the lake does not have.
     reports = reports.filter(
         pc.greater_equal(reports["event_time"], pa.scalar(start, reports["event_time"].type))
     )
-    stream = Stream(
-        _of_customers(transactions, chosen).sort_by("event_time"), _of_customers(reports, chosen)
-    ).between(start, end)
+    stream = Stream(transactions, reports).between(start, end)
     stream = Stream(_inflate(stream.transactions, drift, scale.drift_factor), stream.fraud_reports)
-    return Story(stream, pa.table({"customer_id": chosen}), start, quiet, drift, end)
+    asked = _some_customers(landing.customers, scale)
+    return Story(stream, landing.customers, asked, start, quiet, drift, end)
 
 
-def _some_customers(transactions: pa.Table, scale: Scale) -> pa.Array:
-    everyone = np.unique(transactions["customer_id"].to_numpy())
+def _some_customers(customers: pa.Table, scale: Scale) -> pa.Array:
+    everyone = customers["customer_id"].to_numpy()
     count = min(scale.customers, len(everyone))
     chosen = np.random.default_rng(scale.seed).choice(everyone, count, replace=False)
     return pa.array(np.sort(chosen), pa.int64())
-
-
-def _of_customers(table: pa.Table, chosen: pa.Array) -> pa.Table:
-    return table.filter(pc.is_in(table["customer_id"], value_set=chosen))
 
 
 def _inflate(transactions: pa.Table, since: datetime, factor: float) -> pa.Table:

@@ -79,11 +79,12 @@ def user_file(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_file_story_takes_whole_customers_and_only_known_reports(user_file: Path) -> None:
+def test_a_file_story_asks_about_some_and_holds_only_known_reports(user_file: Path) -> None:
     story = from_file(user_file, SMALL)
-    customers = set(story.stream.transactions["customer_id"].to_pylist())
-    assert customers <= set(story.customers["customer_id"].to_pylist())
-    assert len(story.customers) == SMALL.customers
+    everyone = set(story.customers["customer_id"].to_pylist())
+    assert set(story.stream.transactions["customer_id"].to_pylist()) <= everyone
+    assert len(story.asked) == SMALL.customers
+    assert set(story.asked.to_pylist()) < everyone
     reported = set(story.stream.fraud_reports["transaction_id"].to_pylist())
     assert reported
     assert reported <= set(story.stream.transactions["transaction_id"].to_pylist())
