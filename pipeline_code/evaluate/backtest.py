@@ -18,7 +18,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.landing import prepare
 from pipeline_code.evaluate import metrics
 from pipeline_code.evaluate.protocol import Fold, folds_back, known_compromised
-from pipeline_code.features import batch
+from pipeline_code.features.batch import compute
 from pipeline_code.train.model import fit
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.rows import LABEL, FeatureRows
@@ -85,7 +85,7 @@ class History:
     def build(cls, data: pa.Table) -> "History":
         """Computes the features of all rows."""
         landing = prepare(data)
-        table = batch.compute(landing.transactions, landing.fraud_reports)
+        table = compute(landing.transactions, landing.fraud_reports)
         reported = pc.is_in(
             table["transaction_id"], value_set=landing.fraud_reports["transaction_id"]
         )
