@@ -12,6 +12,7 @@ against botocore's model of the service.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,6 +65,10 @@ def _offline() -> Iterator[None]:
     """
     saved = dict(os.environ)
     session = boto3.DEFAULT_SESSION
+    # It says at INFO that it found credentials: those below, which are none.
+    log = logging.getLogger("botocore.credentials")
+    level = log.level
+    log.setLevel(logging.WARNING)
     for name in _UNSET:
         os.environ.pop(name, None)
     os.environ.update(_OFFLINE)
@@ -77,6 +82,7 @@ def _offline() -> Iterator[None]:
             else:
                 os.environ.pop(name, None)
         boto3.DEFAULT_SESSION = session
+        log.setLevel(level)
 
 
 with _offline():
