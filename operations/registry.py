@@ -99,20 +99,32 @@ def await_deployment(target: Target, package_arn: str, *, timeout_seconds: float
     Raises:
         OperationError: If the stack update fails or rolls back, or the time is over.
     """
-    cloudformation = target.client("cloudformation")
-    stack_name, deadline = target.stack_name("serving"), time.monotonic() + timeout_seconds
+    cloudformation, stack_name = target.client("cloudformation"), target.stack_name("serving")
+    deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
-        status = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]["StackStatus"]
+        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
+        status = stack["StackStatus"]
         running = status in _DEPLOYED_STATES and deployed_package(target) == package_arn
         if running and (endpoint := _serving(target, package_arn)):
             return endpoint
-        if "ROLLBACK" in status or status.endswith("_FAILED"):
+        if _has_failed(status) and _updated_since_approval(target, stack, package_arn):
             raise OperationError(f"deployment of {package_arn} ended as {status} of {stack_name}")
         time.sleep(0.5)
     raise OperationError(
         f"deployment must end within {timeout_seconds:.0f} s, got {status}; see the events of "
         f"stack {stack_name}"
     )
+
+
+def _has_failed(status: str) -> bool:
+    return "ROLLBACK" in status or status.endswith("_FAILED")
+
+
+def _updated_since_approval(target: Target, stack: dict[str, Any], package_arn: str) -> bool:
+    """Whether a stack's failure is this package's and not that of an earlier one."""
+    package = target.client("sagemaker").describe_model_package(ModelPackageName=package_arn)
+    decided = package.get("LastModifiedTime", package["CreationTime"])
+    return bool(stack.get("LastUpdatedTime", stack["CreationTime"]) >= decided)
 
 
 def _serving(target: Target, package_arn: str) -> str | None:
