@@ -112,7 +112,7 @@ def test_an_event_of_another_kind_is_an_error(invocation: Invocation) -> None:
     [
         (execution("Executing", timedelta(days=2), None), "is running"),
         (execution("Stopping", timedelta(days=2), "by-hand"), "is running"),
-        (execution("Succeeded", timedelta(minutes=59), "retrain-1"), "cool-down"),
+        (execution("Succeeded", timedelta(minutes=30), "retrain-1"), "cool-down"),
         (execution("Failed", timedelta(minutes=1), "retrain-1"), "cool-down"),
     ],
 )
