@@ -1,9 +1,11 @@
 """Asking the monitor: run the analyzer now, and read what it found."""
 
 import json
+import math
 import time
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from operations.errors import OperationError
@@ -36,18 +38,21 @@ class Finding:
         }
 
 
-def run_now(target: Target, *, hours: int = 1, timeout_seconds: float = 900.0) -> Finding:
-    """Analyze what the endpoint captured in the last hours, without waiting for the schedule.
+def run_now(target: Target, *, window: timedelta, timeout_seconds: float = 900.0) -> Finding:
+    """Analyze what the endpoint captured lately, without waiting for the schedule.
+
+    Args:
+        window: How far back; the scheduled engine counts whole hours, rounded up.
 
     Raises:
         OperationError: If the run fails, with the analyzer's own reason.
     """
     if "MonitoringScheduleName" in target.outputs:
-        return _run_schedule(target, hours, timeout_seconds)
-    return _run_pipeline(target, hours, timeout_seconds)
+        return _run_schedule(target, window, timeout_seconds)
+    return _run_pipeline(target, window, timeout_seconds)
 
 
-def _run_schedule(target: Target, hours: int, timeout_seconds: float) -> Finding:
+def _run_schedule(target: Target, window: timedelta, timeout_seconds: float) -> Finding:
     """Model Monitor has no "run now": a one-time schedule with the same job is its way."""
     sagemaker = target.client("sagemaker")
     hourly = sagemaker.describe_monitoring_schedule(
@@ -60,7 +65,7 @@ def _run_schedule(target: Target, hours: int, timeout_seconds: float) -> Finding
             **hourly,
             "ScheduleConfig": {
                 "ScheduleExpression": "NOW",
-                "DataAnalysisStartTime": f"-PT{hours}H",
+                "DataAnalysisStartTime": f"-PT{math.ceil(window.total_seconds())}S",
                 "DataAnalysisEndTime": "-PT0H",
             },
         },
@@ -94,9 +99,10 @@ def _await_monitoring_execution(
     raise OperationError(f"monitor run must end within {timeout_seconds:.0f} s, got no result")
 
 
-def _run_pipeline(target: Target, hours: int, timeout_seconds: float) -> Finding:
+def _run_pipeline(target: Target, window: timedelta, timeout_seconds: float) -> Finding:
     """The scheduled engine: the same analyzer as the only step of a pipeline."""
     sagemaker = target.client("sagemaker")
+    hours = math.ceil(window / timedelta(hours=1))
     arn = sagemaker.start_pipeline_execution(
         PipelineName=target.output("MonitoringPipelineName"),
         PipelineParameters=[{"Name": "AnalysisHours", "Value": str(hours)}],

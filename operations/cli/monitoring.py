@@ -1,5 +1,6 @@
 """Verbs for watching: drift, status."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -14,11 +15,11 @@ from operations.target import Target
 @on_target
 def drift(
     target: Target,
-    hours: Annotated[int, typer.Option(help="How far back captures are analyzed.", min=1)] = 1,
+    minutes: Annotated[int, typer.Option(help="How far back captures are analyzed.", min=1)] = 60,
     json: Json = None,
 ) -> None:
     """Run the monitor now on what the endpoint captured, and show what it found."""
-    finding = monitor.run_now(target, hours=hours)
+    finding = monitor.run_now(target, window=timedelta(minutes=minutes))
     rows = [
         (item["feature_name"], item["constraint_check_type"], item["description"])
         for item in finding.violations
