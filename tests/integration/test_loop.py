@@ -25,7 +25,7 @@ def test_two_versions_are_registered_and_no_request_fails(played: Any) -> None:
 def test_the_second_version_was_asked_for_by_the_retraining_lambda(played: Any) -> None:
     second = played.result["model_versions"][1]
     package = played.target.client("sagemaker").describe_model_package(ModelPackageName=second)
-    reason = package["CustomerMetadataProperties"]["TriggerReason"]
+    reason = package["CustomerMetadataProperties"]["trigger_reason"]
     assert "drift" in reason.lower() or "violation" in reason.lower(), reason
 
 
