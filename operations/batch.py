@@ -1,6 +1,7 @@
-"""Scoring feature rows in S3 with the approved model, by Batch Transform."""
+"""Scoring many feature rows at once with the approved model, by Batch Transform."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 from operations.errors import OperationError
@@ -9,21 +10,26 @@ from operations.target import Target
 
 
 def transform(target: Target, source: str) -> dict[str, Any]:
-    """Score CSV feature rows under an S3 prefix with the model behind the endpoint.
+    """Score CSV feature rows with the model behind the endpoint.
+
+    Args:
+        source: A CSV file on this machine, which is uploaded, or an S3 prefix below `batch/` of the
+            artifacts bucket. One row of features a line, in the model's order, without a header.
 
     Returns:
-        The execution's ARN and the S3 prefix that holds one `.out` file for each input file.
+        The execution's ARN, the input's S3 URI, and the S3 prefix that then holds one `.out` file
+        for each input file: one score a line, in the order of the rows.
 
     Raises:
-        OperationError: If the prefix is no S3 URI, no model is deployed, or the job fails.
+        OperationError: If there is no such file, no model is deployed, or the job fails.
     """
-    if not source.startswith("s3://"):
-        raise OperationError(f"--batch must be an S3 prefix like s3://bucket/path, got {source!r}")
+    model = _live_model(target)
     sagemaker = target.client("sagemaker")
-    output = f"s3://{target.output('ArtifactsBucketName')}/batch/{int(time.time())}"
+    run = f"s3://{target.output('ArtifactsBucketName')}/batch/{int(time.time())}"
+    uri, output = _in_s3(target, source, f"{run}/input"), f"{run}/output"
     parameters = {
-        "ModelName": _live_model(target),
-        "InputDataUri": source,
+        "ModelName": model,
+        "InputDataUri": uri,
         "OutputDataUri": output,
     }
     arn = sagemaker.start_pipeline_execution(
@@ -34,7 +40,20 @@ def transform(target: Target, source: str) -> dict[str, Any]:
     execution = describe(target, arn)
     if execution.status != "Succeeded":
         raise OperationError(f"batch scoring of {source} failed: {execution.explain()}")
-    return {"execution": arn, "output": output}
+    return {"execution": arn, "input": uri, "output": output}
+
+
+def _in_s3(target: Target, source: str, folder: str) -> str:
+    if source.startswith("s3://"):
+        return source
+    file = Path(source)
+    if not file.is_file():
+        raise OperationError(
+            f"--batch must be a CSV file or an S3 prefix like s3://bucket/path, got {source!r}"
+        )
+    bucket, _, prefix = folder.removeprefix("s3://").partition("/")
+    target.client("s3").upload_file(str(file), bucket, f"{prefix}/{file.name}")
+    return folder
 
 
 def _live_model(target: Target) -> str:

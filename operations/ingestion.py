@@ -71,13 +71,14 @@ def ingest(target: Target, path: Path, *, online: bool, register_customers: bool
         if not report.passed:
             raise OperationError(f"{path} must keep the lake's rules: {report.message()}")
         keys = lake.upload(target, folder)
+        events = read_events(folder)
         if online:
-            events = read_events(folder)
             client = target.client("sagemaker-featurestore-runtime")
             groups = feature_groups(target)
             fold_into_store(client, groups, events.transactions, events.fraud_reports)
     return {
-        **{name: count for name, count in report.rows.items() if name != _CUSTOMERS.name},
+        "transactions": events.transactions.num_rows,
+        "fraud_reports": events.fraud_reports.num_rows,
         "bucket": target.output("RawBucketName"),
         "objects": len(keys),
         "online": online,

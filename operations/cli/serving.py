@@ -26,12 +26,13 @@ def score(
         str | None, typer.Option(help='One raw transaction as JSON, e.g. {"transaction_id": 1,...}')
     ] = None,
     batch: Annotated[
-        str | None, typer.Option(help="S3 prefix of CSV feature rows, for Batch Transform.")
+        str | None,
+        typer.Option(help="CSV of feature rows, a file or an S3 prefix, for Batch Transform."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Score only the first so many.", min=1)] = None,
     json: Json = None,
 ) -> None:
-    """Score raw transactions through the endpoint, or feature rows in S3 by Batch Transform."""
+    """Score raw transactions through the endpoint, or feature rows by Batch Transform."""
     if sum(given is not None for given in (path, transaction, batch)) != 1:
         raise OperationError("exactly one of PATH, --transaction and --batch must be given")
     if batch is not None:
