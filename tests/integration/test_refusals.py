@@ -115,6 +115,18 @@ def test_a_decided_or_unknown_package_cannot_be_approved(played: Any, fraudloop:
     assert "got '99'" in done.stderr
 
 
+def test_a_rejected_package_cannot_be_approved_any_more(played: Any, fraudloop: Any) -> None:
+    arn = executions.start(played.target, reason="to be rejected")
+    execution = executions.require_success(executions.watch(played.target, arn, poll_seconds=0.2))
+    package = str(execution.model_package)
+    deployed = registry.deployed_package(played.target)
+    assert fraudloop("reject", package, "--state", str(played.state)).returncode == 0
+    done = fraudloop("approve", package, "--state", str(played.state))
+    assert done.returncode == 1
+    assert "Rejected" in done.stderr
+    assert registry.deployed_package(played.target) == deployed
+
+
 def test_a_second_up_on_a_taken_port_says_who_has_it(
     played: Any, fraudloop: Any, tmp_path: Path
 ) -> None:
