@@ -16,6 +16,7 @@ from operations.errors import OperationError
 from operations.executions import Execution
 from operations.replay import replay
 from operations.scoring import requests_of
+from operations.status import stack_states
 from operations.target import Target, connect
 from pipeline_code.common.lake import Landing, write
 
@@ -122,7 +123,8 @@ class Demo:
         synthesized()
         self._progress("cdk deploy --all")
         toolchain.deploy(target, assembly, log=logs / "cdk-deploy.log")
-        stage.evidence = ", ".join(sorted(target.outputs))
+        states = stack_states(target)
+        stage.evidence = ", ".join(f"{name} {state}" for name, state in states.items())
         return target
 
     def _ingest(self, stage: Stage, target: Target, story: Story) -> None:
