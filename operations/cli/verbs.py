@@ -45,7 +45,9 @@ def plain(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*args, **kwargs)
         except _EXPECTED as error:
-            errors.print(f"fraudloop: {error}", style="red", markup=False, highlight=False)
+            # Not wrapped: an ARN or a command must be found, and copied, in one piece.
+            line = f"fraudloop: {error}"
+            errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(1) from error
 
     return guarded
