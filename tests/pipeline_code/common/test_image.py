@@ -10,7 +10,18 @@ import pipeline_code
 IMAGE = Path(pipeline_code.__file__).parent
 PROJECT = IMAGE.parent
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
-DIRECT = {"boto3", "granian", "numpy", "pyarrow", "scikit-learn", "scipy", "xgboost-cpu"}
+DIRECT = {
+    "aws-lambda-powertools",
+    "awslambdaric",
+    "boto3",
+    "granian",
+    "numba",
+    "numpy",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "xgboost-cpu",
+}
 
 
 def pins(file: Path) -> dict[str, str]:
