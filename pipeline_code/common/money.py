@@ -13,8 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["LARGEST_MINOR", "AmountError", "to_minor", "to_minor_array"]
+__all__ = ["CURRENCY", "LARGEST_MINOR", "AmountError", "to_minor", "to_minor_array"]
 
+# The one currency of the lake (ISO 4217): amounts of several would not add up.
+CURRENCY = "EUR"
 MINOR_PER_UNIT = 100
 # A trillion currency units. Floats up to here, noise included, are far from every other cent.
 LARGEST_MINOR = 10**14 - 1
