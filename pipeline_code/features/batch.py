@@ -1,15 +1,30 @@
-"""The batch driver: features of many transactions at once, from all events."""
+"""The batch driver in memory: features of a table of transactions, from all events.
+
+`pipeline_code.features.sharded` is the same for files of any size.
+"""
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline_code.common.schema import UTC_MICROSECONDS
-from pipeline_code.features.definitions import CUSTOMER, FEATURES, TERMINAL
-from pipeline_code.features.events import Reports, Transactions, streams
-from pipeline_code.features.kernel import Queries, evaluate, window_totals
+from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.features.events import Reports, Transactions
+from pipeline_code.features.plan import plan_of
+from pipeline_code.features.sides import customer_features, terminal_totals
 
-__all__ = ["compute"]
+__all__ = ["FEATURE_ROWS", "compute", "feature_table"]
+
+# What every driver answers: who and when, then the features in their order.
+FEATURE_ROWS = pa.schema(
+    [
+        ("transaction_id", pa.int64()),
+        ("event_time", UTC_MICROSECONDS),
+        ("customer_id", pa.int64()),
+        ("terminal_id", pa.int64()),
+        *((name, pa.float32()) for name in FEATURE_NAMES),
+    ]
+)
 
 
 def compute(
@@ -18,34 +33,28 @@ def compute(
     """The features of every transaction, each as of its own event time.
 
     Args:
-        transactions: The lake's transactions, in any order.
+        transactions: The lake's transactions, in any order. One that comes again counts once.
         reports: The lake's fraud reports; one counts from its report time on.
         wanted: Which transactions to answer for; all others still count as events. If omitted, all.
 
     Returns:
-        transaction_id, event_time, customer_id, terminal_id and a float64 column per feature, in
-        the order of `transactions`.
+        FEATURE_ROWS, in the order of `transactions`, without the repetitions.
 
     Raises:
-        BadInput: A value is missing, or a transaction id comes twice.
+        BadInput: A value is missing, or an id names two different transactions of a customer.
     """
-    events = Transactions.from_table(transactions)
-    events.refuse_repeated()
-    rows = np.arange(len(events.ids)) if wanted is None else np.flatnonzero(wanted)
-    times, amounts = events.times[rows], events.amounts[rows]
-    totals = window_totals(
-        streams(events, Reports.from_table(reports)),
-        {
-            CUSTOMER: Queries(events.customers[rows], times),
-            TERMINAL: Queries(events.terminals[rows], times),
-        },
-    )
-    columns = {
-        "transaction_id": pa.array(events.ids[rows]),
-        "event_time": pa.array(times).cast(UTC_MICROSECONDS),
-        "customer_id": pa.array(events.customers[rows]),
-        "terminal_id": pa.array(events.terminals[rows]),
-    }
-    for feature in FEATURES:
-        columns[feature.name] = pa.array(evaluate(feature, totals, amounts, times))
-    return pa.table(columns)
+    rows, reported = Transactions.from_table(transactions), Reports.from_table(reports)
+    plan = plan_of()
+    totals = terminal_totals(rows, reported, plan)
+    answer = customer_features(rows, reported, totals, plan)
+    order = np.argsort(answer.rows)
+    if wanted is not None:
+        order = order[wanted[answer.rows[order]]]
+    return feature_table(rows.take(answer.rows[order]), answer.features[:, order])
+
+
+def feature_table(rows: Transactions, features: npt.NDArray[np.float32]) -> pa.Table:
+    """Transactions and their features [a row a feature] as FEATURE_ROWS."""
+    times = pa.array(rows.times).cast(UTC_MICROSECONDS)
+    columns = [rows.ids, times, rows.customers, rows.terminals, *features]
+    return pa.table(list(map(pa.array, columns)), schema=FEATURE_ROWS)

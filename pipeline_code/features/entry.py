@@ -4,45 +4,47 @@ Reads:
     processing/input/transactions, processing/input/fraud_reports: data sets of the raw lake.
 
 Writes:
-    processing/output/train/part-0.parquet, processing/output/test/part-0.parquet: one row per
-        transaction of the period (`pipeline_code.features.windows`), in order of time, with
-        transaction_id, event_time, customer_id, terminal_id, the features, `is_fraud` (1 if it was
-        reported by the as-of moment) and `fraud_scenario` (for reporting only).
-    processing/output/summary/summary.json: periods, row counts, schema version.
+    processing/output/train/part-*.parquet, processing/output/test/part-*.parquet: one row per
+        transaction of the period (`pipeline_code.features.windows`), with transaction_id,
+        event_time, customer_id, terminal_id, the features, `is_fraud` (1 if it was reported by the
+        as-of moment) and `fraud_scenario` (for reporting only); in order of customer and time.
+    processing/output/summary/summary.json: periods, row counts, schema version, and how many
+        transactions were left out because they came again.
     The latest state of every customer and terminal into the feature groups that the environment
         variables CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP name, if they do.
 
-Fails with a message when the history is too short for the periods, or a transaction comes twice.
-The same input gives the same bytes.
+Fails with a message when the history is too short for the periods, a value breaks a rule, or one
+id names two different transactions. The same input gives the same bytes.
 """
 
 import argparse
 import json
 import os
+import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from threading import Lock
 
 import boto3
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from botocore.config import Config
 
 from pipeline_code.common import schema
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.paths import processing_input, processing_output
-from pipeline_code.features import batch
+from pipeline_code.common.paths import ml_root, processing_input, processing_output
 from pipeline_code.features.definitions import (
     FEATURE_NAMES,
     HISTORY_DAYS_KEY,
     LABEL_DELAY,
     SCHEMA_VERSION,
-    SCHEMA_VERSION_KEY,
+    Entity,
 )
-from pipeline_code.features.store import FeatureGroups, materialize
-from pipeline_code.features.windows import LATEST, Windows, parse_as_of
+from pipeline_code.features.events import Reports, Transactions
+from pipeline_code.features.parts import Output
+from pipeline_code.features.sharded import ShardedFeatures
+from pipeline_code.features.sources import ParquetSource
+from pipeline_code.features.store import FeatureGroups, Folded, StoreError, materialize
+from pipeline_code.features.windows import LATEST, Period, Windows, parse_as_of
 
 GROUP_VARIABLES = ("CUSTOMER_FEATURE_GROUP", "TERMINAL_FEATURE_GROUP")
 
@@ -50,12 +52,12 @@ GROUP_VARIABLES = ("CUSTOMER_FEATURE_GROUP", "TERMINAL_FEATURE_GROUP")
 def main(argv: Sequence[str]) -> int:
     """Runs the processing job."""
     arguments = _parser().parse_args(argv)
-    groups = groups_from_environment()
-    transactions = schema.read(processing_input("transactions"), schema.TRANSACTIONS)
-    reports = schema.read(processing_input("fraud_reports"), schema.FRAUD_REPORTS)
-    if transactions.num_rows == 0:
+    materializer = _materializer()
+    transactions = ParquetSource.of(processing_input("transactions"), schema.TRANSACTIONS)
+    reports = ParquetSource.of(processing_input("fraud_reports"), schema.FRAUD_REPORTS)
+    if transactions.rows == 0:
         raise BadInput("transactions must hold at least one row, got none; ingest some first")
-    first_event, last_event = times_of(transactions)
+    first_event, last_event = transactions.extent("event_time")
     windows = Windows(
         as_of=parse_as_of(arguments.as_of, last_event),
         train_days=arguments.train_days,
@@ -63,25 +65,33 @@ def main(argv: Sequence[str]) -> int:
         delay_days=arguments.delay_days,
     )
     windows.check_history(first_event)
+    periods = {"train": windows.train, "test": windows.test}
+    with tempfile.TemporaryDirectory(prefix="features-", dir=ml_root()) as work:
+        written = ShardedFeatures(
+            transactions=transactions,
+            reports=reports,
+            outputs=[_output(name, period, first_event) for name, period in periods.items()],
+            work=Path(work) / "spill",
+            as_of=windows.as_of,
+            keep_states=materializer,
+        ).run()
     summary = {
         "feature_schema_version": SCHEMA_VERSION,
         "features": list(FEATURE_NAMES),
         "data_version": arguments.data_version,
         "as_of": windows.as_of.isoformat(),
         "history_start": first_event.isoformat(),
-        **_write_periods(windows, *_known(transactions, reports, windows.as_of)),
-        "materialized": _materialize(groups, transactions, reports),
+        **{
+            name: {**period.document(), "rows": part.rows, "frauds": part.frauds}
+            for (name, period), part in zip(periods.items(), written, strict=True)
+        },
+        "repeated": written[0].repeated,
+        "materialized": None if materializer is None else materializer.document(),
     }
     file = processing_output("summary") / "summary.json"
     file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(summary))
     return 0
-
-
-def times_of(transactions: pa.Table) -> tuple[datetime, datetime]:
-    """The first and the last event time."""
-    times = pc.min_max(transactions["event_time"]).as_py()
-    return times["min"], times["max"]
 
 
 def groups_from_environment() -> FeatureGroups | None:
@@ -109,61 +119,41 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _known(transactions: pa.Table, reports: pa.Table, as_of: datetime) -> tuple[pa.Table, pa.Table]:
-    """The events that were known at the moment."""
-    moment = pa.scalar(as_of, schema.UTC_MICROSECONDS)
-    return (
-        transactions.filter(pc.less(transactions["event_time"], moment)),
-        reports.filter(pc.less_equal(reports["report_time"], moment)),
+def _output(name: str, period: Period, first_event: datetime) -> Output:
+    history = (period.start - first_event) // timedelta(days=1)
+    return Output(
+        folder=processing_output(name),
+        period=period,
+        metadata={HISTORY_DAYS_KEY: str(history)},
+        must_hold_rows=name,
     )
 
 
-def _write_periods(windows: Windows, transactions: pa.Table, reports: pa.Table) -> dict[str, Any]:
-    periods = {"train": windows.train, "test": windows.test}
-    masks = {name: period.mask(transactions) for name, period in periods.items()}
-    wanted = masks["train"] | masks["test"]
-    rows = _labelled(batch.compute(transactions, reports, wanted=wanted), reports)
-    summary: dict[str, Any] = {}
-    for name, period in periods.items():
-        part = rows.filter(pa.array(period.mask(rows)))
-        if part.num_rows == 0:
-            raise BadInput(
-                f"{name} period must hold transactions, got none from {period.start.isoformat()} "
-                f"to {period.end.isoformat()}; ingest that time or choose another as-of"
-            )
-        history = (period.start - times_of(transactions)[0]) // timedelta(days=1)
-        _write(part, history, processing_output(name) / "part-0.parquet")
-        frauds = int(pc.sum(part["is_fraud"]).as_py())
-        summary[name] = {**period.document(), "rows": part.num_rows, "frauds": frauds}
-    return summary
+class _Materializer:
+    """Brings the online store up to what the job reads, shard by shard, from several threads."""
+
+    def __init__(self, groups: FeatureGroups) -> None:
+        self._groups = groups
+        self._client = boto3.client(
+            "sagemaker-featurestore-runtime",
+            config=Config(retries={"mode": "standard", "max_attempts": 6}),
+        )
+        self._lock = Lock()
+        self._total = Folded()
+
+    def __call__(self, entity: Entity, transactions: Transactions, reports: Reports) -> None:
+        folded = materialize(self._client, self._groups, entity, transactions, reports)
+        if folded.failed:
+            reason = next(iter(folded.failed.values()))
+            raise StoreError(f"every state must be stored, got {len(folded.failed)} not: {reason}")
+        with self._lock:
+            self._total += folded
+
+    def document(self) -> dict[str, int]:
+        """How many records were written, for the summary."""
+        return {"customers": self._total.customers, "terminals": self._total.terminals}
 
 
-def _labelled(features: pa.Table, reports: pa.Table) -> pa.Table:
-    ids = features["transaction_id"]
-    place = pc.index_in(ids, value_set=reports["transaction_id"].combine_chunks())
-    is_fraud = pc.is_valid(place).cast(pa.int8())
-    scenario = pc.fill_null(
-        reports["fraud_scenario"].combine_chunks().take(place.combine_chunks()), 0
-    )
-    labelled = features.append_column("is_fraud", is_fraud)
-    labelled = labelled.append_column("fraud_scenario", scenario.cast(pa.int8()))
-    return labelled.sort_by([("event_time", "ascending"), ("transaction_id", "ascending")])
-
-
-def _write(rows: pa.Table, history_days: int, file: Path) -> None:
-    metadata = {SCHEMA_VERSION_KEY: SCHEMA_VERSION, HISTORY_DAYS_KEY: str(history_days)}
-    rows = rows.replace_schema_metadata(metadata)
-    pq.write_table(rows, file, compression="zstd")
-
-
-def _materialize(
-    groups: FeatureGroups | None, transactions: pa.Table, reports: pa.Table
-) -> dict[str, int] | None:
-    if groups is None:
-        return None
-    client = boto3.client(
-        "sagemaker-featurestore-runtime",
-        config=Config(retries={"mode": "standard", "max_attempts": 6}),
-    )
-    written = materialize(client, groups, transactions, reports)
-    return {"customers": written.customers, "terminals": written.terminals}
+def _materializer() -> _Materializer | None:
+    groups = groups_from_environment()
+    return None if groups is None else _Materializer(groups)

@@ -1,173 +1,227 @@
 """The one evaluation of features: totals over sawtooth windows, then each feature's formula.
 
-Batch hands it all rows, online one request: the same code, the same integers, the same floats.
-"""
+All drivers call it: batch and Spark with the events of many entities, online with one request and
+the partial sums of a state. An event is a partial sum of one.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+Times are microseconds since 1970 (UTC), amounts minor units; a list of partial sums is given as
+four arrays of one length: times (rising), counts, sums of amounts and largest amounts.
+"""
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.features.definitions import (
-    FEATURES,
-    Entity,
-    Feature,
-    Formula,
-    Measure,
-    Quotient,
-    Request,
-    Stream,
-    Total,
-    Window,
-)
+from pipeline_code.features.compiled import compiled
+from pipeline_code.features.declarations import Aggregate
+from pipeline_code.features.plan import TERMS, WINDOW_FIELDS
 
-__all__ = ["Events", "Queries", "Totals", "evaluate", "microseconds", "window_totals"]
+__all__ = ["add_totals", "carry", "combine", "floored", "group_totals", "recall"]
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Totals = Mapping[Total, Ints]
+Floats = npt.NDArray[np.float32]
 
-# Entity and time share one int64 sort key; entities beyond this capacity go in further shards.
-KEY_CAPACITY = 2**62
-DAY = 86_400_000_000
+FIVE_MINUTES = 300_000_000
 HOUR = 3_600_000_000
+DAY = 86_400_000_000
+SECOND = 1_000_000
 # 1970-01-01 was a Thursday: three days after a Monday.
 EPOCH_WEEKDAY = 3
 FIRST_WEEKEND_DAY = 5
 LAST_NIGHT_HOUR = 6
 
-
-def microseconds(duration: timedelta) -> int:
-    """A duration as the kernel counts time."""
-    return duration // timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Events:
-    """One stream: who, when it became known (microseconds since 1970), and the amount to add."""
-
-    entity: Ints
-    known: Ints
-    amount: Ints
+HOP, BACK, SHIFT, LENGTH = (WINDOW_FIELDS.index(n) for n in ("hop", "back", "shift", "length"))
+COUNT, SUM, MAX, SINCE_LAST, AGE = (WINDOW_FIELDS.index(aggregate) for aggregate in Aggregate)
+AMOUNT_ROW, WEEKEND_ROW, NIGHT_ROW = 0, 1, 2
 
 
-@dataclass(frozen=True, slots=True)
-class Queries:
-    """Who is asked for, and as of when."""
-
-    entity: Ints
-    time: Ints
-
-
-def window_totals(
-    streams: Mapping[tuple[Entity, Stream], Events],
-    queries: Mapping[Entity, Queries],
-    features: tuple[Feature, ...] = FEATURES,
-) -> dict[Total, Ints]:
-    """Every total that the features need, one value per query of its entity, in query order."""
-    wanted = dict.fromkeys(total for feature in features for total in feature.totals)
-    results: dict[Total, Ints] = {}
-    for source in dict.fromkeys((total.entity, total.stream) for total in wanted):
-        entity, _ = source
-        totals = [total for total in wanted if (total.entity, total.stream) == source]
-        results |= _stream_totals(streams[source], queries[entity], totals)
-    return results
+@compiled("i8(i8, i8)")
+def floored(time: int, level: int) -> int:
+    """The start of the hop that a time is in; `level` is its place in LEVELS."""
+    # Three divisions by constants are several times faster than one by a variable.
+    if level == 0:
+        return time // FIVE_MINUTES * FIVE_MINUTES
+    if level == 1:
+        return time // HOUR * HOUR
+    return time // DAY * DAY
 
 
-def _stream_totals(events: Events, queries: Queries, totals: list[Total]) -> dict[Total, Ints]:
-    results = {total: np.zeros(len(queries.time), np.int64) for total in totals}
-    if len(events.known) == 0 or len(queries.time) == 0:
-        return results
-    for shard in _shards(events, queries):
-        shard.add_to(results)
-    return results
+@compiled("void(i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[:, ::1], i8[:, ::1], i8)")
+def add_totals(  # noqa: PLR0912 - one loop keeps a window's numbers in registers
+    times: Ints,
+    counts: Ints,
+    sums: Ints,
+    largest: Ints,
+    asked: Ints,
+    windows: Ints,
+    operands: Ints,
+    column: int,
+) -> None:
+    """Writes every window's totals of one entity's events.
+
+    Args:
+        times, counts, sums, largest: The partial sums.
+        asked: As of when; rising.
+        windows: The table of windows (`Plan.windows`).
+        operands: Where to write: a row an operand, a column a request.
+        column: The first request's column.
+    """
+    events = len(times)
+    falling = np.empty(events, np.int64)  # places whose largest amounts fall: the first is the max
+    for window in range(len(windows)):
+        # Held in registers: the compiler must assume that writing a result changes the table.
+        hop, back, shift = windows[window, HOP], windows[window, BACK], windows[window, SHIFT]
+        length, to_count, to_sum = (
+            windows[window, LENGTH],
+            windows[window, COUNT],
+            windows[window, SUM],
+        )
+        to_max, to_age = windows[window, MAX], windows[window, AGE]
+        to_last = windows[window, SINCE_LAST]
+        tail = head = first = last = before = count = total = 0
+        for place in range(len(asked)):
+            time = asked[place]
+            start = floored(time, hop) - back
+            end = time + 1 if shift == 0 else floored(time, 1) - shift
+            while head < events and times[head] < end:
+                count += counts[head]
+                total += sums[head]
+                if to_max >= 0:
+                    while last > first and largest[falling[last - 1]] <= largest[head]:
+                        last -= 1
+                    falling[last] = head
+                    last += 1
+                head += 1
+            while tail < head and times[tail] < start:
+                count -= counts[tail]
+                total -= sums[tail]
+                if last > first and falling[first] == tail:
+                    first += 1
+                tail += 1
+            if to_count >= 0:
+                operands[to_count, column + place] = count
+            if to_sum >= 0:
+                operands[to_sum, column + place] = total
+            if to_max >= 0:
+                operands[to_max, column + place] = largest[falling[first]] if last > first else 0
+            if to_last >= 0:
+                while before < events and times[before] < time:
+                    before += 1
+                age = time - times[before - 1] if before > 0 else length
+                operands[to_last, column + place] = min(age, length) // SECOND
+            if to_age >= 0:
+                age = time - floored(times[tail], hop) if tail < head else 0
+                operands[to_age, column + place] = min(age, length) // SECOND
 
 
-@dataclass(frozen=True, slots=True)
-class _Shard:
-    """Events and queries of as many entities as fit into one range of sort keys."""
+@compiled(
+    "void(i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], i8[::1], "
+    "i8[:, ::1], i8[:, ::1], i8, i8)"
+)
+def group_totals(
+    event_starts: Ints,
+    times: Ints,
+    counts: Ints,
+    sums: Ints,
+    largest: Ints,
+    asked_starts: Ints,
+    asked: Ints,
+    windows: Ints,
+    operands: Ints,
+    first_group: int,
+    last_group: int,
+) -> None:
+    """`add_totals` for each of many entities, whose events and requests lie group by group.
 
-    event_keys: Ints
-    amounts: Ints
-    codes: Ints
-    times: Ints
-    origin: int
-    span: int
-    rows: Ints
-
-    def add_to(self, results: dict[Total, Ints]) -> None:
-        """Writes each total's values at this shard's rows."""
-        order = np.argsort(self.event_keys, kind="stable")
-        keys = self.event_keys[order]
-        summed = np.zeros(len(keys) + 1, np.int64)
-        np.cumsum(self.amounts[order], out=summed[1:])
-        heads = np.searchsorted(keys, self._query_keys(self.times), "right")
-        for window in dict.fromkeys(total.window for total in results):
-            tails = np.searchsorted(keys, self._query_keys(_starts(self.times, window)), "left")
-            for total, values in results.items():
-                if total.window == window:
-                    counted = total.measure is Measure.COUNT
-                    values[self.rows] = heads - tails if counted else summed[heads] - summed[tails]
-
-    def _query_keys(self, times: Ints) -> Ints:
-        # Offset 0 holds no event, so a time before all events cannot reach another entity's.
-        keys: Ints = self.codes * self.span + np.maximum(times - self.origin, 0)
-        return keys
-
-
-def _starts(times: Ints, window: Window) -> Ints:
-    hop = microseconds(window.hop)
-    starts: Ints = (times - microseconds(window.length)) // hop * hop
-    return starts
-
-
-def _shards(events: Events, queries: Queries) -> Iterator[_Shard]:
-    # One before the first event, so that offset 0 stays free.
-    origin = int(events.known.min()) - 1
-    last = max(int(events.known.max()), int(queries.time.max()))
-    span = last - origin + 1
-    names, event_codes = np.unique(events.entity, return_inverse=True)
-    query_codes = np.searchsorted(names, queries.entity)
-    known = query_codes < len(names)
-    known[known] = names[query_codes[known]] == queries.entity[known]
-    # Sorted queries walk the sorted keys once: several times faster than jumping about.
-    rows = np.flatnonzero(known)
-    rows = rows[np.lexsort((queries.time[rows], query_codes[rows]))]
-    per_shard = max(KEY_CAPACITY // span, 1)
-    for first in range(0, len(names), per_shard):
-        mine = (event_codes >= first) & (event_codes < first + per_shard)
-        asked = rows[(query_codes[rows] >= first) & (query_codes[rows] < first + per_shard)]
-        yield _Shard(
-            event_keys=(event_codes[mine] - first) * span + events.known[mine] - origin,
-            amounts=events.amount[mine],
-            codes=query_codes[asked] - first,
-            times=queries.time[asked],
-            origin=origin,
-            span=span,
-            rows=asked,
+    Args:
+        event_starts: Where each entity's events start; one more says where the last one's end.
+        times, counts, sums, largest: The partial sums of all entities.
+        asked_starts: Where each entity's requests start, likewise.
+        asked: As of when.
+        windows: The table of windows.
+        operands: Where to write; its column 0 is the first request of `first_group`.
+        first_group, last_group: The entities to do: from the first, before the last.
+    """
+    base = asked_starts[first_group]
+    for group in range(first_group, last_group):
+        low, high = event_starts[group], event_starts[group + 1]
+        add_totals(
+            times[low:high],
+            counts[low:high],
+            sums[low:high],
+            largest[low:high],
+            asked[asked_starts[group] : asked_starts[group + 1]],
+            windows,
+            operands,
+            asked_starts[group] - base,
         )
 
 
-def evaluate(feature: Feature, totals: Totals, amount: Ints, time: Ints) -> Floats:
-    """The feature's values, in double precision, from its totals and the requests themselves."""
-    return _evaluate(feature.formula, totals, amount, time).astype(np.float64)
+@compiled("void(i8[:, ::1], i8[::1], i8[::1], i8[:, ::1], f4[:, ::1], i8)")
+def combine(
+    operands: Ints, amounts: Ints, times: Ints, formulas: Ints, features: Floats, column: int
+) -> None:
+    """Writes each feature's values, a row a feature, a column a request.
+
+    Integers are multiplied and divided in double precision, and rounded once to single.
+
+    Args:
+        operands: Totals, filled in; the request's own rows are written here.
+        amounts, times: The requests' own.
+        formulas: `Plan.formulas`.
+        features: Where to write.
+        column: The first request's column there.
+    """
+    requests = len(times)
+    for place in range(requests):
+        time = times[place]
+        operands[AMOUNT_ROW, place] = amounts[place]
+        operands[WEEKEND_ROW, place] = (time // DAY + EPOCH_WEEKDAY) % 7 >= FIRST_WEEKEND_DAY
+        operands[NIGHT_ROW, place] = time // HOUR % 24 <= LAST_NIGHT_HOUR
+    for feature in range(len(formulas)):
+        above, below = formulas[feature, 0], formulas[feature, 1]
+        terms = formulas[feature, 2:]
+        dividends = operands[terms[0]]
+        values = features[feature, column : column + requests]
+        if below == 0:
+            for place in range(requests):
+                values[place] = np.float32(np.float64(dividends[place]))
+        elif above == 1 and below == 1:
+            # The same as below, for most features and several times faster.
+            divisors = operands[terms[TERMS]]
+            for place in range(requests):
+                divisor = np.float64(divisors[place])
+                ratio = np.float64(dividends[place]) / divisor if divisor != 0.0 else 0.0
+                values[place] = np.float32(ratio)
+        else:
+            for place in range(requests):
+                dividend = np.float64(dividends[place])
+                for term in range(1, above):
+                    dividend *= np.float64(operands[terms[term], place])
+                divisor = np.float64(1.0)
+                for term in range(below):
+                    divisor *= np.float64(operands[terms[TERMS + term], place])
+                values[place] = np.float32(dividend / divisor if divisor != 0.0 else 0.0)
 
 
-def _evaluate(formula: Formula, totals: Totals, amount: Ints, time: Ints) -> Ints | Floats:
-    match formula:
-        case Total():
-            return totals[formula]
-        case Quotient():
-            dividend = _evaluate(formula.dividend, totals, amount, time)
-            divisor = _evaluate(formula.divisor, totals, amount, time)
-            zeros = np.zeros(len(divisor), np.float64)
-            return np.divide(dividend, divisor, out=zeros, where=divisor != 0)
-        case Request.AMOUNT:
-            return amount
-        case Request.WEEKEND:
-            weekdays = (time // DAY + EPOCH_WEEKDAY) % 7
-            return (weekdays >= FIRST_WEEKEND_DAY).astype(np.int64)
-        case Request.NIGHT:
-            return (time // HOUR % 24 <= LAST_NIGHT_HOUR).astype(np.int64)
+@compiled("void(i8[:, ::1], i8[::1], i8[::1], i8[:, ::1])")
+def carry(operands: Ints, places: Ints, rows: Ints, totals: Ints) -> None:
+    """Keeps some operands of each request as a row of their own, for `recall`.
+
+    Args:
+        operands: A row an operand, a column a request.
+        places: Which operands.
+        rows: Which row of `totals` each request's operands go to.
+        totals: Where to write: one request's operands lie together, since rows are drawn at random.
+    """
+    for request in range(len(rows)):
+        row = rows[request]
+        for item in range(len(places)):
+            totals[row, item] = operands[places[item], request]
+
+
+@compiled("void(i8[:, ::1], i8[::1], i8[::1], i8[:, ::1])")
+def recall(totals: Ints, rows: Ints, places: Ints, operands: Ints) -> None:
+    """Fills in the operands that `carry` kept; the arguments are the same."""
+    for request in range(len(rows)):
+        row = rows[request]
+        for item in range(len(places)):
+            operands[places[item], request] = totals[row, item]

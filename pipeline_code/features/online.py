@@ -1,24 +1,16 @@
 """The online driver: one request's features from two states and the request itself."""
 
-from pipeline_code.features.definitions import CUSTOMER, FEATURES, TERMINAL
-from pipeline_code.features.events import NO_REPORTS, Reports, Transaction, Transactions
-from pipeline_code.features.kernel import Queries, evaluate, window_totals
-from pipeline_code.features.state import EntityState
+import numpy as np
 
-__all__ = ["fold", "vector"]
+from pipeline_code.features.definitions import CUSTOMER, TERMINAL, Entity
+from pipeline_code.features.events import Transaction, epoch_microseconds
+from pipeline_code.features.kernel import add_totals, combine
+from pipeline_code.features.plan import Plan, plan_of
+from pipeline_code.features.state import NO_EVENTS, EntityState
 
+__all__ = ["stored_values", "vector"]
 
-def fold(
-    state: EntityState, transactions: Transactions, reports: Reports = NO_REPORTS
-) -> EntityState:
-    """The state with the events added; all of them must be of the state's own entity."""
-    return state.fold(
-        ids=transactions.ids,
-        times=transactions.times,
-        amounts=transactions.amounts,
-        report_ids=reports.ids,
-        report_times=reports.times,
-    )
+_UNKNOWN = {entity: EntityState(entity) for entity in (CUSTOMER, TERMINAL)}
 
 
 def vector(
@@ -34,20 +26,39 @@ def vector(
     Raises:
         ValueError: Its time has no time zone.
     """
-    request = Transactions.one(transaction)
-    known_customer = EntityState.empty(CUSTOMER) if customer is None else customer
-    known_terminal = EntityState.empty(TERMINAL) if terminal is None else terminal
-    known_customer = known_customer.with_request(
-        request.ids, times=request.times, amounts=request.amounts
+    time = epoch_microseconds(transaction.event_time)
+    request = np.array([[time, transaction.transaction_id, transaction.amount_minor]], np.int64)
+    known = (
+        _UNKNOWN[CUSTOMER] if customer is None else customer,
+        _UNKNOWN[TERMINAL] if terminal is None else terminal,
     )
-    totals = window_totals(
-        known_customer.streams(transaction.customer_id)
-        | known_terminal.streams(transaction.terminal_id),
-        {
-            CUSTOMER: Queries(request.customers, request.times),
-            TERMINAL: Queries(request.terminals, request.times),
-        },
-    )
-    return [
-        float(evaluate(feature, totals, request.amounts, request.times)[0]) for feature in FEATURES
-    ]
+    return _evaluated(plan_of(), known, request, time, transaction.amount_minor)
+
+
+def stored_values(state: EntityState, time: int, plan: Plan) -> list[float]:
+    """Features of one entity alone, as of a time and without a request, in the plan's order."""
+    return _evaluated(plan, (state,), NO_EVENTS, time, 0)
+
+
+def _evaluated(
+    plan: Plan,
+    states: tuple[EntityState, ...],
+    request: np.typing.NDArray[np.int64],
+    time: int,
+    amount: int,
+) -> list[float]:
+    operands = np.zeros((len(plan.operands), 1), np.int64)
+    features = np.empty((len(plan.features), 1), np.float32)
+    asked, amounts = np.array([time], np.int64), np.array([amount], np.int64)
+    for state in states:
+        for windows, reports in _tables(plan, state.entity):
+            sums = state.partial_sums(NO_EVENTS if reports else request, reports=reports)
+            add_totals(*sums, asked, windows, operands, 0)
+    combine(operands, amounts, asked, plan.formulas, features, 0)
+    values: list[float] = features[:, 0].tolist()
+    return values
+
+
+def _tables(plan: Plan, entity: Entity) -> list[tuple[np.typing.NDArray[np.int64], bool]]:
+    tables = [(plan.windows(entity, reports=reports), reports) for reports in (False, True)]
+    return [(windows, reports) for windows, reports in tables if len(windows)]

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from pipeline_code.features.definitions import CUSTOMER, Entity
-from pipeline_code.features.records import EVENT_TIME, STATE, Key, StateRecord
+from pipeline_code.features.records import EVENT_TIME, STATE, Key, StoredRecord
 
 __all__ = ["FeatureGroups", "OnlineStore", "StoreError"]
 
@@ -48,23 +48,19 @@ class OnlineStore:
     Args:
         client: A boto3 client of sagemaker-featurestore-runtime.
         groups: The feature groups.
-        renew: Read a state that another version wrote as an empty one, for a writer that has the
-            whole history to fill it again.
     """
 
-    def __init__(self, client: Any, groups: FeatureGroups, *, renew: bool = False) -> None:
+    def __init__(self, client: Any, groups: FeatureGroups) -> None:
         self._client = client
         self._groups = groups
-        self._renew = renew
 
-    def read(self, keys: Iterable[Key]) -> dict[Key, StateRecord]:
+    def read(self, keys: Iterable[Key]) -> dict[Key, StoredRecord]:
         """The stored records of those keys that have one.
 
         Raises:
             StoreError: A record could not be read.
-            StateError: A state was written by another version, or is damaged.
         """
-        found: dict[Key, StateRecord] = {}
+        found: dict[Key, StoredRecord] = {}
         for batch in _batches(keys, READ_AT_ONCE):
             found |= self._read_batch(batch)
         return found
@@ -77,17 +73,16 @@ class OnlineStore:
         """
         return sum(self._write_batch(batch) for batch in _batches(records, WRITTEN_AT_ONCE))
 
-    def _read_batch(self, keys: Sequence[Key]) -> dict[Key, StateRecord]:
+    def _read_batch(self, keys: Sequence[Key]) -> dict[Key, StoredRecord]:
         wanted = {(self._groups.of(key.entity), str(key.id)): key for key in keys}
         pending = self._identifiers(keys)
-        found: dict[Key, StateRecord] = {}
+        found: dict[Key, StoredRecord] = {}
         for _ in _attempts("BatchGetRecord"):
             answer = self._client.batch_get_record(Identifiers=pending)
             _refuse_errors("BatchGetRecord", answer.get("Errors", []))
             for record in answer["Records"]:
                 name = (record["FeatureGroupName"], record["RecordIdentifierValueAsString"])
-                key, values = wanted[name], record["Record"]
-                found[key] = StateRecord.parse(key, values, renew=self._renew)
+                found[wanted[name]] = StoredRecord.parse(wanted[name], record["Record"])
             pending = answer.get("UnprocessedIdentifiers", [])
             if not pending:
                 break

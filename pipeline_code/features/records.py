@@ -3,17 +3,33 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
+from functools import cache
 from typing import Any
 
-from pipeline_code.features.definitions import Entity
+from pipeline_code.features.definitions import Entity, stored_features
 from pipeline_code.features.events import EPOCH, epoch_microseconds
+from pipeline_code.features.online import stored_values
+from pipeline_code.features.plan import Plan, plan_of
 from pipeline_code.features.state import EntityState, StateError
 
-__all__ = ["EVENT_TIME", "STATE", "Key", "StateRecord", "next_time", "timestamp", "to_record"]
+__all__ = ["EVENT_TIME", "STATE", "Key", "StoredRecord", "Writer", "next_time", "to_record"]
 
 EVENT_TIME = "event_time"
 STATE = "state"
 MILLISECOND = 1_000
+
+
+class Writer(IntEnum):
+    """Who writes a record, as the milliseconds by which its time moves on.
+
+    The online store keeps the record with the newest time. Should both start from one record, the
+    consumer's wins, in whichever order they are written: it has an event that is nowhere else,
+    while a job can be run again.
+    """
+
+    JOB = 1
+    CONSUMER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,45 +44,46 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class StateRecord:
-    """A stored state, its text and the record's own time, in microseconds since 1970."""
+class StoredRecord:
+    """A record of the online store: its state's text and its own time, in microseconds."""
 
-    state: EntityState
+    key: Key
     text: str
     time: int
 
     @classmethod
-    def parse(
-        cls, key: Key, record: Iterable[Mapping[str, Any]], *, renew: bool = False
-    ) -> "StateRecord":
+    def parse(cls, key: Key, record: Iterable[Mapping[str, Any]]) -> "StoredRecord":
         """Reads the feature values that the online store answered.
 
-        Args:
-            key: Whose record it is.
-            record: The feature values.
-            renew: Take a state that cannot be read for an empty one, to be written anew.
-
         Raises:
-            StateError: The state is of another format, or damaged.
+            StateError: The record has no time.
         """
         values = {value["FeatureName"]: value.get("ValueAsString", "") for value in record}
         text, moment = values.get(STATE, ""), values.get(EVENT_TIME, "")
         try:
-            time = epoch_microseconds(datetime.fromisoformat(moment))
+            return cls(key, text, epoch_microseconds(datetime.fromisoformat(moment)))
         except ValueError as error:
             raise StateError(f"event_time of {key} must be ISO-8601, got {moment!r}") from error
-        try:
-            return cls(EntityState.decode(key.entity, text, str(key)), text, time)
-        except StateError:
-            if not renew:
-                raise
-            return cls(EntityState.empty(key.entity), text, time)
+
+    def state(self) -> EntityState:
+        """The state.
+
+        Raises:
+            StateError: It is of another format, was written for other features, or is damaged.
+        """
+        return EntityState.decode(self.key.entity, self.text, str(self.key))
 
 
-def next_time(newest: int, before: StateRecord | None) -> int:
-    """The record's time: not before its newest event, and after the record that it replaces."""
+def next_time(newest: int, before: StoredRecord | None, writer: Writer) -> int:
+    """The record's time: after the record that it replaces, and not before its newest event.
+
+    A job stays as close as it can to the record that it replaces, however new its events are.
+    """
     covering = -(-newest // MILLISECOND) * MILLISECOND
-    return covering if before is None else max(covering, before.time + MILLISECOND)
+    if before is None:
+        return covering
+    following = before.time + writer * MILLISECOND
+    return following if writer is Writer.JOB else max(covering, following)
 
 
 def timestamp(time: int) -> str:
@@ -75,12 +92,19 @@ def timestamp(time: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{time // MILLISECOND % 1000:03d}Z"
 
 
-def to_record(key: Key, time: int, text: str, values: Mapping[str, str]) -> list[dict[str, str]]:
-    """The record's feature values; `values` are as of `time`."""
+def to_record(key: Key, state: EntityState, text: str, time: int) -> list[dict[str, str]]:
+    """The record's feature values, those of the entity's own features as of `time`."""
+    plan = _stored_plan(key.entity)
     columns = {
         key.entity.record_identifier: str(key.id),
         EVENT_TIME: timestamp(time),
         STATE: text,
-        **values,
     }
+    for feature, value in zip(plan.features, stored_values(state, time, plan), strict=True):
+        columns[feature.name] = repr(int(value) if feature.store_type == "Integral" else value)
     return [{"FeatureName": name, "ValueAsString": value} for name, value in columns.items()]
+
+
+@cache
+def _stored_plan(entity: Entity) -> Plan:
+    return plan_of(stored_features(entity))

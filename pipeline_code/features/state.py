@@ -1,204 +1,193 @@
-"""What the online store keeps of an entity: its recent events, not its features.
+"""What the online store keeps of an entity: partial sums of its events, not its features.
 
-A stored feature goes stale as its window slides; from stored events any later moment can be asked.
+A stored feature goes stale as its window slides; from partial sums any later moment can be asked.
 
 Guarantees:
-    Folding is order-free: the same events in any order and any batches leave the same state.
-    An event counts once: repeated ids are refused within the horizon, older events are dropped.
+    Folding is order-free: the same events in any order and any batches leave the same state, and
+    states of separate events merge into the state of all of them.
+    An event counts once: an id among the `REMEMBERED` newest events is refused. Only an entity that
+    has had more events than that within the horizon can count a repetition of an older one.
+    It is bounded: the newest events one by one, older ones summed by hop, none past the horizon.
     A state that another version of the code wrote, or that is damaged, is never misread.
 """
 
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
-from pipeline_code.features.definitions import FEATURES, Entity, Measure, Stream, Total, horizon
-from pipeline_code.features.events import first_of_each, stream_events
-from pipeline_code.features.kernel import Events, Ints, microseconds
+from pipeline_code.features.definitions import ENTITIES, Entity
+from pipeline_code.features.folding import fold, join
+from pipeline_code.features.plan import LEVELS, microseconds, plan_of
 from pipeline_code.features.state_text import Header, StateError, read_text, write_text
 
-__all__ = ["EntityState", "StateError", "StateTooLargeError"]
+__all__ = ["NO_EVENTS", "EntityState", "Kept", "StateError", "events_of"]
 
-# Feature Store's limit of a String value, in bytes.
-LARGEST_TEXT = 350 * 1024
+Ints = npt.NDArray[np.int64]
+PartialSums = tuple[Ints, Ints, Ints, Ints]
+
 NO_EVENT_YET = np.iinfo(np.int64).min // 2
-EMPTY = np.empty(0, np.int64)
-EMPTY.flags.writeable = False
+NO_EVENTS = np.empty((0, 3), np.int64)
+NO_HOPS = np.empty((0, 4), np.int64)
+FINEST = microseconds(LEVELS[0])
+# So many of an entity's newest events are kept one by one: an id among them never counts twice.
+REMEMBERED = 512
 
 
-class StateTooLargeError(StateError):
-    """An entity has more recent events than a record can hold."""
+def events_of(times: Ints, ids: Ints, amounts: Ints | None = None) -> Ints:
+    """Events as a state takes them [k, 3]: time, id, amount (0 if omitted)."""
+    events = np.zeros((len(times), 3), np.int64)
+    events[:, 0], events[:, 1] = times, ids
+    if amounts is not None:
+        events[:, 2] = amounts
+    return events
 
 
-def _nothing() -> Ints:
-    return EMPTY
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """What is kept of one stream (`pipeline_code.features.folding` says how)."""
+
+    recent: Ints = field(default_factory=lambda: NO_EVENTS)
+    hops: Ints = field(default_factory=lambda: NO_HOPS)
+
+    def __len__(self) -> int:
+        return len(self.recent) + len(self.hops)
+
+
+NOTHING = Kept()
 
 
 @cache
-def _totals_of(entity: Entity) -> list[Total]:
-    return [total for feature in FEATURES for total in feature.totals if total.entity == entity]
+def _keeps(entity: Entity) -> tuple[bool, bool]:
+    """Whether the entity's features need its transactions, and its fraud reports."""
+    plan = plan_of()
+    return plan.keeps(entity, reports=False), plan.keeps(entity, reports=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """Which columns an entity's features need; the others are not stored."""
-
-    transactions: bool
-    amounts: bool
-    reports: bool
-
-
-@cache
-def _kept(entity: Entity) -> _Kept:
-    totals = _totals_of(entity)
-    return _Kept(
-        transactions=any(total.stream is not Stream.REPORTS for total in totals),
-        amounts=any(total.measure is Measure.AMOUNT for total in totals),
-        reports=any(total.stream is Stream.REPORTS for total in totals),
-    )
+_SCHEDULES = {
+    entity: tuple(plan_of().schedule(entity, reports=reports) for reports in (False, True))
+    for entity in ENTITIES
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EntityState:
-    """One customer's or terminal's events within the horizon, ordered by time and id.
+    """One customer's or terminal's partial sums within the horizon.
 
-    EntityState.empty(CUSTOMER).fold(ids=..., times=..., amounts=...).encode("customer 7")
+    EntityState(CUSTOMER).fold(events_of(times, ids, amounts)).encode()
     """
 
     entity: Entity
     newest: int = NO_EVENT_YET
-    ids: Ints = field(default_factory=_nothing)
-    times: Ints = field(default_factory=_nothing)
-    amounts: Ints = field(default_factory=_nothing)
-    report_ids: Ints = field(default_factory=_nothing)
-    report_times: Ints = field(default_factory=_nothing)
+    transactions: Kept = NOTHING
+    reports: Kept = NOTHING
 
-    @classmethod
-    def empty(cls, entity: Entity) -> "EntityState":
-        """The state of an entity of which nothing is known."""
-        return cls(entity)
+    def fold(self, transactions: Ints, reports: Ints = NO_EVENTS) -> "EntityState":
+        """The state with these events [k, 3] of the entity added, reports at their report time.
 
-    def fold(
-        self,
-        *,
-        ids: Ints = EMPTY,
-        times: Ints = EMPTY,
-        amounts: Ints = EMPTY,
-        report_ids: Ints = EMPTY,
-        report_times: Ints = EMPTY,
-    ) -> "EntityState":
-        """The state with these transactions and reports of the entity added.
-
-        Of a repeated id the earliest row stays, whichever came first. What is older than the
+        Of a repeated id the earliest event stays, whichever came first. What is older than the
         horizon, counted back from the newest event ever folded, is dropped: no request can need it.
         """
-        kept = _kept(self.entity)
-        newest = max([self.newest, *(int(new.max()) for new in (times, report_times) if len(new))])
-        oldest = newest - microseconds(horizon(self.entity))
-        if not kept.transactions:
-            ids = times = amounts = EMPTY
-        if not kept.amounts:
-            amounts = np.zeros(len(ids), np.int64)
-        if not kept.reports:
-            report_ids = report_times = EMPTY
+        keeps_transactions, keeps_reports = _keeps(self.entity)
+        transactions = transactions if keeps_transactions else NO_EVENTS
+        reports = reports if keeps_reports else NO_EVENTS
+        spent_for, reported_for = _SCHEDULES[self.entity]
+        newest = self.newest
+        for events in (transactions, reports):
+            if len(events):
+                newest = max(newest, int(events[:, 0].max()))
         return EntityState(
             self.entity,
             newest,
-            *_merged(oldest, (self.ids, ids), (self.times, times), (self.amounts, amounts)),
-            *_merged(oldest, (self.report_ids, report_ids), (self.report_times, report_times)),
+            _folded(self.transactions, transactions, newest, spent_for),
+            _folded(self.reports, reports, newest, reported_for),
         )
 
-    def with_request(self, ids: Ints, *, times: Ints, amounts: Ints) -> "EntityState":
-        """The events and one request among them, whatever its age; itself if it was folded."""
-        if (self.ids == ids).any():
-            return self
-        return replace(
-            self,
-            ids=np.concatenate([self.ids, ids]),
-            times=np.concatenate([self.times, times]),
-            amounts=np.concatenate([self.amounts, amounts]),
+    def merge(self, other: "EntityState") -> "EntityState":
+        """The state of both ones' events; beyond the remembered ones they must be separate."""
+        spent_for, reported_for = _SCHEDULES[self.entity]
+        newest = max(self.newest, other.newest)
+        return EntityState(
+            self.entity,
+            newest,
+            _merged(self.transactions, other.transactions, newest, spent_for),
+            _merged(self.reports, other.reports, newest, reported_for),
         )
 
-    def encode(self, owner: str) -> str:
-        """The state as text for a String feature; equal states give equal text.
+    def partial_sums(self, request: Ints = NO_EVENTS, *, reports: bool = False) -> PartialSums:
+        """The kernel's arrays of one stream; a request [1, 3] among them counts once."""
+        kept = self.reports if reports else self.transactions
+        sums: PartialSums = join(kept.recent, kept.hops, request)
+        return sums
 
-        Raises:
-            StateTooLargeError: The text would be longer than Feature Store takes; it names `owner`.
-        """
-        header = Header(
-            horizon_seconds=horizon(self.entity) // timedelta(seconds=1),
-            newest=self.newest,
-            transactions=len(self.ids),
-            reports=len(self.report_ids),
-        )
-        columns = [_steps(self.times), self.ids]
-        columns += [self.amounts] if _kept(self.entity).amounts else []
-        columns += [_steps(self.report_times), self.report_ids]
-        text = write_text(header, columns)
-        if len(text) > LARGEST_TEXT:
-            raise StateTooLargeError(
-                f"state of {owner} must be at most {LARGEST_TEXT} bytes, got {len(text)} for "
-                f"{len(self.ids)} transactions in {horizon(self.entity).days} days; "
-                "exclude that entity or shorten the features' windows"
-            )
-        return text
+    @property
+    def keeps_reports(self) -> bool:
+        """Whether a report of the entity changes its state."""
+        return _keeps(self.entity)[1]
+
+    def encode(self) -> str:
+        """The state as text for a String feature; equal states give equal text."""
+        spent, reported = self.transactions, self.reports
+        lengths = len(spent.recent), len(spent.hops), len(reported.recent), len(reported.hops)
+        columns = [
+            *_recent_columns(spent.recent),
+            *_hop_columns(spent.hops),
+            *_recent_columns(reported.recent)[:2],
+            *_hop_columns(reported.hops)[:2],
+        ]
+        return write_text(self.entity, Header(newest=self.newest, lengths=lengths), columns)
 
     @classmethod
     def decode(cls, entity: Entity, text: str, owner: str) -> "EntityState":
         """The state that `encode` wrote.
 
         Raises:
-            StateError: Another format or a shorter horizon than the features need, or damaged.
+            StateError: Another format, written for other features, or damaged; it names `owner`.
         """
-        has_amounts = _kept(entity).amounts
-        header, columns = read_text(text, owner, columns_of_transactions=3 if has_amounts else 2)
-        if header.horizon_seconds < horizon(entity) // timedelta(seconds=1):
-            raise StateError(
-                f"state of {owner} must reach back {horizon(entity).days} days, got "
-                f"{timedelta(seconds=header.horizon_seconds).days}; run `features` to write it anew"
-            )
-        times, ids, *amounts = columns[:-2]
+        header, columns = read_text(entity, text, owner, widths=(3, 4, 2, 2))
+        times, ids, amounts, starts, counts, sums, largest, *reports = columns
+        report_times, report_ids, report_starts, report_counts = reports
         return cls(
             entity,
             header.newest,
-            ids,
-            np.cumsum(times),
-            amounts[0] if has_amounts else np.zeros(len(ids), np.int64),
-            columns[-1],
-            np.cumsum(columns[-2]),
+            Kept(_recent(times, ids, amounts), _hops(starts, counts, sums, largest)),
+            Kept(_recent(report_times, report_ids), _hops(report_starts, report_counts)),
         )
 
-    @property
-    def keeps_reports(self) -> bool:
-        """Whether a report of the entity changes its state."""
-        return _kept(self.entity).reports
 
-    def streams(self, entity_id: int) -> dict[tuple[Entity, Stream], Events]:
-        """The entity's streams, for the kernel."""
-        used = dict.fromkeys(total.stream for total in _totals_of(self.entity))
-        return {(self.entity, stream): self._stream(stream, entity_id) for stream in used}
-
-    def _stream(self, stream: Stream, entity_id: int) -> Events:
-        times = self.report_times if stream is Stream.REPORTS else self.times
-        owners = np.full(len(times), entity_id, np.int64)
-        return stream_events(stream, owners=owners, times=times, amounts=self.amounts)
+def _folded(kept: Kept, events: Ints, newest: int, schedule: Ints) -> Kept:
+    return Kept(*fold(kept.recent, kept.hops, events, newest, schedule, REMEMBERED))
 
 
-def _merged(oldest: int, *pairs: tuple[Ints, Ints]) -> tuple[Ints, ...]:
-    """Columns (ids, times, others), old and new together: each id once, none too old, in order."""
-    (old_ids, new_ids), (old_times, _), *_ = pairs
-    if len(new_ids) == 0 and (len(old_ids) == 0 or old_times[0] >= oldest):
-        return tuple(old for old, _ in pairs)
-    ids, times, *others = (np.concatenate(pair) for pair in pairs)
-    rows = first_of_each(ids, times, *others)
-    rows = rows[times[rows] >= oldest]
-    rows = rows[np.lexsort((ids[rows], times[rows]))]
-    return tuple(column[rows] for column in (ids, times, *others))
+def _merged(one: Kept, other: Kept, newest: int, schedule: Ints) -> Kept:
+    hops = np.concatenate([one.hops, other.hops])
+    return Kept(*fold(one.recent, hops, other.recent, newest, schedule, REMEMBERED))
 
 
-def _steps(times: Ints) -> Ints:
-    steps = times.copy()
-    steps[1:] -= times[:-1]
+def _recent_columns(recent: Ints) -> list[Ints]:
+    return [_steps(recent[:, 0]), _steps(recent[:, 1]), recent[:, 2]]
+
+
+def _hop_columns(hops: Ints) -> list[Ints]:
+    return [_steps(hops[:, 0] // FINEST), hops[:, 1], hops[:, 2], hops[:, 3]]
+
+
+def _recent(times: Ints, ids: Ints, amounts: Ints | None = None) -> Ints:
+    return events_of(np.cumsum(times), np.cumsum(ids), amounts)
+
+
+def _hops(
+    starts: Ints, counts: Ints, sums: Ints | None = None, largest: Ints | None = None
+) -> Ints:
+    hops = np.zeros((len(starts), 4), np.int64)
+    hops[:, 0], hops[:, 1] = np.cumsum(starts) * FINEST, counts
+    if sums is not None and largest is not None:
+        hops[:, 2], hops[:, 3] = sums, largest
+    return hops
+
+
+def _steps(values: Ints) -> Ints:
+    steps = values.copy()
+    steps[1:] -= values[:-1]
     return steps

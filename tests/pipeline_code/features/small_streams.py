@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
+from pipeline_code.features.definitions import FEATURE_NAMES
 
 # A loaded machine is no counter-example.
 unhurried = settings(deadline=None)
@@ -100,3 +101,9 @@ def small_streams(draw: st.DrawFn, max_size: int = 14) -> list[Row]:
         )
         for place, time in enumerate(times)
     ]
+
+
+def vectors(features: pa.Table) -> list[list[float]]:
+    """The feature vectors of a driver's answer, row by row."""
+    columns = [features[name].to_pylist() for name in FEATURE_NAMES]
+    return [list(row) for row in zip(*columns, strict=True)]

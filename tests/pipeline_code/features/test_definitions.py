@@ -4,15 +4,15 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline_code.features.declarations import Window
 from pipeline_code.features.definitions import (
     CUSTOMER,
     FEATURE_NAMES,
     FEATURES,
     TERMINAL,
-    Window,
     feature_group_columns,
-    horizon,
 )
+from pipeline_code.features.plan import plan_of
 
 
 def feature(name: str):  # type: ignore[no-untyped-def]
@@ -21,7 +21,8 @@ def feature(name: str):  # type: ignore[no-untyped-def]
 
 def test_names_are_unique_and_their_order_is_pinned() -> None:
     """Models and CSV rows are read by place: an order may grow, never change."""
-    assert FEATURE_NAMES == (
+    assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
+    assert FEATURE_NAMES[:17] == (
         "amount_minor",
         "is_weekend",
         "is_night",
@@ -56,9 +57,34 @@ def test_feature_groups_hold_the_state_and_what_needs_no_request() -> None:
     )
 
 
-def test_the_horizon_covers_the_longest_window_its_hop_delay_and_lateness() -> None:
-    assert horizon(CUSTOMER) == timedelta(days=30 + 1 + 1)
-    assert horizon(TERMINAL) == timedelta(days=30 + 1 + 7 + 1)
+def test_a_state_reaches_back_as_far_as_the_longest_window_its_hop_delay_and_lateness() -> None:
+    day = 86_400_000_000
+    longest = max(
+        total.age + total.window.length + total.window.hop
+        for feature in FEATURES
+        for total in feature.totals
+        if total.entity == CUSTOMER
+    )
+    assert (
+        plan_of().schedule(CUSTOMER, reports=False)[-1] == longest // timedelta(days=1) * day + day
+    )
+
+
+@pytest.mark.parametrize(
+    ("length", "shift", "rule"),
+    [
+        (timedelta(0), timedelta(0), "length must be whole hops of 0:05:00, got 0:00:00"),
+        (timedelta(days=12, hours=1), timedelta(0), "length must be whole hops of 1 day"),
+        (timedelta(days=30), timedelta(hours=3), "shift must be whole hours and hops of 1 day"),
+        (timedelta(hours=1), timedelta(minutes=5), "shift must be whole hours"),
+        (timedelta(days=1), timedelta(days=-1), "shift must be whole hours"),
+    ],
+)
+def test_windows_that_hops_do_not_divide_are_refused(
+    length: timedelta, shift: timedelta, rule: str
+) -> None:
+    with pytest.raises(ValueError, match=rule):
+        Window(length, shift)
 
 
 @pytest.mark.parametrize(

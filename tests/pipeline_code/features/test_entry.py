@@ -12,6 +12,7 @@ import pytest
 from pipeline_code.__main__ import main
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.common.schema import CUSTOMERS
+from pipeline_code.features.definitions import SCHEMA_VERSION
 from pipeline_code.features.windows import Windows, parse_as_of
 from tests.pipeline_code.features.small_streams import (
     DAY,
@@ -62,7 +63,8 @@ def ingest(root: Path, rows: Sequence[Row], reports: Sequence[tuple[Row, int]]) 
 
 
 def output(root: Path, name: str) -> pa.Table:
-    return pq.read_table(root / "processing" / "output" / name / "part-0.parquet")
+    rows = pq.read_table(root / "processing" / "output" / name)
+    return rows.sort_by([("event_time", "ascending"), ("transaction_id", "ascending")])
 
 
 def failure(root: Path) -> str:
@@ -85,7 +87,7 @@ def test_periods_and_labels(root: Path) -> None:
     assert (train.num_rows, test.num_rows) == (28, 28)
     assert train["is_fraud"].to_pylist() == [1, 0, 0, 0] * 7
     assert train["fraud_scenario"].to_pylist() == [1, 0, 0, 0] * 7
-    assert train.schema.metadata[b"feature_schema_version"] == b"v1"
+    assert train.schema.metadata[b"feature_schema_version"] == SCHEMA_VERSION.encode()
     assert train.schema.metadata[b"history_days"] == b"1"
     summary = json.loads((root / "processing/output/summary/summary.json").read_text())
     assert summary["as_of"] == "2024-03-31T00:00:00+00:00"
@@ -125,12 +127,26 @@ def test_later_events_never_change_rows_of_an_earlier_moment(root: Path, tmp_pat
 def test_the_same_input_gives_the_same_bytes(root: Path) -> None:
     rows = history()
     ingest(root, rows, reports_of(rows))
-    files = ("train/part-0.parquet", "test/part-0.parquet", "summary/summary.json")
+    files = ("train/part-00000.parquet", "test/part-00000.parquet", "summary/summary.json")
     results = []
     for _ in range(2):
         assert run() == 0
         results.append([(root / "processing/output" / file).read_bytes() for file in files])
     assert results[0] == results[1]
+
+
+def test_a_repeated_transaction_is_counted_once_and_told(root: Path) -> None:
+    rows = history()
+    ingest(root, rows, reports_of(rows))
+    assert run() == 0
+    before = [output(root, name) for name in ("train", "test")]
+    transactions = root / "processing/input/transactions"
+    day = next(transactions.iterdir())
+    (day / "again.parquet").write_bytes(next(day.glob("*.parquet")).read_bytes())
+    assert run() == 0
+    assert [output(root, name) for name in ("train", "test")] == before
+    summary = json.loads((root / "processing/output/summary/summary.json").read_text())
+    assert summary["repeated"] == 4
 
 
 def test_a_short_history_says_how_much_is_needed(root: Path) -> None:
@@ -139,7 +155,7 @@ def test_a_short_history_says_how_much_is_needed(root: Path) -> None:
     assert run() == 1
     assert "must cover at least 28 days" in failure(root)
     assert "got 20; ingest older transactions" in failure(root)
-    assert not (root / "processing/output").exists()
+    assert not list((root / "processing/output").rglob("*.parquet"))
 
 
 def test_a_period_without_transactions_is_named(root: Path) -> None:
@@ -147,6 +163,7 @@ def test_a_period_without_transactions_is_named(root: Path) -> None:
     ingest(root, rows, reports_of(rows))
     assert run() == 1
     assert "train period must hold transactions, got none" in failure(root)
+    assert not list((root / "processing/output").glob("*/*.parquet"))
 
 
 def test_no_transactions_at_all(root: Path) -> None:

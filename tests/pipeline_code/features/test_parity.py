@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_code.common.landing import prepare
+from pipeline_code.features import state as state_module
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, FEATURE_NAMES, TERMINAL, Entity
 from pipeline_code.features.events import Reports, Transaction, Transactions
-from pipeline_code.features.online import fold, vector
-from pipeline_code.features.state import EntityState
+from pipeline_code.features.online import vector
+from pipeline_code.features.owners import EventsByOwner
+from pipeline_code.features.records import Key
+from pipeline_code.features.state import EntityState, events_of
 from tests.pipeline_code.features.small_streams import (
     DAY,
     HOUR,
@@ -25,6 +28,7 @@ from tests.pipeline_code.features.small_streams import (
     small_streams,
     transactions_table,
     unhurried,
+    vectors,
 )
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "transactions.parquet"
@@ -53,13 +57,12 @@ class Store:
     def _fold(self, entity: Entity, owner: int, arrivals: Sequence[Arrival]) -> None:
         transactions = transactions_table([row for row, delay in arrivals if delay is None])
         reports = reports_table([(row, delay) for row, delay in arrivals if delay is not None])
-        state = self.state(entity, owner)
-        folded = fold(
-            EntityState.empty(entity) if state is None else state,
-            Transactions.from_table(transactions),
-            Reports.from_table(reports),
+        events = EventsByOwner(
+            entity, Transactions.from_table(transactions), Reports.from_table(reports)
         )
-        self._texts[(entity, owner)] = folded.encode(f"{entity.name} {owner}")
+        state = self.state(entity, owner)
+        folded = events.fold(EntityState(entity) if state is None else state, Key(entity, owner))
+        self._texts[(entity, owner)] = folded.encode()
 
 
 def _owner(row: Row, entity: Entity) -> int:
@@ -88,7 +91,7 @@ def test_online_equals_batch_in_a_replay(rows: list[Row], data: st.DataObject) -
     arrivals: list[Arrival] = [(row, None) for row in rows]
     arrivals += reports_of(rows)
     batch = compute(transactions_table(rows), reports_table(reports_of(rows)))
-    expected = dict(zip(batch["transaction_id"].to_pylist(), _vectors(batch), strict=True))
+    expected = dict(zip(batch["transaction_id"].to_pylist(), vectors(batch), strict=True))
     store, clock = Store(), -(2**62)
     for row in sorted(rows, key=lambda row: row.time):
         lateness = data.draw(st.sampled_from([0, 0, 1, HOUR, DAY]), label="lateness")
@@ -102,6 +105,30 @@ def test_online_equals_batch_in_a_replay(rows: list[Row], data: st.DataObject) -
         clock = until
         states = store.state(CUSTOMER, row.customer), store.state(TERMINAL, row.terminal)
         assert vector(*states, _request(row)) == expected[row.id]
+
+
+@settings(unhurried, max_examples=150)
+@given(small_streams(max_size=12), st.data())
+def test_partial_sums_by_hop_answer_as_batch(rows: list[Row], data: st.DataObject) -> None:
+    """All but an entity's three newest events are kept by the hop; requests come on time.
+
+    Events of one moment are more than are remembered only where the time since the last one is
+    asked for, so no two are drawn there.
+    """
+    rows = list({row.time: row for row in rows}.values())
+    arrivals: list[Arrival] = [(row, None) for row in rows] + reports_of(rows)
+    batch = compute(transactions_table(rows), reports_table(reports_of(rows)))
+    expected = dict(zip(batch["transaction_id"].to_pylist(), vectors(batch), strict=True))
+    store, clock = Store(), -(2**62)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state_module, "REMEMBERED", 3)
+        for row in sorted(rows, key=lambda row: row.time):
+            new = [a for a in arrivals if clock < _known(a) <= row.time]
+            for arrival in data.draw(st.permutations(new), label="arrivals"):
+                store.take([arrival])
+            clock = row.time
+            states = store.state(CUSTOMER, row.customer), store.state(TERMINAL, row.terminal)
+            assert vector(*states, _request(row)) == expected[row.id]
 
 
 @unhurried
@@ -143,7 +170,7 @@ def test_a_request_a_day_late_still_finds_its_whole_window(delay: int) -> None:
         store.take([(row, None)])
     states = store.state(CUSTOMER, 1), store.state(TERMINAL, 1)
     batch = compute(transactions_table([asked, oldest, newest]), reports_table([]))
-    assert vector(*states, _request(asked)) == _vectors(batch)[0]
+    assert vector(*states, _request(asked)) == vectors(batch)[0]
     counted = "terminal_count_30d" if delay else "customer_count_30d"
     assert batch[counted][0].as_py() == (1 if delay else 2)
 
@@ -181,7 +208,7 @@ def test_real_transactions_get_the_same_vectors_online() -> None:
         *chosen.choice(reported, 60, replace=False).tolist(),
     ]
     by_owner = {entity: _rows_by_owner(transactions, reports, entity) for entity in ENTITIES}
-    expected = _vectors(batch.take(sample))
+    expected = vectors(batch.take(sample))
     for row, wanted in zip(sample, expected, strict=True):
         time = int(transactions.times[row])
         states = []
@@ -189,16 +216,15 @@ def test_real_transactions_get_the_same_vectors_online() -> None:
             mine, told = by_owner[entity](int(transactions.owners(entity)[row]))
             mine = chosen.permutation(mine[transactions.times[mine] <= time])
             told = told[reports.times[told] <= time]
-            state = EntityState.empty(entity)
+            state = EntityState(entity)
             for part in np.array_split(mine, 3):
                 state = state.fold(
-                    ids=transactions.ids[part],
-                    times=transactions.times[part],
-                    amounts=transactions.amounts[part],
-                    report_ids=reports.ids[told],
-                    report_times=reports.times[told],
+                    events_of(
+                        transactions.times[part], transactions.ids[part], transactions.amounts[part]
+                    ),
+                    events_of(reports.times[told], reports.ids[told]),
                 )
-            states.append(EntityState.decode(entity, state.encode("sample"), "sample"))
+            states.append(EntityState.decode(entity, state.encode(), "sample"))
         request = Transaction(
             transaction_id=int(transactions.ids[row]),
             event_time=moment(time),
@@ -220,7 +246,3 @@ def _rows_by_owner(transactions, reports, entity):  # type: ignore[no-untyped-de
         return order[first:last], told_order[told_first:told_last]
 
     return rows
-
-
-def _vectors(batch):  # type: ignore[no-untyped-def]
-    return np.column_stack([batch[name].to_numpy() for name in FEATURE_NAMES]).tolist()

@@ -1,6 +1,7 @@
 """Folding into Feature Store, against one that answers like it."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from pipeline_code.features.definitions import (
     feature_group_columns,
     stored_features,
 )
-from pipeline_code.features.events import Transaction
+from pipeline_code.features.events import Reports, Transaction, Transactions
 from pipeline_code.features.online import vector
 from pipeline_code.features.online_store import OnlineStore
 from pipeline_code.features.records import Key
@@ -33,9 +34,9 @@ from pipeline_code.features.store import (
     Folded,
     StoreError,
     fold_into_store,
-    materialize,
     read_states,
 )
+from pipeline_code.features.store import materialize as materialize_entity
 from tests.pipeline_code.features.small_streams import (
     DAY,
     HOUR,
@@ -49,7 +50,16 @@ from tests.pipeline_code.features.small_streams import (
 
 NO_REPORTS = FRAUD_REPORTS.empty_table()
 NO_TRANSACTIONS = TRANSACTIONS.empty_table()
-NOTHING = Folded(customers=0, terminals=0)
+NOTHING = Folded()
+
+
+def materialize(
+    client: Any, groups: FeatureGroups, transactions: pa.Table, reports: pa.Table
+) -> Folded:
+    """Both entities, as the job does it shard by shard."""
+    known = Transactions.from_table(transactions), Reports.from_table(reports)
+    done = (materialize_entity(client, groups, entity, *known) for entity in ENTITIES)
+    return sum(done, Folded())
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +81,7 @@ def client(client_of: Callable[[str], Any]) -> Any:
 @pytest.fixture
 def groups(client_of: Callable[[str], Any], request: pytest.FixtureRequest) -> FeatureGroups:
     """Empty feature groups with the columns that the stack defines."""
-    test = request.node.name.replace("_", "-")[-40:].strip("-[]")
+    test = re.sub(r"[^a-z0-9]+", "-", request.node.name)[-40:].strip("-")
     names = {entity.name: f"{entity.name}-{test}" for entity in ENTITIES}
     for entity in ENTITIES:
         client_of("sagemaker").create_feature_group(
@@ -165,7 +175,7 @@ def test_a_late_event_is_not_lost_to_its_own_time(client: Any, groups: FeatureGr
     for row in (newest, late):
         fold_into_store(client, groups, transactions_table([row]), NO_REPORTS)
     stored = record(client, groups, Key(CUSTOMER, 1))
-    assert stored["event_time"] == "2024-01-21T00:00:00.001Z"
+    assert stored["event_time"] == "2024-01-21T00:00:00.002Z"
     assert stored["customer_mean_amount_7d"] == "200.0"
 
 
@@ -231,7 +241,7 @@ def test_a_state_of_another_version_is_named(client: Any, groups: FeatureGroups)
         FeatureGroupName=groups.customer,
         Record=[{"FeatureName": name, "ValueAsString": text} for name, text in stored.items()],
     )
-    with pytest.raises(StateError, match="state of customer 7 must have format 1"):
+    with pytest.raises(StateError, match="state of customer 7 must have format 2"):
         read_states(client, groups, customer_id=7, terminal_id=1)
 
 
@@ -248,7 +258,7 @@ def test_materializing_renews_a_state_that_cannot_be_read(
     materialize(client, groups, transactions_table([row]), NO_REPORTS)
     customer, _ = read_states(client, groups, customer_id=7, terminal_id=1)
     assert customer is not None
-    assert customer.ids.tolist() == [1]
+    assert customer.transactions.recent[:, 1].tolist() == [1]
 
 
 def test_a_missing_group_is_named(client: Any) -> None:
@@ -303,12 +313,74 @@ def test_a_refused_record_is_an_error(client: Any, groups: FeatureGroups) -> Non
         store.write([(Key(CUSTOMER, 1), wrong)])
 
 
-def test_tables_of_another_day_do_not_matter(client: Any, groups: FeatureGroups) -> None:
-    """Materialization reads only what a request of now can still need."""
-    ancient = Row(1, START - 400 * DAY, 5, 5, 100)
-    recent = Row(2, START, 6, 6, 100)
-    table = pa.concat_tables([transactions_table([ancient]), transactions_table([recent])])
-    assert materialize(client, groups, table, NO_REPORTS) == Folded(customers=1, terminals=1)
+class Overtaken:
+    """A client that lets a consumer fold an event just before each of its first writes."""
+
+    def __init__(self, client: Any, groups: FeatureGroups, rows: list[Row]) -> None:
+        self._client, self._groups, self._rows = client, groups, rows
+
+    def batch_get_record(self, **request: Any) -> dict[str, Any]:
+        return self._client.batch_get_record(**request)  # type: ignore[no-any-return]
+
+    def batch_write_record(self, **request: Any) -> dict[str, Any]:
+        if self._rows:
+            event = transactions_table([self._rows.pop()])
+            fold_into_store(self._client, self._groups, event, NO_REPORTS)
+        return self._client.batch_write_record(**request)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("stored", [0, 3], ids=["new", "known"])
+def test_a_job_gives_way_to_a_consumer(client: Any, groups: FeatureGroups, stored: int) -> None:
+    """Whether there is a record yet or not, the event that the consumer folds meanwhile stays."""
+    lake = [Row(n, START + n * HOUR, 1, 1, 100) for n in range(10)]
+    live = Row(99, START + 5 * HOUR + 1, 1, 1, 700)
+    if stored:
+        fold_into_store(client, groups, transactions_table(lake[:stored]), NO_REPORTS)
+    job = Overtaken(client, groups, [live])
+    known = Transactions.from_table(transactions_table(lake)), Reports.from_table(NO_REPORTS)
+    for entity in ENTITIES:
+        materialize_entity(job, groups, entity, *known)
+    customer, terminal = read_states(client, groups, customer_id=1, terminal_id=1)
+    for state in (customer, terminal):
+        assert state is not None
+        assert sorted(state.transactions.recent[:, 1].tolist()) == [*range(10), 99]
+
+
+def test_a_consumer_whose_first_record_met_a_jobs_folds_again(
+    client: Any, groups: FeatureGroups
+) -> None:
+    lake, live = Row(1, START + DAY, 1, 1, 100), Row(2, START, 1, 1, 300)
+
+    class Consumer(Overtaken):
+        def batch_write_record(self, **request: Any) -> dict[str, Any]:
+            if self._rows:
+                materialize(
+                    self._client, self._groups, transactions_table([self._rows.pop()]), NO_REPORTS
+                )
+            return self._client.batch_write_record(**request)  # type: ignore[no-any-return]
+
+    consumer = Consumer(client, groups, [lake])
+    event = transactions_table([live])
+    folded = fold_into_store(consumer, groups, event, NO_REPORTS, entities=(CUSTOMER,))
+    assert list(folded.failed) == [Key(CUSTOMER, 1)]
+    again = fold_into_store(client, groups, event, NO_REPORTS, entities=(CUSTOMER,))
+    assert again == Folded(customers=1)
+    customer, _ = read_states(client, groups, customer_id=1, terminal_id=1)
+    assert customer is not None
+    assert customer.transactions.recent[:, 1].tolist() == [2, 1]
+
+
+def test_entities_fail_one_by_one(client: Any, groups: FeatureGroups) -> None:
+    broken = {"event_time": "2020-01-01T00:00:00Z", "customer_id": "7", "state": "RkxTCQ=="}
+    client.put_record(
+        FeatureGroupName=groups.customer,
+        Record=[{"FeatureName": name, "ValueAsString": text} for name, text in broken.items()],
+    )
+    rows = transactions_table([Row(1, START, 7, 1, 5), Row(2, START, 8, 1, 5)])
+    folded = fold_into_store(client, groups, rows, NO_REPORTS)
+    assert (folded.customers, folded.terminals) == (1, 1)
+    assert list(folded.failed) == [Key(CUSTOMER, 7)]
+    assert "state of customer 7 must" in folded.failed[Key(CUSTOMER, 7)]
 
 
 def test_the_job_materializes_the_groups_that_its_environment_names(
@@ -338,4 +410,6 @@ def test_the_job_materializes_the_groups_that_its_environment_names(
     customer, terminal = read_states(client, groups, customer_id=1, terminal_id=1)
     assert customer is not None
     assert terminal is not None
-    assert terminal.report_ids.tolist() == [n for n in range(190) if n % 5 == 0 and n % 2 == 1]
+    assert sorted(terminal.reports.recent[:, 1].tolist()) == [
+        n for n in range(190) if n % 5 == 0 and n % 2 == 1
+    ]

@@ -1,0 +1,195 @@
+"""What a feature is made of: entities, streams, windows, aggregates and formulas.
+
+The words are Chronon's where it has one; `pipeline_code.features.definitions` uses them to declare
+every feature. This module imports nothing heavy: the stacks read it too.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+__all__ = [
+    "CUSTOMER",
+    "LABEL_DELAY",
+    "TERMINAL",
+    "Aggregate",
+    "Entity",
+    "Feature",
+    "Formula",
+    "Quotient",
+    "Request",
+    "Stream",
+    "Total",
+    "Window",
+]
+
+FIVE_MINUTES = timedelta(minutes=5)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+# How long it takes until a fraud report that has not come is not expected any more.
+LABEL_DELAY = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """What features are kept for; each entity has a feature group of its own."""
+
+    name: str
+
+    @property
+    def record_identifier(self) -> str:
+        """The column that names one entity, in the lake and in the feature group."""
+        return f"{self.name}_id"
+
+
+CUSTOMER = Entity("customer")
+TERMINAL = Entity("terminal")
+
+
+class Stream(StrEnum):
+    """Where events come from, each known at its own time.
+
+    A transaction is known at its event time, a fraud report at its report time. A matured
+    transaction is one whose label's delay is over: it counts at its event time plus that delay.
+    """
+
+    TRANSACTIONS = "transactions"
+    MATURED = "matured transactions"
+    REPORTS = "fraud reports"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A sawtooth window: its tail is cut at a hop boundary, its head is exact and includes t.
+
+    Window(timedelta(days=7)).hop  # one hour: it starts at floor((t - 7 days) / 1 hour) * 1 hour
+
+    A window that ended `shift` ago has its head cut at a full hour, since what is that old is kept
+    by the hour: it ends before floor((t - shift) / 1 hour) * 1 hour.
+
+    Raises:
+        ValueError: A length or a shift that hops do not divide; the cuts would not meet.
+    """
+
+    length: timedelta
+    shift: timedelta = timedelta()
+
+    def __post_init__(self) -> None:
+        if self.length <= timedelta() or self.length % self.hop:
+            raise ValueError(
+                f"length must be whole hops of {self.hop}, got {self.length}; round it"
+            )
+        if self.shift < timedelta() or self.shift % self.hop or self.shift % HOUR:
+            raise ValueError(
+                f"shift must be whole hours and hops of {self.hop}, got {self.shift}; round it"
+            )
+
+    @property
+    def hop(self) -> timedelta:
+        """The step at which the tail moves: coarser for longer windows."""
+        if self.length < timedelta(hours=12):
+            return FIVE_MINUTES
+        return HOUR if self.length < timedelta(days=12) else DAY
+
+    @property
+    def reach(self) -> timedelta:
+        """The oldest age an event in the window can have."""
+        return self.shift + self.length + self.hop
+
+
+class Aggregate(StrEnum):
+    """What is made of the events of a window; always an integer, whatever their order."""
+
+    COUNT = "how many"
+    SUM = "sum of amounts, in minor units"
+    MAX = "largest amount, in minor units; 0 if there is none"
+    SINCE_LAST = "whole seconds since the last event before t, at most the window's length"
+    AGE = "whole seconds since the hop of the first event, at most the window's length"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One aggregate of one entity's stream over a window."""
+
+    entity: Entity
+    stream: Stream
+    aggregate: Aggregate
+    window: Window
+
+    @property
+    def age(self) -> timedelta:
+        """How old the window's newest events are."""
+        delay = LABEL_DELAY if self.stream is Stream.MATURED else timedelta()
+        return self.window.shift + delay
+
+    @property
+    def warm_up(self) -> timedelta:
+        """How long after the first transaction of all the window is full."""
+        delay = timedelta() if self.stream is Stream.TRANSACTIONS else LABEL_DELAY
+        return self.window.shift + self.window.length + delay
+
+
+class Request(StrEnum):
+    """What the transaction itself says, in UTC: weekend is days 6 and 7, night hours 0 to 6."""
+
+    AMOUNT = "amount in minor units"
+    WEEKEND = "on a weekend"
+    NIGHT = "at night"
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """One formula divided by another; 0 where the divisor is 0."""
+
+    dividend: "Formula"
+    divisor: "Formula"
+
+
+Formula = Request | Total | Quotient
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A named number of the feature vector."""
+
+    name: str
+    unit: str
+    formula: Formula
+
+    @property
+    def totals(self) -> tuple[Total, ...]:
+        """The window aggregates that the feature is made of."""
+        return tuple(part for part in _parts(self.formula) if isinstance(part, Total))
+
+    @property
+    def stored_for(self) -> Entity | None:
+        """The entity whose feature group can hold the value; None if the request is needed too."""
+        entities = {total.entity for total in self.totals}
+        uses_request = any(isinstance(part, Request) for part in _parts(self.formula))
+        return entities.pop() if len(entities) == 1 and not uses_request else None
+
+    @property
+    def owner(self) -> Entity:
+        """Whose behaviour the feature tells of: records of one owner are alike."""
+        return TERMINAL if {total.entity for total in self.totals} == {TERMINAL} else CUSTOMER
+
+    @property
+    def warm_up(self) -> timedelta:
+        """How much history it takes until the feature means what it says."""
+        return max((total.warm_up for total in self.totals), default=timedelta())
+
+    @property
+    def follows_calendar(self) -> bool:
+        """Whether the feature says nothing but when the request came."""
+        return self.formula in (Request.WEEKEND, Request.NIGHT)
+
+    @property
+    def store_type(self) -> str:
+        """The Feature Store type of the value."""
+        return "Fractional" if isinstance(self.formula, Quotient) else "Integral"
+
+
+def _parts(formula: Formula) -> tuple[Request | Total, ...]:
+    if isinstance(formula, Quotient):
+        return _parts(formula.dividend) + _parts(formula.divisor)
+    return (formula,)

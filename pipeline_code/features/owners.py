@@ -1,0 +1,77 @@
+"""New events, found by the customer or terminal that they belong to."""
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_code.features.definitions import Entity
+from pipeline_code.features.events import Reports, Transactions
+from pipeline_code.features.grouping import grouped, repetitions
+from pipeline_code.features.records import Key
+from pipeline_code.features.state import EntityState, events_of
+
+__all__ = ["EventsByOwner"]
+
+Ints = npt.NDArray[np.int64]
+
+
+class EventsByOwner:
+    """Transactions and fraud reports of many customers, or of many terminals.
+
+    Args:
+        entity: Which of the two.
+        transactions: Some transactions; one that comes again counts once.
+        reports: Some fraud reports; the earliest of each transaction counts.
+    """
+
+    def __init__(self, entity: Entity, transactions: Transactions, reports: Reports) -> None:
+        self.entity = entity
+        events = events_of(transactions.times, transactions.ids, transactions.amounts)
+        self._transactions = _Grouped(transactions.owners(entity), events)
+        reports = reports.timely()
+        reported = events_of(reports.times, reports.ids)
+        self._reports = _Grouped(reports.owners(entity), reported)
+
+    @property
+    def keys(self) -> list[Key]:
+        """Whose state these events change."""
+        owners = self._transactions.owners
+        if EntityState(self.entity).keeps_reports:
+            owners = np.union1d(owners, self._reports.owners)
+        return [Key(self.entity, owner) for owner in owners.tolist()]
+
+    def fold(self, state: EntityState, key: Key) -> EntityState:
+        """The state with the owner's events added."""
+        return state.fold(self._transactions.of(key.id), self._reports.of(key.id))
+
+    def state(self, key: Key) -> EntityState:
+        """The state that these events alone make."""
+        return self.fold(EntityState(self.entity), key)
+
+    def unknown(self, state: EntityState, key: Key) -> tuple[Ints, Ints]:
+        """Transactions and reports that a state remembers and that are not among these events."""
+        return (
+            _missing(state.transactions.recent, self._transactions.of(key.id)),
+            _missing(state.reports.recent, self._reports.of(key.id)),
+        )
+
+
+class _Grouped:
+    """The events of each owner [time, id, amount], each id once."""
+
+    def __init__(self, owners: Ints, events: Ints) -> None:
+        order, starts, self.owners = grouped(owners, events[:, 0].copy(), events[:, 1].copy())
+        events = events[order]
+        once = ~repetitions(starts, events[:, 1].copy())
+        self._events = events[once]
+        self._starts = np.concatenate([[0], np.cumsum(once)])[starts]
+
+    def of(self, owner: int) -> Ints:
+        place = int(np.searchsorted(self.owners, owner))
+        if place == len(self.owners) or self.owners[place] != owner:
+            return self._events[:0]
+        return self._events[self._starts[place] : self._starts[place + 1]]
+
+
+def _missing(remembered: Ints, events: Ints) -> Ints:
+    missing: Ints = remembered[~np.isin(remembered[:, 1], events[:, 1])]
+    return missing

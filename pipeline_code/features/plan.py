@@ -1,0 +1,178 @@
+"""The declarations as tables of integers, which is what the compiled kernel reads.
+
+Guarantees:
+    Adding a feature changes these tables and no code: nothing is compiled anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_code.features.declarations import (
+    Aggregate,
+    Entity,
+    Feature,
+    Formula,
+    Quotient,
+    Request,
+    Stream,
+    Total,
+)
+from pipeline_code.features.definitions import ALLOWED_LATENESS, FEATURES, LATEST_REPORT
+
+__all__ = [
+    "LEVELS",
+    "OPERANDS",
+    "TERMS",
+    "WINDOW_FIELDS",
+    "Plan",
+    "microseconds",
+    "plan_of",
+]
+
+Ints = npt.NDArray[np.int64]
+
+# The hops, finest first; a state keeps what is old by the hour or the day.
+LEVELS = (timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
+# Operands that every plan starts with, in this order.
+OPERANDS = (Request.AMOUNT, Request.WEEKEND, Request.NIGHT)
+# At most so many factors above and below a feature's fraction bar.
+TERMS = 4
+# Columns of a table of windows; from COUNT on, where the aggregate goes, or -1.
+WINDOW_FIELDS = ("hop", "back", "shift", "length", *Aggregate)
+ABSENT = -1
+
+
+def microseconds(duration: timedelta) -> int:
+    """A duration as the kernel counts time."""
+    return duration // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Which operands a set of features is made of, and how.
+
+    Attributes:
+        features: What it is the plan of, in order.
+        operands: What the request says, then totals; a place here is the operand's row.
+        formulas: One row a feature: how many factors above and below the bar, then their operands.
+    """
+
+    features: tuple[Feature, ...]
+    operands: tuple[Request | Total, ...]
+    formulas: Ints
+    _windows: dict[tuple[Entity, bool], Ints] = field(default_factory=dict)
+
+    def windows(self, entity: Entity, *, reports: bool) -> Ints:
+        """The table of windows over an entity's transactions or fraud reports."""
+        if (entity, reports) not in self._windows:
+            self._windows[entity, reports] = self._table(entity, reports=reports)
+        return self._windows[entity, reports]
+
+    def _table(self, entity: Entity, *, reports: bool) -> Ints:
+        totals = [
+            (place, operand)
+            for place, operand in enumerate(self.operands)
+            if isinstance(operand, Total)
+            and operand.entity == entity
+            and (operand.stream is Stream.REPORTS) is reports
+        ]
+        ordered = sorted(totals, key=lambda total: _span(total[1]))
+        groups = groupby(ordered, lambda total: _span(total[1]))
+        rows = [_window(list(group)) for _, group in groups]
+        return np.array(rows, np.int64).reshape(-1, len(WINDOW_FIELDS))
+
+    def places(self, entity: Entity) -> Ints:
+        """Where the entity's totals are among the operands."""
+        return np.array([self.operands.index(total) for total in self.totals(entity)], np.int64)
+
+    def totals(self, entity: Entity) -> list[Total]:
+        """The entity's totals, in the order of the operands."""
+        return [
+            operand
+            for operand in self.operands
+            if isinstance(operand, Total) and operand.entity == entity
+        ]
+
+    def keeps(self, entity: Entity, *, reports: bool) -> bool:
+        """Whether the entity's transactions or fraud reports matter at all."""
+        return len(self.windows(entity, reports=reports)) > 0
+
+    def schedule(self, entity: Entity, *, reports: bool) -> Ints:
+        """Up to which age a state must keep an entity's events by each of LEVELS, rising.
+
+        Past the last age they are forgotten. An event that a window's edge has still to pass is
+        kept at least as finely as that edge moves. A report is kept until no other one of its
+        transaction can come.
+        """
+        edges = [
+            edge
+            for total in self.totals(entity)
+            if (total.stream is Stream.REPORTS) is reports
+            for edge in _edges(total)
+        ]
+        ages = [
+            max((age + ALLOWED_LATENESS for age, hop in edges if hop <= level), default=timedelta())
+            for level in LEVELS
+        ]
+        if reports:
+            ages[-1] += LATEST_REPORT
+        return np.array([microseconds(age) for age in ages], np.int64)
+
+
+@cache
+def plan_of(features: tuple[Feature, ...] = FEATURES) -> Plan:
+    """The plan of some features; of all if omitted."""
+    totals = dict.fromkeys(total for feature in features for total in feature.totals)
+    operands: tuple[Request | Total, ...] = (*OPERANDS, *totals)
+    places = {operand: place for place, operand in enumerate(operands)}
+    rows = []
+    for feature in features:
+        above, below = _fraction(feature.formula)
+        if max(len(above), len(below)) > TERMS:
+            raise ValueError(f"{feature.name} must have at most {TERMS} factors, got more")
+        rows.append([len(above), len(below), *_padded(above, places), *_padded(below, places)])
+    return Plan(features, operands, np.array(rows, np.int64))
+
+
+def _fraction(formula: Formula) -> tuple[list[Request | Total], list[Request | Total]]:
+    """The factors above and below the bar when nested quotients are multiplied out."""
+    if not isinstance(formula, Quotient):
+        return [formula], []
+    above, below = _fraction(formula.dividend)
+    divisor_above, divisor_below = _fraction(formula.divisor)
+    return above + divisor_below, below + divisor_above
+
+
+def _padded(terms: Sequence[Request | Total], places: dict[Request | Total, int]) -> list[int]:
+    return [places[term] for term in terms] + [ABSENT] * (TERMS - len(terms))
+
+
+def _span(total: Total) -> tuple[timedelta, timedelta]:
+    return total.window.length, total.age
+
+
+def _window(totals: list[tuple[int, Total]]) -> list[int]:
+    """One row of a table: all aggregates over one span."""
+    _, first = totals[0]
+    length, age = _span(first)
+    goes_to = {total.aggregate: place for place, total in totals}
+    return [
+        LEVELS.index(first.window.hop),
+        microseconds(length + age),
+        microseconds(age),
+        microseconds(length),
+        *(goes_to.get(aggregate, ABSENT) for aggregate in Aggregate),
+    ]
+
+
+def _edges(total: Total) -> list[tuple[timedelta, timedelta]]:
+    """The edges that an event of the total passes: at most how old it is then, and their hop."""
+    age, window = total.age, total.window
+    tail = [(age + window.length + window.hop, window.hop)]
+    return tail + ([(age + LEVELS[1], LEVELS[1])] if age else [])

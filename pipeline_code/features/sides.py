@@ -1,0 +1,192 @@
+"""One entity's side of the features: the totals of its events, for each of its rows.
+
+A row has two sides, its terminal's and its customer's. Batch and Spark bring the rows of whole
+entities together, for one side after the other, and hand them to this module.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_code.common.exits import BadInput
+from pipeline_code.features.definitions import CUSTOMER, TERMINAL, Entity
+from pipeline_code.features.events import Reports, Transactions
+from pipeline_code.features.grouping import grouped, repetitions
+from pipeline_code.features.kernel import carry, combine, group_totals, recall
+from pipeline_code.features.plan import Plan
+
+__all__ = ["CustomerFeatures", "customer_features", "terminal_totals"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+# Rows whose totals are in memory at once: few enough for the processor's cache.
+BLOCK_ROWS = 1 << 14
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CustomerFeatures:
+    """Features of whole customers' transactions, in order of time within each customer.
+
+    Attributes:
+        rows: Which of the given transactions each column is of; repetitions are left out.
+        features: A row a feature, a column a transaction.
+        repeated: How many transactions were left out because they repeat another one.
+    """
+
+    rows: Ints
+    features: Floats
+    repeated: int
+
+
+def terminal_totals(rows: Transactions, reports: Reports, plan: Plan) -> Ints:
+    """The terminal's totals of each transaction [a row each], in the order of `Plan.places`.
+
+    Args:
+        rows: All transactions of some terminals.
+        reports: All fraud reports of those terminals; of others there may be some.
+        plan: Which totals.
+    """
+    side = _Side(TERMINAL, rows, reports, plan)
+    places = plan.places(TERMINAL)
+    totals = np.empty((len(rows), len(places)), np.int64)
+    for low, high, operands in side.blocks():
+        carry(operands, places, side.order[low:high], totals)
+    return totals
+
+
+def customer_features(
+    rows: Transactions, reports: Reports, totals: Ints, plan: Plan
+) -> CustomerFeatures:
+    """Every feature of each transaction of some customers.
+
+    Args:
+        rows: All transactions of some customers.
+        reports: All fraud reports of those customers; of others there may be some.
+        totals: `terminal_totals` of the transactions.
+        plan: Which features.
+
+    Raises:
+        BadInput: Two transactions of a customer have one id and differ.
+    """
+    side = _Side(CUSTOMER, rows, reports, plan)
+    side.refuse_conflicts(rows)
+    places = plan.places(TERMINAL)
+    features = np.empty((len(plan.features), len(rows)), np.float32)
+    for low, high, operands in side.blocks():
+        recall(totals, side.order[low:high], places, operands)
+        amounts, times = side.amounts[low:high], side.times[low:high]
+        combine(operands, amounts, times, plan.formulas, features, low)
+    if not side.repeated.any():
+        return CustomerFeatures(side.order, features, 0)
+    once = np.flatnonzero(~side.repeated)
+    return CustomerFeatures(side.order[once], features[:, once], int(side.repeated.sum()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Events:
+    """Events of one stream, entity by entity in order of time, each a partial sum of one."""
+
+    starts: Ints
+    times: Ints
+    ones: Ints
+    amounts: Ints
+
+    @classmethod
+    def of(cls, starts: Ints, times: Ints, amounts: Ints) -> Self:
+        return cls(starts, times, np.ones(len(times), np.int64), amounts)
+
+    def where(self, wanted: npt.NDArray[np.bool_]) -> "_Events":
+        """Some of the events."""
+        before = np.concatenate([[0], np.cumsum(wanted)])
+        return _Events.of(before[self.starts], self.times[wanted], self.amounts[wanted])
+
+
+class _Side:
+    """Transactions and fraud reports, put together by entity.
+
+    Attributes:
+        order: Which transaction comes where.
+        times, amounts: The transactions' own, in that order.
+        repeated: Which of them repeat an earlier one of their entity, and count no second time.
+    """
+
+    def __init__(self, entity: Entity, rows: Transactions, reports: Reports, plan: Plan) -> None:
+        self._entity, self._plan = entity, plan
+        self.order, self._starts, names = grouped(rows.owners(entity), rows.times, rows.ids)
+        self.times, self.amounts = rows.times[self.order], rows.amounts[self.order]
+        self._ids = rows.ids[self.order]
+        self.repeated = repetitions(self._starts, self._ids)
+        events = _Events.of(self._starts, self.times, self.amounts)
+        self._transactions = events.where(~self.repeated) if self.repeated.any() else events
+        self._reports = _aligned(reports, entity, names)
+
+    def blocks(self) -> Iterator[tuple[int, int, Ints]]:
+        """First column, end, and operands of so many columns, this side's totals filled in.
+
+        The operands are overwritten for the next block.
+        """
+        groups = len(self._starts) - 1
+        widest = int(np.diff(self._starts).max(initial=0))
+        operands = np.zeros((len(self._plan.operands), BLOCK_ROWS + widest), np.int64)
+        first = 0
+        while first < groups:
+            low = int(self._starts[first])
+            last = int(np.searchsorted(self._starts, low + BLOCK_ROWS))
+            last = min(last, groups)
+            self._write_totals(operands, first, last)
+            yield low, int(self._starts[last]), operands
+            first = last
+
+    def refuse_conflicts(self, rows: Transactions) -> None:
+        """Raises BadInput if a repetition is not the same transaction again."""
+        for place in np.flatnonzero(self.repeated).tolist():
+            group = int(np.searchsorted(self._starts, place, "right")) - 1
+            start = int(self._starts[group])
+            original = start + int((self._ids[start:place] == self._ids[place]).argmax())
+            one, other = (rows.take(self.order[at : at + 1]) for at in (original, place))
+            if (one.times, one.terminals, one.amounts) != (
+                other.times,
+                other.terminals,
+                other.amounts,
+            ):
+                raise BadInput(
+                    f"transaction_id must name one transaction, got {int(one.ids[0])} twice for "
+                    f"customer {int(one.customers[0])} with another time, terminal or amount; "
+                    "remove the wrong one"
+                )
+
+    def _write_totals(self, operands: Ints, first: int, last: int) -> None:
+        for reports, events in ((False, self._transactions), (True, self._reports)):
+            group_totals(
+                events.starts,
+                events.times,
+                events.ones,
+                events.amounts,
+                events.amounts,
+                self._starts,
+                self.times,
+                self._plan.windows(self._entity, reports=reports),
+                operands,
+                first,
+                last,
+            )
+
+
+def _aligned(reports: Reports, entity: Entity, names: Ints) -> _Events:
+    """The reports of the named entities, in the order of the names; none for most of them."""
+    reports = reports.timely()
+    order, starts, reported = grouped(reports.owners(entity), reports.times, reports.ids)
+    # Sorted by time within an entity, so the first of an id is its earliest report.
+    kept = ~repetitions(starts, reports.ids[order])
+    places = np.searchsorted(names, reported)
+    known = places < len(names)
+    known[known] = names[places[known]] == reported[known]
+    group = np.repeat(np.arange(len(reported)), np.diff(starts))
+    kept &= known[group]
+    counts = np.bincount(places[group[kept]] + 1, minlength=len(names) + 1)
+    times = reports.times[order[kept]]
+    return _Events.of(np.cumsum(counts), times, np.zeros(len(times), np.int64))
