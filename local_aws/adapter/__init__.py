@@ -15,6 +15,7 @@ from local_aws.adapter.events import (
     send_to_queue,
     set_schedule_interval,
 )
+from local_aws.adapter.functions import repository_exists, run_image_functions
 from local_aws.adapter.identity import (
     accept_loopback_as_secure,
     current_account,
@@ -66,10 +67,12 @@ __all__ = [
     "register_resource",
     "register_resource_arn",
     "register_service",
+    "repository_exists",
     "request_scope",
     "resource_types",
     "role_credentials",
     "run_blocking",
+    "run_image_functions",
     "save_state",
     "send_plain_dead_letters",
     "send_to_queue",

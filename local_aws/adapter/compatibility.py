@@ -33,6 +33,7 @@ core.persistence.PERSIST_STATE
 core.persistence.STATE_DIR
 core.persistence._json_default(obj)
 core.persistence._state_format_version(service)
+core.responses.error_response_json(code, message, status, extra, message_key, content_type)
 core.responses.get_account_id()
 core.responses.get_region()
 core.responses.request_scope(account_id, region)
@@ -69,6 +70,7 @@ services.cloudwatch._metrics
 services.cloudwatch._put_metric_alarm(params, cbor_data, is_cbor, is_json)
 services.cloudwatch._record_history(alarm_name, old_state, new_state, reason, alarm_type, reason_data)
 services.cloudwatch._stat_value(stats, stat_name, points)
+services.ecr._repositories
 services.eventbridge._SCHEDULER_TICK_INTERVAL
 services.eventbridge._apply_input_transformer(transformer, rule, view)
 services.eventbridge._dispatch_to_sqs(spec, payload, sqs_parameters)
@@ -88,11 +90,18 @@ services.glue._tables
 services.iam._access_keys
 services.iam._attach_user_policy(p)
 services.iam._create_user(p)
+services.lambda_svc._build_config(name, data, code_zip)
+services.lambda_svc._create_function(data)
+services.lambda_svc._execute_function_docker(func, event, request_id)
+services.lambda_svc._execute_function_warm(func, event, request_id)
 services.lambda_svc._execute_function_with_config_scope(func, event)
 services.lambda_svc._execution_record_for_config(func, config)
 services.lambda_svc._functions
 services.lambda_svc._get_func_record_for_ref(function_ref)
 services.lambda_svc._route_async_failure(target_arn, func_name, event, result)
+services.lambda_svc._update_code(name, data)
+services.lambda_svc._update_config(name, data)
+services.lambda_svc.invalidate_worker(func_name, qualifier, account, region)
 services.lambda_svc.invoke_async_with_retry(func, event)
 services.s3.DATA_DIR
 services.s3.S3_PERSIST
