@@ -11,6 +11,7 @@ from local_aws import (
     sagemaker,
     stack_updates,
     stored_types,
+    streams,
 )
 from local_aws.settings import ACCOUNT, REGION, Connection, Layout
 
@@ -31,5 +32,6 @@ def install(layout: Layout, connection: Connection) -> None:
     ):
         extension.install()
     sagemaker.install(layout.root, connection.endpoint_url)
+    streams.install(layout.root, connection.endpoint_url)
     # Last, so that its deliveries, with the target's role, retries and dead letters, come first.
     delivery.install()

@@ -17,6 +17,7 @@ RUNTIME_CLIENT = ("-m", "awslambdaric")
 
 def install() -> None:
     """Run functions with `PackageType: Image` as worker processes."""
+    adapter.keep_workers_that_raise()
     adapter.run_image_functions(refusal, local_configuration)
 
 

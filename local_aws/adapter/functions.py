@@ -1,13 +1,15 @@
-"""Lambda functions whose code is a container image."""
+"""Lambda functions whose code is a container image, and how functions fail."""
 
 import base64
 import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core import responses
+from ministack.core import lambda_runtime, responses
 from ministack.services import ecr, lambda_svc
 from ministack.services.cloudformation import provisioners
+
+from local_aws.adapter.compatibility import IncompatibleEmulatorError
 
 Configuration = dict[str, Any]
 # (image URI, or None if it stays; ImageConfig, or None if it stays) to the reason not to take it.
@@ -44,6 +46,32 @@ def run_image_functions(refusal: Refusal, local: Callable[[Configuration], Confi
         )
 
     lambda_svc._execute_function_docker = execute
+
+
+def keep_workers_that_raise() -> None:
+    """Let a worker whose handler raised serve the next event, and say what was raised, as AWS does.
+
+    ministack ends it, and a function that takes seconds to start would take them for each failure.
+
+    Raises:
+        IncompatibleEmulatorError: If ministack's worker does not answer as it did.
+    """
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    if script.count(_RAISED) != 1:
+        raise IncompatibleEmulatorError("ministack's Python worker must answer exceptions as known")
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_RAISED, _RAISED_AND_ALIVE)
+    inner = lambda_svc._execute_function_warm
+
+    def execute(func: dict[str, Any], event: Any, request_id: str) -> Any:
+        result = inner(func, event, request_id)
+        body = result.get("body")
+        if not isinstance(body, dict) or body.keys() != {_MARK}:
+            return result
+        error = body[_MARK]
+        log = "\n".join(filter(None, [result.get("log"), *error["stackTrace"]]))
+        return {"body": error, "error": True, "log": log}
+
+    lambda_svc._execute_function_warm = execute
 
 
 def _check_requests(refusal: Refusal) -> None:
@@ -128,5 +156,11 @@ def _refused(reason: str) -> Any:
     return responses.error_response_json("InvalidParameterValueException", reason, 400)
 
 
+_MARK = "fraudloop.raised"
+_RAISED = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
+_RAISED_AND_ALIVE = (
+    '{"status": "ok", "result": {"' + _MARK + '": {"errorMessage": str(e), "errorType":'
+    ' type(e).__name__, "stackTrace": traceback.format_exc().splitlines()}}}'
+)
 # An archive without a file.
 _EMPTY_ARCHIVE = b"PK\x05\x06" + bytes(18)

@@ -1,5 +1,7 @@
 """Handlers of the functions that the tests deploy from the image, which is the working tree."""
 
+import base64
+import json
 import os
 import time
 from typing import Any
@@ -31,3 +33,26 @@ def describe(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def other(_event: dict[str, Any], _context: Any) -> str:
     return "other"
+
+
+def consume(event: dict[str, Any], _context: Any) -> dict[str, Any] | None:
+    """Writes what it was invoked with into the file JOURNAL, then does as the records say."""
+    records = [
+        {
+            "sequence": record["kinesis"]["sequenceNumber"],
+            "key": record["kinesis"]["partitionKey"],
+            **json.loads(base64.b64decode(record["kinesis"]["data"])),
+        }
+        for record in event["Records"]
+    ]
+    line = {"started": time.time(), "shard": event["Records"][0]["eventID"].split(":")[0]}
+    with open(os.environ["JOURNAL"], "a") as journal:  # noqa: PTH123
+        journal.write(json.dumps({**line, "records": records}) + "\n")
+    time.sleep(max(record.get("sleep", 0) for record in records))
+    healed = os.path.exists(os.environ["JOURNAL"] + ".healed")  # noqa: PTH110
+    if any(record.get("poison") for record in records) and not healed:
+        raise ValueError("poison")
+    if any(record.get("die") for record in records):
+        os._exit(3)
+    failed = [record["sequence"] for record in records if record.get("report") and not healed]
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

@@ -87,6 +87,15 @@ def test_a_failure_is_the_functions(
     assert invoke(client, function, {"id": 3})["payload"]["event"] == {"id": 3}
 
 
+def test_a_function_that_raises_says_what_and_stays_warm(client: Client, function: str) -> None:
+    before = invoke(client, function, {"id": 1})["payload"]
+    raised = invoke(client, function, {"fail": True})["payload"]
+    assert raised["errorType"] == "ValueError"
+    assert any("told to fail" in line for line in raised["stackTrace"])
+    after = invoke(client, function, {"id": 2})["payload"]
+    assert (after["pid"], after["invocations"]) == (before["pid"], 3)
+
+
 def test_what_it_prints_is_logged(
     client: Client, function: str, eventually: Callable[..., Any]
 ) -> None:
