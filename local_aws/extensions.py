@@ -7,6 +7,7 @@ from local_aws import (
     authorization,
     buckets,
     delivery,
+    firehose,
     image_functions,
     sagemaker,
     stack_updates,
@@ -32,6 +33,7 @@ def install(layout: Layout, connection: Connection) -> None:
     ):
         extension.install()
     sagemaker.install(layout.root, connection.endpoint_url)
-    streams.install(layout.root, connection.endpoint_url)
+    records = streams.install(layout.root, connection.endpoint_url)
+    firehose.install(records, connection.endpoint_url)
     # Last, so that its deliveries, with the target's role, retries and dead letters, come first.
     delivery.install()

@@ -13,7 +13,7 @@ from local_aws.streams.coordinator import Coordinator
 from local_aws.streams.records import RecordLog
 
 # Of the time that an orderly stop has.
-DRAIN_SECONDS = 8.0
+DRAIN_SECONDS = 6.0
 
 
 def install(state_dir: Path, endpoint_url: str) -> RecordLog:

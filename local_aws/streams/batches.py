@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from local_aws.streams.records import Record
+from local_aws.streams.record import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from local_aws import adapter
 from local_aws.sagemaker.context import LocalSession
 from local_aws.settings import REGION
-from local_aws.streams.records import Record
+from local_aws.streams.record import Record
 
 RETRIES_EXHAUSTED = "RetryAttemptsExhausted"
 TOO_OLD = "RecordAgeExceeded"

@@ -8,7 +8,8 @@ from typing import Any
 
 from local_aws.adapter import kinesis
 from local_aws.adapter.kinesis import KinesisError, Stream
-from local_aws.streams.records import Entry, Record, RecordLog, sequence_number, sequence_of
+from local_aws.streams.record import Entry, Record, sequence_number, sequence_of
+from local_aws.streams.records import RecordLog
 
 Request = dict[str, Any]
 

@@ -1,6 +1,5 @@
 """Reads one shard, or one lane of it, and invokes a function with its records in order."""
 
-import base64
 import logging
 import threading
 import time
@@ -17,7 +16,9 @@ from local_aws.streams.destinations import (
     Destinations,
     failure_record,
 )
-from local_aws.streams.records import Record, RecordLog
+from local_aws.streams.events import stream_event, within_payload
+from local_aws.streams.record import Record
+from local_aws.streams.records import RecordLog
 from local_aws.streams.settings import MappingSettings
 
 logger = logging.getLogger("fraudloop.streams")
@@ -25,9 +26,6 @@ logger = logging.getLogger("fraudloop.streams")
 IDLE_SECONDS = 1.0
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
-# Lambda's limit of a payload, and what a record takes in it beside its data.
-PAYLOAD_BYTES = 6 * 1024 * 1024
-RECORD_BYTES = 600
 
 
 class Lane(threading.Thread):
@@ -100,7 +98,7 @@ class Lane(threading.Thread):
             if self._stopped.is_set():
                 return []
             records = self._read()
-        return _within_payload(records)
+        return within_payload(records)
 
     def _read(self) -> list[Record]:
         return self._log.read(
@@ -113,7 +111,7 @@ class Lane(threading.Thread):
 
     def _is_full(self, records: list[Record]) -> bool:
         full = len(records) >= self.settings.batch_size
-        return full or len(_within_payload(records)) < len(records)
+        return full or len(within_payload(records)) < len(records)
 
     def _process(self, records: list[Record]) -> None:
         """Invoke until each record is processed or given up."""
@@ -220,26 +218,7 @@ class Lane(threading.Thread):
         self._commit(batch.records[-1])
 
     def _event(self, records: Sequence[Record]) -> dict[str, Any]:
-        role = self._role()
-        return {"Records": [self._event_record(record, role) for record in records]}
-
-    def _event_record(self, record: Record, role: str) -> dict[str, Any]:
-        return {
-            "kinesis": {
-                "kinesisSchemaVersion": "1.0",
-                "partitionKey": record.key,
-                "sequenceNumber": record.number,
-                "data": base64.b64encode(record.data).decode(),
-                "approximateArrivalTimestamp": record.arrival,
-            },
-            "eventSource": "aws:kinesis",
-            "eventVersion": "1.0",
-            "eventID": f"{self._shard}:{record.number}",
-            "eventName": "aws:kinesis:record",
-            "invokeIdentityArn": role,
-            "awsRegion": REGION,
-            "eventSourceARN": self.settings.stream_arn,
-        }
+        return stream_event(records, self._shard, self.settings.stream_arn, self._role())
 
     def _role(self) -> str:
         config = mappings.function_configuration(self.settings.function_arn)
@@ -255,16 +234,6 @@ class Lane(threading.Thread):
 
     def _note(self, result: str) -> None:
         mappings.note_result(self.settings.uuid, result)
-
-
-def _within_payload(records: list[Record]) -> list[Record]:
-    """As many of the first records as one invocation takes, one at least."""
-    total = 0
-    for count, record in enumerate(records):
-        total += len(record.data) * 4 // 3 + len(record.key) + RECORD_BYTES
-        if total > PAYLOAD_BYTES and count > 0:
-            return records[:count]
-    return records
 
 
 def _told(body: Any) -> str:

@@ -7,10 +7,11 @@ What `append` has returned for outlives a kill of the server; a consumer's posit
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from local_aws.streams.record import Entry, Record
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS shards (
@@ -26,48 +27,7 @@ CREATE TABLE IF NOT EXISTS positions (
     position INTEGER NOT NULL, PRIMARY KEY (consumer, shard, lane)
 ) WITHOUT ROWID;
 """
-# As many digits as AWS's sequence numbers have, so that they sort as text too.
-_SEQUENCE_BASE = 4960 * 10**52
 _EXPIRED_AT_ONCE = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record as it was put."""
-
-    sequence: int
-    arrival: float
-    key: str
-    data: bytes
-
-    @property
-    def number(self) -> str:
-        """The sequence number as clients see it."""
-        return sequence_number(self.sequence)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A record to be appended. Its bucket decides the lane of a consumer that has several."""
-
-    shard: str
-    key: str
-    data: bytes
-    bucket: int = 0
-
-
-def sequence_number(sequence: int) -> str:
-    """A position in the log as a sequence number."""
-    return str(_SEQUENCE_BASE + sequence)
-
-
-def sequence_of(number: str) -> int:
-    """The position of a sequence number.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    return int(number) - _SEQUENCE_BASE
 
 
 class RecordLog:
@@ -169,6 +129,12 @@ class RecordLog:
             if self._latest.get(shard, 0) <= after:
                 self._arrived.wait(seconds)
 
+    def wait_for_any(self, after: int, seconds: float) -> None:
+        """Wait until there is any record after a position, some time has passed, or `wake`."""
+        with self._arrived:
+            if self._last <= after:
+                self._arrived.wait(seconds)
+
     def wake(self) -> None:
         """End every `wait`."""
         with self._arrived:
@@ -257,8 +223,3 @@ class RecordLog:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
-
-
-def total_bytes(records: Iterable[Record]) -> int:
-    """The size of some records' data."""
-    return sum(len(record.data) for record in records)

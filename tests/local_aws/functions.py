@@ -56,3 +56,25 @@ def consume(event: dict[str, Any], _context: Any) -> dict[str, Any] | None:
         os._exit(3)
     failed = [record["sequence"] for record in records if record.get("report") and not healed]
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+
+
+def land(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Firehose's transformation: each record says what becomes of it."""
+    if os.path.exists(os.environ["JOURNAL"] + ".broken"):  # noqa: PTH110
+        raise RuntimeError("broken")
+    with open(os.environ["JOURNAL"], "a") as journal:  # noqa: PTH123
+        journal.write(json.dumps({"records": len(event["records"])}) + "\n")
+    answers = []
+    for record in event["records"]:
+        row = json.loads(base64.b64decode(record["data"]))
+        if row.get("outcome") == "omit":
+            continue
+        answers.append(
+            {
+                "recordId": record["recordId"],
+                "result": row.pop("outcome", "Ok"),
+                "data": base64.b64encode(json.dumps(row).encode()).decode(),
+                "metadata": {"partitionKeys": {"day": row["time"][:10]} if "time" in row else {}},
+            }
+        )
+    return {"records": answers}

@@ -1,7 +1,7 @@
 import pytest
 
 from local_aws.streams.batches import Batch, Verdict, first_failure, judge, split_expired
-from local_aws.streams.records import Record, sequence_number
+from local_aws.streams.record import Record, sequence_number
 
 RECORDS = tuple(Record(i, 100.0 + i, "key", b"") for i in range(4))
 ALL = Batch(RECORDS)
