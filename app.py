@@ -18,6 +18,7 @@ from stacks.feature_store import FeatureStoreStack
 from stacks.monitoring import MonitoringStack
 from stacks.retraining import RetrainingStack
 from stacks.serving import ServingStack
+from stacks.streaming import StreamingStack
 from stacks.training import TrainingStack
 
 # Feature flags change what is synthesized; read from here, they are the same for `cdk synth`,
@@ -26,7 +27,7 @@ SETTINGS = Path(__file__).with_name("cdk.json")
 
 
 def build_app(environment_name: str | None = None, *, outdir: str | None = None) -> cdk.App:
-    """All six stacks of one environment, checked by cdk-nag when synthesized.
+    """All seven stacks of one environment, checked by cdk-nag when synthesized.
 
     build_app("prod").synth()
 
@@ -50,7 +51,8 @@ def build_app(environment_name: str | None = None, *, outdir: str | None = None)
 
 def _add_stacks(app: cdk.App, environment: Environment) -> None:
     """The stages in the order in which they need each other."""
-    lake = DataLakeStack(app, "DataLake", environment=environment).lake
+    data_lake = DataLakeStack(app, "DataLake", environment=environment)
+    lake = data_lake.lake
     feature_store = FeatureStoreStack(app, "FeatureStore", environment=environment, lake=lake)
     training = TrainingStack(
         app, "Training", environment=environment, lake=lake, feature_store=feature_store.store
@@ -70,6 +72,16 @@ def _add_stacks(app: cdk.App, environment: Environment) -> None:
         app, "Monitoring", environment=environment, lake=lake, image=training.image
     )
     monitoring.node.add_dependency(serving)
+    StreamingStack(
+        app,
+        "Streaming",
+        environment=environment,
+        lake=lake,
+        catalog=data_lake.catalog,
+        store=feature_store.store,
+        image=training.image,
+        alarm_topic=monitoring.alarm_topic,
+    ).node.add_dependency(feature_store)
     RetrainingStack(
         app,
         "Retraining",

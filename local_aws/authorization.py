@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_aws import adapter
+from local_aws.streams.kinesis import stream_of_iterator
 
 
 def install() -> None:
     """Register the resources and condition keys."""
     adapter.register_resource_arn("ssm", _batched_read)
+    adapter.register_resource_arn("kinesis", _read_stream)
     adapter.register_condition_keys("monitoring", _metric_namespace)
     adapter.register_condition_keys("events", _event_sources)
 
@@ -26,6 +28,14 @@ def _batched_read(
     # One parameter stands for all: the emulator asks IAM about one resource a request.
     names = _document(body).get("Names") or [""]
     return f"arn:aws:ssm:{region}:{account}:parameter/{str(names[0]).lstrip('/')}"
+
+
+def _read_stream(
+    _method: str, _path: str, headers: Mapping[str, str], body: bytes, _region: str, _account: str
+) -> str | None:
+    if headers.get("x-amz-target", "").partition(".")[2] != "GetRecords":
+        return None
+    return stream_of_iterator(str(_document(body).get("ShardIterator", "")))
 
 
 def _metric_namespace(action: str, body: bytes, params: Mapping[str, Any]) -> dict[str, Any]:

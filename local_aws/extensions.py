@@ -7,9 +7,12 @@ from local_aws import (
     authorization,
     buckets,
     delivery,
+    firehose,
+    image_functions,
     sagemaker,
     stack_updates,
     stored_types,
+    streams,
 )
 from local_aws.settings import ACCOUNT, REGION, Connection, Layout
 
@@ -19,8 +22,18 @@ def install(layout: Layout, connection: Connection) -> None:
     adapter.check_compatibility()
     adapter.accept_loopback_as_secure()
     adapter.enrol_operator(ACCOUNT, REGION, connection.access_key_id, connection.secret_access_key)
-    for extension in (alarms, athena, buckets, authorization, stack_updates, stored_types):
+    for extension in (
+        alarms,
+        athena,
+        buckets,
+        authorization,
+        image_functions,
+        stack_updates,
+        stored_types,
+    ):
         extension.install()
     sagemaker.install(layout.root, connection.endpoint_url)
+    records = streams.install(layout.root, connection.endpoint_url)
+    firehose.install(records, connection.endpoint_url)
     # Last, so that its deliveries, with the target's role, retries and dead letters, come first.
     delivery.install()

@@ -16,7 +16,15 @@ from operations.errors import OperationError
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 STATE_ROOT = PROJECT_ROOT / ".fraudloop"
 DEFAULT_STATE = STATE_ROOT / "local"
-STACKS = ("data-lake", "feature-store", "training", "serving", "monitoring", "retraining")
+STACKS = (
+    "data-lake",
+    "feature-store",
+    "training",
+    "serving",
+    "monitoring",
+    "streaming",
+    "retraining",
+)
 
 
 @dataclass(frozen=True)

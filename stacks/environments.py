@@ -10,9 +10,12 @@ from lifecycle.batch_scoring import BatchScoringConfig
 from lifecycle.catalog import CatalogConfig
 from lifecycle.data_lake import DataLakeConfig
 from lifecycle.endpoint import EndpointConfig, RolloutConfig
+from lifecycle.event_stream import StreamConfig
 from lifecycle.feature_store import FeatureStoreConfig
 from lifecycle.monitoring import MonitoringConfig
 from lifecycle.retraining import RetrainingConfig
+from lifecycle.stream_consumer import ConsumerConfig
+from lifecycle.stream_landing import LandingConfig
 from lifecycle.training_pipeline import TrainingConfig
 
 __all__ = ["ENVIRONMENTS", "Environment", "environment_named"]
@@ -33,6 +36,9 @@ class Environment:
         lake: How long data is kept.
         catalog: What a query may read.
         feature_store: What becomes of the feature groups with their stack.
+        stream: How much the streams of events take and how long they keep it.
+        consumers: How the streams are read.
+        landing: When the stream's events are written to the lake.
         training: What the training pipeline trains on and demands of a model.
         endpoint: The endpoint's compute and how a new version gets its traffic.
         batch_scoring: The compute of offline scoring.
@@ -45,6 +51,9 @@ class Environment:
     lake: DataLakeConfig = field(default_factory=DataLakeConfig)
     catalog: CatalogConfig = field(default_factory=CatalogConfig)
     feature_store: FeatureStoreConfig = field(default_factory=FeatureStoreConfig)
+    stream: StreamConfig = field(default_factory=StreamConfig)
+    consumers: ConsumerConfig = field(default_factory=ConsumerConfig)
+    landing: LandingConfig = field(default_factory=LandingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     batch_scoring: BatchScoringConfig = field(default_factory=BatchScoringConfig)
@@ -56,10 +65,26 @@ class Environment:
             raise ValueError(
                 f"name must be lower-case letters and digits, got {self.name}; use one like dev"
             )
+        if self.consumers.max_record_age_hours >= self.stream.retention_hours:
+            raise ValueError(
+                "consumers.max_record_age_hours must be less than stream.retention_hours of "
+                f"{self.stream.retention_hours}, got {self.consumers.max_record_age_hours}; a "
+                "record that failed must still be in the stream to be handled again"
+            )
 
     def resource_name(self, capability: str) -> str:
         """The physical name of what another system has to type."""
         return f"{PRODUCT}-{self.name}-{capability}"
+
+    @property
+    def event_stream_name(self) -> str:
+        """The Kinesis stream onto which producers put transactions and fraud reports."""
+        return self.resource_name("events")
+
+    @property
+    def terminal_event_stream_name(self) -> str:
+        """The Kinesis stream of the same events by terminal, behind the first."""
+        return self.resource_name("terminal-events")
 
     @property
     def training_pipeline_name(self) -> str:
@@ -116,6 +141,9 @@ LOCAL = Environment(
     may_delete_data=True,
     lake=DataLakeConfig(delete_with_stack=True),
     feature_store=FeatureStoreConfig(delete_with_stack=True),
+    stream=StreamConfig(shards=1, retention_hours=48, delete_with_stack=True),
+    consumers=ConsumerConfig(retries=3),
+    landing=LandingConfig(buffer_seconds=2),
     training=TrainingConfig(train_days=21, test_days=7),
     # Nobody waits for metrics of a fleet on a laptop: the canary's pauses are as short as they go.
     endpoint=EndpointConfig(rollout=RolloutConfig(canary_seconds=2, old_fleet_seconds=0)),

@@ -56,6 +56,7 @@ class MonitoringStack(cdk.Stack):
             config=environment.monitoring,
         )
         self.drift_alarm = self._monitoring.alarms.drift_alarm
+        self.alarm_topic = self._monitoring.alarms.topic
         self._dashboard = MonitoringDashboard(
             self,
             "Dashboard",

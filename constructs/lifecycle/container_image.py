@@ -25,11 +25,19 @@ from constructs import Construct
 from lifecycle.lambda_function import LambdaFunction
 from lifecycle.wildcards import acknowledge_action, acknowledge_resource
 
-__all__ = ["ContainerImage"]
+__all__ = ["IMAGE_HANDLERS", "ContainerImage"]
 
 SOURCE = Path(__file__).parents[2] / "pipeline_code"
-# The Lambdas ship on their own: a change of one of them must not demand a new image.
-NOT_IN_THE_IMAGE = ["lambdas", "requirements.in", "__pycache__", "*.pyc"]
+# Lambdas that run the image, since they need its libraries.
+IMAGE_HANDLERS = ("fold_customers", "fold_terminals", "land_events")
+# The other Lambdas ship on their own: a change of one of them must not demand a new image.
+NOT_IN_THE_IMAGE = [
+    "lambdas/*",
+    *(f"!lambdas/{name}" for name in IMAGE_HANDLERS),
+    "requirements.in",
+    "__pycache__",
+    "*.pyc",
+]
 # Registered models keep naming their image, so rather many are kept.
 KEPT_IMAGES = 200
 # Lambda's limit; the function that waits for the build can wait no longer.
@@ -46,6 +54,7 @@ class ContainerImage(Construct):
         never hides behind an old tag, and a tag cannot be overwritten.
         What depends on this construct is deployed after the image is there.
         Images are encrypted under the given key and scanned when pushed.
+        Lambda may pull them for functions of this account and Region, and of no other.
 
     Args:
         encryption_key: Key of the repository, the build's log and its artifacts.
@@ -89,7 +98,7 @@ class ContainerImage(Construct):
         self.repository.grant_pull(grantee)
 
     def _define_repository(self, removal_policy: RemovalPolicy) -> ecr.Repository:
-        return ecr.Repository(
+        repository = ecr.Repository(
             self,
             "Repository",
             encryption=ecr.RepositoryEncryption.KMS,
@@ -113,6 +122,21 @@ class ContainerImage(Construct):
             removal_policy=removal_policy,
             empty_on_delete=removal_policy is RemovalPolicy.DESTROY,
         )
+        functions = Stack.of(self).format_arn(
+            service="lambda",
+            resource="function",
+            resource_name="*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        repository.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="Functions",
+                principals=[iam.ServicePrincipal("lambda.amazonaws.com")],
+                actions=["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                conditions={"ArnLike": {"aws:SourceArn": functions}},
+            )
+        )
+        return repository
 
     def _define_project(self) -> codebuild.Project:
         log_group = logs.LogGroup(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aws_cdk import Stack
@@ -16,6 +16,7 @@ from lifecycle.job_role import grant_write_objects, sagemaker_principal
 from lifecycle.retention import data_removal_policy
 from pipeline_code.features.definitions import (
     CUSTOMER,
+    ENTITIES,
     SCHEMA_VERSION,
     TERMINAL,
     Entity,
@@ -133,24 +134,29 @@ class FeatureStore(Construct):
         # Creation checks that the role can write to the bucket: its policy has to be there first.
         group.node.add_dependency(self.role)
 
-    def grant_read(self, grantee: iam.IGrantable) -> None:
-        """Allow reading records of both groups from the online store."""
-        self._grant_groups(grantee, "sagemaker:BatchGetRecord", "sagemaker:GetRecord")
+    def grant_read(self, grantee: iam.IGrantable, *entities: Entity) -> None:
+        """Allow reading the entities' online records; those of both, if none is named."""
+        self._grant_groups(grantee, entities, "sagemaker:BatchGetRecord", "sagemaker:GetRecord")
         self._key.grant_decrypt(grantee)
 
-    def grant_write(self, grantee: iam.IGrantable) -> None:
-        """Allow putting records into both groups."""
-        self._grant_groups(grantee, "sagemaker:BatchWriteRecord", "sagemaker:PutRecord")
+    def grant_write(self, grantee: iam.IGrantable, *entities: Entity) -> None:
+        """Allow putting the entities' records; those of both, if none is named."""
+        self._grant_groups(grantee, entities, "sagemaker:BatchWriteRecord", "sagemaker:PutRecord")
         # Key.grant_encrypt_decrypt would grant kms:GenerateDataKey* and kms:ReEncrypt*.
         self._key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
 
-    def _grant_groups(self, grantee: iam.IGrantable, *actions: str) -> None:
+    def _grant_groups(
+        self, grantee: iam.IGrantable, entities: Sequence[Entity], *actions: str
+    ) -> None:
         stack = Stack.of(self)
+        names = {CUSTOMER: self.customer_group_name, TERMINAL: self.terminal_group_name}
         iam.Grant.add_to_principal(
             grantee=grantee,
             actions=list(actions),
             resource_arns=[
-                stack.format_arn(service="sagemaker", resource="feature-group", resource_name=name)
-                for name in (self.customer_group_name, self.terminal_group_name)
+                stack.format_arn(
+                    service="sagemaker", resource="feature-group", resource_name=names[entity]
+                )
+                for entity in entities or ENTITIES
             ],
         )

@@ -15,6 +15,11 @@ from local_aws.adapter.events import (
     send_to_queue,
     set_schedule_interval,
 )
+from local_aws.adapter.functions import (
+    keep_workers_that_raise,
+    repository_exists,
+    run_image_functions,
+)
 from local_aws.adapter.identity import (
     accept_loopback_as_secure,
     current_account,
@@ -23,8 +28,16 @@ from local_aws.adapter.identity import (
     pass_role_denied,
     request_scope,
     role_credentials,
+    role_denied,
 )
-from local_aws.adapter.lifecycle import every, on_shutdown, save_state, serve
+from local_aws.adapter.lifecycle import (
+    every,
+    on_shutdown,
+    on_start,
+    on_stop_requested,
+    save_state,
+    serve,
+)
 from local_aws.adapter.services import (
     Reply,
     register_condition_keys,
@@ -55,10 +68,13 @@ __all__ = [
     "every",
     "get_object",
     "invoke_function",
+    "keep_workers_that_raise",
     "list_objects",
     "object_file",
     "objects_folder",
     "on_shutdown",
+    "on_start",
+    "on_stop_requested",
     "pass_role_denied",
     "physical_name",
     "put_object",
@@ -66,10 +82,13 @@ __all__ = [
     "register_resource",
     "register_resource_arn",
     "register_service",
+    "repository_exists",
     "request_scope",
     "resource_types",
     "role_credentials",
+    "role_denied",
     "run_blocking",
+    "run_image_functions",
     "save_state",
     "send_plain_dead_letters",
     "send_to_queue",

@@ -29,12 +29,15 @@ core.iam_actions.request_tag_context(service, iam_action, body, params)
 core.iam_evaluator.enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
 core.iam_evaluator.is_root_access_key(access_key_id)
 core.iam_evaluator.request_caller_arn(headers, query_params)
+core.lambda_runtime._PYTHON_WORKER_SCRIPT
 core.persistence.PERSIST_STATE
 core.persistence.STATE_DIR
 core.persistence._json_default(obj)
 core.persistence._state_format_version(service)
+core.responses.error_response_json(code, message, status, extra, message_key, content_type)
 core.responses.get_account_id()
 core.responses.get_region()
+core.responses.json_response(data, status, content_type)
 core.responses.request_scope(account_id, region)
 core.router.SERVICE_PATTERNS
 core.router.extract_access_key_id(headers, query_params)
@@ -69,6 +72,8 @@ services.cloudwatch._metrics
 services.cloudwatch._put_metric_alarm(params, cbor_data, is_cbor, is_json)
 services.cloudwatch._record_history(alarm_name, old_state, new_state, reason, alarm_type, reason_data)
 services.cloudwatch._stat_value(stats, stat_name, points)
+services.cloudwatch.record_metric(namespace, metric_name, value, unit, dimensions)
+services.ecr._repositories
 services.eventbridge._SCHEDULER_TICK_INTERVAL
 services.eventbridge._apply_input_transformer(transformer, rule, view)
 services.eventbridge._dispatch_to_sqs(spec, payload, sqs_parameters)
@@ -76,6 +81,14 @@ services.eventbridge._invoke_target(target, event, rule, view)
 services.eventbridge._pattern_event_view(event)
 services.eventbridge._put_events(data, allow_aws_source)
 services.eventbridge.parse_arn(value)
+services.firehose._HANDLERS
+services.firehose._create_delivery_stream(data)
+services.firehose._delete_delivery_stream(data)
+services.firehose._put_record(data)
+services.firehose._put_record_batch(data)
+services.firehose._streams
+services.firehose._update_destination(data)
+services.firehose.ingest_from_kinesis_source(stream_arn, records)
 services.glue._create_database(data)
 services.glue._create_partition(data)
 services.glue._create_table(data)
@@ -88,11 +101,37 @@ services.glue._tables
 services.iam._access_keys
 services.iam._attach_user_policy(p)
 services.iam._create_user(p)
+services.kinesis._delete_stream(data)
+services.kinesis._get_records(data)
+services.kinesis._get_shard_iterator(data)
+services.kinesis._next_sequence_number()
+services.kinesis._partition_key_to_hash(partition_key)
+services.kinesis._put_record(data)
+services.kinesis._put_records(data)
+services.kinesis._resolve_stream(data)
+services.kinesis._resolve_stream_by_arn(stream_arn)
+services.kinesis._streams
+services.kinesis._subscribe_to_shard(data, is_cbor)
+services.kinesis.put_record_internal(stream_arn, partition_key, data)
+services.lambda_svc._apply_filter_criteria(records, esm)
+services.lambda_svc._build_config(name, data, code_zip)
+services.lambda_svc._create_esm(data)
+services.lambda_svc._create_function(data)
+services.lambda_svc._emit_lambda_metrics(function_name, duration_ms, error, throttle)
+services.lambda_svc._esm_response(esm)
+services.lambda_svc._esms
+services.lambda_svc._execute_function_docker(func, event, request_id)
+services.lambda_svc._execute_function_warm(func, event, request_id)
 services.lambda_svc._execute_function_with_config_scope(func, event)
 services.lambda_svc._execution_record_for_config(func, config)
 services.lambda_svc._functions
 services.lambda_svc._get_func_record_for_ref(function_ref)
+services.lambda_svc._poll_kinesis()
 services.lambda_svc._route_async_failure(target_arn, func_name, event, result)
+services.lambda_svc._update_code(name, data)
+services.lambda_svc._update_esm(esm_id, data)
+services.lambda_svc._update_config(name, data)
+services.lambda_svc.invalidate_worker(func_name, qualifier, account, region)
 services.lambda_svc.invoke_async_with_retry(func, event)
 services.s3.DATA_DIR
 services.s3.S3_PERSIST

@@ -50,6 +50,26 @@ def role_credentials(role_arn: str, session_name: str, seconds: int = 3600) -> d
     }
 
 
+def role_denied(role_arn: str, session_name: str, action: str, resource_arn: str) -> str | None:
+    """Why a role may not do something, or None; for what a service does in its name.
+
+    Args:
+        role_arn: The role.
+        session_name: The session that AWS would show.
+        action: Such as `kinesis:GetRecords`.
+        resource_arn: What it is done to.
+    """
+    if not ms.AUTH:
+        return None
+    key = role_credentials(role_arn, session_name, seconds=60)["AWS_ACCESS_KEY_ID"]
+    service, region = action.partition(":")[0], responses.get_region()
+    if iam_evaluator.enforce(key, action, service, region, resource_arn=resource_arn) is None:
+        return None
+    account, role = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
+    session = f"arn:aws:sts::{account}:assumed-role/{role}/{session_name}"
+    return f"User: {session} is not authorized to perform: {action} on resource: {resource_arn}"
+
+
 def pass_role_denied(
     headers: dict[str, str], role_arn: str, service: str = "sagemaker.amazonaws.com"
 ) -> str | None:

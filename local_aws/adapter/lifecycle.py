@@ -27,8 +27,20 @@ _OPEN_PATHS = (
 _BUSY_RATIO = 20.0
 
 _saved: dict[str, int] = {}
+_start_functions: list[Callable[[], None]] = []
+_stop_requested_functions: list[Callable[[], None]] = []
 _shutdown_functions: list[Callable[[], None]] = []
 _periodic_functions: list[tuple[float, Callable[[], None]]] = []
+
+
+def on_start(function: Callable[[], None]) -> None:
+    """Have a function called once all state is loaded and the server listens."""
+    _start_functions.append(function)
+
+
+def on_stop_requested(function: Callable[[], None]) -> None:
+    """Have a function called in a thread at an orderly stop while the server still answers."""
+    _stop_requested_functions.append(function)
 
 
 def on_shutdown(function: Callable[[], None]) -> None:
@@ -101,27 +113,52 @@ async def _serve(host: str, port: int, checkpoint_seconds: float) -> None:
     config.graceful_timeout = 1
     every(checkpoint_seconds, save_state)
     tasks = [loop.create_task(_repeat(*periodic)) for periodic in _periodic_functions]
-    await hypercorn_serve(_guarded, config, shutdown_trigger=stopping.wait)
+
+    async def stop_requested() -> None:
+        await stopping.wait()
+        for function in _stop_requested_functions:
+            await asyncio.to_thread(_attempt, function)
+
+    await hypercorn_serve(_guarded, config, shutdown_trigger=stop_requested)
     for task in tasks:
         task.cancel()
     for function in reversed(_shutdown_functions):
-        try:
-            function()
-        except Exception:
-            logger.exception("a shutdown function failed")
+        _attempt(function)
     logging.shutdown()
     # A Lambda or custom resource that still runs would hold the interpreter until its timeout.
     os._exit(0)
 
 
+def _attempt(function: Callable[[], None]) -> None:
+    try:
+        function()
+    except Exception:
+        logger.exception("a function of the server's start or stop failed")
+
+
 async def _guarded(scope: Any, receive: Any, send: Any) -> None:
     """ministack less its own endpoints, which reset it and read queues for whoever asks."""
+    if scope["type"] == "lifespan":
+        await ms.app(scope, receive, _starting(send))
+        return
     path = scope.get("path", "")
     if path.startswith("/_ministack/") and not path.startswith(_OPEN_PATHS):
         await send({"type": "http.response.start", "status": 404, "headers": []})
         await send({"type": "http.response.body", "body": b""})
         return
     await ms.app(scope, receive, send)
+
+
+def _starting(send: Any) -> Any:
+    """Call what is to be called at the start: ministack has loaded its state by then."""
+
+    async def announce(message: Any) -> None:
+        if message["type"] == "lifespan.startup.complete":
+            for function in _start_functions:
+                await asyncio.to_thread(_attempt, function)
+        await send(message)
+
+    return announce
 
 
 async def _repeat(seconds: float, function: Callable[[], None]) -> None:

@@ -50,6 +50,11 @@ def register_resource(
         _blocking_types.add(resource_type)
 
 
+def run_in_thread(resource_type: str) -> None:
+    """Provision a type of ministack's own in a thread, as what waits or calls the server must."""
+    _blocking_types.add(resource_type)
+
+
 def add_attributes(resource_type: str, attributes: Callable[[Properties], Properties]) -> None:
     """Answer more attributes of a type that ministack already provisions.
 

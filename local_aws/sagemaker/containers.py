@@ -5,7 +5,6 @@ A "container" is a process of the image's Python entry point, with a private fol
 """
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -14,19 +13,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from botocore.exceptions import ClientError
-
+from local_aws import adapter, project_image
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported, validation
 from local_aws.sagemaker.logs import LogStream
 from local_aws.settings import PROJECT_ROOT
 
-# The ENTRYPOINT of pipeline_code/Dockerfile.
-IMAGE_ENTRYPOINT = ("python", "-m", "pipeline_code")
 ML = "/opt/ml"
-_PROJECT = "fraudloop"
-_IMAGE = re.compile(r"[^/]+\.dkr\.ecr\.[^/]+/(?P<repository>[^:@]+)(?:[:@].+)?")
-_PYTHON = re.compile(r"python(3(\.\d+)?)?")
 _GRACE_SECONDS = 10.0
 
 
@@ -36,22 +29,10 @@ def check_image(context: Context, image: str) -> None:
     Raises:
         ServiceError: Naming the image.
     """
-    found = _IMAGE.fullmatch(image)
-    repository = found["repository"] if found else None
-    if repository is not None and (_PROJECT in repository or _exists(context, repository)):
-        return
-    raise unsupported(
-        f"the image '{image}'",
-        "it runs the project's own image only, from a repository of the embedded AWS's ECR",
-    )
-
-
-def _exists(context: Context, repository: str) -> bool:
-    try:
-        context.admin_client("ecr").describe_repositories(repositoryNames=[repository])
-    except ClientError:
-        return False
-    return True
+    with adapter.request_scope(context.account, context.region):
+        ours = project_image.is_ours(image)
+    if not ours:
+        raise unsupported(f"the image '{image}'", project_image.ONLY_OURS)
 
 
 def command(entrypoint: Sequence[str] | None, arguments: Sequence[str] | None) -> list[str]:
@@ -60,11 +41,9 @@ def command(entrypoint: Sequence[str] | None, arguments: Sequence[str] | None) -
     Raises:
         ServiceError: If the entry point is not Python.
     """
-    words = [*(entrypoint or IMAGE_ENTRYPOINT), *(arguments or ())]
-    if not _PYTHON.fullmatch(Path(words[0]).name):
-        raise unsupported(
-            f"the entry point '{words[0]}'", "it runs Python entry points, as the image has"
-        )
+    words = [*(entrypoint or project_image.IMAGE_ENTRYPOINT), *(arguments or ())]
+    if not project_image.is_python(words):
+        raise unsupported(f"the entry point '{words[0]}'", project_image.ONLY_PYTHON)
     return [sys.executable, *words[1:]]
 
 

@@ -54,7 +54,8 @@ def check(
     """Checks the sources against all rules, adding to `findings` if there are some already."""
     findings = Findings() if findings is None else findings
     known, reports = KnownCustomers(), ReportIndex()
-    ids, report_ids = IdIndex("duplicate_transaction"), IdIndex("duplicate_report")
+    ids = IdIndex("duplicate_transaction", "repeated_transactions")
+    report_ids = IdIndex("duplicate_report", "repeated_reports")
 
     def take_report(source: Source, batch: pa.RecordBatch, offset: int) -> None:
         reports.add(source.file, batch, offset)

@@ -33,13 +33,14 @@ class Report:
     """The outcome of a check.
 
     `counts` has every broken rule; `violations` holds at most ten examples of each, in the order of
-    data sets, files and rows.
+    data sets, files and rows. `notes` counts what is worth knowing and breaks no rule.
     """
 
     rows: Mapping[str, int]
     files: Mapping[str, int]
     counts: Mapping[str, int]
     violations: Sequence[Violation]
+    notes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -64,6 +65,7 @@ class Report:
             "message": self.message(),
             "rows": dict(self.rows),
             "files": dict(self.files),
+            "notes": dict(self.notes),
             "violations": {
                 rule: {
                     "count": count,
@@ -79,6 +81,7 @@ class Findings:
     """Collects violations, counting all of them and keeping a few."""
 
     counts: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
     kept: dict[str, list[Violation]] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=lambda: {data.name: 0 for data in DATASETS})
     files: dict[str, int] = field(default_factory=lambda: {data.name: 0 for data in DATASETS})
@@ -89,6 +92,10 @@ class Findings:
         kept = self.kept.setdefault(rule, [])
         if len(kept) < EXAMPLES_PER_RULE:
             kept.append(Violation(rule, file, row, message))
+
+    def note(self, what: str) -> None:
+        """Counts a row that breaks no rule, but is worth knowing of."""
+        self.notes[what] = self.notes.get(what, 0) + 1
 
     def add_rows(
         self,
@@ -122,4 +129,5 @@ class Findings:
             files=dict(self.files),
             counts=dict(self.counts),
             violations=violations,
+            notes=dict(self.notes),
         )

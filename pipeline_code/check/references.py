@@ -1,6 +1,6 @@
 """The rules that tie files together: ids that must be unique, and ids that must exist."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,11 +16,20 @@ __all__ = ["IdIndex", "KnownCustomers", "ReportIndex"]
 Integers = npt.NDArray[np.int64]
 
 
+# A row's place, and its values.
+Seen = tuple[str, tuple[object, ...]]
+
+
 @dataclass(slots=True)
 class IdIndex:
-    """All transaction ids of one data set. Only the ids are held: eight bytes a row."""
+    """All transaction ids of one data set. Only the ids are held: eight bytes a row.
+
+    A row that comes again as it was is no violation but a note: the stream delivers at least once,
+    and the features count such rows once. Another row of the same id is one.
+    """
 
     rule: str
+    note: str
     ids: list[Integers] = field(default_factory=list)
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -35,11 +44,11 @@ class IdIndex:
         repeated = np.unique(ids[1:][ids[1:] == ids[:-1]])
         if len(repeated) == 0:
             return
-        first_places: dict[int, str] = {}
+        first: dict[int, Seen] = {}
         for source in sources:
             offset = 0
             for batch in source.batches():
-                self._check_piece(source.file, batch, offset, repeated, first_places, findings)
+                self._check_piece(source.file, batch, offset, repeated, first, findings)
                 offset += batch.num_rows
 
     def _check_piece(
@@ -48,19 +57,27 @@ class IdIndex:
         batch: pa.RecordBatch,
         offset: int,
         repeated: Integers,
-        first_places: dict[int, str],
+        first: dict[int, Seen],
         findings: Findings,
     ) -> None:
         if batch.column("transaction_id").null_count:
             return
-        ids = integers(batch, "transaction_id")
-        for row in np.flatnonzero(np.isin(ids, repeated)).tolist():
-            id_ = int(ids[row])
-            if id_ not in first_places:
-                first_places[id_] = f"{file}, row {offset + row}"
-                continue
-            message = f"transaction_id must be unique, got {id_} as in {first_places[id_]}"
-            findings.add(self.rule, file, offset + row, message)
+        rows = np.flatnonzero(np.isin(integers(batch, "transaction_id"), repeated))
+        for row, values in zip(rows.tolist(), _values(batch, rows), strict=True):
+            id_ = int(values[0])
+            if id_ not in first:
+                first[id_] = (f"{file}, row {offset + row}", values)
+            elif values == first[id_][1]:
+                findings.note(self.note)
+            else:
+                message = f"transaction_id must be unique, got {id_} as in {first[id_][0]}"
+                findings.add(self.rule, file, offset + row, message)
+
+
+def _values(batch: pa.RecordBatch, rows: Integers) -> Iterator[tuple[int, ...]]:
+    """The rows as integers, the transaction's id first, whatever the order of a file's columns."""
+    names = sorted(batch.schema.names, key=lambda name: (name != "transaction_id", name))
+    yield from zip(*(integers(batch, name)[rows].tolist() for name in names), strict=True)
 
 
 class KnownCustomers:

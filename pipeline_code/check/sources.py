@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline_code.check.findings import Findings
-from pipeline_code.common.schema import Dataset
+from pipeline_code.common.schema import Dataset, open_file, types_of
 
 __all__ = ["ParquetSource", "Source", "TableSource", "folder_sources"]
 
@@ -46,12 +45,15 @@ class ParquetSource:
 
     def schema(self) -> pa.Schema:
         """The file's own columns."""
-        return pq.read_schema(self.path)
+        with open_file(self.path) as parquet:
+            return types_of(parquet)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The file's rows in pieces."""
-        with pq.ParquetFile(self.path) as parquet:
-            yield from parquet.iter_batches(batch_size=BATCH_ROWS)
+        with open_file(self.path) as parquet:
+            types = types_of(parquet)
+            for batch in parquet.iter_batches(batch_size=BATCH_ROWS):
+                yield batch.cast(types)
 
 
 @dataclass(frozen=True, slots=True)

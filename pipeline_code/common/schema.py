@@ -6,6 +6,9 @@
 
 Amounts are integers in minor units (cents): their sums do not depend on the order. All times are
 UTC. `fraud_scenario` says which simulated fraud it was: it is for reporting, never a feature.
+
+Files come from `pipeline_code.common.lake` and from Firehose, which writes Hive's older form of a
+time (INT96, without a zone, in UTC); a reader takes both.
 """
 
 from dataclasses import dataclass
@@ -21,10 +24,14 @@ __all__ = [
     "TRANSACTIONS",
     "Dataset",
     "data_files",
+    "open_file",
     "read",
+    "types_of",
 ]
 
 UTC_MICROSECONDS = pa.timestamp("us", tz="UTC")
+# Arrow's own choice, nanoseconds, ends in 2262 and would have to be cast.
+INT96_UNIT = "us"
 
 TRANSACTIONS = pa.schema(
     [
@@ -89,5 +96,32 @@ def read(folder: Path, schema: pa.Schema) -> pa.Table:
     files = data_files(folder)
     if not files:
         return schema.empty_table()
-    tables = (pq.read_table(file, columns=schema.names, partitioning=None) for file in files)
+    tables = (
+        pq.read_table(
+            file,
+            columns=schema.names,
+            partitioning=None,
+            coerce_int96_timestamp_unit=INT96_UNIT,
+        )
+        for file in files
+    )
     return pa.concat_tables(table.cast(schema) for table in tables)
+
+
+def open_file(path: Path) -> pq.ParquetFile:
+    """A file of the lake, to be read in pieces, which `types_of` says how to cast."""
+    return pq.ParquetFile(path, coerce_int96_timestamp_unit=INT96_UNIT)
+
+
+def types_of(file: pq.ParquetFile) -> pa.Schema:
+    """The columns of a file that `open_file` opened, as the lake means them."""
+    physical = [file.schema.column(place).physical_type for place in range(len(file.schema.names))]
+    old_times = {
+        name for name, kind in zip(file.schema.names, physical, strict=True) if kind == "INT96"
+    }
+    return pa.schema(
+        [
+            field.with_type(UTC_MICROSECONDS) if field.name in old_times else field
+            for field in file.schema_arrow
+        ]
+    )

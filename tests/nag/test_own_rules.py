@@ -25,6 +25,7 @@ NAMED = {
     "AWS::CloudWatch::Dashboard",
     "AWS::Glue::Database",
     "AWS::Glue::Table",
+    "AWS::Kinesis::Stream",
     "AWS::SageMaker::Endpoint",
     "AWS::SageMaker::FeatureGroup",
     "AWS::SageMaker::ModelPackageGroup",
@@ -218,6 +219,8 @@ def name_property(kind: str) -> str:
         "AWS::CodeBuild::Project": "Name",
         "AWS::IAM::Policy": "",  # always named, after its logical ID
         "AWS::KMS::Alias": "AliasName",
+        "AWS::Kinesis::Stream": "Name",
+        "AWS::KinesisFirehose::DeliveryStream": "DeliveryStreamName",
         "AWS::Logs::LogGroup": "LogGroupName",
     }
     return own.get(kind, f"{kind.rsplit('::', 1)[1]}Name")
@@ -226,7 +229,12 @@ def name_property(kind: str) -> str:
 def test_data_outlives_its_stack_except_on_a_laptop(
     resources: list[Resource], environment: str
 ) -> None:
-    kept = ("AWS::S3::Bucket", "AWS::KMS::Key", "AWS::SageMaker::FeatureGroup")
+    kept = (
+        "AWS::KMS::Key",
+        "AWS::Kinesis::Stream",
+        "AWS::S3::Bucket",
+        "AWS::SageMaker::FeatureGroup",
+    )
     policies = {body["DeletionPolicy"] for _, body in resources if body["Type"] in kept}
     assert policies == ({"Delete"} if environment == "local" else {"Retain"})
 
@@ -235,5 +243,41 @@ def test_every_lambda_runs_where_and_as_all_of_ours_do(resources: list[Resource]
     for name, properties in of_type(resources, "AWS::Lambda::Function"):
         if name.startswith("CustomS3AutoDeleteObjects"):
             continue
-        assert properties["Architectures"] == ["arm64"], name
+        # The image is built on a machine of its own architecture.
+        wanted = "x86_64" if properties.get("PackageType") == "Image" else "arm64"
+        assert properties["Architectures"] == [wanted], name
         assert properties["LoggingConfig"]["LogFormat"] == "JSON", name
+
+
+def test_streams_keep_their_records_under_the_key(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::Kinesis::Stream"):
+        assert properties["StreamEncryption"]["EncryptionType"] == "KMS", name
+        assert is_reference(properties["StreamEncryption"]["KeyId"]), name
+
+
+def test_what_firehose_writes_is_encrypted_under_the_key(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::KinesisFirehose::DeliveryStream"):
+        encryption = properties["ExtendedS3DestinationConfiguration"]["EncryptionConfiguration"]
+        assert is_reference(encryption["KMSEncryptionConfig"]["AWSKMSKeyARN"]), name
+
+
+def test_firehose_acts_for_this_account_only(resources: list[Resource]) -> None:
+    seen = 0
+    for name, properties in of_type(resources, "AWS::IAM::Role"):
+        for statement in properties["AssumeRolePolicyDocument"]["Statement"]:
+            if statement["Principal"] == {"Service": "firehose.amazonaws.com"}:
+                seen += 1
+                assert statement["Condition"] == {
+                    "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+                }, name
+    assert seen
+
+
+def test_no_record_of_a_stream_is_lost_or_tried_for_ever(resources: list[Resource]) -> None:
+    for name, properties in of_type(resources, "AWS::Lambda::EventSourceMapping"):
+        assert properties["DestinationConfig"]["OnFailure"]["Destination"], name
+        assert properties["BisectBatchOnFunctionError"] is True, name
+        assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+        assert properties["MaximumRetryAttempts"] > 0, name
+        assert properties["MaximumRecordAgeInSeconds"] > 0, name
+        assert properties["StartingPosition"] == "TRIM_HORIZON", name

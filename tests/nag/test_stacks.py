@@ -15,6 +15,7 @@ STAGES = {
     "Training": "training",
     "Serving": "serving",
     "Monitoring": "monitoring",
+    "Streaming": "streaming",
     "Retraining": "retraining",
 }
 OUTPUTS = {
@@ -30,10 +31,19 @@ OUTPUTS = {
     "FeatureStore": {"CustomerFeatureGroupName", "TerminalFeatureGroupName"},
     "Training": {"TrainingPipelineName", "ModelPackageGroupName", "ImageUri"},
     "Serving": {"EndpointName", "ApprovedModelParameterName", "BatchPipelineName"},
+    "Streaming": {
+        "EventStreamName",
+        "TerminalEventStreamName",
+        "CustomerFunctionName",
+        "CustomerFailuresQueueUrl",
+        "TerminalFunctionName",
+        "TerminalFailuresQueueUrl",
+    },
     "Retraining": {"RetrainingFunctionName", "DeadLetterQueueUrl"},
 }
 # A changed logical ID is a replacement: of a bucket with its data, a key with what it encrypts.
 STATEFUL = {
+    "EventsStreamA348795C": "AWS::Kinesis::Stream",
     "ImageRepositoryD8036990": "AWS::ECR::Repository",
     "LakeAccessLogs4431AB8D": "AWS::S3::Bucket",
     "LakeArtifacts2DD6A05E": "AWS::S3::Bucket",
@@ -44,10 +54,12 @@ STATEFUL = {
     "RegistryGroupF9A457C4": "AWS::SageMaker::ModelPackageGroup",
     "StoreCustomer55CDA562": "AWS::SageMaker::FeatureGroup",
     "StoreTerminalC8402F4C": "AWS::SageMaker::FeatureGroup",
+    "TerminalEventsStream427D61A8": "AWS::Kinesis::Stream",
 }
 KEEPS_DATA = (
     "AWS::ECR::Repository",
     "AWS::KMS::Key",
+    "AWS::Kinesis::Stream",
     "AWS::S3::Bucket",
     "AWS::SageMaker::FeatureGroup",
     "AWS::SageMaker::ModelPackageGroup",
@@ -84,6 +96,13 @@ def test_feature_groups_exist_before_the_jobs_that_write_them(
     synthesized: Synthesized, environment: str
 ) -> None:
     assert "FeatureStore" in manifest(synthesized, environment)["Training"]["dependencies"]
+
+
+def test_the_image_and_the_groups_exist_before_the_consumers(
+    synthesized: Synthesized, environment: str
+) -> None:
+    needed = set(manifest(synthesized, environment)["Streaming"]["dependencies"])
+    assert {"DataLake", "FeatureStore", "Training", "Monitoring"} <= needed
 
 
 @pytest.mark.parametrize("stack", OUTPUTS)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -181,21 +182,62 @@ def test_a_duplicate_across_files_names_both(lake: Path) -> None:
     assert f"as in {other.relative_to(lake).as_posix()}, row 2" in text
 
 
-def test_a_file_that_landed_twice_under_another_name(lake: Path) -> None:
+def test_a_file_that_landed_twice_is_a_note_that_counts_its_rows(lake: Path) -> None:
     file = only_file(lake / DAY)
     (file.parent / "zz-copy.parquet").write_bytes(file.read_bytes())
+    assert main(["check"]) == 0
     rows = pq.read_metadata(file).num_rows
+    assert document(lake)["notes"] == {"repeated_transactions": rows}
+
+
+def test_a_file_that_landed_again_with_other_values_is_refused(lake: Path) -> None:
+    file = only_file(lake / DAY)
+    table = pq.read_table(file, partitioning=None)
+    cheaper = table.set_column(4, "amount_minor", pc.subtract(table["amount_minor"], 1))
+    pq.write_table(cheaper, file.parent / "zz-copy.parquet")
     assert message(lake).startswith(f"{DAY}/zz-copy.parquet, row 0: duplicate_transaction: ")
     found = document(lake)["violations"]["duplicate_transaction"]  # type: ignore[index]
-    assert found["count"] == rows
+    assert found["count"] == table.num_rows
     assert len(found["examples"]) == EXAMPLES_PER_RULE
 
 
-def test_a_second_report_of_a_transaction(lake: Path) -> None:
-    file = change(lake, REPORTS, lambda table: pa.concat_tables([table, table.slice(0, 1)]))
+def test_a_report_that_comes_again_is_a_note(lake: Path) -> None:
+    change(lake, REPORTS, lambda table: pa.concat_tables([table, table.slice(0, 1)]))
+    report = check_folders({data.name: lake / data.name for data in DATASETS})
+    assert (report.counts, report.notes) == ({}, {"repeated_reports": 1})
+
+
+def test_another_report_of_a_transaction(lake: Path) -> None:
+    def with_another(table: pa.Table) -> pa.Table:
+        other = table.slice(0, 1)
+        scenario = pc.add(other["fraud_scenario"], pa.scalar(1, pa.int8()))
+        return pa.concat_tables([table, other.set_column(5, "fraud_scenario", scenario)])
+
+    file = change(lake, REPORTS, with_another)
     report = check_folders({data.name: lake / data.name for data in DATASETS})
     assert report.counts == {"duplicate_report": 1}
     assert report.violations[0].file == file
+
+
+def test_a_file_that_firehose_wrote_is_checked_as_ours(lake: Path) -> None:
+    file = only_file(lake / DAY)
+    pq.write_table(
+        pq.read_table(file, partitioning=None),
+        file,
+        use_deprecated_int96_timestamps=True,
+        store_schema=False,
+    )
+    assert main(["check"]) == 0
+
+
+def test_a_row_of_firehose_in_the_wrong_folder_is_named(lake: Path) -> None:
+    def how(table: pa.Table) -> pa.Table:
+        return with_value("event_time", 2, datetime(2018, 4, 9, tzinfo=UTC))(table)
+
+    file = change(lake, DAY, how)
+    table = pq.read_table(lake / file, partitioning=None)
+    pq.write_table(table, lake / file, use_deprecated_int96_timestamps=True, store_schema=False)
+    assert message(lake).startswith(f"{file}, row 2: outside_partition: ")
 
 
 def test_corrupt_files_are_named(lake: Path) -> None:

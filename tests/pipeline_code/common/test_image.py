@@ -3,9 +3,13 @@
 import re
 from pathlib import Path
 
+import lifecycle  # noqa: F401  # first: it tells jsii which node to start when aws_cdk is imported
+
+# isort: split
 import pytest
 
 import pipeline_code
+from lifecycle.container_image import IMAGE_HANDLERS, NOT_IN_THE_IMAGE
 
 IMAGE = Path(pipeline_code.__file__).parent
 PROJECT = IMAGE.parent
@@ -51,5 +55,19 @@ def test_no_lock_records_a_registry(folder: Path) -> None:
     assert [line for line in text.splitlines() if line.startswith("-")] == []
 
 
-def test_the_image_leaves_out_what_ships_with_the_lambdas() -> None:
-    assert "lambdas" in (IMAGE / ".dockerignore").read_text().split()
+def test_the_image_holds_the_lambdas_that_run_it_and_no_other() -> None:
+    lines = (IMAGE / ".dockerignore").read_text().split()
+    assert "lambdas/*" in lines
+    kept = {line.removeprefix("!lambdas/") for line in lines if line.startswith("!lambdas/")}
+    assert kept == set(IMAGE_HANDLERS)
+    assert set(NOT_IN_THE_IMAGE) >= {"lambdas/*", *(f"!lambdas/{name}" for name in kept)}
+
+
+def test_the_images_lambdas_are_those_that_import_the_projects_code() -> None:
+    handlers = (IMAGE / "lambdas").glob("*/handler.py")
+    importing = {path.parent.name for path in handlers if "pipeline_code." in imports(path)}
+    assert importing == set(IMAGE_HANDLERS)
+
+
+def imports(file: Path) -> str:
+    return "\n".join(re.findall(r"^(?:from|import) .*$", file.read_text(), re.MULTILINE))

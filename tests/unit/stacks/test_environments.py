@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from lifecycle.event_stream import StreamConfig
 from stacks.environments import ENVIRONMENTS, Environment, environment_named
 
 
@@ -40,6 +41,8 @@ def test_an_environment_cannot_be_changed() -> None:
 def test_what_others_type_is_named_after_product_and_environment() -> None:
     environment = Environment(name="test")
     assert environment.resource_name("training") == "fraudloop-test-training"
+    assert environment.event_stream_name == "fraudloop-test-events"
+    assert environment.terminal_event_stream_name == "fraudloop-test-terminal-events"
     assert environment.training_pipeline_name == "fraudloop-test-training"
     assert environment.batch_pipeline_name == "fraudloop-test-batch-scoring"
     assert environment.model_package_group_name == "fraudloop-test-fraud"
@@ -50,3 +53,11 @@ def test_what_others_type_is_named_after_product_and_environment() -> None:
     assert environment.database_name == "fraudloop_test"
     assert environment.workgroup_name == "fraudloop-test"
     assert environment.feature_group_name("customer", "v1") == "fraudloop-test-customer-v1"
+
+
+def test_a_failed_record_outlives_its_last_retry_in_the_stream() -> None:
+    with pytest.raises(
+        ValueError,
+        match=r"^consumers.max_record_age_hours must be less than stream.retention_hours of 24, ",
+    ):
+        Environment(name="test", stream=StreamConfig(retention_hours=24))

@@ -1,0 +1,53 @@
+"""What travels through a delivery stream, and what leaves it on the way."""
+
+from dataclasses import dataclass, field, replace
+
+from local_aws.firehose.prefixes import Keys
+from local_aws.streams.record import Record
+
+PROCESSING_FAILED = "processing-failed"
+CONVERSION_FAILED = "format-conversion-failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A record and what has become of it.
+
+    Args:
+        shard: The shard that it was read from.
+        record: As it was put.
+        data: As it is now.
+        keys: Its partition keys.
+    """
+
+    shard: str
+    record: Record
+    data: bytes
+    keys: Keys = field(default_factory=Keys)
+
+    def with_data(self, data: bytes) -> "Item":
+        """The same record, transformed."""
+        return replace(self, data=data)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that goes to the error prefix.
+
+    Args:
+        item: The record, as it was when it failed.
+        kind: Which folder of errors it belongs to.
+        code: Firehose's code.
+        message: What was wrong.
+        attempts: How often it was tried.
+    """
+
+    item: Item
+    kind: str
+    code: str
+    message: str
+    attempts: int = 1
+
+
+class HeldUpError(Exception):
+    """Nothing can be delivered now, through no fault of the records; they are kept."""

@@ -1,0 +1,64 @@
+"""Lambda functions of the project's image: the handler's module, out of the working tree.
+
+In the cloud such a function is a container whose entry point is Lambda's runtime interface client,
+with the handler as its command. Here the handler runs in a worker process like any other function.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from local_aws import adapter, project_image
+from local_aws.settings import PROJECT_ROOT
+
+# What runs the image's functions in the cloud; CreateFunction's ImageConfig.EntryPoint.
+RUNTIME_CLIENT = ("-m", "awslambdaric")
+
+
+def install() -> None:
+    """Run functions with `PackageType: Image` as worker processes."""
+    adapter.keep_workers_that_raise()
+    adapter.run_image_functions(refusal, local_configuration)
+
+
+def refusal(image: str | None, configuration: dict[str, Any] | None) -> str | None:
+    """Why a function cannot run here, or None.
+
+    Args:
+        image: The image's URI, or None if it stays as it is.
+        configuration: The ImageConfig, or None if it stays as it is.
+    """
+    if image is not None and not project_image.is_ours(image):
+        return f"The embedded AWS does not support the image '{image}'; {project_image.ONLY_OURS}"
+    if configuration is None:
+        return None
+    entrypoint = configuration.get("EntryPoint") or project_image.IMAGE_ENTRYPOINT
+    if not project_image.is_python(entrypoint) or tuple(entrypoint[1:3]) != RUNTIME_CLIENT:
+        return (
+            f"ImageConfig.EntryPoint must be python -m awslambdaric, got {' '.join(entrypoint)}; "
+            "the image's own entry point does not serve Lambda"
+        )
+    command = _command(configuration, entrypoint)
+    if len(command) != 1 or "." not in command[0]:
+        return (
+            f"ImageConfig.Command must be one handler, got {command}; "
+            "name it as module.function, such as pipeline_code.lambdas.name.handler.handler"
+        )
+    return None
+
+
+def local_configuration(config: dict[str, Any]) -> dict[str, Any]:
+    """The Python function that stands for one of the image, from its configuration."""
+    image = config["ImageConfigResponse"]["ImageConfig"]
+    variables = (config.get("Environment") or {}).get("Variables") or {}
+    paths = [str(PROJECT_ROOT), *filter(None, [variables.get("PYTHONPATH")])]
+    return {
+        "Runtime": "python3.13",  # the image's; it is this interpreter, whatever its version
+        "Handler": _command(image, image["EntryPoint"])[0],
+        "Environment": {"Variables": {**variables, "PYTHONPATH": os.pathsep.join(paths)}},
+    }
+
+
+def _command(configuration: dict[str, Any], entrypoint: Sequence[str]) -> list[str]:
+    """What the runtime interface client is started with."""
+    return [*entrypoint[3:], *(configuration.get("Command") or ())]

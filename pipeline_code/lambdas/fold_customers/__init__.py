@@ -1,0 +1,1 @@
+"""Stream consumer: customers' states."""

@@ -1,0 +1,1 @@
+"""Firehose transformation: rows of the lake."""

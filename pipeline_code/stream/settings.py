@@ -1,0 +1,41 @@
+"""What the stream's functions are told by their environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from pipeline_code.features.store import FeatureGroups
+
+__all__ = ["FoldSettings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldSettings:
+    """A consumer's settings; each field names its environment variable.
+
+    Args:
+        groups: CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP, the states' feature groups.
+        quarantine_bucket: QUARANTINE_BUCKET, where records that break a rule are kept.
+        terminal_stream: TERMINAL_STREAM, onto which the consumer of customers puts every event;
+            None if it is not set, as for the consumer of terminals.
+    """
+
+    groups: FeatureGroups
+    quarantine_bucket: str
+    terminal_stream: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """The settings that the stack gave.
+
+        Raises:
+            KeyError: One is missing.
+        """
+        return cls(
+            groups=FeatureGroups(
+                customer=environment["CUSTOMER_FEATURE_GROUP"],
+                terminal=environment["TERMINAL_FEATURE_GROUP"],
+            ),
+            quarantine_bucket=environment["QUARANTINE_BUCKET"],
+            terminal_stream=environment.get("TERMINAL_STREAM"),
+        )

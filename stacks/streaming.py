@@ -1,0 +1,102 @@
+"""Stage 2, online: a stream of events keeps the states up to date, and lands in the lake."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from lifecycle.catalog import Catalog
+from lifecycle.container_image import ContainerImage
+from lifecycle.data_lake import DataLake
+from lifecycle.event_stream import EventStream
+from lifecycle.feature_store import FeatureStore
+from lifecycle.online_fold import OnlineFold
+from lifecycle.stream_landing import StreamLanding
+from stacks.environments import Environment
+
+__all__ = ["StreamingStack"]
+
+
+class StreamingStack(cdk.Stack):
+    """The streams by customer and by terminal, their consumers, and the landing of both kinds."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        lake: DataLake,
+        catalog: Catalog,
+        store: FeatureStore,
+        image: ContainerImage,
+        alarm_topic: sns.ITopic,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            stack_name=environment.resource_name("streaming"),
+            description="fraudloop: the stream of events, its consumers and its landing",
+            termination_protection=not environment.may_delete_data,
+        )
+        self._environment = environment
+        self.events = self._define_stream("Events", environment.event_stream_name, lake)
+        self.terminal_events = self._define_stream(
+            "TerminalEvents", environment.terminal_event_stream_name, lake
+        )
+        fold = OnlineFold(
+            self,
+            "Fold",
+            events=self.events,
+            terminal_events=self.terminal_events,
+            store=store,
+            quarantine_bucket=lake.raw_bucket,
+            image=image,
+            metric_namespace=environment.metric_namespace,
+            encryption_key=lake.encryption_key,
+            config=environment.consumers,
+        )
+        landings = [
+            StreamLanding(
+                self,
+                construct_id,
+                stream=self.events,
+                table_name=table,
+                partition=partition,
+                database_name=catalog.database_name,
+                bucket=lake.raw_bucket,
+                image=image,
+                encryption_key=lake.encryption_key,
+                config=environment.landing,
+            )
+            for construct_id, table, partition in (
+                ("Transactions", "transactions", "event_date"),
+                ("FraudReports", "fraud_reports", "report_date"),
+            )
+        ]
+        self._notify(alarm_topic, *fold.alarms, *(landing.alarm for landing in landings))
+        self._define_outputs(fold)
+
+    def _define_stream(self, construct_id: str, name: str, lake: DataLake) -> EventStream:
+        return EventStream(
+            self,
+            construct_id,
+            stream_name=name,
+            encryption_key=lake.encryption_key,
+            config=self._environment.stream,
+            may_delete_data=self._environment.may_delete_data,
+        )
+
+    def _notify(self, topic: sns.ITopic, *alarms: cloudwatch.Alarm) -> None:
+        for alarm in alarms:
+            alarm.add_alarm_action(actions.SnsAction(topic))
+
+    def _define_outputs(self, fold: OnlineFold) -> None:
+        cdk.CfnOutput(self, "EventStreamName", value=self.events.stream_name)
+        cdk.CfnOutput(self, "TerminalEventStreamName", value=self.terminal_events.stream_name)
+        for name, consumer in (("Customer", fold.customers), ("Terminal", fold.terminals)):
+            cdk.CfnOutput(self, f"{name}FunctionName", value=consumer.function.function_name)
+            cdk.CfnOutput(self, f"{name}FailuresQueueUrl", value=consumer.failures.queue_url)

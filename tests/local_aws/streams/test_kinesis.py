@@ -1,0 +1,167 @@
+import base64
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local_aws.test_delivery import role
+
+Client = Callable[[str], Any]
+
+
+@pytest.fixture
+def stream(client: Client) -> Iterator[str]:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    client("kinesis").create_stream(StreamName=name, ShardCount=2)
+    yield name
+    client("kinesis").delete_stream(StreamName=name)
+
+
+def put(client: Client, stream: str, *data: bytes, key: str = "k") -> list[dict[str, Any]]:
+    records = [{"Data": each, "PartitionKey": key} for each in data]
+    answer = client("kinesis").put_records(StreamName=stream, Records=records)
+    put: list[dict[str, Any]] = answer["Records"]
+    return put
+
+
+def read(client: Client, stream: str, shard: str, kind: str, **start: Any) -> list[bytes]:
+    iterator = client("kinesis").get_shard_iterator(
+        StreamName=stream, ShardId=shard, ShardIteratorType=kind, **start
+    )["ShardIterator"]
+    found: list[bytes] = []
+    while True:
+        answer = client("kinesis").get_records(ShardIterator=iterator, Limit=2)
+        found += [record["Data"] for record in answer["Records"]]
+        iterator = answer["NextShardIterator"]
+        if not answer["Records"]:
+            assert answer["MillisBehindLatest"] == 0
+            return found
+
+
+def test_records_are_read_from_where_one_asks(client: Client, stream: str) -> None:
+    first, *_rest, last = put(client, stream, b"0", b"1", b"\x00\xff", b"3")
+    shard = first["ShardId"]
+    assert int(first["SequenceNumber"]) < int(last["SequenceNumber"])
+    everything = [b"0", b"1", b"\x00\xff", b"3"]
+    assert read(client, stream, shard, "TRIM_HORIZON") == everything
+    assert read(client, stream, shard, "LATEST") == []
+    number = {"StartingSequenceNumber": last["SequenceNumber"]}
+    assert read(client, stream, shard, "AT_SEQUENCE_NUMBER", **number) == [b"3"]
+    assert read(client, stream, shard, "AFTER_SEQUENCE_NUMBER", **number) == []
+    assert read(client, stream, shard, "AT_TIMESTAMP", Timestamp=time.time() - 60) == everything
+    assert read(client, stream, shard, "AT_TIMESTAMP", Timestamp=time.time() + 60) == []
+
+
+def test_a_key_always_has_the_same_shard_and_a_hash_can_name_another(
+    client: Client, stream: str
+) -> None:
+    shards = {put(client, stream, b"", key=f"k{i}")[0]["ShardId"] for i in range(20)}
+    assert len(shards) == 2
+    for explicit, shard in (
+        ("0", "shardId-000000000000"),
+        (str(2**128 - 1), "shardId-000000000001"),
+    ):
+        answer = client("kinesis").put_record(
+            StreamName=stream, Data=b"x", PartitionKey="k", ExplicitHashKey=explicit
+        )
+        assert answer["ShardId"] == shard
+
+
+def test_a_stream_made_again_is_empty(client: Client, stream: str) -> None:
+    shard = put(client, stream, b"old")[0]["ShardId"]
+    client("kinesis").delete_stream(StreamName=stream)
+    client("kinesis").create_stream(StreamName=stream, ShardCount=2)
+    assert read(client, stream, shard, "TRIM_HORIZON") == []
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"PartitionKey": "k" * 257, "Data": b""}, "PartitionKey must have 1 to 256 characters"),
+        ({"PartitionKey": "k", "Data": bytes(1024 * 1024 + 1)}, "Data must have 1048576 bytes"),
+    ],
+)
+def test_a_record_beyond_the_limits_is_refused(
+    record: dict[str, Any], message: str, client: Client, stream: str
+) -> None:
+    with pytest.raises(ClientError, match=message):
+        client("kinesis").put_records(StreamName=stream, Records=[record])
+
+
+def test_an_iterator_is_refused_when_it_is_none_or_old(client: Client, stream: str) -> None:
+    kinesis = client("kinesis")
+    with pytest.raises(ClientError, match="Invalid ShardIterator"):
+        kinesis.get_records(ShardIterator="abc")
+    token = kinesis.get_shard_iterator(
+        StreamName=stream, ShardId="shardId-000000000000", ShardIteratorType="LATEST"
+    )["ShardIterator"]
+    document = base64.b64decode(token)
+    assert str(int(time.time()))[:6].encode() in document
+    old = base64.b64encode(document[: document.rindex(b",")] + b", 1]").decode()
+    with pytest.raises(ClientError, match="ExpiredIteratorException"):
+        kinesis.get_records(ShardIterator=old)
+
+
+def test_reading_needs_permission_for_the_iterators_stream(
+    client: Client, stream: str, session: Any
+) -> None:
+    iam = client("iam")
+    arn = client("kinesis").describe_stream(StreamName=stream)["StreamDescription"]["StreamARN"]
+    reader = role(iam, "lambda.amazonaws.com")
+    name = reader.rpartition("/")[2]
+    client_of = _as_role(client, session, name)
+    for resource, allowed in ((arn, True), (f"{arn}-other", False)):
+        iam.put_role_policy(
+            RoleName=name,
+            PolicyName="actions",
+            PolicyDocument='{"Version":"2012-10-17","Statement":{"Effect":"Allow",'
+            f'"Action":"kinesis:GetRecords","Resource":"{resource}"}}}}',
+        )
+        token = client("kinesis").get_shard_iterator(
+            StreamName=stream, ShardId="shardId-000000000000", ShardIteratorType="LATEST"
+        )["ShardIterator"]
+        if allowed:
+            assert client_of.get_records(ShardIterator=token)["Records"] == []
+        else:
+            with pytest.raises(ClientError, match="not authorized to perform: kinesis:GetRecords"):
+                client_of.get_records(ShardIterator=token)
+
+
+def _as_role(client: Client, session: Any, name: str) -> Any:
+    trust = (
+        '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole",'
+        '"Principal":{"AWS":"arn:aws:iam::000000000000:root"}}}'
+    )
+    client("iam").update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+    keys = client("sts").assume_role(
+        RoleArn=f"arn:aws:iam::000000000000:role/{name}", RoleSessionName="reader"
+    )["Credentials"]
+    return session.client(
+        "kinesis",
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+
+
+def test_a_template_encrypts_its_stream(
+    client: Client, deploy: Callable[..., dict[str, str]]
+) -> None:
+    properties: dict[str, Any] = {
+        "ShardCount": 3,
+        "RetentionPeriodHours": 48,
+        "StreamEncryption": {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"},
+    }
+    resource = {"Type": "AWS::Kinesis::Stream", "Properties": properties}
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    made = deploy({"Stream": resource}, {"Name": {"Ref": "Stream"}}, name=name)["Name"]
+    described = client("kinesis").describe_stream(StreamName=made)["StreamDescription"]
+    assert (described["EncryptionType"], described["KeyId"]) == ("KMS", "alias/aws/kinesis")
+    assert len(described["Shards"]) == 3
+    del properties["StreamEncryption"]
+    deploy({"Stream": resource}, {"Name": {"Ref": "Stream"}}, name=name)
+    described = client("kinesis").describe_stream(StreamName=made)["StreamDescription"]
+    assert described["EncryptionType"] == "NONE"

@@ -1,0 +1,400 @@
+import itertools
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.server import EmbeddedAws
+from tests.local_aws.conftest import Queue
+from tests.local_aws.streams.conftest import Pipeline
+
+Client = Callable[[str], Any]
+Make = Callable[..., Pipeline]
+Eventually = Callable[[Callable[[], Any]], Any]
+
+
+def numbered(*numbers: int, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": number, **more} for number in numbers]
+
+
+def test_records_arrive_in_order_in_batches(pipeline: Make, eventually: Eventually) -> None:
+    one = pipeline()
+    one.put(*numbered(*range(1200)))
+    one.map(BatchSize=500)
+    eventually(lambda: len(one.seen()) == 1200)
+    assert one.seen() == list(range(1200))
+    assert [len(batch) for batch in one.batches()] == [500, 500, 200]
+
+
+def test_a_batching_window_gathers_records(pipeline: Make, eventually: Eventually) -> None:
+    one = pipeline()
+    one.map(BatchSize=4, MaximumBatchingWindowInSeconds=1)
+    for number in range(6):
+        one.put({"id": number})
+    eventually(lambda: len(one.seen()) == 6)
+    assert one.batches() == [[0, 1, 2, 3], [4, 5]]
+
+
+def test_a_poison_record_is_isolated_told_of_and_passed(
+    pipeline: Make, queue: Queue, eventually: Eventually
+) -> None:
+    one = pipeline(actions=["sqs:SendMessage"])
+    one.put(*numbered(*range(5)), {"id": 5, "poison": True}, *numbered(*range(6, 16)))
+    one.map(
+        MaximumRetryAttempts=2,
+        BisectBatchOnFunctionError=True,
+        DestinationConfig={"OnFailure": {"Destination": queue.arn}},
+    )
+    (told,) = eventually(queue.take)
+    eventually(lambda: 15 in one.batches()[-1] and 5 not in one.batches()[-1])
+    batches = one.batches()
+    # Splitting does not count: alone, it is tried once and retried twice.
+    assert batches.count([5]) == 3
+    passed = [number for batch in batches if 5 not in batch for number in batch]
+    assert passed == [number for number in range(16) if number != 5]
+    (sequence,) = {
+        record["sequence"]
+        for call in one.invocations()
+        for record in call["records"]
+        if record["id"] == 5
+    }
+    info = told["KinesisBatchInfo"]
+    assert info["startSequenceNumber"] == info["endSequenceNumber"] == sequence
+    assert (info["batchSize"], info["streamArn"]) == (1, one.stream_arn)
+    assert info["shardId"] == "shardId-000000000000"
+    assert told["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert told["requestContext"]["approximateInvokeCount"] == 3
+    assert told["responseContext"]["functionError"] == "Unhandled"
+    assert "payload" not in told
+
+
+def test_without_bisecting_the_whole_batch_is_given_up(
+    pipeline: Make, queue: Queue, eventually: Eventually
+) -> None:
+    one = pipeline(actions=["sqs:SendMessage"])
+    one.put(*numbered(0, 1), {"id": 2, "poison": True}, *numbered(3))
+    one.map(MaximumRetryAttempts=1, DestinationConfig={"OnFailure": {"Destination": queue.arn}})
+    (told,) = eventually(queue.take)
+    assert told["KinesisBatchInfo"]["batchSize"] == 4
+    one.put(*numbered(4))
+    eventually(lambda: 4 in one.seen())
+    assert one.batches() == [[0, 1, 2, 3], [0, 1, 2, 3], [4]]
+
+
+def test_a_bucket_is_sent_the_records_too(
+    pipeline: Make, client: Client, eventually: Eventually
+) -> None:
+    bucket = f"test-{uuid.uuid4().hex[:8]}"
+    client("s3").create_bucket(Bucket=bucket)
+    one = pipeline(actions=["s3:PutObject", "s3:ListBucket"])
+    one.put({"id": 7, "poison": True})
+    mapping = one.map(
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}},
+    )
+    (found,) = eventually(lambda: client("s3").list_objects_v2(Bucket=bucket).get("Contents", []))
+    assert found["Key"].startswith(f"aws/lambda/{mapping}/shardId-000000000000/")
+    told = json.load(client("s3").get_object(Bucket=bucket, Key=found["Key"])["Body"])
+    (record,) = json.loads(told["payload"])["Records"]
+    assert record["kinesis"]["sequenceNumber"] == told["KinesisBatchInfo"]["startSequenceNumber"]
+    assert record["eventSourceARN"] == one.stream_arn
+
+
+def test_a_topic_is_told(
+    pipeline: Make, client: Client, queue: Queue, eventually: Eventually
+) -> None:
+    topic = client("sns").create_topic(Name=f"test-{uuid.uuid4().hex[:8]}")["TopicArn"]
+    queue.allow("sns.amazonaws.com")
+    client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue.arn)
+    one = pipeline(actions=["sns:Publish"])
+    one.put({"id": 7, "poison": True})
+    one.map(MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": topic}})
+    (told,) = eventually(queue.take)
+    assert json.loads(told["Message"])["KinesisBatchInfo"]["batchSize"] == 1
+
+
+@pytest.mark.parametrize("bisect", [True, False])
+def test_reported_failures_are_retried_from_the_first(
+    bisect: bool, pipeline: Make, eventually: Eventually
+) -> None:
+    one = pipeline()
+    one.put(*numbered(0, 1), {"id": 2, "report": True}, *numbered(3))
+    one.map(
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        BisectBatchOnFunctionError=bisect,
+        MaximumRetryAttempts=50,
+    )
+    eventually(lambda: len(one.batches()) >= 3)
+    assert one.batches()[:2] == [[0, 1, 2, 3], [2, 3]]
+    if bisect:  # the first record fails, so the batch is halved
+        assert one.batches()[2] == [2]
+    one.heal()
+    eventually(lambda: one.seen()[-1] == 3)
+    assert one.seen().count(0) == one.seen().count(1) == 1
+
+
+def test_partial_failures_bisect_to_the_one_that_fails(
+    pipeline: Make, queue: Queue, eventually: Eventually
+) -> None:
+    one = pipeline(actions=["sqs:SendMessage"])
+    one.put(*numbered(0, 1), {"id": 2, "report": True}, *numbered(*range(3, 9)))
+    one.map(
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        BisectBatchOnFunctionError=True,
+        MaximumRetryAttempts=1,
+        DestinationConfig={"OnFailure": {"Destination": queue.arn}},
+    )
+    (told,) = eventually(queue.take)
+    assert told["KinesisBatchInfo"]["batchSize"] == 1
+    eventually(lambda: 8 in one.batches()[-1])
+    assert one.batches().count([2]) == 2
+
+
+@pytest.mark.parametrize("fault", [{"die": True}, {"sleep": 5}])
+def test_a_crash_and_a_timeout_are_failures(
+    fault: dict[str, Any], pipeline: Make, queue: Queue, eventually: Eventually
+) -> None:
+    one = pipeline(actions=["sqs:SendMessage"])
+    one.put({"id": 0, **fault})
+    one.map(MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": queue.arn}})
+    assert eventually(queue.take)
+    one.put({"id": 1})
+    eventually(lambda: one.batches() == [[0], [1]])
+
+
+def test_what_is_not_allowed_to_run_yet_is_not_lost(
+    pipeline: Make, client: Client, eventually: Eventually
+) -> None:
+    one = pipeline()
+    client("lambda").put_function_concurrency(FunctionName=one.name, ReservedConcurrentExecutions=0)
+    one.put(*numbered(0, 1))
+    mapping = one.map(MaximumRetryAttempts=0)
+    throttles = {"Namespace": "AWS/Lambda", "MetricName": "Throttles", "Period": 60}
+
+    def throttled() -> bool:
+        points = client("cloudwatch").get_metric_statistics(
+            **throttles,
+            StartTime=time.time() - 600,
+            EndTime=time.time() + 60,
+            Statistics=["Sum"],
+            Dimensions=[{"Name": "FunctionName", "Value": one.name}],
+        )["Datapoints"]
+        return bool(points) and points[0]["Sum"] >= 2
+
+    eventually(throttled)
+    client("lambda").delete_function_concurrency(FunctionName=one.name)
+    eventually(lambda: one.seen() == [0, 1])
+    assert mapping
+
+
+def age_records(aws: EmbeddedAws, seconds: float) -> None:
+    """Have all records have arrived earlier."""
+    with closing(sqlite3.connect(aws.state_dir / "streams.db", timeout=10)) as database, database:
+        database.execute("UPDATE records SET arrival = arrival - ?", (seconds,))
+
+
+def test_records_too_old_are_given_up_whatever_the_retries(
+    embedded_aws: EmbeddedAws, pipeline: Make, queue: Queue, eventually: Eventually
+) -> None:
+    one = pipeline(actions=["sqs:SendMessage"])
+    one.put({"id": 0})
+    age_records(embedded_aws, 30)
+    one.put({"id": 1, "poison": True})
+    age_records(embedded_aws, 57.5)
+    one.put({"id": 2})
+    one.map(
+        BatchSize=1,
+        MaximumRecordAgeInSeconds=60,
+        DestinationConfig={"OnFailure": {"Destination": queue.arn}},
+    )
+    eventually(lambda: one.seen() and one.seen()[-1] == 2)
+    told: list[dict[str, Any]] = []
+
+    def both() -> bool:
+        told.extend(queue.take())
+        return len(told) == 2
+
+    eventually(both)
+    assert {message["requestContext"]["condition"] for message in told} == {"RecordAgeExceeded"}
+    never, retried = told
+    assert never["requestContext"]["approximateInvokeCount"] == 0
+    assert retried["requestContext"]["approximateInvokeCount"] == one.seen().count(1) > 1
+    assert 0 not in one.seen()
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_order_per_key_whatever_runs_at_once(
+    lanes: int, pipeline: Make, eventually: Eventually
+) -> None:
+    one = pipeline(shards=2)
+    one.put(*({"id": i, "key": f"k{i % 7}", "sleep": 0.02} for i in range(210)))
+    one.map(ParallelizationFactor=lanes, BatchSize=5)
+    eventually(lambda: len(one.seen()) == 210)
+    for key in range(7):
+        of_key = [number for number in one.seen() if number % 7 == key]
+        assert of_key == sorted(of_key)
+    calls = [call for call in one.invocations() if call["shard"] == "shardId-000000000000"]
+    overlaps = sum(b["started"] < a["started"] + 0.02 for a, b in itertools.pairwise(calls))
+    assert (overlaps > 0) == (lanes > 1)
+
+
+def test_starting_positions(
+    embedded_aws: EmbeddedAws, pipeline: Make, eventually: Eventually
+) -> None:
+    one = pipeline()
+    one.put({"id": 0})
+    age_records(embedded_aws, 100)
+    one.put({"id": 1})
+    moment = time.time() - 50
+    mapping = one.map(StartingPosition="AT_TIMESTAMP", StartingPositionTimestamp=moment)
+    eventually(lambda: one.seen() == [1])
+    one._lambda.delete_event_source_mapping(UUID=mapping)
+    one.map(StartingPosition="LATEST")
+    one.put({"id": 2})
+    eventually(lambda: 2 in one.seen())
+    assert one.seen() == [1, 2]
+
+
+def test_filters_let_only_matching_records_through(pipeline: Make, eventually: Eventually) -> None:
+    one = pipeline()
+    one.put(*({"id": i, "kind": "ab"[i % 2]} for i in range(10)))
+    pattern = json.dumps({"data": {"kind": ["b"]}})
+    one.map(FilterCriteria={"Filters": [{"Pattern": pattern}]})
+    eventually(lambda: one.seen() == [1, 3, 5, 7, 9])
+    one.put(*({"id": i, "kind": "a"} for i in range(3)), {"id": 11, "kind": "b"})
+    eventually(lambda: one.seen() == [1, 3, 5, 7, 9, 11])
+
+
+def test_a_mapping_is_shown_changed_disabled_and_deleted(
+    pipeline: Make, client: Client, eventually: Eventually
+) -> None:
+    one, lambda_ = pipeline(), client("lambda")
+    mapping = one.map(Enabled=False, Tags={"team": "fraud"})
+    shown = lambda_.get_event_source_mapping(UUID=mapping)
+    assert shown["State"] == "Disabled"
+    assert (shown["BatchSize"], shown["MaximumRetryAttempts"]) == (100, -1)
+    assert lambda_.list_tags(Resource=shown["EventSourceMappingArn"])["Tags"] == {"team": "fraud"}
+    one.put(*numbered(0, 1))
+    lambda_.update_event_source_mapping(UUID=mapping, Enabled=True, BatchSize=1)
+    eventually(lambda: one.batches() == [[0], [1]])
+    (listed,) = lambda_.list_event_source_mappings(EventSourceArn=one.stream_arn)[
+        "EventSourceMappings"
+    ]
+    assert (listed["State"], listed["BatchSize"]) == ("Enabled", 1)
+    assert listed["LastProcessingResult"] == "OK"
+    lambda_.update_event_source_mapping(UUID=mapping, Enabled=False)
+    eventually(lambda: lambda_.get_event_source_mapping(UUID=mapping)["State"] == "Disabled")
+    time.sleep(0.5)  # a disabled mapping may finish what it has begun
+    one.put({"id": 2})
+    lambda_.update_event_source_mapping(UUID=mapping, ParallelizationFactor=2)
+    time.sleep(0.5)
+    assert one.seen() == [0, 1]
+    lambda_.update_event_source_mapping(UUID=mapping, Enabled=True)
+    eventually(lambda: one.seen() == [0, 1, 2])
+    lambda_.delete_event_source_mapping(UUID=mapping)
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        lambda_.get_event_source_mapping(UUID=mapping)
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"StartingPosition": "AT_TIMESTAMP"}, "StartingPositionTimestamp must be given"),
+    ({"MaximumRecordAgeInSeconds": 30}, "MaximumRecordAgeInSeconds must be -1 or at least 60"),
+    ({"MaximumBatchingWindowInSeconds": 301}, "MaximumBatchingWindowInSeconds must be 0 to 300"),
+    ({"TumblingWindowInSeconds": 5}, "does not support TumblingWindowInSeconds"),
+    (
+        {
+            "DestinationConfig": {
+                "OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:q"}
+            }
+        },
+        "does not have permissions to call SendMessage",
+    ),
+    (
+        {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:lambda:us-east-1:1:q"}}},
+        "must be an ARN of sqs, sns, s3",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), REFUSED)
+def test_what_aws_refuses_is_refused(
+    settings: dict[str, Any], message: str, pipeline: Make
+) -> None:
+    with pytest.raises(ClientError, match=message):
+        pipeline().map(**settings)
+
+
+def test_a_role_that_may_not_read_is_refused_and_later_stopped(
+    pipeline: Make, client: Client, eventually: Eventually
+) -> None:
+    one, iam = pipeline(), client("iam")
+    role_name = one.role.rpartition("/")[2]
+    policy = iam.get_role_policy(RoleName=role_name, PolicyName="actions")["PolicyDocument"]
+    mapping = one.map()
+    iam.delete_role_policy(RoleName=role_name, PolicyName="actions")
+
+    def result() -> str:
+        shown = client("lambda").get_event_source_mapping(UUID=mapping)
+        return str(shown["LastProcessingResult"])
+
+    eventually(lambda: "not authorized to perform: kinesis:" in result())
+    with pytest.raises(ClientError, match=f"Cannot access stream {one.stream_arn}"):
+        one.map()
+    one.put({"id": 0})
+    iam.put_role_policy(RoleName=role_name, PolicyName="actions", PolicyDocument=json.dumps(policy))
+    eventually(lambda: one.seen() == [0])
+
+
+def test_a_template_makes_and_changes_a_mapping(
+    pipeline: Make,
+    client: Client,
+    queue: Queue,
+    deploy: Callable[..., dict[str, str]],
+    eventually: Eventually,
+) -> None:
+    one = pipeline(actions=["sqs:SendMessage"])
+    properties: dict[str, Any] = {
+        "EventSourceArn": one.stream_arn,
+        "FunctionName": one.name,
+        "StartingPosition": "TRIM_HORIZON",
+        "BatchSize": "7",
+        "MaximumBatchingWindowInSeconds": 1,
+        "MaximumRetryAttempts": 0,
+        "MaximumRecordAgeInSeconds": 3600,
+        "BisectBatchOnFunctionError": "true",
+        "ParallelizationFactor": 2,
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "DestinationConfig": {"OnFailure": {"Destination": queue.arn}},
+        "Tags": [{"Key": "team", "Value": "fraud"}],
+    }
+    name = f"test-{uuid.uuid4().hex[:8]}"
+
+    def deployed() -> dict[str, Any]:
+        resource = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": properties}
+        outputs = {"Id": {"Ref": "Mapping"}, "Arn": {"Fn::GetAtt": "Mapping.EventSourceMappingArn"}}
+        made = deploy({"Mapping": resource}, outputs, name=name)
+        shown: dict[str, Any] = client("lambda").get_event_source_mapping(UUID=made["Id"])
+        assert shown["EventSourceMappingArn"] == made["Arn"]
+        return shown
+
+    shown = deployed()
+    wanted = {k: v for k, v in properties.items() if k not in ("FunctionName", "Tags")}
+    wanted |= {"BatchSize": 7, "BisectBatchOnFunctionError": True}
+    assert {member: shown[member] for member in wanted} == wanted
+    tags = client("lambda").list_tags(Resource=shown["EventSourceMappingArn"])["Tags"]
+    assert tags["team"] == "fraud"
+    one.put({"id": 0, "report": True}, {"id": 1})
+    (told,) = eventually(queue.take)
+    assert told["KinesisBatchInfo"]["batchSize"] == 1
+    eventually(lambda: 1 in one.seen())
+    properties |= {"BatchSize": 9}
+    del properties["MaximumRecordAgeInSeconds"]
+    changed = deployed()
+    assert (changed["BatchSize"], changed["MaximumRecordAgeInSeconds"]) == (9, -1)
+    assert changed["UUID"] == shown["UUID"]
