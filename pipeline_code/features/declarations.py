@@ -104,7 +104,8 @@ class Aggregate(StrEnum):
     SUM = "sum of amounts, in minor units"
     MAX = "largest amount, in minor units; 0 if there is none"
     SINCE_LAST = "whole seconds since the last event before t, at most the window's length"
-    AGE = "whole seconds since the hop of the first event, at most the window's length"
+    # By whole hops, so that it does not tell the time of day.
+    AGE = "seconds from the hop of the first event to that of t, at most the window's length"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,12 @@ class Feature:
 
     @property
     def follows_calendar(self) -> bool:
-        """Whether the feature says nothing but when the request came."""
+        """Whether the feature changes with the day or the hour, without any change of behaviour.
+
+        After a night the last transaction is always long ago.
+        """
+        if any(total.aggregate is Aggregate.SINCE_LAST for total in self.totals):
+            return True
         return self.formula in (Request.WEEKEND, Request.NIGHT)
 
     @property

@@ -108,7 +108,8 @@ def add_totals(  # noqa: PLR0912 - one loop keeps a window's numbers in register
                 age = time - times[before - 1] if before > 0 else length
                 operands[to_last, column + place] = min(age, length) // SECOND
             if to_age >= 0:
-                age = time - floored(times[tail], hop) if tail < head else 0
+                first_hop = floored(times[tail], hop) if tail < head else floored(time, hop)
+                age = floored(time, hop) - first_hop
                 operands[to_age, column + place] = min(age, length) // SECOND
 
 

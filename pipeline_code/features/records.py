@@ -7,10 +7,10 @@ from enum import IntEnum
 from functools import cache
 from typing import Any
 
-from pipeline_code.features.definitions import Entity, stored_features
+from pipeline_code.features.definitions import ALLOWED_LATENESS, Entity, stored_features
 from pipeline_code.features.events import EPOCH, epoch_microseconds
 from pipeline_code.features.online import stored_values
-from pipeline_code.features.plan import Plan, plan_of
+from pipeline_code.features.plan import Plan, microseconds, plan_of
 from pipeline_code.features.state import EntityState, StateError
 
 __all__ = ["EVENT_TIME", "STATE", "Key", "StoredRecord", "Writer", "next_time", "to_record"]
@@ -74,16 +74,18 @@ class StoredRecord:
         return EntityState.decode(self.key.entity, self.text, str(self.key))
 
 
-def next_time(newest: int, before: StoredRecord | None, writer: Writer) -> int:
+def next_time(state: EntityState, before: StoredRecord | None, writer: Writer) -> int:
     """The record's time: after the record that it replaces, and not before its newest event.
 
-    A job stays as close as it can to the record that it replaces, however new its events are.
+    A job stays as close as it can to the record that it replaces, however new its events are. Where
+    there is none it goes back before any event that a consumer may fold first.
     """
-    covering = -(-newest // MILLISECOND) * MILLISECOND
+    following = 0 if before is None else before.time + writer * MILLISECOND
+    if writer is Writer.CONSUMER:
+        return max(-(-state.newest // MILLISECOND) * MILLISECOND, following)
     if before is None:
-        return covering
-    following = before.time + writer * MILLISECOND
-    return following if writer is Writer.JOB else max(covering, following)
+        return (state.oldest - microseconds(ALLOWED_LATENESS)) // MILLISECOND * MILLISECOND
+    return following
 
 
 def timestamp(time: int) -> str:
@@ -93,14 +95,14 @@ def timestamp(time: int) -> str:
 
 
 def to_record(key: Key, state: EntityState, text: str, time: int) -> list[dict[str, str]]:
-    """The record's feature values, those of the entity's own features as of `time`."""
-    plan = _stored_plan(key.entity)
+    """The record's feature values; features are as of the time and all of the state's events."""
+    plan, as_of = _stored_plan(key.entity), max(time, state.newest)
     columns = {
         key.entity.record_identifier: str(key.id),
         EVENT_TIME: timestamp(time),
         STATE: text,
     }
-    for feature, value in zip(plan.features, stored_values(state, time, plan), strict=True):
+    for feature, value in zip(plan.features, stored_values(state, as_of, plan), strict=True):
         columns[feature.name] = repr(int(value) if feature.store_type == "Integral" else value)
     return [{"FeatureName": name, "ValueAsString": value} for name, value in columns.items()]
 

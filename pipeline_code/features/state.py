@@ -122,6 +122,17 @@ class EntityState:
         return sums
 
     @property
+    def oldest(self) -> int:
+        """The time of the oldest event, or of the hop that it is in."""
+        firsts = [
+            int(rows[0, 0])
+            for kept in (self.transactions, self.reports)
+            for rows in (kept.recent, kept.hops)
+            if len(rows)
+        ]
+        return min(firsts, default=self.newest)
+
+    @property
     def keeps_reports(self) -> bool:
         """Whether a report of the entity changes its state."""
         return _keeps(self.entity)[1]

@@ -191,7 +191,7 @@ def _write_changed(
         text = state.encode()
         if before is None or text != before.text:
             texts[key] = text
-            time = next_time(state.newest, before, writer)
+            time = next_time(state, before, writer)
             records.append((key, to_record(key, state, text, time)))
     store.write(records)
     doubtful = texts if writer is Writer.JOB else texts.keys() - stored.keys()

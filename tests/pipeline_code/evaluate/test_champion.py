@@ -15,6 +15,7 @@ from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.common.exits import BadInput
 from pipeline_code.evaluate.champion import Package, download, newest_approved
 from pipeline_code.evaluate.entry import main
+from pipeline_code.features.definitions import SCHEMA_VERSION
 from pipeline_code.train.model import Model
 
 from .conftest import archive, fit_rows
@@ -163,12 +164,12 @@ def test_a_champion_of_another_schema_is_not_compared(
 ) -> None:
     trained.save(tmp_path / "old")
     file = tmp_path / "old" / "metadata.json"
-    file.write_text(file.read_text().replace('"v1"', '"v0"'))
+    file.write_text(file.read_text().replace(f'"{SCHEMA_VERSION}"', '"v0"'))
     arn = register(Model.load(tmp_path / "old"))
     gate = evaluation(job)["gate"]
     assert (gate["champion"], gate["champion_margin"]) == (arn, 1.0)
     assert "the champion was not compared" in gate["reason"]
-    assert "must be v1, got v0" in gate["reason"]
+    assert f"must be {SCHEMA_VERSION}, got v0" in gate["reason"]
 
 
 def test_a_missing_artifact_stops_the_job(job: Path, register: Register, weak: Model) -> None:

@@ -14,7 +14,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.schema import FRAUD_REPORTS
 from pipeline_code.evaluate.entry import main
 from pipeline_code.evaluate.metrics import Scored, measure
-from pipeline_code.features.definitions import SCHEMA_VERSION_KEY
+from pipeline_code.features.definitions import SCHEMA_VERSION, SCHEMA_VERSION_KEY
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
@@ -139,16 +139,18 @@ def test_a_model_of_another_schema_is_refused(job: Path, trained: Model, tmp_pat
     folder = tmp_path / "processing" / "input" / "model"
     archive(trained, folder)
     file = folder / "unpacked" / "metadata.json"
-    file.write_text(file.read_text().replace('"v1"', '"v0"'))
+    file.write_text(file.read_text().replace(f'"{SCHEMA_VERSION}"', '"v0"'))
     archive(Model.load(folder / "unpacked"), folder)
-    with pytest.raises(BadInput, match="feature schema version must be v1, got v0"):
+    with pytest.raises(BadInput, match=f"feature schema version must be {SCHEMA_VERSION}, got v0"):
         main(ARGUMENTS)
 
 
 def test_test_rows_of_another_schema_are_refused(job: Path, test_table: pa.Table) -> None:
     file = job / "processing" / "input" / "test" / "part-0.parquet"
     pq.write_table(test_table.replace_schema_metadata({SCHEMA_VERSION_KEY: "v0"}), file)
-    with pytest.raises(BadInput, match=r"test/.* must have feature schema version v1, got v0"):
+    with pytest.raises(
+        BadInput, match=rf"test/.* must have feature schema version {SCHEMA_VERSION}, got v0"
+    ):
         main(ARGUMENTS)
 
 

@@ -76,7 +76,7 @@ def _total(total: Total, rows: Sequence[Row], asked: Row) -> int:
             return min(asked.time - max(earlier, default=-(2**62)), length) // SECOND
         case Aggregate.AGE:
             first = min((known for known, _ in inside), default=asked.time)
-            return min(asked.time - first // hop * hop, length) // SECOND if inside else 0
+            return min(asked.time // hop * hop - first // hop * hop, length) // SECOND
 
 
 def _owner(total: Total, row: Row) -> int:

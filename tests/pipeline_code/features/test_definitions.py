@@ -106,4 +106,8 @@ def test_a_feature_knows_its_owner_and_how_long_it_warms_up() -> None:
     assert feature("amount_over_customer_mean_30d").warm_up == timedelta(days=30)
     assert feature("terminal_count_30d").warm_up == timedelta(days=37)
     assert feature("is_night").warm_up == timedelta()
-    assert [f.name for f in FEATURES if f.follows_calendar] == ["is_weekend", "is_night"]
+    assert [f.name for f in FEATURES if f.follows_calendar] == [
+        "is_weekend",
+        "is_night",
+        "customer_since_last",
+    ]

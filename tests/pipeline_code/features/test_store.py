@@ -349,7 +349,8 @@ def test_a_job_gives_way_to_a_consumer(client: Any, groups: FeatureGroups, store
 def test_a_consumer_whose_first_record_met_a_jobs_folds_again(
     client: Any, groups: FeatureGroups
 ) -> None:
-    lake, live = Row(1, START + DAY, 1, 1, 100), Row(2, START, 1, 1, 300)
+    # Too late for the job, which makes room for a day, to give way.
+    lake, live = Row(1, START + 2 * DAY, 1, 1, 100), Row(2, START, 1, 1, 300)
 
     class Consumer(Overtaken):
         def batch_write_record(self, **request: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from pipeline_code.__main__ import main
-from pipeline_code.features.definitions import FEATURE_NAMES, FEATURES
+from pipeline_code.features.definitions import FEATURE_NAMES, FEATURES, SCHEMA_VERSION
 from tests.pipeline_code.monitor.capture_files import capture_rows, write_lines
 
 ROWS = 1_500
@@ -83,7 +83,7 @@ def rows(seed: int = 0, inflation: float = 1.0) -> pa.Table:
             drawn = (random.random(ROWS) < 0.3).astype(np.float64)
         columns[feature.name] = drawn if feature.store_type == "Fractional" else np.round(drawn)
     columns["amount_minor"] = np.round(columns["amount_minor"] * inflation)
-    metadata = {b"feature_schema_version": b"v1", b"history_days": b"90"}
+    metadata = {b"feature_schema_version": SCHEMA_VERSION.encode(), b"history_days": b"90"}
     return pa.table(columns).replace_schema_metadata(metadata)
 
 
@@ -243,7 +243,7 @@ def test_a_broken_baseline_fails_the_job(root: Path) -> None:
     ("table", "rule"),
     [
         (rows().slice(0, 0), "train must hold at least one row"),
-        (rows().replace_schema_metadata({}), "feature schema version v1, got none"),
+        (rows().replace_schema_metadata({}), f"feature schema version {SCHEMA_VERSION}, got none"),
         (rows().drop_columns(["is_night"]), "must have the column is_night"),
         (
             rows().set_column(0, "customer_id", pa.nulls(ROWS, pa.int64())),

@@ -18,16 +18,19 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
-from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL
+from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, SCHEMA_VERSION, TERMINAL
 from pipeline_code.features.events import epoch_microseconds
-from pipeline_code.features.state import EntityState
+from pipeline_code.features.state import EntityState, events_of
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters
 
 PROJECT = Path(__file__).parents[3]
 START_SECONDS = 60
 MODEL_VERSION = "arn:aws:sagemaker:us-east-1:000000000000:model-package/fraudloop-test-fraud/7"
-GROUPS = {"customer": "fraudloop-test-customer-v1", "terminal": "fraudloop-test-terminal-v1"}
+GROUPS = {
+    "customer": f"fraudloop-test-customer-{SCHEMA_VERSION}",
+    "terminal": f"fraudloop-test-terminal-{SCHEMA_VERSION}",
+}
 
 
 class Store:
@@ -52,7 +55,7 @@ class Store:
         self.records[GROUPS[kind], str(entity_id)] = {
             f"{kind}_id": str(entity_id),
             "event_time": "2018-08-01T00:00:00.000Z",
-            "state": state.encode(f"{kind} {entity_id}"),
+            "state": state.encode(),
         }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -280,18 +283,21 @@ def transaction(**changes: Any) -> dict[str, Any]:
 
 
 def customer_state(*events: tuple[int, Any, int]) -> EntityState:
-    return EntityState.empty(CUSTOMER).fold(
-        ids=np.array([event[0] for event in events]),
-        times=np.array([epoch_microseconds(event[1]) for event in events]),
-        amounts=np.array([event[2] for event in events]),
+    return EntityState(CUSTOMER).fold(
+        events_of(
+            np.array([epoch_microseconds(event[1]) for event in events]),
+            np.array([event[0] for event in events]),
+            np.array([event[2] for event in events]),
+        )
     )
 
 
 def terminal_state(events: list[tuple[int, Any]], reports: list[tuple[int, Any]]) -> EntityState:
-    return EntityState.empty(TERMINAL).fold(
-        ids=np.array([event[0] for event in events]),
-        times=np.array([epoch_microseconds(event[1]) for event in events]),
-        amounts=np.zeros(len(events), np.int64),
-        report_ids=np.array([report[0] for report in reports]),
-        report_times=np.array([epoch_microseconds(report[1]) for report in reports]),
+    transactions, reported = (
+        events_of(
+            np.array([epoch_microseconds(event[1]) for event in part]),
+            np.array([event[0] for event in part]),
+        )
+        for part in (events, reports)
     )
+    return EntityState(TERMINAL).fold(transactions, reported)

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features import batch
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL
-from pipeline_code.features.state import EntityState
+from pipeline_code.features.state import EntityState, events_of
 from pipeline_code.train.model import Model
 
 from .conftest import Server, Store
@@ -52,12 +52,10 @@ def remember(store: Store, transactions: pa.Table, reports: pa.Table, before: in
         for owner in range(5):
             mine = seen.filter(pa.array(integers(seen, entity.record_identifier) == owner))
             about = told.filter(pa.array(integers(told, entity.record_identifier) == owner))
-            state = EntityState.empty(entity).fold(
-                ids=integers(mine, "transaction_id"),
-                times=integers(mine, "event_time"),
-                amounts=integers(mine, "amount_minor"),
-                report_ids=integers(about, "transaction_id"),
-                report_times=integers(about, "report_time"),
+            columns = ("event_time", "transaction_id", "amount_minor")
+            state = EntityState(entity).fold(
+                events_of(*(integers(mine, name) for name in columns)),
+                events_of(integers(about, "report_time"), integers(about, "transaction_id")),
             )
             store.put(entity.name, owner, state)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
 from pipeline_code.train.model import Model
 
 from .conftest import (
@@ -216,7 +216,7 @@ def test_a_model_of_another_schema_does_not_start(
     (folder / "metadata.json").write_text(json.dumps(metadata))
     running = start(model=folder)
     assert running.process.wait(60) == 1
-    assert "feature schema version must be v1, got v0" in running.log.read_text()
+    assert f"feature schema version must be {SCHEMA_VERSION}, got v0" in running.log.read_text()
 
 
 def test_a_missing_model_does_not_start(start: Callable[..., Server], tmp_path: Path) -> None:

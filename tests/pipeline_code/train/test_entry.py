@@ -10,6 +10,7 @@ import pytest
 
 from pipeline_code.__main__ import main as run_entry
 from pipeline_code.common.exits import BadInput
+from pipeline_code.features.definitions import SCHEMA_VERSION
 from pipeline_code.train.entry import main
 from pipeline_code.train.model import Model
 
@@ -107,7 +108,8 @@ def test_another_feature_schema_is_refused(
     ml_root: Path, write_rows: Write, version: str, got: str
 ) -> None:
     write_rows(ml_root / CHANNEL, make_rows(100), version)
-    with pytest.raises(BadInput, match=f"must have feature schema version v1, got {got}"):
+    rule = f"must have feature schema version {SCHEMA_VERSION}, got {got}"
+    with pytest.raises(BadInput, match=rule):
         main([])
 
 

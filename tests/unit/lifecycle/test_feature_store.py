@@ -9,9 +9,15 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Match, Template
 
 from lifecycle.feature_store import FeatureStore, FeatureStoreConfig
-from pipeline_code.features.definitions import CUSTOMER, ENTITIES, Entity, feature_group_columns
+from pipeline_code.features.definitions import (
+    CUSTOMER,
+    ENTITIES,
+    SCHEMA_VERSION,
+    Entity,
+    feature_group_columns,
+)
 
-NAMES = [f"fraudloop-test-{entity.name}-v1" for entity in ENTITIES]
+NAMES = [f"fraudloop-test-{entity.name}-{SCHEMA_VERSION}" for entity in ENTITIES]
 
 
 def define(stack: cdk.Stack, *, config: FeatureStoreConfig, may_delete_data: bool) -> FeatureStore:
@@ -56,7 +62,7 @@ def test_there_is_a_group_per_entity_named_by_the_schemas_version(template: Temp
 
 @pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity.name)
 def test_a_groups_columns_are_the_declared_features(template: Template, entity: Entity) -> None:
-    properties = groups(template)[f"fraudloop-test-{entity.name}-v1"]["Properties"]
+    properties = groups(template)[f"fraudloop-test-{entity.name}-{SCHEMA_VERSION}"]["Properties"]
     columns = {c["FeatureName"]: c["FeatureType"] for c in properties["FeatureDefinitions"]}
     assert columns == dict(feature_group_columns(entity))
     assert properties["RecordIdentifierFeatureName"] == entity.record_identifier
@@ -123,7 +129,7 @@ def test_groups_go_with_the_stack_if_both_keys_are_turned(stack: cdk.Stack) -> N
 
 def test_the_groups_are_known_by_name(stack: cdk.Stack) -> None:
     store = define(stack, config=FeatureStoreConfig(), may_delete_data=False)
-    assert store.customer_group_name == f"fraudloop-test-{CUSTOMER.name}-v1"
+    assert store.customer_group_name == f"fraudloop-test-{CUSTOMER.name}-{SCHEMA_VERSION}"
 
 
 def _as_list(value: Any) -> list[str]:

@@ -7,6 +7,7 @@ from aws_cdk.assertions import Template
 from lifecycle.event_stream import EventStream, StreamConfig
 from lifecycle.online_fold import QUARANTINE_PREFIX, OnlineFold
 from lifecycle.stream_consumer import ConsumerConfig
+from pipeline_code.features.definitions import SCHEMA_VERSION
 from pipeline_code.stream.quarantine import QUARANTINE_PREFIX as WRITTEN_PREFIX
 
 
@@ -68,7 +69,9 @@ def test_a_consumer_may_read_and_write_its_own_entitys_states_only(
     role = getattr(fold, name).role
     for action in ("sagemaker:BatchGetRecord", "sagemaker:BatchWriteRecord"):
         (group,) = around.allowed(role, action)
-        assert group["Fn::Join"][1][-1].endswith(f"feature-group/test-{name[:-1]}-v1"), action
+        assert group["Fn::Join"][1][-1].endswith(
+            f"feature-group/test-{name[:-1]}-{SCHEMA_VERSION}"
+        ), action
 
 
 def test_events_are_passed_on_by_the_first_consumer_only(around: Any, fold: Any) -> None:
@@ -100,8 +103,8 @@ def test_consumers_are_told_what_they_need(around: Any, template: Template) -> N
     assert customers["TERMINAL_STREAM"] == "terminal-events"
     assert "TERMINAL_STREAM" not in terminals
     for found in (customers, terminals):
-        assert found["CUSTOMER_FEATURE_GROUP"] == "test-customer-v1"
-        assert found["TERMINAL_FEATURE_GROUP"] == "test-terminal-v1"
+        assert found["CUSTOMER_FEATURE_GROUP"] == f"test-customer-{SCHEMA_VERSION}"
+        assert found["TERMINAL_FEATURE_GROUP"] == f"test-terminal-{SCHEMA_VERSION}"
         assert found["QUARANTINE_BUCKET"] == around.stack.resolve(around.raw.bucket_name)
         assert found["POWERTOOLS_METRICS_NAMESPACE"] == "test/metrics"
 

@@ -12,6 +12,7 @@ from botocore.validate import ParamValidator
 
 from lifecycle.pipeline_definition import PLACEHOLDERS, training_definition
 from lifecycle.training_pipeline import JobConfig, TrainingConfig
+from pipeline_code.features.definitions import SCHEMA_VERSION
 
 ROOT = Path(__file__).parents[3]
 CONFIG = TrainingConfig(
@@ -394,7 +395,7 @@ def test_a_model_package_carries_metrics_baselines_and_where_it_came_from(
             f"{kind.lower()}.json",
         ]
     assert package["CustomerMetadataProperties"] == {
-        "feature_schema_version": "v1",
+        "feature_schema_version": SCHEMA_VERSION,
         "data_version": {"Get": "Parameters.DataVersion"},
         "trigger_reason": {"Get": "Parameters.TriggerReason"},
     }

@@ -5,6 +5,7 @@ import pytest
 
 from lifecycle.pipeline_definition import PLACEHOLDERS
 from lifecycle.training_pipeline import JobConfig, TrainingConfig, TrainingPipeline
+from pipeline_code.features.definitions import SCHEMA_VERSION
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +50,8 @@ def test_placeholders_stand_for_what_they_name(around: Any, pipeline: dict[str, 
     assert values["KeyArn"] == around.key_arn
     assert values["ImageUri"] == resolve(around.image.uri)
     assert values["ModelPackageGroup"] == "test-fraud"
-    assert values["CustomerFeatureGroup"] == "test-customer-v1"
-    assert values["TerminalFeatureGroup"] == "test-terminal-v1"
+    assert values["CustomerFeatureGroup"] == f"test-customer-{SCHEMA_VERSION}"
+    assert values["TerminalFeatureGroup"] == f"test-terminal-{SCHEMA_VERSION}"
 
 
 def test_the_pipeline_is_deployed_after_the_image_and_the_roles_policies(

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from lifecycle.training_roles import TrainingRoles
+from pipeline_code.features.definitions import SCHEMA_VERSION
 
 JOBS = ("check", "features", "training", "evaluation", "baseline")
 HANDED_OUT = "kms:GrantIsForAWSResource"
@@ -169,7 +170,8 @@ def test_only_features_put_records_and_only_into_the_groups(
 ) -> None:
     allowed = {name: around.allowed(getattr(roles, name), "sagemaker:PutRecord") for name in JOBS}
     groups = [
-        arn(around, "feature-group", f"test-{entity}-v1") for entity in ("customer", "terminal")
+        arn(around, "feature-group", f"test-{entity}-{SCHEMA_VERSION}")
+        for entity in ("customer", "terminal")
     ]
     assert allowed == {name: groups if name == "features" else [] for name in JOBS}
 
