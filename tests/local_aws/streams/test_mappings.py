@@ -257,6 +257,24 @@ def test_another_number_of_lanes_repeats_nothing(
     assert sorted(one.seen()) == list(range(60))
 
 
+def test_resharding_loses_nothing(pipeline: Make, client: Client, eventually: Eventually) -> None:
+    one, kinesis = pipeline(), client("kinesis")
+    mapping = one.map(Enabled=False)
+    one.put(*({"id": i, "key": f"k{i}"} for i in range(20)))
+    kinesis.split_shard(
+        StreamName=one.name,
+        ShardToSplit="shardId-000000000000",
+        NewStartingHashKey=str(2**127),
+    )
+    one.put(*({"id": i, "key": f"k{i}"} for i in range(20, 40)))
+    client("lambda").update_event_source_mapping(UUID=mapping, Enabled=True)
+    eventually(lambda: len(one.seen()) == 40)
+    assert sorted(one.seen()) == list(range(40))
+    assert {call["shard"] for call in one.invocations()} == {
+        f"shardId-{number:012d}" for number in range(3)
+    }
+
+
 def test_starting_positions(
     embedded_aws: EmbeddedAws, pipeline: Make, eventually: Eventually
 ) -> None:
