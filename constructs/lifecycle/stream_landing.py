@@ -43,10 +43,10 @@ class LandingConfig:
     late_minutes: int = 30
 
     def __post_init__(self) -> None:
-        if not 0 <= self.buffer_seconds <= LONGEST_BUFFER_SECONDS:
+        if not 1 <= self.buffer_seconds <= LONGEST_BUFFER_SECONDS:
             raise ValueError(
-                f"buffer_seconds must be between 0 and {LONGEST_BUFFER_SECONDS}, got "
-                f"{self.buffer_seconds}; Firehose waits no longer"
+                f"buffer_seconds must be between 1 and {LONGEST_BUFFER_SECONDS}, got "
+                f"{self.buffer_seconds}; with partitions Firehose neither hurries nor waits more"
             )
         if not SMALLEST_BUFFER_MIB <= self.buffer_mib <= LARGEST_BUFFER_MIB:
             raise ValueError(

@@ -74,6 +74,7 @@ services.cloudwatch._record_history(alarm_name, old_state, new_state, reason, al
 services.cloudwatch._stat_value(stats, stat_name, points)
 services.cloudwatch.record_metric(namespace, metric_name, value, unit, dimensions)
 services.ecr._repositories
+services.cloudwatch_logs._append_log_events(stream, events)
 services.eventbridge._SCHEDULER_TICK_INTERVAL
 services.eventbridge._apply_input_transformer(transformer, rule, view)
 services.eventbridge._dispatch_to_sqs(spec, payload, sqs_parameters)

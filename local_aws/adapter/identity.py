@@ -13,6 +13,10 @@ from ministack.services import iam, sts
 OPERATOR = "operator"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 
+# When a key that only permissions are asked with was made, and the key, by role and session.
+_keys: dict[tuple[str, str], tuple[float, str]] = {}
+_KEY_SECONDS = 600
+
 
 def current_account() -> str:
     """The account of the request being handled."""
@@ -61,7 +65,10 @@ def role_denied(role_arn: str, session_name: str, action: str, resource_arn: str
     """
     if not ms.AUTH:
         return None
-    key = role_credentials(role_arn, session_name, seconds=60)["AWS_ACCESS_KEY_ID"]
+    made, key = _keys.get((role_arn, session_name), (0.0, ""))
+    if time.time() - made > _KEY_SECONDS / 2:
+        key = role_credentials(role_arn, session_name, _KEY_SECONDS)["AWS_ACCESS_KEY_ID"]
+        _keys[role_arn, session_name] = (time.time(), key)
     service, region = action.partition(":")[0], responses.get_region()
     if iam_evaluator.enforce(key, action, service, region, resource_arn=resource_arn) is None:
         return None

@@ -97,8 +97,10 @@ def matching(records: list[dict[str, Any]], mapping: Mapping) -> list[dict[str, 
     return list(lambda_svc._apply_filter_criteria(records, mapping))
 
 
-def record_metric(namespace: str, name: str, value: float, unit: str, **dimensions: str) -> None:
-    """Count a metric of an AWS service."""
+def record_metric(
+    namespace: str, name: str, value: float, unit: str, dimensions: dict[str, str]
+) -> None:
+    """Count a metric."""
     cloudwatch.record_metric(namespace, name, value, unit, dimensions)
 
 

@@ -236,4 +236,4 @@ def _encryption(settings: DeliverySettings) -> dict[str, str]:
 
 
 def _metric(settings: DeliverySettings, name: str, value: float, unit: str) -> None:
-    mappings.record_metric("AWS/Firehose", name, value, unit, DeliveryStreamName=settings.name)
+    mappings.record_metric("AWS/Firehose", name, value, unit, {"DeliveryStreamName": settings.name})

@@ -79,6 +79,8 @@ class Lane(threading.Thread):
                     # Nothing was committed: the same records come again.
                     logger.exception("%s could not process its records", self.name)
                     self._stopped.wait(FIRST_WAIT_SECONDS)
+        # Past what was other lanes', so that a change of their number repeats little.
+        self._log.commit(self.settings.uuid, self._number, self._position, lane=self._lane)
 
     def _gather(self) -> list[Record]:
         """The next batch, full or as full as it gets within the batching window."""
@@ -162,7 +164,7 @@ class Lane(threading.Thread):
         function, age = self.settings.function_arn, time.time() - records[-1].arrival
         name = function.split(":")[6]
         mappings.record_metric(
-            "AWS/Lambda", "IteratorAge", age * 1000, "Milliseconds", FunctionName=name
+            "AWS/Lambda", "IteratorAge", age * 1000, "Milliseconds", {"FunctionName": name}
         )
         try:
             answer = mappings.invoke(function, self._event(records))

@@ -7,7 +7,7 @@ What `append` has returned for outlives a kill of the server; a consumer's posit
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class RecordLog:
         self._local = threading.local()
         self._writing = threading.RLock()
         self._arrived = threading.Condition()
+        self._wakes = 0
         self._latest: dict[int, int] = {}
         self._shards: dict[tuple[str, str], int] = {}
         connection = self._connection()
@@ -125,19 +126,21 @@ class RecordLog:
 
     def wait(self, shard: int, after: int, seconds: float) -> None:
         """Wait until a shard has a record after a position, some time has passed, or `wake`."""
-        with self._arrived:
-            if self._latest.get(shard, 0) <= after:
-                self._arrived.wait(seconds)
+        self._wait(lambda: self._latest.get(shard, 0) > after, seconds)
 
     def wait_for_any(self, after: int, seconds: float) -> None:
         """Wait until there is any record after a position, some time has passed, or `wake`."""
+        self._wait(lambda: self._last > after, seconds)
+
+    def _wait(self, has_come: Callable[[], bool], seconds: float) -> None:
         with self._arrived:
-            if self._last <= after:
-                self._arrived.wait(seconds)
+            wakes = self._wakes
+            self._arrived.wait_for(lambda: has_come() or self._wakes != wakes, seconds)
 
     def wake(self) -> None:
         """End every `wait`."""
         with self._arrived:
+            self._wakes += 1
             self._arrived.notify_all()
 
     def open_lanes(self, consumer: str, shard: int, lanes: int, start: int) -> list[int]:

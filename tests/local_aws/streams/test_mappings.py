@@ -244,6 +244,37 @@ def test_order_per_key_whatever_runs_at_once(
     assert (overlaps > 0) == (lanes > 1)
 
 
+def test_another_number_of_lanes_repeats_nothing(
+    pipeline: Make, client: Client, eventually: Eventually
+) -> None:
+    one = pipeline()
+    mapping = one.map(ParallelizationFactor=8)
+    one.put(*numbered(*range(20)))  # all of one key, so of one lane
+    eventually(lambda: len(one.seen()) == 20)
+    client("lambda").update_event_source_mapping(UUID=mapping, ParallelizationFactor=2)
+    one.put(*({"id": i, "key": f"k{i}"} for i in range(20, 60)))
+    eventually(lambda: len(one.seen()) >= 60)
+    assert sorted(one.seen()) == list(range(60))
+
+
+def test_resharding_loses_nothing(pipeline: Make, client: Client, eventually: Eventually) -> None:
+    one, kinesis = pipeline(), client("kinesis")
+    mapping = one.map(Enabled=False)
+    one.put(*({"id": i, "key": f"k{i}"} for i in range(20)))
+    kinesis.split_shard(
+        StreamName=one.name,
+        ShardToSplit="shardId-000000000000",
+        NewStartingHashKey=str(2**127),
+    )
+    one.put(*({"id": i, "key": f"k{i}"} for i in range(20, 40)))
+    client("lambda").update_event_source_mapping(UUID=mapping, Enabled=True)
+    eventually(lambda: len(one.seen()) == 40)
+    assert sorted(one.seen()) == list(range(40))
+    assert {call["shard"] for call in one.invocations()} == {
+        f"shardId-{number:012d}" for number in range(3)
+    }
+
+
 def test_starting_positions(
     embedded_aws: EmbeddedAws, pipeline: Make, eventually: Eventually
 ) -> None:

@@ -109,9 +109,9 @@ def test_rows_pass_through_the_transformation(
 
 def test_buffers_are_as_configured(new_surroundings: Callable[[], Any]) -> None:
     around = new_surroundings()
-    define(around, buffer_seconds=0, buffer_mib=64)
+    define(around, buffer_seconds=60, buffer_mib=64)
     assert destination(around.template())["BufferingHints"] == {
-        "IntervalInSeconds": 0,
+        "IntervalInSeconds": 60,
         "SizeInMBs": 64,
     }
 
@@ -167,8 +167,8 @@ def test_rows_that_wait_too_long_are_an_alarm(new_surroundings: Callable[[], Any
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"buffer_seconds": -1}, r"^buffer_seconds must be between 0 and 900, got -1; "),
-        ({"buffer_seconds": 901}, r"^buffer_seconds must be between 0 and 900, got 901; "),
+        ({"buffer_seconds": 0}, r"^buffer_seconds must be between 1 and 900, got 0; "),
+        ({"buffer_seconds": 901}, r"^buffer_seconds must be between 1 and 900, got 901; "),
         ({"buffer_mib": 63}, r"^buffer_mib must be between 64 and 128, got 63; "),
         ({"buffer_mib": 129}, r"^buffer_mib must be between 64 and 128, got 129; "),
         ({"late_minutes": 5}, r"^late_minutes must be more than the buffer's 300 seconds, got 5; "),

@@ -1,0 +1,71 @@
+import json
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from local_aws.embedded_metrics import metrics_of
+
+Client = Callable[[str], Any]
+
+
+def document(namespace: str, **values: Any) -> dict[str, Any]:
+    metrics = [{"Name": "Refused", "Unit": "Count"}, {"Name": "Milliseconds"}]
+    directive = {"Namespace": namespace, "Dimensions": [["service"]], "Metrics": metrics}
+    return {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
+        **values,
+    }
+
+
+def test_a_logged_metric_raises_its_alarm(client: Client, eventually: Callable[..., Any]) -> None:
+    name, logs = f"test-{uuid.uuid4().hex[:8]}", client("logs")
+    dimensions = [{"Name": "service", "Value": "fold"}]
+    client("cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        Namespace=name,
+        MetricName="Refused",
+        Dimensions=dimensions,
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=5,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
+    )
+    logs.create_log_group(logGroupName=name)
+    logs.create_log_stream(logGroupName=name, logStreamName="s")
+    lines = ["no metric", '{"_aws": 1}', "{"]
+    lines += [json.dumps(document(name, service="fold", Refused=[2.0, 3], Milliseconds=7.5))]
+    now = int(time.time() * 1000)
+    logs.put_log_events(
+        logGroupName=name,
+        logStreamName="s",
+        logEvents=[{"timestamp": now, "message": line} for line in lines],
+    )
+
+    def state() -> bool:
+        (alarm,) = client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        return bool(alarm["StateValue"] == "ALARM")
+
+    eventually(state)
+    (point,) = client("cloudwatch").get_metric_statistics(
+        Namespace=name,
+        MetricName="Milliseconds",
+        Dimensions=dimensions,
+        StartTime=datetime(2020, 1, 1, tzinfo=UTC),
+        EndTime=datetime(2100, 1, 1, tzinfo=UTC),
+        Period=60,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    assert point["Maximum"] == 7.5
+
+
+def test_what_a_document_does_not_hold_is_an_error() -> None:
+    with pytest.raises(KeyError, match="service"):
+        list(metrics_of(document("n", Refused=1, Milliseconds=1)))
+    with pytest.raises(KeyError, match="Milliseconds"):
+        list(metrics_of(document("n", service="fold", Refused=1)))
