@@ -87,8 +87,8 @@ class Consumer:
         parsed = sort(records)
         quarantine(self._clients.s3, self._settings.quarantine_bucket, parsed.refused)
         failed = self._fold(parsed.events)
-        # Those too that could not be folded: a customer's damaged state is not the terminal's.
-        failed |= self._put_on(parsed.events)
+        # What failed comes again, and goes on then: else each try would put it onto the stream.
+        failed |= self._put_on({r: e for r, e in parsed.events.items() if r not in failed})
         self._report(len(records), len(parsed.refused), failed)
         return failed
 
