@@ -1,4 +1,4 @@
-"""Bringing events in: checked, landed in the lake by day, and folded into the online store."""
+"""Bringing events in: checked, then landed in the lake by day, or published as a stream."""
 
 import tempfile
 from pathlib import Path
@@ -8,7 +8,9 @@ import pyarrow as pa
 
 from operations import lake
 from operations.errors import OperationError
-from operations.replay import Stream, feature_groups
+from operations.events import Stream
+from operations.landing import await_landed
+from operations.stream import EventStream
 from operations.target import Target
 from pipeline_code.check.checking import check, check_landing
 from pipeline_code.check.findings import Findings, Report
@@ -22,7 +24,6 @@ from pipeline_code.common.schema import (
     TRANSACTIONS,
     read,
 )
-from pipeline_code.features.store import fold_into_store
 
 _TRANSACTIONS, _FRAUD_REPORTS, _CUSTOMERS = DATASETS
 
@@ -46,10 +47,11 @@ def read_events(path: Path) -> Stream:
 
 
 def ingest(target: Target, path: Path, *, online: bool, register_customers: bool) -> dict[str, Any]:
-    """Land a file, or a folder in the lake's layout; nothing is uploaded unless all of it is good.
+    """Bring a file in, or a folder in the lake's layout; nothing of it unless all of it is good.
 
     Args:
-        online: Whether the events are folded into the online store too.
+        online: Whether the events are put onto the environment's stream, which folds them into the
+            online store and lands them; else they are landed right here.
         register_customers: Whether unknown customers are new ones rather than an error. The
             first customers of an empty lake are always new.
 
@@ -70,12 +72,8 @@ def ingest(target: Target, path: Path, *, online: bool, register_customers: bool
             write(_without_known(landing, known), folder)
         if not report.passed:
             raise OperationError(f"{path} must keep the lake's rules: {report.message()}")
-        keys = lake.upload(target, folder)
         events = read_events(folder)
-        if online:
-            client = target.client("sagemaker-featurestore-runtime")
-            groups = feature_groups(target)
-            fold_into_store(client, groups, events.transactions, events.fraud_reports)
+        keys = _publish(target, folder, events) if online else lake.upload(target, folder)
     return {
         "transactions": events.transactions.num_rows,
         "fraud_reports": events.fraud_reports.num_rows,
@@ -83,6 +81,28 @@ def ingest(target: Target, path: Path, *, online: bool, register_customers: bool
         "objects": len(keys),
         "online": online,
     }
+
+
+def _publish(target: Target, folder: Path, events: Stream) -> list[str]:
+    """Put the events onto the stream and wait for both of its ends; returns the keys uploaded."""
+    # The stream has no customers: the registry is uploaded as ever.
+    with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
+        customers = read(folder / _CUSTOMERS.name, CUSTOMERS)
+        write(_registry(customers), Path(temporary))
+        keys = lake.upload(target, Path(temporary))
+    stream = EventStream(target)
+    stream.publish(events)
+    stream.await_folded()
+    await_landed(target, events)
+    return keys
+
+
+def _registry(customers: pa.Table) -> Landing:
+    return Landing(
+        transactions=TRANSACTIONS.empty_table(),
+        fraud_reports=FRAUD_REPORTS.empty_table(),
+        customers=customers,
+    )
 
 
 def _known_customers(target: Target) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Verbs for data: simulate, ingest."""
+"""Verbs for data: simulate, ingest, redrive."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,8 @@ import typer
 
 from operations.cli.verbs import Json, on_target, plain
 from operations.console import show, table
-from operations.ingestion import ingest as land_and_fold
+from operations.ingestion import ingest as bring_in
+from operations.redrive import redrive as give_again
 from operations.target import Target
 from pipeline_code.common.lake import write
 from pipeline_code.simulate.simulation import simulate as draw
@@ -59,19 +60,30 @@ def ingest(
     path: Annotated[Path, typer.Argument(help="A Parquet or CSV file, or a simulated folder.")],
     online: Annotated[
         bool,
-        typer.Option(help="Also fold the events into the online store, as a stream would be."),
+        typer.Option(
+            help="Publish the events: the stream folds them into the online store and lands them."
+        ),
     ] = False,
     register_customers: Annotated[
         bool, typer.Option(help="Take unknown customers as new ones; an empty lake always does.")
     ] = False,
     json: Json = None,
 ) -> None:
-    """Check a file or folder and land it in the lake, partitioned by day; all of it or nothing."""
-    result = land_and_fold(target, path, online=online, register_customers=register_customers)
+    """Check a file or folder and land it in the lake by day, or publish it; all or nothing."""
+    result = bring_in(target, path, online=online, register_customers=register_customers)
     show(result, json, table("Ingested", ["", ""], result.items()))
+
+
+@on_target
+def redrive(target: Target, json: Json = None) -> None:
+    """Put what the stream's consumers gave up on onto their streams again."""
+    result = give_again(target)
+    rows = result["records"].items()
+    show(result, json, table("Put again", ["stream", "records"], rows))
 
 
 def register(app: typer.Typer) -> None:
     """Add these verbs to the command."""
     app.command()(simulate)
     app.command()(ingest)
+    app.command()(redrive)

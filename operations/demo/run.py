@@ -184,7 +184,6 @@ class Demo:
             start,
             end,
             asked=story.asked,
-            staging=self._state / "staging",
             on_day=lambda day, done: self._progress(f"{day:%Y-%m-%d}: {len(done.scores)} scored"),
         )
         self.ledger.failed_requests += len(scored.failures)

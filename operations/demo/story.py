@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from operations.errors import OperationError
-from operations.replay import Stream
+from operations.events import Stream
 from pipeline_code.common.landing import prepare
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from operations.demo.ledger import Ledger, PeakMemory
 from operations.demo.story import Scale, from_file, simulated
 from operations.errors import OperationError
-from operations.replay import Stream
+from operations.events import Stream
 from operations.scoring import requests_of
 from pipeline_code.common.money import to_minor
 

@@ -15,6 +15,7 @@ VERBS = [
     "destroy",
     "simulate",
     "ingest",
+    "redrive",
     "train",
     "approve",
     "reject",
@@ -35,7 +36,9 @@ def test_every_verb_explains_itself_and_speaks_json(verb: str) -> None:
     assert "--json" in shown.output
 
 
-@pytest.mark.parametrize("verb", ["deploy", "ingest", "train", "approve", "score", "status"])
+@pytest.mark.parametrize(
+    "verb", ["deploy", "ingest", "redrive", "train", "approve", "score", "status"]
+)
 def test_every_verb_that_needs_a_target_takes_its_place(verb: str) -> None:
     shown = runner.invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
     for option in ("--environment", "--profile", "--region", "--state"):

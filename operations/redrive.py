@@ -1,0 +1,120 @@
+"""Giving consumers again what they gave up on.
+
+A queue of failures holds no records: each message says where in the stream they are. They are put
+onto the same stream once more, behind what came meanwhile, which a state does not mind.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from operations.errors import OperationError
+from operations.target import Target
+from pipeline_code.stream.producing import Entry, put_all
+
+_QUEUES = ("CustomerFailuresQueueUrl", "TerminalFailuresQueueUrl")
+# Longer than reading a batch takes: the message must not come a second time meanwhile.
+_HIDDEN_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Where records are that a consumer gave up on."""
+
+    stream: str
+    shard: str
+    first: str
+    last: str
+    size: int
+
+    @classmethod
+    def of(cls, message: str) -> "Batch":
+        """What a message of a queue of failures says.
+
+        Raises:
+            KeyError: It is not one of Lambda's.
+        """
+        found = json.loads(message)["KinesisBatchInfo"]
+        return cls(
+            stream=found["streamArn"].rpartition("/")[2],
+            shard=found["shardId"],
+            first=found["startSequenceNumber"],
+            last=found["endSequenceNumber"],
+            size=found["batchSize"],
+        )
+
+
+def redrive(target: Target) -> dict[str, Any]:
+    """Empty both queues of failures; how many records went onto each stream again.
+
+    Raises:
+        OperationError: If a stream has not all of a batch any more, or does not take it; its
+            message stays.
+    """
+    sqs, kinesis = target.client("sqs"), target.client("kinesis")
+    counts: dict[str, int] = {}
+    for output in _QUEUES:
+        url = target.output(output)
+        for message in _messages(sqs, url):
+            batch = Batch.of(message["Body"])
+            counts[batch.stream] = counts.get(batch.stream, 0) + _put_again(kinesis, batch)
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return {"records": counts}
+
+
+def _messages(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
+    """What was in the queue when it was asked first: what fails again must not come round again."""
+    begun = time.time() * 1000
+    while True:
+        received = sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=_HIDDEN_SECONDS,
+            MessageSystemAttributeNames=["SentTimestamp"],
+        ).get("Messages", [])
+        if not received:
+            return
+        for message in received:
+            if int(message["Attributes"]["SentTimestamp"]) > begun:
+                sqs.change_message_visibility(
+                    QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+                )
+                return
+            yield message
+
+
+def _put_again(kinesis: Any, batch: Batch) -> int:
+    entries = [Entry(each["PartitionKey"], each["Data"]) for each in _records(kinesis, batch)]
+    if len(entries) < batch.size:
+        raise OperationError(
+            f"stream {batch.stream} must still hold the {batch.size} records from "
+            f"{batch.first} on, got {len(entries)}; the lake has their events: "
+            "`fraudloop train` brings the states up to it"
+        )
+    refused = put_all(kinesis, batch.stream, entries)
+    if refused:
+        raise OperationError(
+            f"stream {batch.stream} must take every record, got {len(refused)} refused: "
+            f"{next(iter(refused.values()))}; run it again"
+        )
+    return len(entries)
+
+
+def _records(kinesis: Any, batch: Batch) -> Iterator[dict[str, Any]]:
+    iterator = kinesis.get_shard_iterator(
+        StreamName=batch.stream,
+        ShardId=batch.shard,
+        ShardIteratorType="AT_SEQUENCE_NUMBER",
+        StartingSequenceNumber=batch.first,
+    )["ShardIterator"]
+    while iterator is not None:
+        answer = kinesis.get_records(ShardIterator=iterator)
+        for record in answer["Records"]:
+            if int(record["SequenceNumber"]) > int(batch.last):
+                return
+            yield record
+        if not answer["Records"] and answer["MillisBehindLatest"] == 0:
+            return
+        iterator = answer.get("NextShardIterator")

@@ -1,0 +1,130 @@
+"""What a consumer gave up on goes onto its stream again, or stays in the queue."""
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from operations.errors import OperationError
+from operations.redrive import redrive
+from operations.target import Target
+
+SHARD = "shardId-000000000000"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """A stream, its two queues of failures, and the target that knows them."""
+
+    target: Target
+    stream: str
+    queues: dict[str, str]
+
+    def put(self, *keys: str) -> list[str]:
+        """Put a record a key; their sequence numbers."""
+        kinesis = self.target.client("kinesis")
+        return [
+            kinesis.put_record(StreamName=self.stream, PartitionKey=key, Data=key.encode())[
+                "SequenceNumber"
+            ]
+            for key in keys
+        ]
+
+    def fail(self, first: str, last: str, size: int, queue: str = "Customer") -> None:
+        """What Lambda sends when it gives up a batch."""
+        info = {
+            "shardId": SHARD,
+            "startSequenceNumber": first,
+            "endSequenceNumber": last,
+            "batchSize": size,
+            "streamArn": f"arn:aws:kinesis:us-east-1:000000000000:stream/{self.stream}",
+        }
+        self.target.client("sqs").send_message(
+            QueueUrl=self.queues[queue], MessageBody=json.dumps({"KinesisBatchInfo": info})
+        )
+
+    def records(self) -> list[str]:
+        """The keys of what is on the stream, in order."""
+        kinesis = self.target.client("kinesis")
+        iterator = kinesis.get_shard_iterator(
+            StreamName=self.stream, ShardId=SHARD, ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        return [
+            record["PartitionKey"]
+            for record in kinesis.get_records(ShardIterator=iterator)["Records"]
+        ]
+
+    def waiting(self) -> int:
+        """How many messages are in the queues, taken ones among them."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        return sum(
+            int(count)
+            for url in self.queues.values()
+            for count in self.target.client("sqs")
+            .get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+            .values()
+        )
+
+
+@pytest.fixture
+def around(target_with: Callable[..., Target]) -> Surroundings:
+    stream, nowhere = f"test-{uuid.uuid4().hex[:8]}", target_with()
+    nowhere.client("kinesis").create_stream(StreamName=stream, ShardCount=1)
+    queues: dict[str, str] = {
+        entity: nowhere.client("sqs").create_queue(QueueName=f"{stream}-{entity}")["QueueUrl"]
+        for entity in ("Customer", "Terminal")
+    }
+    outputs = {f"{entity}FailuresQueueUrl": url for entity, url in queues.items()}
+    return Surroundings(target_with(**outputs), stream, queues)
+
+
+def test_nothing_that_failed_is_nothing_to_do(around: Surroundings) -> None:
+    assert redrive(around.target) == {"records": {}}
+
+
+def test_a_batch_goes_onto_its_stream_again_in_order(around: Surroundings) -> None:
+    numbers = around.put("a", "b", "c", "b", "d")
+    around.fail(numbers[1], numbers[3], 3)
+    assert redrive(around.target) == {"records": {around.stream: 3}}
+    before, again = around.records()[:5], around.records()[5:]
+    assert before == ["a", "b", "c", "b", "d"]
+    assert sorted(again) == ["b", "b", "c"]
+    assert around.waiting() == 0
+
+
+def test_both_queues_are_emptied(around: Surroundings) -> None:
+    numbers = around.put("a", "b")
+    around.fail(numbers[0], numbers[0], 1)
+    around.fail(numbers[1], numbers[1], 1, "Terminal")
+    assert redrive(around.target) == {"records": {around.stream: 2}}
+    assert around.waiting() == 0
+
+
+def test_what_the_stream_has_no_more_stays_and_is_said(around: Surroundings) -> None:
+    numbers = around.put("a")
+    around.fail(numbers[0], numbers[0], 2)
+    with pytest.raises(OperationError, match=r"must still hold the 2 records .*, got 1; "):
+        redrive(around.target)
+    assert around.waiting() == 1
+    assert around.records() == ["a"]
+
+
+def test_what_fails_meanwhile_waits_for_the_next_time(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = around.put("a")
+    around.fail(numbers[0], numbers[0], 1)
+    asked: list[Any] = []
+
+    def failing_again(client: Any, stream: str, entries: Any) -> dict[int, str]:
+        asked.append(list(entries))
+        around.fail(numbers[0], numbers[0], 1)
+        return {}
+
+    monkeypatch.setattr("operations.redrive.put_all", failing_again)
+    redrive(around.target)
+    assert len(asked) == 1
+    assert around.waiting() == 1
