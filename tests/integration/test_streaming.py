@@ -1,0 +1,220 @@
+"""The deployed stream: whatever happens on the way, every event counts once."""
+
+import base64
+import json
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from operations import lake
+from operations.errors import OperationError
+from operations.events import Stream
+from operations.landing import await_landed
+from operations.redrive import redrive
+from operations.stream import EventStream
+from operations.target import Target
+from pipeline_code.common.schema import TRANSACTIONS, read
+from pipeline_code.features.definitions import CUSTOMER, TERMINAL
+from pipeline_code.stream.producing import Entry
+
+from .killing import killed_when_it_writes
+from .streams import START, Crowd, crowd, damage, expected, heal, objects, send, states
+
+pytestmark = pytest.mark.end_to_end
+
+
+@pytest.fixture
+def target(played: Any) -> Target:
+    found: Target = played.target
+    return found
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it never was so"
+        time.sleep(0.1)
+
+
+def await_states(target: Target, crowd: Crowd, wanted: dict[str, str]) -> None:
+    eventually(lambda: states(target, crowd) == wanted)
+
+
+def failures(target: Target) -> int:
+    sqs = target.client("sqs")
+    attributes = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    return sum(
+        int(count)
+        for output in ("CustomerFailuresQueueUrl", "TerminalFailuresQueueUrl")
+        for count in sqs.get_queue_attributes(
+            QueueUrl=target.output(output), AttributeNames=list(attributes)
+        )["Attributes"].values()
+    )
+
+
+def alarm(target: Target, metric: str) -> str:
+    """The state of the stream's alarm on a metric."""
+    prefix = target.stack_name("streaming")
+    found = target.client("cloudwatch").describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]
+    (state,) = (each["StateValue"] for each in found if each["MetricName"] == metric)
+    return str(state)
+
+
+def test_late_repeated_and_reordered_events_count_once(target: Target) -> None:
+    some = crowd()
+    wanted = expected(target, some)
+    entries = some.entries()
+    shuffled = [*entries, *entries[::3], *entries[::5]]
+    random.Random(3).shuffle(shuffled)  # noqa: S311 - an order, not a secret
+    send(target, shuffled)
+    await_states(target, some, wanted)
+    # Once more, when all of it is old.
+    send(target, entries[::-1])
+    last = crowd(transactions=1)
+    send(target, last.entries())
+    await_states(target, last, expected(target, last))
+    assert states(target, some) == wanted
+    assert failures(target) == 0
+
+
+def test_a_producer_waits_until_its_events_are_folded_and_landed(target: Target) -> None:
+    some = crowd()
+    events = EventStream(target)
+    events.publish(some.stream)
+    events.await_folded()
+    assert states(target, some) == expected(target, some)
+    await_landed(target, some.stream)
+    ids = some.stream.transactions["transaction_id"].to_pylist()
+    sql = (
+        "SELECT count(DISTINCT transaction_id), sum(amount_minor) FROM transactions "  # noqa: S608
+        f"WHERE transaction_id BETWEEN {min(ids)} AND {max(ids)}"
+    )
+    answer = lake.query(target, sql)
+    total = sum(some.stream.transactions["amount_minor"].to_pylist())
+    assert answer.rows == [[str(len(ids)), str(total)]]
+
+
+def test_what_lands_is_read_as_the_lakes_own(target: Target, tmp_path: Path) -> None:
+    some = crowd(transactions=30)
+    send(target, some.entries())
+    await_landed(target, some.stream)
+    lake.download(target, "transactions/", tmp_path)
+    landed = read(tmp_path / "transactions", TRANSACTIONS)
+    ids = some.stream.transactions["transaction_id"]
+    ours = landed.filter(pa.compute.is_in(landed["transaction_id"], value_set=ids.combine_chunks()))
+    order = [("transaction_id", "ascending")]
+    assert ours.sort_by(order).equals(some.stream.transactions.sort_by(order))
+
+
+def test_a_poison_record_is_kept_with_its_reason_and_holds_nobody_up(target: Target) -> None:
+    some = crowd(transactions=20)
+    wanted, entries = expected(target, some), some.entries()
+    key = entries[0].key
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    document = json.loads(entries[0].data)
+    bad = {
+        b"poison": "event must be JSON",
+        json.dumps(document | {"amount": "-1.00"}).encode(): "amount must be a decimal number",
+        json.dumps(document | {"event_time": tomorrow}).encode(): "event_time must be at most 5",
+        json.dumps(document | {"customer_id": 2**64}).encode(): "customer_id must be between 0",
+        json.dumps(document | {"currency": "USD"}).encode(): "currency must be EUR",
+    }
+    poison = [Entry(key, data) for data in bad]
+    send(target, [*entries[:10], *poison, *entries[10:]])
+    await_states(target, some, wanted)
+    kept = [json.loads(body) for body in objects(target, "quarantine/stream/").values()]
+    found = {base64.b64decode(each["data_base64"]): each["reason"] for each in kept}
+    for data, reason in bad.items():
+        assert found[data].startswith(reason)
+    assert failures(target) == 0
+    eventually(lambda: alarm(target, "QuarantinedRecords") == "ALARM")
+    # Landing comes to the same verdict, and keeps them as well.
+    await_landed(target, some.stream)
+    eventually(lambda: _refused_by_firehose(target) >= set(bad))
+
+
+def _refused_by_firehose(target: Target) -> set[bytes]:
+    bodies = objects(target, "quarantine/firehose/transactions/").values()
+    lines = [json.loads(line) for body in bodies for line in body.splitlines()]
+    return {base64.b64decode(line["rawData"]) for line in lines}
+
+
+@pytest.mark.parametrize("function", ["CustomerFunctionName", "TerminalFunctionName"])
+def test_a_consumer_that_is_killed_mid_batch_loses_and_doubles_nothing(
+    target: Target, function: str
+) -> None:
+    # More entities than one request writes: some are written, others are not, when it dies.
+    some = crowd(transactions=200, customers=60, terminals=60)
+    wanted = expected(target, some)
+    with killed_when_it_writes(target, function, times=2) as assassin:
+        send(target, some.entries())
+        await_states(target, some, wanted)
+    assert assassin.kills == 2
+    assert failures(target) == 0
+
+
+@pytest.mark.parametrize("entity", [CUSTOMER, TERMINAL], ids=lambda entity: entity.name)
+def test_a_damaged_state_stops_its_own_events_and_they_can_be_given_again(
+    target: Target, entity: Any
+) -> None:
+    some = crowd(transactions=40, customers=3, terminals=3)
+    wanted = expected(target, some)
+    damaged = (some.customers if entity == CUSTOMER else some.terminals)[0]
+    damage(target, entity, damaged)
+    send(target, some.entries())
+    eventually(lambda: failures(target) > 0)
+    name = f"{entity.name} {damaged}"
+    others = {key: text for key, text in wanted.items() if key.startswith(entity.name)}
+    others.pop(name)
+    eventually(lambda: others.items() <= states(target, some).items())
+    assert states(target, some)[name] == "damaged"
+
+    heal(target, entity, damaged)
+
+    def given_again() -> bool:
+        redrive(target)
+        return states(target, some) == wanted
+
+    eventually(given_again)
+    eventually(lambda: failures(target) == 0)
+
+
+def test_events_of_the_future_are_refused_before_any_is_sent(target: Target) -> None:
+    some = crowd(transactions=5)
+    times = some.stream.transactions["event_time"].to_pylist()
+    times[3] = datetime.now(UTC) + timedelta(hours=1)
+    late = some.stream.transactions.set_column(
+        1, "event_time", pa.array(times, TRANSACTIONS.field("event_time").type)
+    )
+    with pytest.raises(OperationError, match="event_time must not be in the future"):
+        EventStream(target).publish(Stream(late, some.stream.fraud_reports))
+    assert states(target, some) == {}
+
+
+def test_ingesting_online_brings_a_file_into_store_and_lake(
+    played: Any, target: Target, fraudloop: Any, tmp_path: Path
+) -> None:
+    some = crowd(transactions=25, customers=3, terminals=3)
+    rows = some.stream.transactions
+    file = tmp_path / "week.csv"
+    amounts = [f"{amount / 100:.2f}" for amount in rows["amount_minor"].to_pylist()]
+    lines = [
+        f"{id_},{time:%Y-%m-%dT%H:%M:%SZ},{customer},{terminal},{amount}"
+        for id_, time, customer, terminal, amount in zip(
+            *(rows[name].to_pylist() for name in rows.column_names[:4]), amounts, strict=True
+        )
+    ]
+    header = "transaction_id,event_time,customer_id,terminal_id,amount"
+    file.write_text("\n".join([header, *lines]) + "\n")
+    options = ["--online", "--register-customers", "--state", str(played.state)]
+    done = fraudloop("ingest", str(file), *options)
+    assert done.returncode == 0, done.stderr
+    without_reports = Crowd(Stream(rows, some.stream.fraud_reports.slice(0, 0)))
+    assert states(target, some) == expected(target, without_reports)
+    assert min(rows["event_time"].to_pylist()) >= START
