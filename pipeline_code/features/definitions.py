@@ -20,7 +20,6 @@ from types import MappingProxyType
 from pipeline_code.features.declarations import (
     CUSTOMER,
     DAY,
-    HOUR,
     LABEL_DELAY,
     TERMINAL,
     Aggregate,
@@ -102,7 +101,6 @@ def _age(entity: Entity, length: timedelta) -> Total:
 
 
 _AMOUNT = Request.AMOUNT
-_FORTNIGHT = 14 * DAY
 
 FEATURES: tuple[Feature, ...] = (
     Feature("amount_minor", "minor units", _AMOUNT),
@@ -122,25 +120,22 @@ FEATURES: tuple[Feature, ...] = (
     Feature("terminal_risk_30d", "reports per matured transaction", _risk(TERMINAL, 30 * DAY)),
     Feature("amount_over_customer_mean_7d", "ratio", Quotient(_AMOUNT, _mean(CUSTOMER, 7 * DAY))),
     Feature("amount_over_customer_mean_30d", "ratio", Quotient(_AMOUNT, _mean(CUSTOMER, 30 * DAY))),
+    Feature("customer_max_14d", "minor units", _largest(CUSTOMER, 14 * DAY)),
+    # How spending has changed since a time before a card may have leaked.
     Feature(
-        "amount_over_customer_mean_30d_before_14d",
+        "customer_max_7d_over_max_30d_before_14d",
         "ratio",
-        Quotient(_AMOUNT, _mean(CUSTOMER, 30 * DAY, _FORTNIGHT)),
+        Quotient(_largest(CUSTOMER, 7 * DAY), _largest(CUSTOMER, 30 * DAY, 14 * DAY)),
     ),
     Feature(
-        "amount_over_customer_max_30d_before_14d",
+        "customer_max_7d_over_mean_30d_before_14d",
         "ratio",
-        Quotient(_AMOUNT, _largest(CUSTOMER, 30 * DAY, _FORTNIGHT)),
+        Quotient(_largest(CUSTOMER, 7 * DAY), _mean(CUSTOMER, 30 * DAY, 14 * DAY)),
     ),
-    Feature(
-        "customer_max_3d_over_max_30d",
-        "ratio",
-        Quotient(_largest(CUSTOMER, 3 * DAY), _largest(CUSTOMER, 30 * DAY)),
-    ),
-    Feature("customer_count_1h", "transactions", _count(CUSTOMER, _SPENT, 1 * HOUR)),
+    Feature("terminal_risk_2d", "reports per matured transaction", _risk(TERMINAL, 2 * DAY)),
+    Feature("terminal_risk_21d", "reports per matured transaction", _risk(TERMINAL, 21 * DAY)),
     Feature("customer_since_last", "seconds", _since_last(CUSTOMER, 30 * DAY)),
     Feature("customer_age_30d", "seconds", _age(CUSTOMER, 30 * DAY)),
-    Feature("terminal_risk_14d", "reports per matured transaction", _risk(TERMINAL, 14 * DAY)),
     Feature("terminal_age_30d", "seconds", _age(TERMINAL, 30 * DAY)),
 )
 
