@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from pipeline_code.features.definitions import ENTITIES, Entity
 from pipeline_code.features.folding import fold, join
-from pipeline_code.features.plan import LEVELS, microseconds, plan_of
-from pipeline_code.features.state_text import Header, StateError, read_text, write_text
+from pipeline_code.features.plan import plan_of
+from pipeline_code.features.state_text import StateError, read_text, write_text
 
 __all__ = ["NO_EVENTS", "EntityState", "Kept", "StateError", "events_of"]
 
@@ -30,7 +30,6 @@ PartialSums = tuple[Ints, Ints, Ints, Ints]
 NO_EVENT_YET = np.iinfo(np.int64).min // 2
 NO_EVENTS = np.empty((0, 3), np.int64)
 NO_HOPS = np.empty((0, 4), np.int64)
-FINEST = microseconds(LEVELS[0])
 # So many of an entity's newest events are kept one by one: an id among them never counts twice.
 REMEMBERED = 512
 
@@ -140,14 +139,8 @@ class EntityState:
     def encode(self) -> str:
         """The state as text for a String feature; equal states give equal text."""
         spent, reported = self.transactions, self.reports
-        lengths = len(spent.recent), len(spent.hops), len(reported.recent), len(reported.hops)
-        columns = [
-            *_recent_columns(spent.recent),
-            *_hop_columns(spent.hops),
-            *_recent_columns(reported.recent)[:2],
-            *_hop_columns(reported.hops)[:2],
-        ]
-        return write_text(self.entity, Header(newest=self.newest, lengths=lengths), columns)
+        lists = spent.recent, spent.hops, reported.recent, reported.hops
+        return write_text(self.entity, self.newest, lists)
 
     @classmethod
     def decode(cls, entity: Entity, text: str, owner: str) -> "EntityState":
@@ -156,15 +149,8 @@ class EntityState:
         Raises:
             StateError: Another format, written for other features, or damaged; it names `owner`.
         """
-        header, columns = read_text(entity, text, owner, widths=(3, 4, 2, 2))
-        times, ids, amounts, starts, counts, sums, largest, *reports = columns
-        report_times, report_ids, report_starts, report_counts = reports
-        return cls(
-            entity,
-            header.newest,
-            Kept(_recent(times, ids, amounts), _hops(starts, counts, sums, largest)),
-            Kept(_recent(report_times, report_ids), _hops(report_starts, report_counts)),
-        )
+        newest, (recent, hops, reported, reported_hops) = read_text(entity, text, owner)
+        return cls(entity, newest, Kept(recent, hops), Kept(reported, reported_hops))
 
 
 def _folded(kept: Kept, events: Ints, newest: int, schedule: Ints) -> Kept:
@@ -174,31 +160,3 @@ def _folded(kept: Kept, events: Ints, newest: int, schedule: Ints) -> Kept:
 def _merged(one: Kept, other: Kept, newest: int, schedule: Ints) -> Kept:
     hops = np.concatenate([one.hops, other.hops])
     return Kept(*fold(one.recent, hops, other.recent, newest, schedule, REMEMBERED))
-
-
-def _recent_columns(recent: Ints) -> list[Ints]:
-    return [_steps(recent[:, 0]), _steps(recent[:, 1]), recent[:, 2]]
-
-
-def _hop_columns(hops: Ints) -> list[Ints]:
-    return [_steps(hops[:, 0] // FINEST), hops[:, 1], hops[:, 2], hops[:, 3]]
-
-
-def _recent(times: Ints, ids: Ints, amounts: Ints | None = None) -> Ints:
-    return events_of(np.cumsum(times), np.cumsum(ids), amounts)
-
-
-def _hops(
-    starts: Ints, counts: Ints, sums: Ints | None = None, largest: Ints | None = None
-) -> Ints:
-    hops = np.zeros((len(starts), 4), np.int64)
-    hops[:, 0], hops[:, 1] = np.cumsum(starts) * FINEST, counts
-    if sums is not None and largest is not None:
-        hops[:, 2], hops[:, 3] = sums, largest
-    return hops
-
-
-def _steps(values: Ints) -> Ints:
-    steps = values.copy()
-    steps[1:] -= values[:-1]
-    return steps

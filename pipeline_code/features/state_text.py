@@ -5,7 +5,6 @@ import binascii
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -15,9 +14,12 @@ from pipeline_code.features.definitions import Entity
 from pipeline_code.features.plan import plan_of
 from pipeline_code.features.varints import pack, unpack
 
-__all__ = ["Header", "StateError", "read_text", "write_text"]
+__all__ = ["StateError", "read_text", "write_text"]
 
 Ints = npt.NDArray[np.int64]
+# Transactions one by one and by the hop, reports likewise (`pipeline_code.features.folding`).
+Lists = tuple[Ints, Ints, Ints, Ints]
+WIDTHS = (3, 4, 3, 4)
 
 MAGIC = b"FLS"
 FORMAT = 2
@@ -32,14 +34,6 @@ class StateError(Exception):
     """A stored state cannot be read; the message says whose, and what to do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """What a state says of itself: the newest time and the lengths of its lists."""
-
-    newest: int
-    lengths: tuple[int, int, int, int]
-
-
 @cache
 def _contract(entity: Entity) -> bytes:
     """Names what a state of the entity keeps: events, how finely and how long."""
@@ -50,18 +44,16 @@ def _contract(entity: Entity) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
-def write_text(entity: Entity, header: Header, columns: Sequence[Ints]) -> str:
+def write_text(entity: Entity, newest: int, lists: Lists) -> str:
     """The text of a state; `read_text` reads it back."""
-    packed = HEADER.pack(_contract(entity), header.newest, *header.lengths)
-    rest = packed + pack(np.concatenate(columns)).tobytes()
+    packed = HEADER.pack(_contract(entity), newest, *map(len, lists))
+    rest = packed + pack(*lists).tobytes()
     prefix = PREFIX.pack(MAGIC, FORMAT, binascii.crc32(rest))
     return base64.b64encode(prefix + rest).decode("ascii")
 
 
-def read_text(
-    entity: Entity, text: str, owner: str, widths: tuple[int, int, int, int]
-) -> tuple[Header, list[Ints]]:
-    """The header and the columns of the four lists, each of which has so many columns.
+def read_text(entity: Entity, text: str, owner: str) -> tuple[int, Lists]:
+    """The newest time and the lists.
 
     Raises:
         StateError: Another format, written for other features, or damaged; it names `owner`.
@@ -70,19 +62,19 @@ def read_text(
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise StateError(f"state of {owner} must be base64: {error}") from error
-    header = _read_header(entity, data, owner)
-    lengths = [
-        length for length, width in zip(header.lengths, widths, strict=True) for _ in range(width)
-    ]
-    count = sum(lengths)
-    values = unpack(np.frombuffer(bytearray(data[BODY:]), np.uint8), count)
-    if len(values) != count:
-        raise StateError(f"state of {owner} must hold {count} values, got {len(values)}")
-    ends = np.cumsum(lengths).tolist()
-    return header, [values[end - size : end] for end, size in zip(ends, lengths, strict=True)]
+    newest, lengths = _read_header(entity, data, owner)
+    if sum(lengths) > len(data):  # each row takes a byte at least
+        raise StateError(f"state of {owner} must hold {sum(lengths)} rows, got {len(data)} bytes")
+    recent, hops, reported, reported_hops = (
+        np.zeros((length, width), np.int64) for length, width in zip(lengths, WIDTHS, strict=True)
+    )
+    lists = recent, hops, reported, reported_hops
+    if not unpack(np.frombuffer(bytearray(data[BODY:]), np.uint8), *lists):
+        raise StateError(f"state of {owner} must hold {sum(lengths)} rows, got other bytes")
+    return newest, lists
 
 
-def _read_header(entity: Entity, data: bytes, owner: str) -> Header:
+def _read_header(entity: Entity, data: bytes, owner: str) -> tuple[int, Sequence[int]]:
     if len(data) < PREFIX.size or data[: len(MAGIC)] != MAGIC:
         raise StateError(f"state of {owner} must start with {MAGIC!r}, got {data[:3]!r}")
     # The version comes first: what follows it is only known for the versions we know.
@@ -100,5 +92,4 @@ def _read_header(entity: Entity, data: bytes, owner: str) -> Header:
             f"state of {owner} must keep what today's features need, got one that was written for "
             "others; run `features` to write it anew"
         )
-    first, second, third, fourth = lengths
-    return Header(newest=newest, lengths=(first, second, third, fourth))
+    return newest, lengths
