@@ -1,6 +1,5 @@
 """The stored form of a state: a versioned header, a checksum and compressed integers, as text."""
 
-import base64
 import binascii
 import hashlib
 import struct
@@ -49,7 +48,7 @@ def write_text(entity: Entity, newest: int, lists: Lists) -> str:
     packed = HEADER.pack(_contract(entity), newest, *map(len, lists))
     rest = packed + pack(*lists).tobytes()
     prefix = PREFIX.pack(MAGIC, FORMAT, binascii.crc32(rest))
-    return base64.b64encode(prefix + rest).decode("ascii")
+    return binascii.b2a_base64(prefix + rest, newline=False).decode("ascii")
 
 
 def read_text(entity: Entity, text: str, owner: str) -> tuple[int, Lists]:
@@ -59,7 +58,7 @@ def read_text(entity: Entity, text: str, owner: str) -> tuple[int, Lists]:
         StateError: Another format, written for other features, or damaged; it names `owner`.
     """
     try:
-        data = base64.b64decode(text, validate=True)
+        data = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError) as error:
         raise StateError(f"state of {owner} must be base64: {error}") from error
     newest, lengths = _read_header(entity, data, owner)
