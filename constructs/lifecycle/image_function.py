@@ -54,11 +54,7 @@ class ImageFunction(Construct):
         environment: Mapping[str, str],
     ) -> None:
         super().__init__(scope, construct_id)
-        if handler not in IMAGE_HANDLERS:
-            raise ValueError(
-                f"handler must be one of {', '.join(IMAGE_HANDLERS)}, got {handler}; "
-                "add it to IMAGE_HANDLERS and to .dockerignore"
-            )
+        _check_handler(handler)
         log_group = self._define_log_group(encryption_key)
         self.role = iam.Role(
             self,
@@ -112,4 +108,12 @@ class ImageFunction(Construct):
             encryption_key=encryption_key,
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=RemovalPolicy.DESTROY,
+        )
+
+
+def _check_handler(handler: str) -> None:
+    if handler not in IMAGE_HANDLERS:
+        raise ValueError(
+            f"handler must be one of {', '.join(IMAGE_HANDLERS)}, got {handler}; "
+            "add it to IMAGE_HANDLERS and to .dockerignore"
         )

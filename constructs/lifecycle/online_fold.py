@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
@@ -13,7 +15,7 @@ from lifecycle.event_stream import EventStream
 from lifecycle.feature_store import FeatureStore
 from lifecycle.job_role import grant_write_objects
 from lifecycle.stream_consumer import ConsumerConfig, StreamConsumer
-from pipeline_code.features.definitions import CUSTOMER, TERMINAL
+from pipeline_code.features.definitions import CUSTOMER, TERMINAL, Entity
 
 __all__ = ["OnlineFold"]
 
@@ -54,49 +56,65 @@ class OnlineFold(Construct):
         config: ConsumerConfig,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._store = store
+        self._bucket = quarantine_bucket
+        self._image = image
         self._namespace = metric_namespace
-        common = {
-            "CUSTOMER_FEATURE_GROUP": store.customer_group_name,
-            "TERMINAL_FEATURE_GROUP": store.terminal_group_name,
-            "QUARANTINE_BUCKET": quarantine_bucket.bucket_name,
-            "POWERTOOLS_METRICS_NAMESPACE": metric_namespace,
-        }
-        self.customers = StreamConsumer(
-            self,
+        self._key = encryption_key
+        self._config = config
+        self.customers = self._define_consumer(
             "Customers",
             stream=events,
-            handler="fold_customers",
+            entity=CUSTOMER,
             description="Folds events into customers' states and passes them on by terminal",
-            image=image,
-            encryption_key=encryption_key,
-            environment=common
-            | {
-                "POWERTOOLS_SERVICE_NAME": "fold_customers",
-                "TERMINAL_STREAM": terminal_events.stream_name,
-            },
-            config=config,
-        )
-        self.terminals = StreamConsumer(
-            self,
-            "Terminals",
-            stream=terminal_events,
-            handler="fold_terminals",
-            description="Folds events into terminals' states",
-            image=image,
-            encryption_key=encryption_key,
-            environment=common | {"POWERTOOLS_SERVICE_NAME": "fold_terminals"},
-            config=config,
+            environment={"TERMINAL_STREAM": terminal_events.stream_name},
         )
         terminal_events.grant_put(self.customers.role)
-        for consumer, entity in ((self.customers, CUSTOMER), (self.terminals, TERMINAL)):
-            store.grant_read(consumer.role, entity)
-            store.grant_write(consumer.role, entity)
-            grant_write_objects(consumer.role, quarantine_bucket, encryption_key, QUARANTINE_PREFIX)
+        self.terminals = self._define_consumer(
+            "Terminals",
+            stream=terminal_events,
+            entity=TERMINAL,
+            description="Folds events into terminals' states",
+            environment={},
+        )
         self.alarms: tuple[cloudwatch.Alarm, ...] = (
             *self.customers.alarms,
             *self.terminals.alarms,
             self._define_quarantine_alarm(),
         )
+
+    def _define_consumer(
+        self,
+        construct_id: str,
+        *,
+        stream: EventStream,
+        entity: Entity,
+        description: str,
+        environment: Mapping[str, str],
+    ) -> StreamConsumer:
+        handler = f"fold_{entity.name}s"
+        consumer = StreamConsumer(
+            self,
+            construct_id,
+            stream=stream,
+            handler=handler,
+            description=description,
+            image=self._image,
+            encryption_key=self._key,
+            environment={
+                "CUSTOMER_FEATURE_GROUP": self._store.customer_group_name,
+                "TERMINAL_FEATURE_GROUP": self._store.terminal_group_name,
+                "QUARANTINE_BUCKET": self._bucket.bucket_name,
+                "POWERTOOLS_METRICS_NAMESPACE": self._namespace,
+                "POWERTOOLS_SERVICE_NAME": handler,
+                **environment,
+            },
+            config=self._config,
+        )
+        self._store.grant_read(consumer.role, entity)
+        self._store.grant_write(consumer.role, entity)
+        grant_write_objects(consumer.role, self._bucket, self._key, QUARANTINE_PREFIX)
+        return consumer
 
     def _define_quarantine_alarm(self) -> cloudwatch.Alarm:
         # Of the first consumer: what it refuses, the second never sees.

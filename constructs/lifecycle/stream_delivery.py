@@ -83,25 +83,15 @@ class StreamDelivery(Construct):
                 buffering_hints=Delivery.BufferingHintsProperty(
                     interval_in_seconds=buffer_seconds, size_in_m_bs=buffer_mib
                 ),
-                dynamic_partitioning_configuration=Delivery.DynamicPartitioningConfigurationProperty(
-                    enabled=True
-                ),
+                dynamic_partitioning_configuration=_by_partition_keys(),
                 processing_configuration=self._processing(transformation, buffer_seconds),
                 data_format_conversion_configuration=self._conversion(database_name, table_name),
-                cloud_watch_logging_options=Delivery.CloudWatchLoggingOptionsProperty(
-                    enabled=True, log_group_name=log_stream[0], log_stream_name=log_stream[1]
-                ),
+                cloud_watch_logging_options=_log(*log_stream),
             ),
         )
         # Firehose refuses a source, a table and a bucket that the role may not yet use.
         delivery.node.add_dependency(role)
-        Validations.of(delivery).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions::AwsSolutions-KDF1",
-                reason="A delivery stream whose source is a Kinesis stream keeps nothing itself: "
-                "its records are encrypted in the source, under the customer's key",
-            )
-        )
+        _acknowledge_source_encryption(delivery)
         self.stream_name = delivery.ref
 
     def _processing(
@@ -158,4 +148,24 @@ class StreamDelivery(Construct):
 def _encryption(key: kms.IKey) -> Delivery.EncryptionConfigurationProperty:
     return Delivery.EncryptionConfigurationProperty(
         kms_encryption_config=Delivery.KMSEncryptionConfigProperty(awskms_key_arn=key.key_arn)
+    )
+
+
+def _by_partition_keys() -> Delivery.DynamicPartitioningConfigurationProperty:
+    return Delivery.DynamicPartitioningConfigurationProperty(enabled=True)
+
+
+def _log(group: str, stream: str) -> Delivery.CloudWatchLoggingOptionsProperty:
+    return Delivery.CloudWatchLoggingOptionsProperty(
+        enabled=True, log_group_name=group, log_stream_name=stream
+    )
+
+
+def _acknowledge_source_encryption(delivery: Delivery) -> None:
+    Validations.of(delivery).acknowledge(
+        Acknowledgment(
+            id="AwsSolutions::AwsSolutions-KDF1",
+            reason="A delivery stream whose source is a Kinesis stream keeps nothing itself: "
+            "its records are encrypted in the source, under the customer's key",
+        )
     )

@@ -110,26 +110,30 @@ class StreamLanding(Construct):
             timeout=TIMEOUT,
             environment={"DATASET": table_name},
         )
-        log_group, log_stream = self._define_log()
         self.role = self._define_role(stream)
+        self.delivery = self._define_delivery(stream, partition)
+        self.alarm = self._define_alarm()
+
+    def _define_delivery(self, stream: EventStream, partition: str) -> StreamDelivery:
+        table_name = self._table_name
+        log_group, log_stream = self._define_log()
         self._allow_log(log_group, log_stream)
-        self.delivery = StreamDelivery(
+        return StreamDelivery(
             self,
             "Delivery",
             stream=stream,
-            bucket=bucket,
+            bucket=self._bucket,
             prefix=f"{table_name}/{partition}=!{{partitionKeyFromLambda:{partition}}}/",
             error_prefix=f"{ERROR_PREFIX}/{table_name}/!{{firehose:error-output-type}}/",
-            database_name=database_name,
+            database_name=self._database_name,
             table_name=table_name,
             transformation=self.transformation.function,
             role=self.role,
-            encryption_key=encryption_key,
+            encryption_key=self._key,
             log_stream=(log_group.log_group_name, log_stream.log_stream_name),
-            buffer_seconds=config.buffer_seconds,
-            buffer_mib=config.buffer_mib,
+            buffer_seconds=self._config.buffer_seconds,
+            buffer_mib=self._config.buffer_mib,
         )
-        self.alarm = self._define_alarm()
 
     def _define_log(self) -> tuple[logs.LogGroup, logs.LogStream]:
         group = logs.LogGroup(

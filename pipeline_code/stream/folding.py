@@ -55,7 +55,7 @@ def consume(
     """Handles one invocation by a Kinesis stream; the answer names the records to deliver again.
 
     Raises:
-        StoreError, ClientError: A service failed; the whole batch has to be delivered again.
+        ClientError: The quarantine or the next stream failed; the whole batch has to come again.
     """
     metrics = Metrics()
     consumer = Consumer(entity, settings, clients, metrics)
