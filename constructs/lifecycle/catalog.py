@@ -11,42 +11,10 @@ from aws_cdk import aws_athena as athena
 from aws_cdk import aws_glue as glue
 from constructs import Construct
 
+from lifecycle.catalog_tables import LakeTable, lake_tables
 from lifecycle.data_lake import QUERY_RESULTS_PREFIX, DataLake
 
 __all__ = ["Catalog", "CatalogConfig"]
-
-PARQUET = {
-    "input": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-    "output": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
-    "serde": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
-}
-JSON_LINES = {
-    "input": "org.apache.hadoop.mapred.TextInputFormat",
-    "output": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
-    "serde": "org.openx.data.jsonserde.JsonSerDe",
-}
-TRANSACTION_COLUMNS = {
-    "transaction_id": "bigint",
-    "event_time": "timestamp",
-    "customer_id": "bigint",
-    "terminal_id": "bigint",
-    "amount_minor": "bigint",
-}
-FRAUD_REPORT_COLUMNS = {
-    "transaction_id": "bigint",
-    "customer_id": "bigint",
-    "terminal_id": "bigint",
-    "event_time": "timestamp",
-    "report_time": "timestamp",
-    "fraud_scenario": "tinyint",
-}
-_PAYLOAD = "struct<observedcontenttype:string,mode:string,data:string,encoding:string>"
-# Hive keeps names in lower case; the JSON SerDe finds captureData and its like whatever their case.
-CAPTURE_COLUMNS = {
-    "capturedata": f"struct<endpointinput:{_PAYLOAD},endpointoutput:{_PAYLOAD}>",
-    "eventmetadata": "struct<eventid:string,inferenceid:string,inferencetime:string>",
-    "eventversion": "string",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +50,8 @@ class Catalog(Construct):
     """Names the lake's files as tables and lets Athena query them.
 
     Guarantees:
-        A new day, or hour of captures, is queryable at once: partitions are projected, not
-        crawled.
+        A new day, hour of captures or execution's features are queryable at once: partitions are
+        projected, not crawled.
         Results are encrypted under the lake's key, and no client can choose otherwise.
         A query that would read more than the limit is cancelled.
 
@@ -120,99 +88,33 @@ class Catalog(Construct):
                 name=database_name, description="The fraud-detection data lake"
             ),
         )
-        self._define_daily_table(
-            "Transactions", "transactions", TRANSACTION_COLUMNS, "event_date", lake
-        )
-        self._define_daily_table(
-            "FraudReports", "fraud_reports", FRAUD_REPORT_COLUMNS, "report_date", lake
-        )
-        self._define_captures_table(lake, capture_path)
+        for table in lake_tables(lake, capture_path=capture_path, first_day=config.first_day):
+            self._define_table(table)
         self._define_workgroup(lake, delete_with_stack=delete_with_stack)
 
-    def _define_daily_table(
-        self,
-        construct_id: str,
-        name: str,
-        columns: Mapping[str, str],
-        partition: str,
-        lake: DataLake,
-    ) -> None:
-        location = f"s3://{lake.raw_bucket.bucket_name}/{name}"
-        self._define_table(
-            construct_id,
-            name=name,
-            columns=columns,
-            partition=partition,
-            location=f"{location}/",
-            files=PARQUET,
-            parameters={
-                "classification": "parquet",
-                f"projection.{partition}.format": "yyyy-MM-dd",
-                f"projection.{partition}.range": f"{self._config.first_day},NOW+1DAYS",
-                f"projection.{partition}.interval.unit": "DAYS",
-                "storage.location.template": f"{location}/{partition}=${{{partition}}}/",
-            },
-        )
-
-    def _define_captures_table(self, lake: DataLake, capture_path: str) -> None:
-        location = f"s3://{lake.captures_bucket.bucket_name}/{capture_path}"
-        # Not from the first day on: years of hours are more partitions than a query should try.
-        hours = f"NOW-{lake.capture_days}DAYS,NOW+1HOURS"
-        self._define_table(
-            "Captures",
-            name="captures",
-            columns=CAPTURE_COLUMNS,
-            partition="captured_hour",
-            location=f"{location}/",
-            files=JSON_LINES,
-            parameters={
-                "classification": "json",
-                "projection.captured_hour.format": "yyyy/MM/dd/HH",
-                "projection.captured_hour.range": hours,
-                "projection.captured_hour.interval.unit": "HOURS",
-                "storage.location.template": f"{location}/${{captured_hour}}/",
-            },
-        )
-
-    def _define_table(
-        self,
-        construct_id: str,
-        *,
-        name: str,
-        columns: Mapping[str, str],
-        partition: str,
-        location: str,
-        files: Mapping[str, str],
-        parameters: Mapping[str, str],
-    ) -> None:
-        table = glue.CfnTable(
+    def _define_table(self, table: LakeTable) -> None:
+        resource = glue.CfnTable(
             self,
-            construct_id,
+            table.construct_id,
             catalog_id=Stack.of(self).account,
             database_name=self.database_name,
             table_input=glue.CfnTable.TableInputProperty(
-                name=name,
+                name=table.name,
                 table_type="EXTERNAL_TABLE",
-                partition_keys=_columns({partition: "string"}),
-                parameters={
-                    "EXTERNAL": "TRUE",
-                    "projection.enabled": "true",
-                    f"projection.{partition}.type": "date",
-                    f"projection.{partition}.interval": "1",
-                    **parameters,
-                },
+                partition_keys=_columns(dict.fromkeys(table.partitions, "string")),
+                parameters=table.parameters,
                 storage_descriptor=glue.CfnTable.StorageDescriptorProperty(
-                    columns=_columns(columns),
-                    location=location,
-                    input_format=files["input"],
-                    output_format=files["output"],
+                    columns=_columns(table.columns),
+                    location=table.location,
+                    input_format=table.files["input"],
+                    output_format=table.files["output"],
                     serde_info=glue.CfnTable.SerdeInfoProperty(
-                        serialization_library=files["serde"]
+                        serialization_library=table.files["serde"]
                     ),
                 ),
             ),
         )
-        table.node.add_dependency(self._database)
+        resource.node.add_dependency(self._database)
 
     def _define_workgroup(self, lake: DataLake, *, delete_with_stack: bool) -> None:
         athena.CfnWorkGroup(

@@ -8,8 +8,10 @@ from aws_cdk.assertions import Template
 from lifecycle.catalog import Catalog, CatalogConfig
 from lifecycle.data_lake import DataLake, DataLakeConfig
 from pipeline_code.common import schema
+from pipeline_code.features.parts import LABELLED_ROWS
 
 HIVE_TYPES = {
+    "float": "float",
     "int64": "bigint",
     "int8": "tinyint",
     "timestamp[us, tz=UTC]": "timestamp",
@@ -57,7 +59,11 @@ def text(value: Any) -> str:
 
 @pytest.mark.parametrize(
     ("name", "written"),
-    [("transactions", schema.TRANSACTIONS), ("fraud_reports", schema.FRAUD_REPORTS)],
+    [
+        ("transactions", schema.TRANSACTIONS),
+        ("fraud_reports", schema.FRAUD_REPORTS),
+        ("feature_rows", LABELLED_ROWS),
+    ],
 )
 def test_a_tables_columns_are_those_of_the_files(
     template: Template, name: str, written: Any
@@ -94,6 +100,18 @@ def test_captures_are_found_by_the_hour_while_they_are_kept(template: Template) 
     )
     serde = found["StorageDescriptor"]["SerdeInfo"]["SerializationLibrary"]
     assert serde == "org.openx.data.jsonserde.JsonSerDe"
+
+
+def test_feature_rows_are_found_by_execution_and_period(template: Template) -> None:
+    found = table(template, "feature_rows")
+    assert [key["Name"] for key in found["PartitionKeys"]] == ["execution", "period"]
+    parameters = found["Parameters"]
+    assert parameters["projection.execution.type"] == "injected"
+    assert parameters["projection.period.type"] == "enum"
+    assert parameters["projection.period.values"] == "train,test"
+    assert text(parameters["storage.location.template"]) == (
+        "s3://<bucket>/executions/${execution}/features/${period}/"
+    )
 
 
 def test_captures_keep_what_was_asked_and_answered(template: Template) -> None:

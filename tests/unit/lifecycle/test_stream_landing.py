@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from lifecycle.catalog import FRAUD_REPORT_COLUMNS, TRANSACTION_COLUMNS
+from lifecycle.catalog_tables import FRAUD_REPORT_COLUMNS, TRANSACTION_COLUMNS
 from lifecycle.event_stream import EventStream, StreamConfig
 from lifecycle.stream_landing import LandingConfig, StreamLanding
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
