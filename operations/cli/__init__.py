@@ -1,12 +1,22 @@
 """The `fraudloop` command: one module of verbs for each thing they act on."""
 
-from operations.cli import data, demo, deployment, embedded, model, monitoring, quality, serving
+from operations.cli import (
+    data,
+    demo,
+    deployment,
+    embedded,
+    model,
+    monitoring,
+    parity,
+    quality,
+    serving,
+)
 from operations.cli.verbs import app
 
 __all__ = ["app", "main"]
 
 # In the order in which a new user needs them, which is the order `--help` shows.
-for module in (embedded, deployment, data, model, serving, monitoring, quality, demo):
+for module in (embedded, deployment, data, model, serving, monitoring, quality, parity, demo):
     module.register(app)
 
 

@@ -39,9 +39,17 @@ class EventsByOwner:
             owners = np.union1d(owners, self._reports.owners)
         return [Key(self.entity, owner) for owner in owners.tolist()]
 
+    def transactions(self, key: Key) -> Ints:
+        """The owner's transactions [time, id, amount], each once, in order of time."""
+        return self._transactions.of(key.id)
+
+    def reports(self, key: Key) -> Ints:
+        """The owner's fraud reports [report time, id, 0], likewise."""
+        return self._reports.of(key.id)
+
     def fold(self, state: EntityState, key: Key) -> EntityState:
         """The state with the owner's events added."""
-        return state.fold(self._transactions.of(key.id), self._reports.of(key.id))
+        return state.fold(self.transactions(key), self.reports(key))
 
     def state(self, key: Key) -> EntityState:
         """The state that these events alone make."""
@@ -50,8 +58,8 @@ class EventsByOwner:
     def unknown(self, state: EntityState, key: Key) -> tuple[Ints, Ints]:
         """Transactions and reports that a state remembers and that are not among these events."""
         return (
-            _missing(state.transactions.recent, self._transactions.of(key.id)),
-            _missing(state.reports.recent, self._reports.of(key.id)),
+            _missing(state.transactions.recent, self.transactions(key)),
+            _missing(state.reports.recent, self.reports(key)),
         )
 
 
