@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test check format synth lock clean
+.PHONY: install demo test check format docs synth lock clean
 
 install: $(INSTALLED)
 
@@ -30,6 +30,10 @@ check: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The parts of the documentation that follow from the code.
+docs: install
+	$(BIN)/python -m operations.documentation docs/features.md
 
 # One environment's CloudFormation into cdk.out: make synth ENVIRONMENT=prod
 ENVIRONMENT ?= local
