@@ -85,7 +85,7 @@ def _tell(analysis: Analysis, captures: Captures) -> None:
     """Says on the log, and where SageMaker shows it, how the analysis ended."""
     print(
         f"{analysis.records} records in {captures.files} files, {captures.outside} exchanges "
-        f"outside the interval, {captures.unmonitored} without features"
+        f"outside the interval, {captures.unmonitored} without features, {captures.probes} probes"
     )
     message = "Completed: no violations"
     if analysis.violations:

@@ -16,7 +16,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import ml_root, rerooted
 from pipeline_code.monitor.captures import Interval
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "moment_of"]
 
 CAPTURE_FORMAT = "sagemakerCaptureJson"
 CAPTURES = "/opt/ml/processing/input/endpoint"
@@ -108,7 +108,7 @@ def _namespace(environment: Mapping[str, str]) -> str | None:
 
 
 def _interval(environment: Mapping[str, str]) -> Interval:
-    start, end = _moment(environment, "start_time"), _moment(environment, "end_time")
+    start, end = moment_of(environment, "start_time"), moment_of(environment, "end_time")
     hours = environment.get("analysis_hours")
     if start is None and end is not None and hours is not None:
         if not hours.isdecimal() or int(hours) < 1:
@@ -119,7 +119,12 @@ def _interval(environment: Mapping[str, str]) -> Interval:
     return Interval(start, end)
 
 
-def _moment(environment: Mapping[str, str], name: str) -> datetime | None:
+def moment_of(environment: Mapping[str, str], name: str) -> datetime | None:
+    """The time that a variable holds; None if it is not set.
+
+    Raises:
+        BadInput: It holds something else.
+    """
     text = environment.get(name, "").replace(" ", "")
     if not text:
         return None

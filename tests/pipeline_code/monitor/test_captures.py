@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
 from pipeline_code.monitor.captures import Interval, read_captures
 from tests.pipeline_code.monitor.capture_files import (
     answer,
@@ -66,6 +67,14 @@ def test_answers_in_csv_are_counted_as_not_monitored(tmp_path: Path) -> None:
     write_lines(tmp_path, [line("0.5", encoding="CSV", kind="text/csv"), answer_line({"a": 1})])
     captures = read_captures(tmp_path, ALWAYS)
     assert (captures.unmonitored, captures.features) == (1, [{"a": 1}])
+
+
+def test_probes_are_no_traffic(tmp_path: Path) -> None:
+    probe = json.loads(answer_line({"a": 2}))
+    probe["eventMetadata"]["inferenceId"] = f"{PROBE_INFERENCE_PREFIX}17"
+    write_lines(tmp_path, [answer_line({"a": 1}), json.dumps(probe)])
+    captures = read_captures(tmp_path, ALWAYS)
+    assert (captures.probes, captures.features) == (1, [{"a": 1}])
 
 
 def test_an_empty_or_missing_folder_holds_no_captures(tmp_path: Path) -> None:

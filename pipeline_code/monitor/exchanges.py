@@ -1,0 +1,130 @@
+"""Lines of an endpoint's captures: SageMaker's JSON Lines, one exchange a line.
+
+A line that cannot be read is never taken for none: it is refused, named with its file.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline_code.common.exits import BadInput
+from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
+
+__all__ = ["Exchange", "exchanges_of"]
+
+JSON_TYPE = "application/json"
+
+
+def exchanges_of(file: Path, name: str) -> Iterator["Exchange"]:
+    """The exchanges of a file, which messages call `name`.
+
+    Raises:
+        BadInput: A line is no capture.
+    """
+    try:
+        # Not splitlines: JSON text may hold other characters that it takes for ends of lines.
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{name}: file must be UTF-8 text: {error}") from error
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            place = f"{name}, line {number}"
+            document = _parsed(line, place)
+            if not isinstance(document, dict):
+                raise BadInput(f"{place}: must be a JSON object, got {line[:80]!r}")
+            yield Exchange(place, document)
+
+
+def _parsed(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BadInput(f"{place}: must be JSON, got {text[:80]!r}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One line: a request and its answer."""
+
+    place: str
+    document: dict[str, Any]
+
+    def time(self) -> datetime:
+        """When the endpoint answered."""
+        text = self._field("eventMetadata", "inferenceTime", str)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise self._refused("inferenceTime must be an ISO-8601 time", text) from error
+        if moment.tzinfo is None:
+            raise self._refused("inferenceTime must have a time zone", text)
+        return moment
+
+    def is_probe(self) -> bool:
+        """Whether the request was no traffic but a question whether the endpoint works."""
+        metadata = self.document.get("eventMetadata")
+        name = metadata.get("inferenceId") if isinstance(metadata, dict) else None
+        return isinstance(name, str) and name.startswith(PROBE_INFERENCE_PREFIX)
+
+    def is_json(self) -> bool:
+        """Whether the answer is JSON; only that can carry features."""
+        output = self._output()
+        kind = output.get("observedContentType")
+        if isinstance(kind, str):
+            return kind.split(";")[0].strip().lower() == JSON_TYPE
+        return output.get("encoding") == "JSON"
+
+    def features(self) -> list[Mapping[str, Any]]:
+        """The feature vectors of the answer: of one object, of an array, or of one a line."""
+        return [self._features_of(answer) for answer in self.answers()]
+
+    def request(self) -> bytes:
+        """What was asked, as it was sent."""
+        return self._data("endpointInput").encode()
+
+    def answers(self) -> list[Any]:
+        """What was answered: one object, those of an array, or one a line."""
+        text = self._data("endpointOutput")
+        try:
+            document = json.loads(text)
+        except ValueError:
+            lines = [line for line in text.split("\n") if line.strip()]
+            return [_parsed(line, f"{self.place}: endpointOutput") for line in lines]
+        return document if isinstance(document, list) else [document]
+
+    def _features_of(self, answer: Any) -> Mapping[str, Any]:
+        features = answer.get("features") if isinstance(answer, dict) else None
+        if not isinstance(features, dict):
+            raise self._refused('endpointOutput must have an object "features"', answer)
+        return features
+
+    def _data(self, side: str) -> str:
+        captured = self._field("captureData", side, dict)
+        data, encoding = captured.get("data"), captured.get("encoding")
+        if not isinstance(data, str) or not data.strip():
+            raise self._refused(f"{side}.data must be text", data)
+        if encoding != "BASE64":
+            return data
+        try:
+            return base64.b64decode(data, validate=True).decode("utf-8")
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise self._refused(f"{side}.data must be base64 of UTF-8", data) from error
+
+    def _output(self) -> dict[str, Any]:
+        output: dict[str, Any] = self._field("captureData", "endpointOutput", dict)
+        return output
+
+    def _field(self, outer: str, inner: str, kind: type) -> Any:
+        holder = self.document.get(outer)
+        value = holder.get(inner) if isinstance(holder, dict) else None
+        if not isinstance(value, kind):
+            raise self._refused(f"must have {outer}.{inner}; capture input and output", value)
+        return value
+
+    def _refused(self, rule: str, got: Any) -> BadInput:
+        return BadInput(f"{self.place}: {rule}, got {str(got)[:80]!r}")
