@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features.declarations import Aggregate
 from pipeline_code.features.definitions import CUSTOMER, SCHEMA_VERSION, TERMINAL, Entity
 from pipeline_code.features.events import Reports, Transactions, epoch_microseconds
@@ -45,7 +44,6 @@ SHARD_ROWS = 750_000
 # Places of the columns of schema.TRANSACTIONS and schema.FRAUD_REPORTS that rows are dealt by.
 TERMINAL_OF_TRANSACTION, CUSTOMER_OF_TRANSACTION = 3, 2
 TERMINAL_OF_REPORT, CUSTOMER_OF_REPORT = 2, 1
-TRANSACTION_COLUMNS, REPORT_COLUMNS = len(TRANSACTIONS), len(FRAUD_REPORTS)
 # Totals that may need 64 bits; a count or a number of seconds never does.
 WIDE = (Aggregate.SUM, Aggregate.MAX)
 
@@ -195,11 +193,21 @@ class ShardedFeatures:
         return reports.take(np.flatnonzero(reports.times <= epoch_microseconds(self.as_of)))
 
     def _spill(self, name: str, worker: int) -> Spill:
-        columns = REPORT_COLUMNS if name.startswith("reports") else TRANSACTION_COLUMNS
-        narrow = []
+        of_reports = name.startswith("reports")
+        columns = self._narrow_columns[of_reports]
+        totals = []
         if name == "by-customer":
-            narrow = [total.aggregate not in WIDE for total in plan_of().totals(TERMINAL)]
-        return Spill(self.work / name, worker, columns=columns, narrow=narrow)
+            totals = [total.aggregate not in WIDE for total in plan_of().totals(TERMINAL)]
+        return Spill(self.work / name, worker, columns=columns, totals=totals)
+
+    @cached_property
+    def _narrow_columns(self) -> tuple[list[bool], list[bool]]:
+        """Which columns of transactions, and of reports, take half the place on the disk."""
+        transactions, reports = (
+            [source.fits_32_bits(name) for name in source.schema.names]
+            for source in (self.transactions, self.reports)
+        )
+        return transactions, reports
 
     def _note(self, shard: int) -> Path:
         return self.work / f"written-{shard:05d}.json"

@@ -4,9 +4,9 @@ Guarantees:
     A value that breaks a rule, or a piece that cannot be read, is refused with its file and row.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,12 +31,16 @@ NEVER_NEGATIVE = ("transaction_id", "customer_id", "terminal_id", "amount_minor"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A row group of a file, and which of the file's rows is its first."""
+    """A row group of a file, and which of the file's rows is its first.
+
+    `ends` are each column's smallest and largest value, if the file says them.
+    """
 
     path: str
     row_group: int
     first_row: int
     rows: int
+    ends: Mapping[str, tuple[Any, Any] | None] = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,8 +80,17 @@ class ParquetSource:
         Raises:
             BadInput: A piece is damaged.
         """
-        ends = [self._piece_extent(piece, name) for piece in self.pieces if piece.rows]
+        ends = [self._ends(piece, name) for piece in self.pieces if piece.rows]
         return min(low for low, _ in ends), max(high for _, high in ends)
+
+    def fits_32_bits(self, name: str) -> bool:
+        """Whether the files' statistics say that all values are integers of at most 32 bits."""
+        ends = [piece.ends[name] for piece in self.pieces if piece.rows]
+        return all(
+            isinstance(value, int) and -(2**31) <= value < 2**31
+            for low_and_high in ends
+            for value in low_and_high or (None,)
+        )
 
     def read(self, piece: Piece) -> Iterator[Ints]:
         """A piece's rows in batches, as integers [a row a column], in the schema's order.
@@ -99,48 +112,46 @@ class ParquetSource:
                 f"0): file must be readable Parquet: {error}; land the file again"
             ) from error
 
-    def _piece_extent(self, piece: Piece, name: str) -> tuple[Any, Any]:
-        """By the file's statistics if it has any."""
-        kind = self.schema.field(name).type
-        with self._open(piece.path) as file:
-            column = file.metadata.row_group(piece.row_group).column(
-                file.schema_arrow.get_field_index(name)
-            )
-            if column.is_stats_set and column.statistics.has_min_max:
-                ends = pa.array([column.statistics.min, column.statistics.max])
-            else:
-                values = file.read_row_group(piece.row_group, columns=[name])[name]
-                ends = pa.array(list(pc.min_max(values).as_py().values()), values.type)
-        low, high = (cast_or_none(ends, kind) or ends).to_pylist()
-        return low, high
-
-    @contextmanager
-    def _open(self, path: str) -> Iterator[pq.ParquetFile]:
-        try:
-            with pq.ParquetFile(self.filesystem.open_input_file(path)) as file:
-                yield file
-        except (pa.ArrowException, OSError) as error:
-            raise BadInput(f"{path}: file must be readable Parquet: {error}") from error
-
     def _integers(self, batch: pa.RecordBatch, path: str, first_row: int) -> Ints:
         columns = np.empty((len(self.schema), batch.num_rows), np.int64)
-        for place, field in enumerate(self.schema):
-            column = batch.column(field.name)
+        for place, wanted in enumerate(self.schema):
+            column = batch.column(wanted.name)
             if column.null_count:
                 row = int(pc.is_null(column).to_numpy(zero_copy_only=False).argmax())
-                _refuse(path, first_row + row, f"{field.name} must be given, got null")
-            cast = column if column.type == field.type else cast_or_none(column, field.type)
+                _refuse(path, first_row + row, f"{wanted.name} must be given, got null")
+            cast = column if column.type == wanted.type else cast_or_none(column, wanted.type)
             if cast is None:
-                row = first_refused(column, field.type)
+                row = first_refused(column, wanted.type)
                 got = column[row].as_py()
-                _refuse(path, first_row + row, f"{field.name} must be {field.type}, got {got!r}")
+                _refuse(path, first_row + row, f"{wanted.name} must be {wanted.type}, got {got!r}")
             values = cast.cast(pa.int64()).to_numpy()
-            if field.name in NEVER_NEGATIVE and len(values) and values.min() < 0:
+            if wanted.name in NEVER_NEGATIVE and len(values) and values.min() < 0:
                 row = int((values < 0).argmax())
-                rule = f"{field.name} must be at least 0, got {values[row]}"
+                rule = f"{wanted.name} must be at least 0, got {values[row]}"
                 _refuse(path, first_row + row, rule)
             columns[place] = values
         return columns
+
+    def _ends(self, piece: Piece, name: str) -> tuple[Any, Any]:
+        """By the file's statistics if it has any."""
+        kind = self.schema.field(name).type
+        if piece.ends[name] is not None:
+            ends = pa.array(piece.ends[name])
+        else:
+            with _opened(self.filesystem, piece.path) as file:
+                values = file.read_row_group(piece.row_group, columns=[name])[name]
+            ends = pa.array(list(pc.min_max(values).as_py().values()), values.type)
+        low, high = (cast_or_none(ends, kind) or ends).to_pylist()
+        return low, high
+
+
+@contextmanager
+def _opened(filesystem: Any, path: str) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(filesystem.open_input_file(path)) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{path}: file must be readable Parquet: {error}") from error
 
 
 def _uri(place: Path | str) -> str:
@@ -161,19 +172,23 @@ def _files(filesystem: Any, path: str) -> list[str]:
 
 
 def _pieces(filesystem: Any, path: str, schema: pa.Schema) -> Iterator[Piece]:
-    try:
-        with pq.ParquetFile(filesystem.open_input_file(path)) as file:
-            metadata, names = file.metadata, file.schema_arrow.names
-    except (pa.ArrowException, OSError) as error:
-        raise BadInput(f"{path}: file must be readable Parquet: {error}") from error
+    with _opened(filesystem, path) as file:
+        metadata, names = file.metadata, file.schema_arrow.names
     missing = [name for name in schema.names if name not in names]
     if missing:
         raise BadInput(f"{path}: column {missing[0]} must be present, got {', '.join(names)}")
     row = 0
     for group in range(metadata.num_row_groups):
-        rows = metadata.row_group(group).num_rows
-        yield Piece(path, group, row, rows)
-        row += rows
+        of_group = metadata.row_group(group)
+        ends = {name: _statistics(of_group.column(names.index(name))) for name in schema.names}
+        yield Piece(path, group, row, of_group.num_rows, ends)
+        row += of_group.num_rows
+
+
+def _statistics(column: Any) -> tuple[Any, Any] | None:
+    if not column.is_stats_set or not column.statistics.has_min_max:
+        return None
+    return column.statistics.min, column.statistics.max
 
 
 def _refuse(path: str, row: int, rule: str) -> NoReturn:

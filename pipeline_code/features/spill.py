@@ -23,38 +23,44 @@ Halves = npt.NDArray[np.int32]
 LOW_HALF = 0xFFFFFFFF
 
 
+@compiled("i8(i4[::1], i8, i8, b1)")
+def _put(target: Halves, place: int, value: int, narrow: bool) -> int:
+    target[place] = np.int32(value & LOW_HALF)
+    if narrow:
+        return place + 1
+    target[place + 1] = np.int32(value >> 32)
+    return place + 2
+
+
 @compiled("i4[:, ::1](i8[:, ::1], i8[:, ::1], i4[::1], i8[::1], b1[::1])")
 def _packed(
     columns: Ints, totals: Ints, shards: Halves, starts: Ints, narrow: npt.NDArray[np.bool_]
 ) -> Halves:
-    """Rows in order of their shards, as 32-bit halves; a narrow total has one half.
+    """Rows in order of their shards, as 32-bit halves; a narrow value has one half.
 
     Args:
-        columns: What rows are made of [a row a column], 64 bits each.
+        columns: What rows are made of [a row a column].
         totals: What else each row carries [a row each].
         shards: Each row's shard.
         starts: Where each shard's rows start; each is moved on to its end.
-        narrow: Which totals fit into 32 bits.
+        narrow: Of each column, then of each total, whether it fits into 32 bits.
     """
-    width = 2 * len(columns) + 2 * len(narrow) - narrow.sum()
-    packed = np.empty((len(shards), width), np.int32)
+    packed = np.empty((len(shards), 2 * len(narrow) - narrow.sum()), np.int32)
     for row in range(len(shards)):
         target = packed[starts[shards[row]]]
         starts[shards[row]] += 1
         place = 0
         for column in range(len(columns)):
-            value = columns[column, row]
-            target[place] = np.int32(value & LOW_HALF)
-            target[place + 1] = np.int32(value >> 32)
-            place += 2
-        for column in range(len(narrow)):
-            value = totals[row, column]
-            target[place] = np.int32(value & LOW_HALF)
-            place += 1
-            if not narrow[column]:
-                target[place] = np.int32(value >> 32)
-                place += 1
+            place = _put(target, place, columns[column, row], narrow[column])
+        for total in range(totals.shape[1]):
+            place = _put(target, place, totals[row, total], narrow[len(columns) + total])
     return packed
+
+
+@compiled("i8(i4[::1], i8, b1)")
+def _got(source: Halves, place: int, narrow: bool) -> int:
+    low = np.int64(source[place])
+    return int(low if narrow else (low & LOW_HALF) | (np.int64(source[place + 1]) << 32))
 
 
 @compiled("void(i4[:, ::1], i8[:, ::1], i8[:, ::1], b1[::1])")
@@ -63,39 +69,40 @@ def _unpack(packed: Halves, columns: Ints, totals: Ints, narrow: npt.NDArray[np.
     for row in range(len(packed)):
         place = 0
         for column in range(len(columns)):
-            high = np.int64(packed[row, place + 1]) << 32
-            columns[column, row] = (np.int64(packed[row, place]) & LOW_HALF) | high
-            place += 2
-        for column in range(len(narrow)):
-            value = np.int64(packed[row, place])
-            place += 1
-            if not narrow[column]:
-                value = (value & LOW_HALF) | (np.int64(packed[row, place]) << 32)
-                place += 1
-            totals[row, column] = value
+            columns[column, row] = _got(packed[row], place, narrow[column])
+            place += 1 if narrow[column] else 2
+        for total in range(totals.shape[1]):
+            is_narrow = narrow[len(columns) + total]
+            totals[row, total] = _got(packed[row], place, is_narrow)
+            place += 1 if is_narrow else 2
 
 
 class Spill:
     """Rows of integers by shard, each shard a file for each worker.
 
-    Spill(folder, worker=0, columns=5).append(columns, shard_of(owners, 8), 8)
+    Spill(folder, worker=0, columns=[False] * 5).append(columns, shard_of(owners, 8), 8)
 
     Args:
         folder: Where the files are; made if it is not there.
         worker: Whose files are written; no other may write them.
-        columns: How many columns a row has.
-        narrow: Of each total that a row carries besides, whether it is known to fit into 32 bits.
+        columns: Of each column of a row, whether its values are known to fit into 32 bits.
+        totals: The same of each total that a row carries besides.
     """
 
     def __init__(
-        self, folder: Path, worker: int, *, columns: int, narrow: Sequence[bool] = ()
+        self,
+        folder: Path,
+        worker: int,
+        *,
+        columns: Sequence[bool],
+        totals: Sequence[bool] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._worker = worker
-        self._columns = columns
-        self._narrow = np.array(narrow, np.bool_)
-        self._width = 2 * columns + 2 * len(narrow) - sum(narrow)
+        self._columns, self._totals = len(columns), len(totals)
+        self._narrow = np.array([*columns, *totals], np.bool_)
+        self._width = int(2 * len(self._narrow) - self._narrow.sum())
 
     def append(self, columns: Ints, shards: Halves, count: int, totals: Ints | None = None) -> None:
         """Adds rows to the files of their shards, of which there are `count`.
@@ -122,7 +129,7 @@ class Spill:
         parts = [np.fromfile(file, np.int32).reshape(-1, self._width) for file in files]
         rows = sum(len(part) for part in parts)
         columns = np.empty((self._columns, rows), np.int64)
-        totals = np.empty((rows, len(self._narrow)), np.int64)
+        totals = np.empty((rows, self._totals), np.int64)
         packed = np.concatenate(parts) if parts else np.empty((0, self._width), np.int32)
         _unpack(packed, columns, totals, self._narrow)
         return columns, totals
