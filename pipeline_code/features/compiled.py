@@ -17,7 +17,7 @@ __all__ = ["compiled"]
 
 # Where the image's build leaves what it compiled; the Dockerfile says the same.
 IMAGE_CACHE = Path("/opt/program/compiled")
-MODULES = ("kernel", "grouping", "folding", "varints")
+MODULES = ("kernel", "grouping", "folding", "spill", "varints")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

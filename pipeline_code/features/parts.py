@@ -126,7 +126,7 @@ class Output:
         pq.write_table(
             table.replace_schema_metadata(metadata),
             partial,
-            # What every reader reads; dictionaries would make it a seventh smaller and a fifth slower.
+            # What every reader reads; dictionaries would be a seventh smaller, a fifth slower.
             compression="snappy",
             use_dictionary=False,
             row_group_size=max(table.num_rows, 1),

@@ -1,0 +1,80 @@
+"""The kernel is compiled once: by the image's build, for whoever runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pipeline_code
+from pipeline_code.features import compiled as compiled_module
+
+PACKAGE = Path(pipeline_code.__file__).parent
+FEATURES = PACKAGE / "features"
+COUNT = """
+import importlib, numba
+from pipeline_code.features.compiled import MODULES
+hits = misses = 0
+for name in MODULES:
+    for value in vars(importlib.import_module(f"pipeline_code.features.{name}")).values():
+        if isinstance(value, numba.core.registry.CPUDispatcher):
+            hits += sum(value.stats.cache_hits.values())
+            misses += sum(value.stats.cache_misses.values())
+print(hits, misses)
+"""
+
+
+def python(*arguments: str, cache: Path) -> str:
+    """Runs with the image's settings of the compiler."""
+    settings = {
+        "NUMBA_CACHE_DIR": str(cache),
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+    }
+    environment = os.environ | settings | {"PYTHONPATH": str(PACKAGE.parent)}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env=environment,
+        cwd=cache.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_what_the_build_compiled_is_loaded_and_not_compiled_again(tmp_path: Path) -> None:
+    python("-m", "pipeline_code.features.compiled", cache=tmp_path / "compiled")
+    hits, misses = map(int, python("-c", COUNT, cache=tmp_path / "compiled").split())
+    assert hits > 10
+    assert misses == 0
+
+
+def test_every_compiled_module_is_compiled_by_the_build() -> None:
+    using = {
+        file.stem
+        for file in FEATURES.glob("*.py")
+        if "import compiled" in file.read_text(encoding="utf-8")
+    }
+    assert using == set(compiled_module.MODULES)
+
+
+def test_the_image_says_where() -> None:
+    dockerfile = (PACKAGE / "Dockerfile").read_text(encoding="utf-8")
+    assert f"NUMBA_CACHE_DIR={compiled_module.IMAGE_CACHE}" in dockerfile
+    assert "RUN python -m pipeline_code.features.compiled" in dockerfile
+
+
+def test_a_function_whose_image_cannot_be_written_gets_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, wanted = tmp_path / "image", tmp_path / "numba"
+    (image / "kernel").mkdir(parents=True)
+    (image / "kernel" / "index").write_text("compiled")
+    monkeypatch.setattr(compiled_module, "IMAGE_CACHE", image)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(wanted))
+    for _ in range(2):  # a second worker finds it there
+        compiled_module._use_the_images_cache()
+        assert (wanted / "kernel" / "index").read_text() == "compiled"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["image", "numba"]
