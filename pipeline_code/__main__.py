@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from pipeline_code.common.exits import BadInput, report_failure
 
-ENTRIES = ("simulate", "check", "features", "train", "evaluate", "serve", "monitor")
+ENTRIES = ("simulate", "check", "features", "train", "evaluate", "serve", "monitor", "parity")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,0 +1,223 @@
+"""Judges what the endpoint answered: equal to batch, late, degraded, or a defect.
+
+Of each captured request there are three vectors:
+
+    answered   what the endpoint answered
+    stored     what the state says that it had then, by the offline store
+    batch      what training computes for it, from the raw lake
+
+They ought to be one. If the answer is not batch's, it is `late` if it is the stored state's, that
+state is exactly the lake's events without some, and those have come since: they had not arrived
+when the request was answered. All else is a defect.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.features.events import Transaction
+from pipeline_code.features.online import vector
+from pipeline_code.features.plan import plan_of
+from pipeline_code.features.records import Key
+from pipeline_code.features.state import EntityState, Kept
+from pipeline_code.parity.history import Held
+from pipeline_code.parity.lake import KnownEvents
+from pipeline_code.parity.requests import Audited
+
+__all__ = ["Audit", "Judged", "Outcome", "judge"]
+
+Ints = npt.NDArray[np.int64]
+Vector = npt.NDArray[np.float64]
+State = EntityState | None
+
+DAY = 86_400_000_000
+
+
+class Outcome(StrEnum):
+    """What became of one request."""
+
+    EQUAL = "the answer is batch's"
+    LATE = "an event had not arrived when the request was answered"
+    DEGRADED = "the endpoint could not read a state, and said so"
+    # The rest are defects.
+    ANSWER = "the answer is not what the stored state says"
+    STATE = "the stored state is not made of the lake's events"
+    LOST = "an event of the lake is in no stored state"
+
+    @property
+    def is_defect(self) -> bool:
+        """Whether somebody has to mend something."""
+        return self in (Outcome.ANSWER, Outcome.STATE, Outcome.LOST)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """One request's outcome.
+
+    Attributes:
+        row: The request.
+        batch: Batch's vector.
+        outcome: What became of it.
+        confirmed: Whether the answer is also what the offline store says; not, if the record is
+            older than was looked for.
+    """
+
+    row: Audited
+    batch: Vector
+    outcome: Outcome
+    confirmed: bool
+
+    def document(self) -> dict[str, Any]:
+        """The difference, for the report."""
+        unequal = np.flatnonzero(self.row.answered != self.batch)
+        place = int(unequal[0]) if len(unequal) else None
+        return {
+            "transaction_id": self.row.request.transaction_id,
+            "event_time": self.row.request.event_time.isoformat(),
+            "outcome": self.outcome.name.lower(),
+            "reason": self.outcome.value,
+            "feature": None if place is None else FEATURE_NAMES[place],
+            "answered": None if place is None else float(self.row.answered[place]),
+            "batch": None if place is None else float(self.batch[place]),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What an audit found.
+
+    Attributes:
+        judged: Every request, in the order of event times.
+    """
+
+    judged: list[Judged] = field(default_factory=list)
+
+    @property
+    def differences(self) -> list[Judged]:
+        """The requests that are not equal."""
+        return [each for each in self.judged if each.outcome is not Outcome.EQUAL]
+
+    def document(self) -> dict[str, Any]:
+        """The counts, for the report and for metrics."""
+        counts = Counter(each.outcome for each in self.judged)
+        differences = self.differences
+        return {
+            "rows": len(self.judged),
+            "mismatches": len(differences),
+            "late": counts[Outcome.LATE],
+            "degraded": counts[Outcome.DEGRADED],
+            "defects": sum(each.outcome.is_defect for each in self.judged),
+            "confirmed": sum(each.confirmed for each in self.judged),
+            "first_difference": differences[0].document() if differences else None,
+        }
+
+
+def judge(
+    rows: Collection[Audited], known: KnownEvents, held: Mapping[Key, Held]
+) -> Iterator[Judged]:
+    """Judges each request, in the order of event times.
+
+    Args:
+        rows: Captured requests.
+        known: The lake's events of their customers and terminals.
+        held: What the online store may have held of those.
+    """
+    batch = known.batch(rows)
+    ids = {row: row.request.transaction_id for row in rows}
+    for row in sorted(rows, key=lambda row: (row.event_time, ids[row])):
+        expected = batch[ids[row]] if ids[row] in batch else known.alone(row)
+        yield _judge(row, expected, known, [held[key] for key in row.keys])
+
+
+def _judge(row: Audited, expected: Vector, known: KnownEvents, held: list[Held]) -> Judged:
+    answering = [
+        states
+        for states in product(*(each.states(row.time) for each in held))
+        if np.array_equal(_vector(states, row.request), row.answered)
+    ]
+    equal = np.array_equal(expected, row.answered)
+    found = all(each.knows(row.time) for each in held)
+    if not answering and (found or not equal):
+        nothing = np.array_equal(_vector((None, None), row.request), row.answered)
+        outcome = Outcome.DEGRADED if row.degraded and nothing else Outcome.ANSWER
+        return Judged(row, expected, outcome, confirmed=False)
+    if equal:
+        return Judged(row, expected, Outcome.EQUAL, confirmed=bool(answering) and found)
+    outcome = _explained(row, known, held, answering)
+    return Judged(row, expected, outcome, confirmed=outcome is Outcome.LATE)
+
+
+def _explained(
+    row: Audited,
+    known: KnownEvents,
+    held: list[Held],
+    answering: Iterable[tuple[State, ...]],
+) -> Outcome:
+    """Why an answer that is its states' is not batch's."""
+    for states in answering:
+        arrived = [_arrived(known, key, state) for key, state in zip(row.keys, states, strict=True)]
+        made = tuple(
+            EntityState(key.entity).fold(*events)
+            for key, events in zip(row.keys, arrived, strict=True)
+        )
+        if np.array_equal(_vector(made, row.request), row.answered):
+            lost = any(
+                _missing(known, each, state, row.event_time)
+                for each, state in zip(held, states, strict=True)
+            )
+            return Outcome.LOST if lost else Outcome.LATE
+    return Outcome.STATE
+
+
+def _vector(states: tuple[State, ...], request: Transaction) -> Vector:
+    customer, terminal = states
+    return np.array(vector(customer, terminal, request), np.float64)
+
+
+def _arrived(known: KnownEvents, key: Key, state: State) -> tuple[Ints, Ints]:
+    """The lake's events that a state has: those that it remembers, and what is older than those."""
+    spent, reported = known.events(key)
+    if state is None:
+        return spent[:0], reported[:0]
+    return (
+        spent[_is_kept(spent, state.transactions)],
+        reported[_is_kept(reported, state.reports)],
+    )
+
+
+def _is_kept(events: Ints, kept: Kept) -> npt.NDArray[np.bool_]:
+    is_kept: npt.NDArray[np.bool_] = np.isin(events[:, 1], kept.recent[:, 1])
+    if len(kept.hops) and len(kept.recent):
+        # What is no longer remembered one by one cannot be told from what never came.
+        is_kept |= events[:, 0] < kept.recent[0, 0]
+    return is_kept
+
+
+def _missing(known: KnownEvents, held: Held, state: State, time: int) -> bool:
+    """Whether the lake has an event that the state lacked and that has not come since either."""
+    newest = None if held.newest is None else held.newest.state(held.key)
+    streams = zip(
+        (False, True),
+        known.events(held.key),
+        _arrived(known, held.key, state),
+        _arrived(known, held.key, newest),
+        strict=True,
+    )
+    for reports, events, had, has in streams:
+        if not plan_of().keeps(held.key.entity, reports=reports):
+            continue
+        wanted = (events[:, 0] <= time) & ~np.isin(events[:, 1], [*had[:, 1], *has[:, 1]])
+        if newest is not None:
+            # What is as old as this the newest state may have forgotten again.
+            reach = int(plan_of().schedule(held.key.entity, reports=reports)[-1])
+            wanted &= events[:, 0] >= newest.newest - reach + DAY
+        if wanted.any():
+            return True
+    return False

@@ -1,0 +1,122 @@
+"""Captured requests whose answers are audited: what was asked, when, and with which features."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_code.common.exits import BadInput
+from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL
+from pipeline_code.features.events import Transaction, epoch_microseconds
+from pipeline_code.features.records import Key
+from pipeline_code.monitor.captures import Interval
+from pipeline_code.monitor.exchanges import Exchange, exchanges_of
+from pipeline_code.serve.requests import RequestError, parse_transaction
+
+__all__ = ["Audited", "Sample", "read_sample"]
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audited:
+    """One request and its answer.
+
+    Attributes:
+        request: The raw transaction that was asked about.
+        answered: The features of the answer, in the order of FEATURE_NAMES.
+        degraded: Whether the answer says that a state was not read.
+        time: When it was answered, by the endpoint's clock, in microseconds.
+    """
+
+    request: Transaction
+    answered: Vector
+    degraded: bool
+    time: int
+
+    @property
+    def event_time(self) -> int:
+        """As of when it was asked, in microseconds."""
+        return epoch_microseconds(self.request.event_time)
+
+    @property
+    def keys(self) -> tuple[Key, Key]:
+        """Its customer and its terminal."""
+        return Key(CUSTOMER, self.request.customer_id), Key(TERMINAL, self.request.terminal_id)
+
+
+@dataclass(slots=True)
+class Sample:
+    """Captured requests, no more than were wanted.
+
+    Attributes:
+        rows: The requests.
+        captured: How many there were to choose from.
+        other_schema: Answers with other features than this version's, as while a model is replaced.
+        probes: Exchanges that are no traffic.
+    """
+
+    rows: list[Audited] = field(default_factory=list)
+    captured: int = 0
+    other_schema: int = 0
+    probes: int = 0
+
+
+def read_sample(folder: Path, interval: Interval, size: int) -> Sample:
+    """Some of the raw transactions that were asked about in the interval.
+
+    Args:
+        folder: Captured files, JSON Lines.
+        interval: Inference times.
+        size: At most so many; which ones depends on their ids alone.
+
+    Raises:
+        BadInput: A line is no capture, or its request is none that the endpoint takes.
+    """
+    sample = Sample()
+    for file in sorted(folder.rglob("*.jsonl")):
+        name = file.relative_to(folder).as_posix()
+        for exchange in exchanges_of(file, name):
+            if not interval.holds(exchange.time()) or not exchange.is_json():
+                continue
+            if exchange.is_probe():
+                sample.probes += 1
+                continue
+            for audited in _audited(exchange):
+                sample.captured += 1
+                if audited is None:
+                    sample.other_schema += 1
+                else:
+                    sample.rows.append(audited)
+        sample.rows = _drawn(sample.rows, size)
+    return sample
+
+
+def _audited(exchange: Exchange) -> Iterator[Audited | None]:
+    """The exchange's request; None if this version's features are not those of its answer."""
+    for answer, features in zip(exchange.answers(), exchange.features(), strict=True):
+        if set(features) != set(FEATURE_NAMES):
+            yield None
+            continue
+        try:
+            request = parse_transaction(exchange.request())
+            vector = np.array([features[name] for name in FEATURE_NAMES], np.float64)
+        except (RequestError, TypeError, ValueError) as error:
+            raise BadInput(f"{exchange.place}: must be a raw transaction's: {error}") from error
+        yield Audited(
+            request,
+            vector,
+            degraded=answer.get("degraded") is True,
+            time=epoch_microseconds(exchange.time()),
+        )
+
+
+def _drawn(rows: Iterable[Audited], size: int) -> list[Audited]:
+    return sorted(rows, key=_chance)[:size]
+
+
+def _chance(row: Audited) -> tuple[bytes, int]:
+    return hashlib.sha256(str(row.request.transaction_id).encode()).digest(), row.time
