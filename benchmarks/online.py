@@ -25,7 +25,7 @@ from pipeline_code.features.definitions import CUSTOMER, ENTITIES, TERMINAL, Ent
 from pipeline_code.features.events import EPOCH, Reports, Transaction, Transactions
 from pipeline_code.features.online import vector
 from pipeline_code.features.plan import plan_of
-from pipeline_code.features.sides import customer_features, terminal_totals
+from pipeline_code.features.sides import all_features
 from pipeline_code.features.state import EntityState, events_of
 
 DAY = 86_400_000_000
@@ -82,8 +82,7 @@ class _History:
         return EntityState(entity).fold(spent, events_of(self.reports.times, self.reports.ids))
 
     def batch_vector(self) -> npt.NDArray[np.float32]:
-        totals = terminal_totals(self.rows, self.reports, plan_of())
-        return customer_features(self.rows, self.reports, totals, plan_of()).features[:, -1]
+        return all_features(self.rows, self.reports, plan_of()).features[:, -1]
 
 
 def _measure(history: _History) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pipeline_code.common.schema import UTC_MICROSECONDS
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.plan import plan_of
-from pipeline_code.features.sides import customer_features, terminal_totals
+from pipeline_code.features.sides import all_features
 
 __all__ = ["FEATURE_ROWS", "compute", "feature_table"]
 
@@ -44,9 +44,7 @@ def compute(
         BadInput: A value is missing, or an id names two different transactions of a customer.
     """
     rows, reported = Transactions.from_table(transactions), Reports.from_table(reports)
-    plan = plan_of()
-    totals = terminal_totals(rows, reported, plan)
-    answer = customer_features(rows, reported, totals, plan)
+    answer = all_features(rows, reported, plan_of())
     order = np.argsort(answer.rows)
     if wanted is not None:
         order = order[wanted[answer.rows[order]]]

@@ -65,6 +65,10 @@ def add_totals(  # noqa: PLR0912 - one loop keeps a window's numbers in register
         column: The first request's column.
     """
     events = len(times)
+    starts = np.empty((3, len(asked)), np.int64)  # of the hops of each level that requests are in
+    for place in range(len(asked)):
+        for level in range(3):
+            starts[level, place] = floored(asked[place], level)
     falling = np.empty(events, np.int64)  # places whose largest amounts fall: the first is the max
     for window in range(len(windows)):
         # Held in registers: the compiler must assume that writing a result changes the table.
@@ -79,8 +83,8 @@ def add_totals(  # noqa: PLR0912 - one loop keeps a window's numbers in register
         tail = head = first = last = before = count = total = 0
         for place in range(len(asked)):
             time = asked[place]
-            start = floored(time, hop) - back
-            end = time + 1 if shift == 0 else floored(time, 1) - shift
+            start = starts[hop, place] - back
+            end = time + 1 if shift == 0 else starts[1, place] - shift
             while head < events and times[head] < end:
                 count += counts[head]
                 total += sums[head]
@@ -108,8 +112,7 @@ def add_totals(  # noqa: PLR0912 - one loop keeps a window's numbers in register
                 age = time - times[before - 1] if before > 0 else length
                 operands[to_last, column + place] = min(age, length) // SECOND
             if to_age >= 0:
-                first_hop = floored(times[tail], hop) if tail < head else floored(time, hop)
-                age = floored(time, hop) - first_hop
+                age = starts[hop, place] - floored(times[tail], hop) if tail < head else 0
                 operands[to_age, column + place] = min(age, length) // SECOND
 
 
@@ -203,25 +206,24 @@ def combine(
                 values[place] = np.float32(dividend / divisor if divisor != 0.0 else 0.0)
 
 
-@compiled("void(i8[:, ::1], i8[::1], i8[::1], i8[:, ::1])")
-def carry(operands: Ints, places: Ints, rows: Ints, totals: Ints) -> None:
+@compiled("void(i8[:, ::1], i8[::1], i8[:, ::1], i8, i8)")
+def carry(operands: Ints, places: Ints, totals: Ints, first: int, end: int) -> None:
     """Keeps some operands of each request as a row of their own, for `recall`.
 
     Args:
         operands: A row an operand, a column a request.
         places: Which operands.
-        rows: Which row of `totals` each request's operands go to.
         totals: Where to write: one request's operands lie together, since rows are drawn at random.
+        first, end: The rows of the requests there.
     """
-    for request in range(len(rows)):
-        row = rows[request]
+    for row in range(first, end):
         for item in range(len(places)):
-            totals[row, item] = operands[places[item], request]
+            totals[row, item] = operands[places[item], row - first]
 
 
 @compiled("void(i8[:, ::1], i8[::1], i8[::1], i8[:, ::1])")
 def recall(totals: Ints, rows: Ints, places: Ints, operands: Ints) -> None:
-    """Fills in the operands that `carry` kept; the arguments are the same."""
+    """Fills in the operands that `carry` kept, those of `rows` in their order."""
     for request in range(len(rows)):
         row = rows[request]
         for item in range(len(places)):

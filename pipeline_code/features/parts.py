@@ -129,6 +129,7 @@ class Output:
             # What every reader reads; dictionaries would be a seventh smaller, a fifth slower.
             compression="snappy",
             use_dictionary=False,
+            write_statistics=["event_time"],
             row_group_size=max(table.num_rows, 1),
         )
         partial.replace(file)

@@ -40,7 +40,7 @@ Ints = npt.NDArray[np.int64]
 KeepStates = Callable[[Entity, Transactions, Reports], None]
 
 # Few enough rows for the processor's cache to help, enough for the disk not to mind.
-SHARD_ROWS = 750_000
+SHARD_ROWS = 500_000
 # Places of the columns of schema.TRANSACTIONS and schema.FRAUD_REPORTS that rows are dealt by.
 TERMINAL_OF_TRANSACTION, CUSTOMER_OF_TRANSACTION = 3, 2
 TERMINAL_OF_REPORT, CUSTOMER_OF_REPORT = 2, 1
@@ -149,13 +149,14 @@ class ShardedFeatures:
         for place, shard in enumerate(range(worker, shards, self.workers)):
             if place >= done:
                 columns, _ = given.read(shard)
-                totals = self._totals(_transactions(columns), _reports(reported.read(shard)[0]))
-                owners = columns[CUSTOMER_OF_TRANSACTION]
-                spill.append(columns, shard_of(owners, shards), shards, totals)
+                reports = _reports(reported.read(shard)[0])
+                order, totals = self._totals(_transactions(columns), reports)
+                owners = columns[CUSTOMER_OF_TRANSACTION][order]
+                spill.append(columns, shard_of(owners, shards), shards, order, totals)
                 journal.note(place + 1)
             given.delete(shard)
 
-    def _totals(self, transactions: Transactions, reports: Reports) -> Ints:
+    def _totals(self, transactions: Transactions, reports: Reports) -> tuple[Ints, Ints]:
         if self.keep_states is not None:
             self.keep_states(TERMINAL, transactions, reports)
         return terminal_totals(transactions, self._known(reports), plan_of())

@@ -18,7 +18,7 @@ from pipeline_code.features.grouping import grouped, repetitions
 from pipeline_code.features.kernel import carry, combine, group_totals, recall
 from pipeline_code.features.plan import Plan
 
-__all__ = ["CustomerFeatures", "customer_features", "terminal_totals"]
+__all__ = ["CustomerFeatures", "all_features", "customer_features", "terminal_totals"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -42,20 +42,23 @@ class CustomerFeatures:
     repeated: int
 
 
-def terminal_totals(rows: Transactions, reports: Reports, plan: Plan) -> Ints:
-    """The terminal's totals of each transaction [a row each], in the order of `Plan.places`.
+def terminal_totals(rows: Transactions, reports: Reports, plan: Plan) -> tuple[Ints, Ints]:
+    """The terminals' totals, terminal by terminal and in order of time.
 
     Args:
         rows: All transactions of some terminals.
         reports: All fraud reports of those terminals; of others there may be some.
         plan: Which totals.
+
+    Returns:
+        Which transaction comes where, and in that order a row of totals (`Plan.places`) for each.
     """
     side = _Side(TERMINAL, rows, reports, plan)
     places = plan.places(TERMINAL)
     totals = np.empty((len(rows), len(places)), np.int64)
     for low, high, operands in side.blocks():
-        carry(operands, places, side.order[low:high], totals)
-    return totals
+        carry(operands, places, totals, low, high)
+    return side.order, totals
 
 
 def customer_features(
@@ -66,7 +69,7 @@ def customer_features(
     Args:
         rows: All transactions of some customers.
         reports: All fraud reports of those customers; of others there may be some.
-        totals: `terminal_totals` of the transactions.
+        totals: The transactions' rows of `terminal_totals`, in the order of the transactions.
         plan: Which features.
 
     Raises:
@@ -84,6 +87,18 @@ def customer_features(
         return CustomerFeatures(side.order, features, 0)
     once = np.flatnonzero(~side.repeated)
     return CustomerFeatures(side.order[once], features[:, once], int(side.repeated.sum()))
+
+
+def all_features(rows: Transactions, reports: Reports, plan: Plan) -> CustomerFeatures:
+    """Every feature of each transaction, where all customers and terminals are in memory.
+
+    Raises:
+        BadInput: Two transactions of a customer have one id and differ.
+    """
+    order, totals = terminal_totals(rows, reports, plan)
+    in_place = np.empty_like(totals)
+    in_place[order] = totals
+    return customer_features(rows, reports, in_place, plan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

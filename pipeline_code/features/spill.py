@@ -21,6 +21,8 @@ Ints = npt.NDArray[np.int64]
 Halves = npt.NDArray[np.int32]
 
 LOW_HALF = 0xFFFFFFFF
+AS_THEY_ARE = np.empty(0, np.int64)
+NO_TOTALS = np.empty((0, 0), np.int64)
 
 
 @compiled("i8(i4[::1], i8, i8, b1)")
@@ -32,16 +34,22 @@ def _put(target: Halves, place: int, value: int, narrow: bool) -> int:
     return place + 2
 
 
-@compiled("i4[:, ::1](i8[:, ::1], i8[:, ::1], i4[::1], i8[::1], b1[::1])")
+@compiled("i4[:, ::1](i8[:, ::1], i8[::1], i8[:, ::1], i4[::1], i8[::1], b1[::1])")
 def _packed(
-    columns: Ints, totals: Ints, shards: Halves, starts: Ints, narrow: npt.NDArray[np.bool_]
+    columns: Ints,
+    order: Ints,
+    totals: Ints,
+    shards: Halves,
+    starts: Ints,
+    narrow: npt.NDArray[np.bool_],
 ) -> Halves:
     """Rows in order of their shards, as 32-bit halves; a narrow value has one half.
 
     Args:
         columns: What rows are made of [a row a column].
-        totals: What else each row carries [a row each].
-        shards: Each row's shard.
+        order: In which order they are appended; empty if as they are.
+        totals: What else each row carries [a row each], in that order.
+        shards: Each row's shard, in that order.
         starts: Where each shard's rows start; each is moved on to its end.
         narrow: Of each column, then of each total, whether it fits into 32 bits.
     """
@@ -49,9 +57,9 @@ def _packed(
     for row in range(len(shards)):
         target = packed[starts[shards[row]]]
         starts[shards[row]] += 1
-        place = 0
+        place, source = 0, order[row] if len(order) else row
         for column in range(len(columns)):
-            place = _put(target, place, columns[column, row], narrow[column])
+            place = _put(target, place, columns[column, source], narrow[column])
         for total in range(totals.shape[1]):
             place = _put(target, place, totals[row, total], narrow[len(columns) + total])
     return packed
@@ -104,20 +112,26 @@ class Spill:
         self._narrow = np.array([*columns, *totals], np.bool_)
         self._width = int(2 * len(self._narrow) - self._narrow.sum())
 
-    def append(self, columns: Ints, shards: Halves, count: int, totals: Ints | None = None) -> None:
+    def append(
+        self,
+        columns: Ints,
+        shards: Halves,
+        count: int,
+        order: Ints = AS_THEY_ARE,
+        totals: Ints = NO_TOTALS,
+    ) -> None:
         """Adds rows to the files of their shards, of which there are `count`.
 
         Args:
             columns: What the rows are made of [a row a column].
-            shards: Each row's shard.
+            shards: Each row's shard, in the order of the next.
             count: How many shards there are.
-            totals: What else each row carries [a row each].
+            order: In which order the rows are appended.
+            totals: What else each row carries [a row each], in that order.
         """
-        if totals is None:
-            totals = np.empty((columns.shape[1], 0), np.int64)
         ends = np.cumsum(np.bincount(shards, minlength=count))
         starts = np.concatenate([[0], ends[:-1]])
-        packed = _packed(columns, totals, shards, starts.copy(), self._narrow)
+        packed = _packed(columns, order, totals, shards, starts.copy(), self._narrow)
         for shard, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
             if start < end:
                 with self._file(shard, self._worker).open("ab", buffering=0) as file:

@@ -21,7 +21,7 @@ from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL
 from pipeline_code.features.events import EPOCH, Reports, Transaction, Transactions
 from pipeline_code.features.online import vector
 from pipeline_code.features.plan import microseconds, plan_of
-from pipeline_code.features.sides import customer_features, terminal_totals
+from pipeline_code.features.sides import all_features
 from pipeline_code.parity.arrivals import Arrivals
 
 __all__ = ["Difference", "Parity", "replay"]
@@ -137,8 +137,7 @@ def _delayed(reports: Reports, share: float, seed: int) -> Reports:
 
 def features_of(rows: Transactions, reports: Reports) -> npt.NDArray[np.float32]:
     """The batch driver's vectors, a row a transaction; no transaction may come twice."""
-    totals = terminal_totals(rows, reports, plan_of())
-    answer = customer_features(rows, reports, totals, plan_of())
+    answer = all_features(rows, reports, plan_of())
     features = np.empty((len(rows), len(FEATURE_NAMES)), np.float32)
     features[answer.rows] = answer.features.T
     return features

@@ -17,7 +17,7 @@ from pipeline_code.features.declarations import (
 )
 from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.plan import plan_of
-from pipeline_code.features.sides import customer_features, terminal_totals
+from pipeline_code.features.sides import all_features
 from tests.pipeline_code.features.plain_reading import feature_value
 from tests.pipeline_code.features.small_streams import (
     Row,
@@ -64,9 +64,7 @@ def test_any_feature_reads_as_it_is_declared(
     plan = plan_of(declared)
     transactions = Transactions.from_table(transactions_table(rows))
     reports = Reports.from_table(reports_table(reports_of(rows)))
-    answer = customer_features(
-        transactions, reports, terminal_totals(transactions, reports, plan), plan
-    )
+    answer = all_features(transactions, reports, plan)
     for place, row in enumerate(answer.rows.tolist()):
         expected = [feature_value(feature, rows, rows[row]) for feature in declared]
         assert answer.features[:, place].tolist() == expected
