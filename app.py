@@ -69,7 +69,12 @@ def _add_stacks(app: cdk.App, environment: Environment) -> None:
     )
     serving.node.add_dependency(training)
     monitoring = MonitoringStack(
-        app, "Monitoring", environment=environment, lake=lake, image=training.image
+        app,
+        "Monitoring",
+        environment=environment,
+        lake=lake,
+        store=feature_store.store,
+        image=training.image,
     )
     monitoring.node.add_dependency(serving)
     StreamingStack(

@@ -13,6 +13,7 @@ from lifecycle.endpoint import EndpointConfig, RolloutConfig
 from lifecycle.event_stream import StreamConfig
 from lifecycle.feature_store import FeatureStoreConfig
 from lifecycle.monitoring import MonitoringConfig
+from lifecycle.parity_audit import ParityAuditConfig
 from lifecycle.retraining import RetrainingConfig
 from lifecycle.stream_consumer import ConsumerConfig
 from lifecycle.stream_landing import LandingConfig
@@ -43,6 +44,7 @@ class Environment:
         endpoint: The endpoint's compute and how a new version gets its traffic.
         batch_scoring: The compute of offline scoring.
         monitoring: How the endpoint's traffic is watched.
+        parity: How its answers' features are audited.
         retraining: When the pipeline is started again.
     """
 
@@ -58,6 +60,7 @@ class Environment:
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     batch_scoring: BatchScoringConfig = field(default_factory=BatchScoringConfig)
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
+    parity: ParityAuditConfig = field(default_factory=ParityAuditConfig)
     retraining: RetrainingConfig = field(default_factory=RetrainingConfig)
 
     def __post_init__(self) -> None:
@@ -112,6 +115,11 @@ class Environment:
         return self.resource_name("data-quality")
 
     @property
+    def parity_pipeline_name(self) -> str:
+        """The SageMaker pipeline that audits the features of captured answers."""
+        return self.resource_name("parity")
+
+    @property
     def approved_model_parameter_name(self) -> str:
         """The SSM parameter that names the approved model package, `none` before the first."""
         return f"/{PRODUCT}/{self.name}/approved-model-package"
@@ -148,6 +156,7 @@ LOCAL = Environment(
     # Nobody waits for metrics of a fleet on a laptop: the canary's pauses are as short as they go.
     endpoint=EndpointConfig(rollout=RolloutConfig(canary_seconds=2, old_fleet_seconds=0)),
     monitoring=MonitoringConfig(engine="model_monitor"),
+    parity=ParityAuditConfig(schedule=None, settle_minutes=0),
     retraining=RetrainingConfig(cool_down_minutes=10),
 )
 DEV = Environment(name="dev", training=TrainingConfig(approval_status="Approved"))

@@ -1,4 +1,4 @@
-"""Stage 6, first half: the endpoint's traffic is compared with its model's baseline."""
+"""Stage 6, first half: the endpoint's traffic and its features are compared with training's."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from constructs import Construct
 from lifecycle.container_image import ContainerImage
 from lifecycle.data_lake import DataLake
 from lifecycle.endpoint import VARIANT_NAME
+from lifecycle.feature_store import FeatureStore
 from lifecycle.monitoring import Monitoring
 from lifecycle.monitoring_dashboard import MonitoringDashboard
+from lifecycle.parity_audit import ParityAudit
 from lifecycle.stack_refresh import StackRefresh
 from stacks.environments import Environment
 
@@ -17,7 +19,10 @@ __all__ = ["MonitoringStack"]
 
 
 class MonitoringStack(cdk.Stack):
-    """The monitor, its alarms and the dashboard; the monitor runs once there is an endpoint."""
+    """The monitor, the parity audit, their alarms and the dashboard.
+
+    Monitor and audit run once there is an endpoint.
+    """
 
     def __init__(
         self,
@@ -26,14 +31,16 @@ class MonitoringStack(cdk.Stack):
         *,
         environment: Environment,
         lake: DataLake,
+        store: FeatureStore,
         image: ContainerImage,
     ) -> None:
         super().__init__(
             scope,
             construct_id,
             stack_name=environment.resource_name("monitoring"),
-            description="fraudloop: data-quality monitoring, alarms and the dashboard",
+            description="fraudloop: data-quality monitoring, parity audit, alarms and dashboard",
         )
+        self._environment = environment
         # Read at each deployment, and again by StackRefresh when the endpoint is in service.
         approved_package = cdk.CfnParameter(
             self,
@@ -57,15 +64,8 @@ class MonitoringStack(cdk.Stack):
         )
         self.drift_alarm = self._monitoring.alarms.drift_alarm
         self.alarm_topic = self._monitoring.alarms.topic
-        self._dashboard = MonitoringDashboard(
-            self,
-            "Dashboard",
-            dashboard_name=environment.resource_name("monitoring"),
-            endpoint_name=environment.endpoint_name,
-            variant_name=VARIANT_NAME,
-            metric_namespace=environment.metric_namespace,
-            alarms=self._monitoring.alarms,
-        )
+        self._parity = self._define_parity(lake, store, image)
+        self._dashboard = self._define_dashboard()
         StackRefresh(
             self,
             "Refresh",
@@ -73,11 +73,46 @@ class MonitoringStack(cdk.Stack):
             parameter_names=[environment.approved_model_parameter_name],
             encryption_key=lake.encryption_key,
         )
-        self._define_outputs(environment)
+        self._define_outputs()
 
-    def _define_outputs(self, environment: Environment) -> None:
-        by_schedule = environment.monitoring.engine == "model_monitor"
+    def _define_parity(
+        self, lake: DataLake, store: FeatureStore, image: ContainerImage
+    ) -> ParityAudit:
+        return ParityAudit(
+            self,
+            "Parity",
+            pipeline_name=self._environment.parity_pipeline_name,
+            condition=self._monitoring.condition,
+            endpoint_name=self._environment.endpoint_name,
+            variant_name=VARIANT_NAME,
+            metric_namespace=self._environment.metric_namespace,
+            image=image,
+            store=store,
+            raw_bucket=lake.raw_bucket,
+            captures_bucket=lake.captures_bucket,
+            artifacts_bucket=lake.artifacts_bucket,
+            encryption_key=lake.encryption_key,
+            topic=self.alarm_topic,
+            config=self._environment.parity,
+        )
+
+    def _define_dashboard(self) -> MonitoringDashboard:
+        dashboard = MonitoringDashboard(
+            self,
+            "Dashboard",
+            dashboard_name=self._environment.resource_name("monitoring"),
+            endpoint_name=self._environment.endpoint_name,
+            variant_name=VARIANT_NAME,
+            metric_namespace=self._environment.metric_namespace,
+            alarms=self._monitoring.alarms,
+        )
+        dashboard.add_parity(self._parity.alarms)
+        return dashboard
+
+    def _define_outputs(self) -> None:
+        by_schedule = self._environment.monitoring.engine == "model_monitor"
         output = "MonitoringScheduleName" if by_schedule else "MonitoringPipelineName"
-        cdk.CfnOutput(self, output, value=environment.monitoring_schedule_name)
-        cdk.CfnOutput(self, "AlarmTopicArn", value=self._monitoring.alarms.topic.topic_arn)
+        cdk.CfnOutput(self, output, value=self._environment.monitoring_schedule_name)
+        cdk.CfnOutput(self, "ParityPipelineName", value=self._parity.pipeline_name)
+        cdk.CfnOutput(self, "AlarmTopicArn", value=self.alarm_topic.topic_arn)
         cdk.CfnOutput(self, "DashboardName", value=self._dashboard.dashboard_name)

@@ -80,7 +80,8 @@ class Analyzer:
         role.read(captures_bucket, captures)
         role.read(artifacts_bucket, BASELINE_PREFIX)
         role.write(artifacts_bucket, REPORTS_PREFIX)
-        _allow_telling(role, metric_namespace)
+        role.publish_metrics(metric_namespace)
+        _allow_telling(role)
         return cls(
             role=role,
             image_uri=image.uri,
@@ -98,15 +99,8 @@ def analyzer_settings(metric_namespace: str, region: str) -> Mapping[str, str]:
     return {"METRIC_NAMESPACE": metric_namespace, REGION_VARIABLE: region}
 
 
-def _allow_telling(role: JobRole, metric_namespace: str) -> None:
-    """Metrics of one namespace, and events of one source on the account's own bus."""
-    role.add_to_policy(
-        iam.PolicyStatement(
-            actions=["cloudwatch:PutMetricData"],
-            resources=["*"],
-            conditions={"StringEquals": {"cloudwatch:namespace": metric_namespace}},
-        )
-    )
+def _allow_telling(role: JobRole) -> None:
+    """Events of one source on the account's own bus."""
     bus = events.EventBus.from_event_bus_name(role, "DefaultBus", "default")
     role.add_to_policy(
         iam.PolicyStatement(

@@ -12,7 +12,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from lifecycle.job_role import grant_write_objects, sagemaker_principal
+from lifecycle.job_role import JobRole, grant_write_objects, sagemaker_principal
 from lifecycle.retention import data_removal_policy
 from pipeline_code.features.definitions import (
     CUSTOMER,
@@ -144,6 +144,11 @@ class FeatureStore(Construct):
         self._grant_groups(grantee, entities, "sagemaker:BatchWriteRecord", "sagemaker:PutRecord")
         # Key.grant_encrypt_decrypt would grant kms:GenerateDataKey* and kms:ReEncrypt*.
         self._key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
+
+    def grant_read_history(self, role: JobRole) -> None:
+        """Allow a job to find and read both entities' offline stores."""
+        self._grant_groups(role, ENTITIES, "sagemaker:DescribeFeatureGroup")
+        role.read(self._bucket, OFFLINE_STORE_PREFIX)
 
     def _grant_groups(
         self, grantee: iam.IGrantable, entities: Sequence[Entity], *actions: str

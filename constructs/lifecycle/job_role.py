@@ -72,6 +72,16 @@ class JobRole(iam.Role):
         """Allow writing objects below the prefixes."""
         grant_write_objects(self, bucket, self._key, *prefixes)
 
+    def publish_metrics(self, namespace: str) -> None:
+        """Allow putting metrics into one namespace."""
+        self.add_to_policy(
+            iam.PolicyStatement(
+                actions=["cloudwatch:PutMetricData"],
+                resources=["*"],
+                conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
+            )
+        )
+
     def _allow_volume(self) -> None:
         self.add_to_policy(
             iam.PolicyStatement(actions=["kms:DescribeKey"], resources=[self._key.key_arn])
@@ -101,13 +111,7 @@ class JobRole(iam.Role):
             )
         )
         acknowledge_resource(self, streams, "SageMaker names a job's log streams after its hosts")
-        self.add_to_policy(
-            iam.PolicyStatement(
-                actions=["cloudwatch:PutMetricData"],
-                resources=["*"],
-                conditions={"StringEquals": {"cloudwatch:namespace": place}},
-            )
-        )
+        self.publish_metrics(place)
 
 
 def sagemaker_principal(scope: Construct) -> iam.ServicePrincipal:

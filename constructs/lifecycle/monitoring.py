@@ -102,7 +102,7 @@ class Monitoring(Construct):
         super().__init__(scope, construct_id)
         self._name = monitor_name
         self._config = config
-        self._condition = CfnCondition(
+        self.condition = CfnCondition(
             self,
             "Approved",
             expression=Fn.condition_not(Fn.condition_equals(approved_package, NO_MODEL)),
@@ -124,7 +124,7 @@ class Monitoring(Construct):
             metric_namespace=metric_namespace,
             encryption_key=encryption_key,
             missing_data_hours=config.missing_data_hours,
-            condition=self._condition,
+            condition=self.condition,
             email=config.alarm_email,
         )
 
@@ -142,7 +142,7 @@ class Monitoring(Construct):
                 schedule_name=self._name,
                 analyzer=self._analyzer,
                 compute=compute,
-                condition=self._condition,
+                condition=self.condition,
             )
         else:
             MonitoringPipeline(
@@ -151,5 +151,5 @@ class Monitoring(Construct):
                 pipeline_name=self._name,
                 analyzer=self._analyzer,
                 compute=compute,
-                condition=self._condition,
+                condition=self.condition,
             )

@@ -11,7 +11,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-__all__ = ["MonitoringAlarms"]
+__all__ = ["MonitoringAlarms", "define_silence_alarm"]
 
 HOUR = Duration.hours(1)
 
@@ -95,21 +95,48 @@ class MonitoringAlarms(Construct):
         return alarm
 
     def _define_missing_data_alarm(self, hours: int, condition: CfnCondition) -> cloudwatch.Alarm:
-        alarm = self.metric("MonitoredRecords", "Sum").create_alarm(
+        return define_silence_alarm(
             self,
             "MissingData",
-            alarm_description=f"No traffic was analyzed for {hours} hours: the endpoint is not "
-            "asked, captures nothing, or the analyzer fails",
-            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            threshold=1,
-            evaluation_periods=hours,
-            treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+            metric=self.metric("MonitoredRecords", "Sum"),
+            periods=hours,
+            description=f"No traffic was analyzed for {hours} hours: the endpoint is not asked, "
+            "captures nothing, or the analyzer fails",
+            condition=condition,
+            topic=self.topic,
         )
-        alarm.add_alarm_action(actions.SnsAction(self.topic))
-        resource = alarm.node.default_child
-        if isinstance(resource, cloudwatch.CfnAlarm):
-            # Not the alarm itself: a dashboard cannot show what may not be there.
-            resource.treat_missing_data = Token.as_string(
-                Fn.condition_if(condition.logical_id, "breaching", "notBreaching")
-            )
-        return alarm
+
+
+def define_silence_alarm(
+    scope: Construct,
+    construct_id: str,
+    *,
+    metric: cloudwatch.Metric,
+    periods: int,
+    description: str,
+    condition: CfnCondition,
+    topic: sns.ITopic,
+) -> cloudwatch.Alarm:
+    """An alarm for a count that has been zero, or was not published, for so many periods.
+
+    Args:
+        condition: When silence is an alarm at all.
+        topic: Where the alarm goes.
+    """
+    alarm = metric.create_alarm(
+        scope,
+        construct_id,
+        alarm_description=description,
+        comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+        threshold=1,
+        evaluation_periods=periods,
+        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+    )
+    alarm.add_alarm_action(actions.SnsAction(topic))
+    resource = alarm.node.default_child
+    if isinstance(resource, cloudwatch.CfnAlarm):
+        # Not the alarm itself: a dashboard cannot show what may not be there.
+        resource.treat_missing_data = Token.as_string(
+            Fn.condition_if(condition.logical_id, "breaching", "notBreaching")
+        )
+    return alarm

@@ -7,6 +7,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from lifecycle.monitoring_alarms import MonitoringAlarms
+from lifecycle.parity_alarms import ParityAlarms
 
 __all__ = ["MonitoringDashboard"]
 
@@ -39,6 +40,7 @@ class MonitoringDashboard(Construct):
         super().__init__(scope, construct_id)
         self._dimensions = {"EndpointName": endpoint_name, "VariantName": variant_name}
         dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=dashboard_name)
+        self._dashboard = dashboard
         dashboard.add_widgets(
             cloudwatch.AlarmStatusWidget(
                 title="Alarms",
@@ -59,6 +61,20 @@ class MonitoringDashboard(Construct):
         )
         dashboard.add_widgets(*self._endpoint_graphs())
         self.dashboard_name = dashboard_name
+
+    def add_parity(self, parity: ParityAlarms) -> None:
+        """Also shows whether the endpoint answers with training's features."""
+        rate = parity.metric("ParityMismatchRate", "Maximum")
+        counts = ("ParityDefects", "ParityLate", "ParityDegraded")
+        self._dashboard.add_widgets(
+            cloudwatch.AlarmStatusWidget(
+                title="Parity of features", width=FULL, alarms=list(parity.alarms)
+            )
+        )
+        self._dashboard.add_widgets(
+            _graph("Answers that differ from batch (%)", [rate]),
+            _graph("Causes", [parity.metric(name, "Maximum") for name in counts]),
+        )
 
     def _endpoint_graphs(self) -> list[cloudwatch.IWidget]:
         metric = self._endpoint_metric

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnCondition, Fn, Stack
+from aws_cdk import CfnCondition, Fn
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
-from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from lifecycle.analyzer import Analyzer
 from lifecycle.job_requests import Compute
 from lifecycle.job_role import sagemaker_principal
+from lifecycle.pipeline_schedule import schedule_pipeline
 from lifecycle.training_roles import allow_jobs, allow_passing
 
 __all__ = ["MonitoringPipeline"]
-
-RETRIES = 2
-PATIENCE_SECONDS = 30 * 60
 
 
 class MonitoringPipeline(Construct):
@@ -46,7 +43,16 @@ class MonitoringPipeline(Construct):
         super().__init__(scope, construct_id)
         self.pipeline_name = pipeline_name
         pipeline = self._define_pipeline(analyzer, compute)
-        self._define_schedule(pipeline, condition)
+        schedule_pipeline(
+            self,
+            pipeline,
+            pipeline_name=pipeline_name,
+            # Five past: SageMaker delivers captures within minutes.
+            expression="cron(5 * * * ? *)",
+            description="Has the analyzer compare the last hour's captures with the baseline",
+            parameters={"AnalysisHours": "1"},
+            condition=condition,
+        )
 
     def _define_pipeline(self, analyzer: Analyzer, compute: Compute) -> sagemaker.CfnPipeline:
         # Here and not above: importing the SageMaker SDK takes seconds.
@@ -84,53 +90,3 @@ class MonitoringPipeline(Construct):
         )
         pipeline.node.add_dependency(role, analyzer.role)
         return pipeline
-
-    def _define_schedule(self, pipeline: sagemaker.CfnPipeline, condition: CfnCondition) -> None:
-        arn = Stack.of(self).format_arn(
-            service="sagemaker", resource="pipeline", resource_name=self.pipeline_name
-        )
-        role = self._define_scheduler_role(arn)
-        schedule = scheduler.CfnSchedule(
-            self,
-            "Schedule",
-            description="Has the analyzer compare the last hour's captures with the baseline",
-            # Five past: SageMaker delivers captures within minutes.
-            schedule_expression="cron(5 * * * ? *)",
-            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            target=scheduler.CfnSchedule.TargetProperty(
-                arn=arn,
-                role_arn=role.role_arn,
-                sage_maker_pipeline_parameters=(
-                    scheduler.CfnSchedule.SageMakerPipelineParametersProperty(
-                        pipeline_parameter_list=[
-                            scheduler.CfnSchedule.SageMakerPipelineParameterProperty(
-                                name="AnalysisHours", value="1"
-                            )
-                        ]
-                    )
-                ),
-                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
-                    maximum_retry_attempts=RETRIES,
-                    maximum_event_age_in_seconds=PATIENCE_SECONDS,
-                ),
-            ),
-        )
-        schedule.cfn_options.condition = condition
-        schedule.node.add_dependency(pipeline, role)
-
-    def _define_scheduler_role(self, pipeline_arn: str) -> iam.Role:
-        role = iam.Role(
-            self,
-            "SchedulerRole",
-            description="Lets EventBridge Scheduler start the monitoring pipeline",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
-            ),
-        )
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["sagemaker:StartPipelineExecution"], resources=[pipeline_arn]
-            )
-        )
-        return role
