@@ -24,7 +24,7 @@ def check_folders(folders: Mapping[str, Path]) -> Report:
         dataset.name: folder_sources(dataset, folders[dataset.name], findings)
         for dataset in DATASETS
     }
-    return check(**sources, findings=findings)
+    return check(**sources, findings=findings, customers_may_come=True)
 
 
 def check_landing(landing: Landing, file: str, known_customers: pa.Table | None = None) -> Report:
@@ -50,10 +50,17 @@ def check(
     fraud_reports: Sequence[Source],
     customers: Sequence[Source],
     findings: Findings | None = None,
+    customers_may_come: bool = False,
 ) -> Report:
-    """Checks the sources against all rules, adding to `findings` if there are some already."""
+    """Checks the sources against all rules.
+
+    Args:
+        transactions, fraud_reports, customers: The sources of each data set.
+        findings: What is added to, if there are some already.
+        customers_may_come: Whether transactions may be of customers that are not registered.
+    """
     findings = Findings() if findings is None else findings
-    known, reports = KnownCustomers(), ReportIndex()
+    known, reports = KnownCustomers(others_may_come=customers_may_come), ReportIndex()
     ids = IdIndex("duplicate_transaction", "repeated_transactions")
     report_ids = IdIndex("duplicate_report", "repeated_reports")
 

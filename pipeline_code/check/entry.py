@@ -8,9 +8,10 @@ Contract:
     Fails, naming the first file, row (from 0, within the file), rule and value, and how many more
     there are, if a file is unreadable, in the wrong folder or has other columns or types than the
     schema; if a value is null, an amount negative, a transaction id (or a report of one) there
-    twice with other values, a customer unknown, a time not on its folder's day; if a report comes
+    twice with other values, a time not on its folder's day; if a report comes
     before its transaction, contradicts it, or its transaction is missing; if there are no rows.
-    Rows that are there again as they were are counted in the report, and are no failure.
+    Rows that are there again as they were, and transactions of customers that nobody registered,
+    are counted in the report, and are no failure.
 """
 
 import json

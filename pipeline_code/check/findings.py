@@ -93,9 +93,10 @@ class Findings:
         if len(kept) < EXAMPLES_PER_RULE:
             kept.append(Violation(rule, file, row, message))
 
-    def note(self, what: str) -> None:
-        """Counts a row that breaks no rule, but is worth knowing of."""
-        self.notes[what] = self.notes.get(what, 0) + 1
+    def note(self, what: str, count: int = 1) -> None:
+        """Counts rows that break no rule, but are worth knowing of."""
+        if count:
+            self.notes[what] = self.notes.get(what, 0) + count
 
     def add_rows(
         self,

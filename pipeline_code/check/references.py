@@ -81,9 +81,15 @@ def _values(batch: pa.RecordBatch, rows: Integers) -> Iterator[tuple[int, ...]]:
 
 
 class KnownCustomers:
-    """The registry of customers."""
+    """The registry of customers.
 
-    def __init__(self) -> None:
+    Args:
+        others_may_come: Whether a customer that is not in it is a note rather than a violation: a
+            stream brings new ones, which no ingestion has registered.
+    """
+
+    def __init__(self, *, others_may_come: bool) -> None:
+        self._others_may_come = others_may_come
         self._ids: list[Integers] = []
         self._sorted: Integers = np.empty(0, np.int64)
 
@@ -102,10 +108,14 @@ class KnownCustomers:
             return
         ids = integers(batch, "customer_id")
         places = np.searchsorted(self._sorted, ids).clip(max=len(self._sorted) - 1)
+        unknown = self._sorted[places] != ids
+        if self._others_may_come:
+            findings.note("transactions_of_new_customers", int(unknown.sum()))
+            return
         findings.add_rows(
             "unknown_customer",
             file,
-            self._sorted[places] != ids,
+            unknown,
             lambda row: f"customer_id must be in customers/, got {ids[row]}",
             offset=offset,
         )
