@@ -108,9 +108,9 @@ def read(folder: Path, schema: pa.Schema) -> pa.Table:
     return pa.concat_tables(table.cast(schema) for table in tables)
 
 
-def open_file(path: Path) -> pq.ParquetFile:
+def open_file(file: Path | pa.NativeFile) -> pq.ParquetFile:
     """A file of the lake, to be read in pieces, which `types_of` says how to cast."""
-    return pq.ParquetFile(path, coerce_int96_timestamp_unit=INT96_UNIT)
+    return pq.ParquetFile(file, coerce_int96_timestamp_unit=INT96_UNIT)
 
 
 def types_of(file: pq.ParquetFile) -> pa.Schema:

@@ -19,6 +19,7 @@ from pyarrow import fs
 
 from pipeline_code.common.casting import cast_or_none, first_refused
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.schema import open_file
 
 __all__ = ["ParquetSource", "Piece"]
 
@@ -100,7 +101,7 @@ class ParquetSource:
         """
         row = piece.first_row
         try:
-            with pq.ParquetFile(self.filesystem.open_input_file(piece.path)) as file:
+            with open_file(self.filesystem.open_input_file(piece.path)) as file:
                 for batch in file.iter_batches(
                     BATCH_ROWS, row_groups=[piece.row_group], columns=self.schema.names
                 ):
@@ -148,7 +149,7 @@ class ParquetSource:
 @contextmanager
 def _opened(filesystem: Any, path: str) -> Iterator[pq.ParquetFile]:
     try:
-        with pq.ParquetFile(filesystem.open_input_file(path)) as file:
+        with open_file(filesystem.open_input_file(path)) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
         raise BadInput(f"{path}: file must be readable Parquet: {error}") from error

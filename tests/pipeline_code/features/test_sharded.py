@@ -295,6 +295,20 @@ def test_the_extent_is_known_with_and_without_statistics(tmp_path: Path) -> None
     assert source.extent("event_time") == (moment(START), moment(START) + timedelta(hours=9))
 
 
+def test_times_as_firehose_writes_them_are_the_same_times(tmp_path: Path) -> None:
+    rows = stream(600)
+    prepared = job(tmp_path, rows)
+    for file in (tmp_path / "lake").rglob("*.parquet"):
+        table = pq.ParquetFile(file).read()
+        pq.write_table(table, file, use_deprecated_int96_timestamps=True)
+    transactions = ParquetSource.of(tmp_path / "lake" / "transactions", TRANSACTIONS)
+    reports = ParquetSource.of(tmp_path / "lake" / "fraud_reports", FRAUD_REPORTS)
+    first, last = min(row.time for row in rows), max(row.time for row in rows)
+    assert transactions.extent("event_time") == (moment(first), moment(last))
+    replace(prepared, transactions=transactions, reports=reports).run()
+    assert written(tmp_path / "features").select(FEATURE_ROWS.names).equals(in_memory(rows))
+
+
 def test_a_lake_in_s3_is_read_where_it_is(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
