@@ -17,6 +17,10 @@ class Stream:
     transactions: pa.Table
     fraud_reports: pa.Table
 
+    def tables(self) -> tuple[pa.Table, pa.Table]:
+        """Both of them."""
+        return self.transactions, self.fraud_reports
+
     def between(self, start: datetime, end: datetime) -> "Stream":
         """Events that became known in [start, end): each by its own time."""
         return Stream(

@@ -59,8 +59,11 @@ class Scorer:
         self._runtime = target.client("sagemaker-runtime")
         self._endpoint = target.output("EndpointName")
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, request: dict[str, Any], *, inference_id: str | None = None) -> dict[str, Any]:
         """The endpoint's answer to one raw transaction.
+
+        Args:
+            inference_id: What labels are joined on. If omitted, the transaction's id.
 
         Raises:
             OperationError: With the model server's own reason, if it refuses the request.
@@ -69,7 +72,7 @@ class Scorer:
             response = self._runtime.invoke_endpoint(
                 EndpointName=self._endpoint,
                 ContentType="application/json",
-                InferenceId=str(request.get("transaction_id", "none")),
+                InferenceId=inference_id or str(request.get("transaction_id", "none")),
                 Body=json.dumps(request).encode(),
             )
         except ClientError as error:

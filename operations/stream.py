@@ -42,12 +42,16 @@ class EventStream:
     Args:
         target: The environment.
         timeout_seconds: How long the consumers may take to catch up.
+        probes: Whether its events are probes, which never land.
     """
 
-    def __init__(self, target: Target, *, timeout_seconds: float = 300.0) -> None:
+    def __init__(
+        self, target: Target, *, timeout_seconds: float = 300.0, probes: bool = False
+    ) -> None:
         self._kinesis = target.client("kinesis")
         self._name = target.output("EventStreamName")
         self._timeout = timeout_seconds
+        self._probes = probes
         store = target.client("sagemaker-featurestore-runtime")
         groups = feature_groups(target)
         self._waiting = {entity: _Waiting(store, groups, entity) for entity in ENTITIES}
@@ -59,7 +63,7 @@ class EventStream:
             OperationError: If one lies in the future, or the stream goes on refusing some.
         """
         _refuse_future(events)
-        refused = put_all(self._kinesis, self._name, _entries(events))
+        refused = put_all(self._kinesis, self._name, _entries(events, probes=self._probes))
         if refused:
             raise OperationError(
                 f"stream {self._name} must take every event, got {len(refused)} refused: "
@@ -171,7 +175,7 @@ def _without_settled(
     return events.filter(kept)
 
 
-def _entries(events: Stream) -> Iterator[Entry]:
+def _entries(events: Stream, *, probes: bool) -> Iterator[Entry]:
     """Every event as a record, transactions and reports in one order."""
     sources = (
         (events.transactions, "event_time", encode_transactions),
@@ -181,7 +185,7 @@ def _entries(events: Stream) -> Iterator[Entry]:
     for table, time_column, encode in sources:
         times = table[time_column].cast(pa.int64()).to_pylist()
         keys = map(str, table["customer_id"].to_pylist())
-        known += zip(times, keys, encode(table), strict=True)
+        known += zip(times, keys, encode(table, probes=probes), strict=True)
     for _, key, data in sorted(known, key=itemgetter(0)):
         yield Entry(key, data)
 

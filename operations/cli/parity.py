@@ -3,13 +3,16 @@
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from operations.cli.verbs import Json, plain
+from operations.cli.verbs import EnvironmentName, Json, Profile, Region, State, plain
 from operations.console import show, table
-from pipeline_code.common.landing import prepare
+from operations.events import Stream
+from operations.parity import through_stack as probe
+from operations.target import DEFAULT_STATE, connect
+from pipeline_code.common.landing import Landing, prepare
 from pipeline_code.parity.replay import replay
 
 
@@ -20,6 +23,22 @@ def parity(
         float, typer.Option(help="Share of reports that come up to 30 days late.", min=0, max=1)
     ] = 0.3,
     seed: Annotated[int, typer.Option(help="Same seed, same order of arrival.")] = 7,
+    through_stack: Annotated[
+        bool,
+        typer.Option(
+            "--through-stack",
+            help="Send a sample through the deployed stream and ask the endpoint. Ids move to a "
+            "range of their own, at 4e18 and above, which the online store must not know; nothing "
+            "of it lands in the lake.",
+        ),
+    ] = False,
+    sample: Annotated[
+        int, typer.Option(help="Requests to ask the endpoint, with --through-stack.", min=1)
+    ] = 200,
+    environment: EnvironmentName = "local",
+    profile: Profile = None,
+    region: Region = None,
+    state: State = DEFAULT_STATE,
     json: Json = None,
 ) -> None:
     """Replay a file through the online driver's code and compare every vector with batch.
@@ -27,11 +46,22 @@ def parity(
     Events reach the states shuffled, in pieces and some of them twice. Exits 1 on a mismatch.
     """
     landing, start = prepare(data), monotonic()
-    found = replay(landing.transactions, landing.fraud_reports, late_share=late_reports, seed=seed)
-    result = asdict(found) | {"seconds": round(monotonic() - start, 1)}
+    if through_stack:
+        target = connect(environment, profile=profile, region=region, state=state)
+        events = Stream(landing.transactions, landing.fraud_reports)
+        probed = probe(target, events, sample=sample, seed=seed)
+        result, failed = probed.as_dict(), probed.defects > 0
+    else:
+        result, failed = _replayed(landing, late_reports, seed)
+    result["seconds"] = round(monotonic() - start, 1)
     show(result, json, table("Parity", ["", ""], result.items()))
-    if found.mismatches:
+    if failed:
         raise typer.Exit(1)
+
+
+def _replayed(landing: Landing, late_reports: float, seed: int) -> tuple[dict[str, Any], bool]:
+    found = replay(landing.transactions, landing.fraud_reports, late_share=late_reports, seed=seed)
+    return asdict(found), found.mismatches > 0
 
 
 def register(app: typer.Typer) -> None:

@@ -24,20 +24,17 @@ import numpy.typing as npt
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.events import Transaction
 from pipeline_code.features.online import vector
-from pipeline_code.features.plan import plan_of
 from pipeline_code.features.records import Key
-from pipeline_code.features.state import EntityState, Kept
+from pipeline_code.features.state import EntityState
+from pipeline_code.parity.arrived import arrived, lacks
 from pipeline_code.parity.history import Held
 from pipeline_code.parity.lake import KnownEvents
 from pipeline_code.parity.requests import Audited
 
 __all__ = ["Audit", "Judged", "Outcome", "judge"]
 
-Ints = npt.NDArray[np.int64]
 Vector = npt.NDArray[np.float64]
 State = EntityState | None
-
-DAY = 86_400_000_000
 
 
 class Outcome(StrEnum):
@@ -162,10 +159,9 @@ def _explained(
 ) -> Outcome:
     """Why an answer that is its states' is not batch's."""
     for states in answering:
-        arrived = [_arrived(known, key, state) for key, state in zip(row.keys, states, strict=True)]
         made = tuple(
-            EntityState(key.entity).fold(*events)
-            for key, events in zip(row.keys, arrived, strict=True)
+            EntityState(key.entity).fold(*arrived(known.events(key), state))
+            for key, state in zip(row.keys, states, strict=True)
         )
         if np.array_equal(_vector(made, row.request), row.answered):
             lost = any(
@@ -181,43 +177,9 @@ def _vector(states: tuple[State, ...], request: Transaction) -> Vector:
     return np.array(vector(customer, terminal, request), np.float64)
 
 
-def _arrived(known: KnownEvents, key: Key, state: State) -> tuple[Ints, Ints]:
-    """The lake's events that a state has: those that it remembers, and what is older than those."""
-    spent, reported = known.events(key)
-    if state is None:
-        return spent[:0], reported[:0]
-    return (
-        spent[_is_kept(spent, state.transactions)],
-        reported[_is_kept(reported, state.reports)],
-    )
-
-
-def _is_kept(events: Ints, kept: Kept) -> npt.NDArray[np.bool_]:
-    is_kept: npt.NDArray[np.bool_] = np.isin(events[:, 1], kept.recent[:, 1])
-    if len(kept.hops) and len(kept.recent):
-        # What is no longer remembered one by one cannot be told from what never came.
-        is_kept |= events[:, 0] < kept.recent[0, 0]
-    return is_kept
-
-
 def _missing(known: KnownEvents, held: Held, state: State, time: int) -> bool:
     """Whether the lake has an event that the state lacked and that has not come since either."""
     newest = None if held.newest is None else held.newest.state(held.key)
-    streams = zip(
-        (False, True),
-        known.events(held.key),
-        _arrived(known, held.key, state),
-        _arrived(known, held.key, newest),
-        strict=True,
-    )
-    for reports, events, had, has in streams:
-        if not plan_of().keeps(held.key.entity, reports=reports):
-            continue
-        wanted = (events[:, 0] <= time) & ~np.isin(events[:, 1], [*had[:, 1], *has[:, 1]])
-        if newest is not None:
-            # What is as old as this the newest state may have forgotten again.
-            reach = int(plan_of().schedule(held.key.entity, reports=reports)[-1])
-            wanted &= events[:, 0] >= newest.newest - reach + DAY
-        if wanted.any():
-            return True
-    return False
+    events = known.events(held.key)
+    then, now = (lacks(held.key.entity, events, each, time) for each in (state, newest))
+    return any(np.isin(had, has).any() for had, has in zip(then, now, strict=True))

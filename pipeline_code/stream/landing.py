@@ -30,7 +30,7 @@ from aws_lambda_powertools.utilities.data_classes.kinesis_firehose_event import 
 
 from pipeline_code.common.fields import FieldError, json_object
 from pipeline_code.common.schema import DATASETS, Dataset
-from pipeline_code.stream.events import FRAUD_REPORT, Event, Transaction, parse
+from pipeline_code.stream.events import FRAUD_REPORT, Event, Transaction, is_probe, parse
 
 __all__ = ["dataset_named", "transform"]
 
@@ -73,7 +73,7 @@ def _outcome(record: KinesisFirehoseRecord, dataset: Dataset) -> Outcome:
         if _named_by(data) is dataset:
             return Outcome(record_id=record.record_id, result="ProcessingFailed", data=record.data)
         return Outcome(record_id=record.record_id, result="Dropped", data=record.data)
-    if _of(event) is not dataset:
+    if _of(event) is not dataset or is_probe(data):
         return Outcome(record_id=record.record_id, result="Dropped", data=record.data)
     day = getattr(event, str(dataset.time)).date().isoformat()
     return Outcome(

@@ -80,6 +80,7 @@ def test_the_lakes_currency_may_be_named() -> None:
         (transaction(type="refund"), "type must be transaction or fraud_report, got 'refund'"),
         (without(transaction(), "amount"), "transaction must have the fields "),
         (transaction(surprise=1), "fields must be among "),
+        (transaction(probe="yes"), "probe must be true, false or left out, got another type"),
         (b'{"type": "transaction", "type": "transaction"}', "fields must be given once"),
         (transaction(amount="NaN"), "amount must be a decimal number of at least 0 "),
         (encoded(transaction(amount=float("nan"))), "numbers must be finite, got NaN"),

@@ -46,6 +46,14 @@ def test_a_transaction_becomes_a_row_of_its_day() -> None:
     }
 
 
+def test_probes_never_land() -> None:
+    payload = transaction(probe=True)
+    assert results("transactions", payload, transaction(probe=False)) == ["Dropped", "Ok"]
+    assert results("fraud_reports", report(probe=True)) == ["Dropped"]
+    escaped = json.dumps(payload).replace('"probe"', '"pr\\u006fbe"').encode()
+    assert results("transactions", escaped) == ["Dropped"]
+
+
 def test_a_report_becomes_a_row_of_the_day_it_came() -> None:
     (record,) = landed("fraud_reports", report(fraud_scenario=2))
     assert record["metadata"] == {"partitionKeys": {"report_date": "2018-08-08"}}

@@ -9,6 +9,7 @@ from aws_cdk.assertions import Template
 
 from lifecycle.monitoring_alarms import MonitoringAlarms
 from lifecycle.monitoring_dashboard import MonitoringDashboard
+from lifecycle.parity_alarms import ParityAlarms
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def widgets(new_stack: Callable[[], cdk.Stack]) -> dict[str, dict[str, Any]]:
             stack, "Always", expression=cdk.Fn.condition_equals("yes", "yes")
         ),
     )
-    MonitoringDashboard(
+    dashboard = MonitoringDashboard(
         stack,
         "Dashboard",
         dashboard_name="test-monitoring",
@@ -34,10 +35,20 @@ def widgets(new_stack: Callable[[], cdk.Stack]) -> dict[str, dict[str, Any]]:
         metric_namespace="test/namespace",
         alarms=alarms,
     )
+    dashboard.add_parity(
+        ParityAlarms(
+            stack,
+            "Parity",
+            endpoint_name="test-fraud",
+            metric_namespace="test/namespace",
+            reports="s3://reports",
+            topic=alarms.topic,
+        )
+    )
     template = Template.from_stack(stack)
-    (dashboard,) = template.find_resources("AWS::CloudWatch::Dashboard").values()
-    assert dashboard["Properties"]["DashboardName"] == "test-monitoring"
-    parts = dashboard["Properties"]["DashboardBody"]["Fn::Join"][1]
+    (resource,) = template.find_resources("AWS::CloudWatch::Dashboard").values()
+    assert resource["Properties"]["DashboardName"] == "test-monitoring"
+    parts = resource["Properties"]["DashboardBody"]["Fn::Join"][1]
     body = json.loads("".join(part if isinstance(part, str) else "reference" for part in parts))
     return {widget["properties"]["title"]: widget["properties"] for widget in body["widgets"]}
 
@@ -55,6 +66,18 @@ def test_the_dashboard_shows_the_analyzers_metrics(
 ) -> None:
     (line,) = widgets[title]["metrics"]
     assert line[:4] == ["test/namespace", metric, "Endpoint", "test-fraud"]
+
+
+def test_the_dashboard_shows_parity(widgets: dict[str, dict[str, Any]]) -> None:
+    assert widgets["Parity of features"]["alarms"] == ["reference"]
+    (rate,) = widgets["Answers that differ from batch (%)"]["metrics"]
+    causes = widgets["Causes"]["metrics"]
+    assert [line[1] for line in (rate, *causes)] == [
+        "ParityMismatchRate",
+        "ParityDefects",
+        "ParityLate",
+        "ParityDegraded",
+    ]
 
 
 def test_the_dashboard_finds_features_by_itself(widgets: dict[str, dict[str, Any]]) -> None:
