@@ -1,0 +1,116 @@
+"""Parity of what is deployed: the endpoint's features are batch's, and so the audit says."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from operations import lake
+from operations.executions import recent, require_success, watch
+from operations.probes import FIRST_ID
+from operations.target import Target
+from pipeline_code.features.definitions import FEATURE_NAMES
+
+from .streams import crowd
+
+pytestmark = pytest.mark.end_to_end
+REQUESTS = 25
+
+
+@pytest.fixture
+def target(played: Any) -> Target:
+    found: Target = played.target
+    return found
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A user's file: some weeks of a few customers, some of it reported as frauds."""
+    stream = crowd(transactions=150).stream
+    reported = set(stream.fraud_reports["transaction_id"].to_pylist())
+    rows = [
+        {
+            **{name: row[name] for name in ("transaction_id", "customer_id", "terminal_id")},
+            "event_time": row["event_time"],
+            "amount": row["amount_minor"] / 100,
+            "is_fraud": int(row["transaction_id"] in reported),
+            "report_time": row["event_time"] + timedelta(days=7),
+        }
+        for row in stream.transactions.to_pylist()
+    ]
+    ids = {row["transaction_id"]: place for place, row in enumerate(rows)}
+    for row in rows:
+        row["transaction_id"] = ids[row["transaction_id"]]
+    path = tmp_path / "file.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def test_the_endpoint_answers_with_batchs_features(
+    played: Any, target: Target, fraudloop: Any, file: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "parity.json"
+    options = ["--through-stack", "--sample", str(REQUESTS), "--state", str(played.state)]
+    done = fraudloop("parity", "--data", str(file), *options, "--json", str(report))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(report.read_text())
+    assert (found["rows"], found["mismatches"], found["late"]) == (REQUESTS, 0, 0)
+    assert found["first_difference"] is None
+    assert found["repeated_events"] > 0
+    # Nothing of it is taken for traffic: no row of the lake, no record of the store.
+    assert lake.query(
+        target,
+        f"SELECT count(*) FROM transactions WHERE customer_id >= {FIRST_ID}",  # noqa: S608
+    ).rows == [["0"]]
+    for group in ("CustomerFeatureGroupName", "TerminalFeatureGroupName"):
+        pages = target.client("sagemaker-featurestore-runtime").get_paginator("list_records")
+        ids = {
+            int(id_)
+            for page in pages.paginate(FeatureGroupName=target.output(group))
+            for id_ in page["RecordIdentifiers"]
+        }
+        assert max(ids) < FIRST_ID
+
+
+def test_the_audit_finds_no_defect_in_what_the_demo_was_answered(target: Target) -> None:
+    sagemaker = target.client("sagemaker")
+    arn = sagemaker.start_pipeline_execution(
+        PipelineName=target.output("ParityPipelineName"),
+        PipelineParameters=[
+            {"Name": "AuditHours", "Value": "6"},
+            {"Name": "Sample", "Value": "300"},
+        ],
+    )["PipelineExecutionArn"]
+    require_success(watch(target, arn))
+    key = f"monitoring/parity/{arn.rpartition('/')[2]}/parity.json"
+    body = target.client("s3").get_object(Bucket=target.output("ArtifactsBucketName"), Key=key)
+    found = json.loads(body["Body"].read())
+    assert (found["rows"], found["defects"]) == (300, 0), found["first_difference"]
+    assert found["captured"] > 300
+    assert found["confirmed"] > 0
+    alarms = target.client("cloudwatch").describe_alarms(
+        AlarmNamePrefix=target.stack_name("monitoring")
+    )["MetricAlarms"]
+    (state,) = (each["StateValue"] for each in alarms if each["MetricName"] == "ParityDefects")
+    assert state == "OK"
+
+
+def test_a_training_set_is_asked_for_with_sql(target: Target) -> None:
+    newest = next(each for each in recent(target) if each["PipelineExecutionStatus"] == "Succeeded")
+    execution = newest["PipelineExecutionArn"].rpartition("/")[2]
+    key = f"executions/{execution}/features/summary/summary.json"
+    body = target.client("s3").get_object(Bucket=target.output("FeaturesBucketName"), Key=key)
+    summary = json.loads(body["Body"].read())
+    answer = lake.query(
+        target,
+        f"SELECT period, count(*), sum(is_fraud), count({FEATURE_NAMES[-1]}) FROM feature_rows "  # noqa: S608
+        f"WHERE execution = '{execution}' GROUP BY period ORDER BY period",
+    )
+    assert answer.rows == [
+        [period, str(rows), str(summary[period]["frauds"]), str(rows)]
+        for period, rows in ((name, summary[name]["rows"]) for name in ("test", "train"))
+    ]
