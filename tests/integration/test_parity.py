@@ -10,12 +10,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from operations import lake
+from operations.errors import OperationError
+from operations.events import Stream
 from operations.executions import recent, require_success, watch
+from operations.parity import through_stack
 from operations.probes import FIRST_ID
+from operations.stream import EventStream
 from operations.target import Target
-from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.common.landing import prepare
+from pipeline_code.features.batch import compute
+from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES
 
-from .streams import crowd
+from .streams import crowd, damage, heal
 
 pytestmark = pytest.mark.end_to_end
 REQUESTS = 25
@@ -74,6 +80,50 @@ def test_the_endpoint_answers_with_batchs_features(
             for id_ in page["RecordIdentifiers"]
         }
         assert max(ids) < FIRST_ID
+
+
+@pytest.fixture
+def events(file: Path) -> Stream:
+    landing = prepare(file)
+    return Stream(landing.transactions, landing.fraud_reports)
+
+
+def test_a_difference_is_found_and_its_first_feature_named(
+    target: Target, events: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch is told less than what was sent, as if a consumer had counted something twice."""
+    monkeypatch.setattr(
+        "operations.parity.compute",
+        lambda rows, reports: pa.concat_tables(
+            compute(rows.slice(place, 1), reports) for place in range(rows.num_rows)
+        ),
+    )
+    found = through_stack(target, events, sample=REQUESTS, seed=3)
+    assert found.rows == REQUESTS
+    assert 0 < found.defects == found.mismatches
+    assert found.first_difference is not None
+    assert found.first_difference.online != found.first_difference.batch
+
+
+def test_an_event_that_is_on_its_way_is_no_defect(
+    target: Target, events: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EventStream, "await_folded", lambda *_: None)
+    found = through_stack(target, events, sample=REQUESTS, seed=3)
+    assert (found.rows, found.defects) == (REQUESTS, 0)
+
+
+def test_ids_that_the_store_knows_are_refused(
+    target: Target, events: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("operations.probes.secrets.randbelow", lambda _: 0)
+    known = FIRST_ID + events.transactions["customer_id"][0].as_py()
+    damage(target, CUSTOMER, known)
+    try:
+        with pytest.raises(OperationError, match=f"must be unknown .*, got customer {known}; "):
+            through_stack(target, events, sample=1000, seed=3)
+    finally:
+        heal(target, CUSTOMER, known)
 
 
 def test_the_audit_finds_no_defect_in_what_the_demo_was_answered(target: Target) -> None:
