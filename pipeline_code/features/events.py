@@ -69,6 +69,12 @@ class Transactions:
             amounts=_integers(table, "amount_minor", "transactions"),
         )
 
+    @classmethod
+    def from_columns(cls, columns: Ints) -> Self:
+        """The lake's columns as integers [a row a column], in its schema's order."""
+        ids, times, customers, terminals, amounts = columns
+        return cls(ids=ids, times=times, customers=customers, terminals=terminals, amounts=amounts)
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -117,6 +123,19 @@ class Reports:
             event_times=_integers(table, "event_time", "fraud_reports"),
         )
 
+    @classmethod
+    def from_columns(cls, columns: Ints) -> Self:
+        """The lake's columns as integers [a row a column], in its schema's order."""
+        ids, customers, terminals, event_times, times, scenarios = columns
+        return cls(
+            ids=ids,
+            times=times,
+            customers=customers,
+            terminals=terminals,
+            scenarios=scenarios,
+            event_times=event_times,
+        )
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -134,6 +153,12 @@ class Reports:
     def timely(self) -> "Reports":
         """Those that features count: reports that did not come too late (LATEST_REPORT)."""
         return self.take(np.flatnonzero(self.times - self.event_times <= LATEST_DELAY))
+
+    def known_by(self, moment: datetime | None) -> "Reports":
+        """Those that had come by a moment; all if it is None."""
+        if moment is None:
+            return self
+        return self.take(np.flatnonzero(self.times <= epoch_microseconds(moment)))
 
     def owners(self, entity: Entity) -> Ints:
         """The entity of each row."""

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from pipeline_code.features.declarations import Aggregate
 from pipeline_code.features.definitions import CUSTOMER, SCHEMA_VERSION, TERMINAL, Entity
-from pipeline_code.features.events import Reports, Transactions, epoch_microseconds
+from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.grouping import shard_of
 from pipeline_code.features.parts import Output, Written
 from pipeline_code.features.plan import plan_of
@@ -149,8 +149,8 @@ class ShardedFeatures:
         for place, shard in enumerate(range(worker, shards, self.workers)):
             if place >= done:
                 columns, _ = given.read(shard)
-                reports = _reports(reported.read(shard)[0])
-                order, totals = self._totals(_transactions(columns), reports)
+                reports = Reports.from_columns(reported.read(shard)[0])
+                order, totals = self._totals(Transactions.from_columns(columns), reports)
                 owners = columns[CUSTOMER_OF_TRANSACTION][order]
                 spill.append(columns, shard_of(owners, shards), shards, order, totals)
                 journal.note(place + 1)
@@ -159,7 +159,7 @@ class ShardedFeatures:
     def _totals(self, transactions: Transactions, reports: Reports) -> tuple[Ints, Ints]:
         if self.keep_states is not None:
             self.keep_states(TERMINAL, transactions, reports)
-        return terminal_totals(transactions, self._known(reports), plan_of())
+        return terminal_totals(transactions, reports.known_by(self.as_of), plan_of())
 
     def _customers(self, worker: int) -> None:
         """Pass 3."""
@@ -168,8 +168,8 @@ class ShardedFeatures:
         for shard in range(worker, self.shards, self.workers):
             if not self._note(shard).exists():
                 columns, totals = given.read(shard)
-                reports = _reports(reported.read(shard)[0])
-                written = self._write(shard, _transactions(columns), totals, reports)
+                reports = Reports.from_columns(reported.read(shard)[0])
+                written = self._write(shard, Transactions.from_columns(columns), totals, reports)
                 self._note(shard).write_text(json.dumps([asdict(part) for part in written]))
             given.delete(shard)
 
@@ -178,7 +178,7 @@ class ShardedFeatures:
     ) -> list[Written]:
         if self.keep_states is not None:
             self.keep_states(CUSTOMER, transactions, reports)
-        known = self._known(reports)
+        known = reports.known_by(self.as_of)
         answer = customer_features(transactions, known, totals, plan_of())
         transactions = transactions.take(answer.rows)
         repeated = Written(repeated=answer.repeated)
@@ -186,12 +186,6 @@ class ShardedFeatures:
             output.stage(shard, transactions, answer.features, known) + repeated
             for output in self.outputs
         ]
-
-    def _known(self, reports: Reports) -> Reports:
-        """Reports by the as-of moment."""
-        if self.as_of is None:
-            return reports
-        return reports.take(np.flatnonzero(reports.times <= epoch_microseconds(self.as_of)))
 
     def _spill(self, name: str, worker: int) -> Spill:
         of_reports = name.startswith("reports")
@@ -217,22 +211,3 @@ class ShardedFeatures:
         shards = [json.loads(self._note(shard).read_text()) for shard in range(self.shards)]
         by_output = zip(*shards, strict=True)
         return [sum((Written(**part) for part in parts), Written()) for parts in by_output]
-
-
-def _transactions(columns: Ints) -> Transactions:
-    ids, times, customers, terminals, amounts = columns
-    return Transactions(
-        ids=ids, times=times, customers=customers, terminals=terminals, amounts=amounts
-    )
-
-
-def _reports(columns: Ints) -> Reports:
-    ids, customers, terminals, event_times, times, scenarios = columns
-    return Reports(
-        ids=ids,
-        times=times,
-        customers=customers,
-        terminals=terminals,
-        scenarios=scenarios,
-        event_times=event_times,
-    )

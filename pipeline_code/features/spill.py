@@ -6,6 +6,7 @@ Guarantees:
 """
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,7 @@ class Spill:
         packed = _packed(columns, order, totals, shards, starts.copy(), self._narrow)
         for shard, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
             if start < end:
-                with self._file(shard, self._worker).open("ab", buffering=0) as file:
-                    file.write(packed[start:end].data)
+                _append(f"{self._folder}/{self._name(shard)}", packed[start:end])
 
     def read(self, shard: int) -> tuple[Ints, Ints]:
         """All workers' rows of a shard: columns and totals, as they were appended."""
@@ -166,14 +166,25 @@ class Spill:
                 with file.open("r+b") as opened:
                     opened.truncate(sizes[file.name])
 
-    def _file(self, shard: int, worker: int) -> Path:
-        return self._folder / f"{shard:05d}-{worker:03d}.rows"
+    def _name(self, shard: int) -> str:
+        return f"{shard:05d}-{self._worker:03d}.rows"
 
     def _files(self, shard: int) -> list[Path]:
         return sorted(self._folder.glob(f"{shard:05d}-*.rows"))
 
     def _own_files(self) -> Iterator[Path]:
         return self._folder.glob(f"*-{self._worker:03d}.rows")
+
+
+def _append(file: str, rows: Halves) -> None:
+    """Without a file object: there are a thousand small appends to every shard."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        left = rows.data.cast("B")
+        while left:
+            left = left[os.write(descriptor, left) :]
+    finally:
+        os.close(descriptor)
 
 
 class Journal:
