@@ -105,10 +105,13 @@ class Output:
 
     def publish(self) -> None:
         """Gives all staged parts their final names."""
-        staging = self.folder / STAGING
-        for file in sorted(staging.glob("*.parquet")):
-            file.replace(self.folder / file.name)
-        staging.rmdir()
+        for name in self.staged():
+            (self.folder / STAGING / name).replace(self.folder / name)
+        self.clear()
+
+    def staged(self) -> list[str]:
+        """The names of the parts that are whole and not published yet."""
+        return sorted(file.name for file in (self.folder / STAGING).glob("*.parquet"))
 
     def _wanted(self, times: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         assert self.period is not None  # noqa: S101 - only asked then

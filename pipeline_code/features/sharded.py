@@ -34,7 +34,16 @@ from pipeline_code.features.sides import customer_features, terminal_totals
 from pipeline_code.features.sources import ParquetSource
 from pipeline_code.features.spill import Journal, Spill
 
-__all__ = ["ShardedFeatures"]
+__all__ = [
+    "CUSTOMER_OF_REPORT",
+    "CUSTOMER_OF_TRANSACTION",
+    "SHARD_ROWS",
+    "TERMINAL_OF_REPORT",
+    "TERMINAL_OF_TRANSACTION",
+    "KeepStates",
+    "ShardedFeatures",
+    "shards_of",
+]
 
 Ints = npt.NDArray[np.int64]
 KeepStates = Callable[[Entity, Transactions, Reports], None]
@@ -46,6 +55,11 @@ TERMINAL_OF_TRANSACTION, CUSTOMER_OF_TRANSACTION = 3, 2
 TERMINAL_OF_REPORT, CUSTOMER_OF_REPORT = 2, 1
 # Totals that may need 64 bits; a count or a number of seconds never does.
 WIDE = (Aggregate.SUM, Aggregate.MAX)
+
+
+def shards_of(rows: int, shard_rows: int = SHARD_ROWS) -> int:
+    """How many shards the entities of so many transactions are dealt to."""
+    return max(-(-rows // shard_rows), 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +113,7 @@ class ShardedFeatures:
     @cached_property
     def shards(self) -> int:
         """How many shards the entities of each kind are dealt to."""
-        return max(-(-self.transactions.rows // self.shard_rows), 1)
+        return shards_of(self.transactions.rows, self.shard_rows)
 
     def _start_or_resume(self) -> None:
         """Keeps what the same job did before, and nothing that another one did."""
