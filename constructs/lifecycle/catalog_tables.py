@@ -92,20 +92,7 @@ def lake_tables(lake: DataLake, *, capture_path: str, first_day: str) -> Iterato
         capture_path: Where captures land in their bucket: `<endpoint>/<variant>`.
         first_day: The earliest day on which transactions are looked for.
     """
-    days = _projected("DAYS", "yyyy-MM-dd", f"{first_day},NOW+1DAYS")
-    for construct_id, name, columns, partition in (
-        ("Transactions", "transactions", TRANSACTION_COLUMNS, "event_date"),
-        ("FraudReports", "fraud_reports", FRAUD_REPORT_COLUMNS, "report_date"),
-    ):
-        yield LakeTable(
-            construct_id=construct_id,
-            name=name,
-            columns=columns,
-            partitions={partition: days},
-            location=f"s3://{lake.raw_bucket.bucket_name}/{name}/",
-            folder=f"{partition}=${{{partition}}}",
-            files=PARQUET,
-        )
+    yield from _daily_tables(lake, _projected("DAYS", "yyyy-MM-dd", f"{first_day},NOW+1DAYS"))
     # Not from the first day on: years of hours are more partitions than a query should try.
     hours = f"NOW-{lake.capture_days}DAYS,NOW+1HOURS"
     yield LakeTable(
@@ -130,6 +117,22 @@ def lake_tables(lake: DataLake, *, capture_path: str, first_day: str) -> Iterato
         folder="${execution}/features/${period}",
         files=PARQUET,
     )
+
+
+def _daily_tables(lake: DataLake, days: Mapping[str, str]) -> Iterator[LakeTable]:
+    for construct_id, name, columns, partition in (
+        ("Transactions", "transactions", TRANSACTION_COLUMNS, "event_date"),
+        ("FraudReports", "fraud_reports", FRAUD_REPORT_COLUMNS, "report_date"),
+    ):
+        yield LakeTable(
+            construct_id=construct_id,
+            name=name,
+            columns=columns,
+            partitions={partition: days},
+            location=f"s3://{lake.raw_bucket.bucket_name}/{name}/",
+            folder=f"{partition}=${{{partition}}}",
+            files=PARQUET,
+        )
 
 
 def _projected(unit: str, pattern: str, extent: str) -> Mapping[str, str]:

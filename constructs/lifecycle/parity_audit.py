@@ -116,29 +116,26 @@ class ParityAudit(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.pipeline_name = pipeline_name
-        role = self._define_auditor(image, encryption_key)
-        role.read(captures_bucket, f"{endpoint_name}/")
-        role.read(raw_bucket, "transactions/", "fraud_reports/")
-        role.write(artifacts_bucket, REPORTS_PREFIX)
-        role.publish_metrics(metric_namespace)
-        store.grant_read_history(role)
+        auditor = self._define_auditor(image, encryption_key)
+        auditor.read(captures_bucket, f"{endpoint_name}/")
+        auditor.read(raw_bucket, "transactions/", "fraud_reports/")
+        auditor.write(artifacts_bucket, REPORTS_PREFIX)
+        auditor.publish_metrics(metric_namespace)
+        store.grant_read_history(auditor)
         reports_uri = artifacts_bucket.s3_url_for_object(REPORTS_PREFIX.rstrip("/"))
-        pipeline = self._define_pipeline(
-            role,
-            config,
-            {
-                "AuditorRoleArn": role.role_arn,
-                "CapturesUri": captures_bucket.s3_url_for_object(f"{endpoint_name}/{variant_name}"),
-                "CustomerFeatureGroup": store.customer_group_name,
-                "EndpointName": endpoint_name,
-                "ImageUri": image.uri,
-                "KeyArn": encryption_key.key_arn,
-                "MetricNamespace": metric_namespace,
-                "RawBucket": raw_bucket.bucket_name,
-                "ReportsUri": reports_uri,
-                "TerminalFeatureGroup": store.terminal_group_name,
-            },
-        )
+        values = {
+            "AuditorRoleArn": auditor.role_arn,
+            "CapturesUri": captures_bucket.s3_url_for_object(f"{endpoint_name}/{variant_name}"),
+            "CustomerFeatureGroup": store.customer_group_name,
+            "EndpointName": endpoint_name,
+            "ImageUri": image.uri,
+            "KeyArn": encryption_key.key_arn,
+            "MetricNamespace": metric_namespace,
+            "RawBucket": raw_bucket.bucket_name,
+            "ReportsUri": reports_uri,
+            "TerminalFeatureGroup": store.terminal_group_name,
+        }
+        pipeline = self._define_pipeline(auditor, config, values)
         self.alarms = ParityAlarms(
             self,
             "Alarms",

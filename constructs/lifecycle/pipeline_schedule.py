@@ -12,6 +12,8 @@ from constructs import Construct
 
 __all__ = ["schedule_pipeline"]
 
+Schedule = scheduler.CfnSchedule
+
 RETRIES = 2
 PATIENCE_SECONDS = 30 * 60
 
@@ -41,30 +43,35 @@ def schedule_pipeline(
         service="sagemaker", resource="pipeline", resource_name=pipeline_name
     )
     role = _define_role(scope, arn, pipeline_name)
-    target = scheduler.CfnSchedule
-    schedule = scheduler.CfnSchedule(
+    schedule = Schedule(
         scope,
         "Schedule",
         description=description,
         schedule_expression=expression,
-        flexible_time_window=target.FlexibleTimeWindowProperty(mode="OFF"),
-        target=target.TargetProperty(
-            arn=arn,
-            role_arn=role.role_arn,
-            sage_maker_pipeline_parameters=target.SageMakerPipelineParametersProperty(
-                pipeline_parameter_list=[
-                    target.SageMakerPipelineParameterProperty(name=name, value=value)
-                    for name, value in parameters.items()
-                ]
-            ),
-            retry_policy=target.RetryPolicyProperty(
-                maximum_retry_attempts=RETRIES,
-                maximum_event_age_in_seconds=PATIENCE_SECONDS,
-            ),
-        ),
+        flexible_time_window=Schedule.FlexibleTimeWindowProperty(mode="OFF"),
+        target=_target(arn, role, parameters),
     )
     schedule.cfn_options.condition = condition
     schedule.node.add_dependency(pipeline, role)
+
+
+def _target(
+    pipeline_arn: str, role: iam.Role, parameters: Mapping[str, str]
+) -> Schedule.TargetProperty:
+    return Schedule.TargetProperty(
+        arn=pipeline_arn,
+        role_arn=role.role_arn,
+        sage_maker_pipeline_parameters=Schedule.SageMakerPipelineParametersProperty(
+            pipeline_parameter_list=[
+                Schedule.SageMakerPipelineParameterProperty(name=name, value=value)
+                for name, value in parameters.items()
+            ]
+        ),
+        retry_policy=Schedule.RetryPolicyProperty(
+            maximum_retry_attempts=RETRIES,
+            maximum_event_age_in_seconds=PATIENCE_SECONDS,
+        ),
+    )
 
 
 def _define_role(scope: Construct, pipeline_arn: str, pipeline_name: str) -> iam.Role:
