@@ -20,7 +20,7 @@ from pipeline_code.features.definitions import SCHEMA_VERSION, SCHEMA_VERSION_KE
 from pipeline_code.features.events import Reports, Transactions, epoch_microseconds
 from pipeline_code.features.windows import Period
 
-__all__ = ["Output", "Written"]
+__all__ = ["Output", "Written", "part_name"]
 
 LABELLED_ROWS = FEATURE_ROWS.append(pa.field("is_fraud", pa.int8())).append(
     pa.field("fraud_scenario", pa.int8())
@@ -123,7 +123,7 @@ class Output:
     def _write(self, table: pa.Table, part: int) -> None:
         staging = self.folder / STAGING
         staging.mkdir(parents=True, exist_ok=True)
-        file = staging / f"part-{part:05d}.parquet"
+        file = staging / part_name(part)
         partial = file.with_suffix(".partial")
         metadata = {SCHEMA_VERSION_KEY: SCHEMA_VERSION, **self.metadata}
         pq.write_table(
@@ -136,6 +136,11 @@ class Output:
             row_group_size=max(table.num_rows, 1),
         )
         partial.replace(file)
+
+
+def part_name(part: int) -> str:
+    """The file name of a part."""
+    return f"part-{part:05d}.parquet"
 
 
 def _scenarios(ids: npt.NDArray[np.int64], reports: Reports) -> npt.NDArray[np.int64]:

@@ -46,7 +46,8 @@ __all__ = [
 ]
 
 Ints = npt.NDArray[np.int64]
-KeepStates = Callable[[Entity, Transactions, Reports], None]
+# What it returns is for whoever gave it, where the driver hands that back.
+KeepStates = Callable[[Entity, Transactions, Reports], object]
 
 # Few enough rows for the processor's cache to help, enough for the disk not to mind.
 SHARD_ROWS = 500_000
