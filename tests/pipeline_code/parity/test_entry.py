@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from local_aws.server import EmbeddedAws
@@ -56,6 +57,7 @@ def run(
     world: World, embedded_aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., dict[str, Any]]:
     """Runs the entry point; answers its report."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     for name, value in embedded_aws.environment().items():
         monkeypatch.setenv(name, value)
     for name, value in {
