@@ -8,6 +8,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 __all__ = [
+    "CLOUD_ROOT",
     "failure_file",
     "hyperparameters_file",
     "ml_root",

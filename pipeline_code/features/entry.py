@@ -13,21 +13,22 @@ Writes:
     The latest state of every customer and terminal into the feature groups that the environment
         variables CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP name, if they do.
 
+On Spark (`--engine spark`) it is one of as many hosts as config/resourceconfig.json names, each of
+which is started alike and has all inputs. Each leaves the parts that it computed; the first one
+leaves the summary.
+
 Fails with a message when the history is too short for the periods, a value breaks a rule, or one
 id names two different transactions. The same input gives the same bytes.
 """
 
 import argparse
 import json
-import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Lock
-
-import boto3
-from botocore.config import Config
+from typing import Self
 
 from pipeline_code.common import schema
 from pipeline_code.common.exits import BadInput
@@ -37,56 +38,33 @@ from pipeline_code.features.definitions import (
     HISTORY_DAYS_KEY,
     LABEL_DELAY,
     SCHEMA_VERSION,
-    Entity,
 )
-from pipeline_code.features.events import Reports, Transactions
-from pipeline_code.features.parts import Output
+from pipeline_code.features.materializing import Materializer, groups_from_environment
+from pipeline_code.features.parts import Output, Written
 from pipeline_code.features.sharded import ShardedFeatures
 from pipeline_code.features.sources import ParquetSource
-from pipeline_code.features.store import FeatureGroups, Folded, StoreError, materialize
+from pipeline_code.features.spark_session import require
 from pipeline_code.features.windows import LATEST, Period, Windows, parse_as_of
 
-GROUP_VARIABLES = ("CUSTOMER_FEATURE_GROUP", "TERMINAL_FEATURE_GROUP")
+SINGLE, SPARK = "single", "spark"
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the processing job."""
     arguments = _parser().parse_args(argv)
-    materializer = _materializer()
-    transactions = ParquetSource.of(processing_input("transactions"), schema.TRANSACTIONS)
-    reports = ParquetSource.of(processing_input("fraud_reports"), schema.FRAUD_REPORTS)
-    if transactions.rows == 0:
-        raise BadInput("transactions must hold at least one row, got none; ingest some first")
-    first_event, last_event = transactions.extent("event_time")
-    windows = Windows(
-        as_of=parse_as_of(arguments.as_of, last_event),
-        train_days=arguments.train_days,
-        test_days=arguments.test_days,
-        delay_days=arguments.delay_days,
-    )
-    windows.check_history(first_event)
-    periods = {"train": windows.train, "test": windows.test}
+    if arguments.engine == SPARK:
+        require()
+    job = _Job.of(arguments)
     with tempfile.TemporaryDirectory(prefix="features-", dir=ml_root()) as work:
-        written = ShardedFeatures(
-            transactions=transactions,
-            reports=reports,
-            outputs=[_output(name, period, first_event) for name, period in periods.items()],
-            work=Path(work) / "spill",
-            as_of=windows.as_of,
-            keep_states=materializer,
-        ).run()
+        run = _on_spark if arguments.engine == SPARK else _on_one_host
+        written = run(job, Path(work))
+    if written is None:  # another host of the cluster tells
+        return 0
     summary = {
         "feature_schema_version": SCHEMA_VERSION,
         "features": list(FEATURE_NAMES),
         "data_version": arguments.data_version,
-        "as_of": windows.as_of.isoformat(),
-        "history_start": first_event.isoformat(),
-        **{
-            name: {**period.document(), "rows": part.rows, "frauds": part.frauds}
-            for (name, period), part in zip(periods.items(), written, strict=True)
-        },
-        "repeated": written[0].repeated,
-        "materialized": None if materializer is None else materializer.document(),
+        **job.document(written),
     }
     file = processing_output("summary") / "summary.json"
     file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -94,18 +72,84 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def groups_from_environment() -> FeatureGroups | None:
-    """The feature groups that the environment names, or None if it names none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What is to be computed, whatever engine does it; on every host the same."""
 
-    Raises:
-        BadInput: It names only one of the two.
-    """
-    given = [os.environ.get(name, "") for name in GROUP_VARIABLES]
-    if not any(given):
-        return None
-    if not all(given):
-        raise BadInput(f"{' and '.join(GROUP_VARIABLES)} must be set together, got {given}")
-    return FeatureGroups(customer=given[0], terminal=given[1])
+    transactions: ParquetSource
+    reports: ParquetSource
+    windows: Windows
+    first_event: datetime
+    materializer: Materializer | None
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        groups = groups_from_environment()
+        transactions = ParquetSource.of(processing_input("transactions"), schema.TRANSACTIONS)
+        reports = ParquetSource.of(processing_input("fraud_reports"), schema.FRAUD_REPORTS)
+        if transactions.rows == 0:
+            raise BadInput("transactions must hold at least one row, got none; ingest some first")
+        first_event, last_event = transactions.extent("event_time")
+        windows = Windows(
+            as_of=parse_as_of(arguments.as_of, last_event),
+            train_days=arguments.train_days,
+            test_days=arguments.test_days,
+            delay_days=arguments.delay_days,
+        )
+        windows.check_history(first_event)
+        return cls(
+            transactions=transactions,
+            reports=reports,
+            windows=windows,
+            first_event=first_event,
+            materializer=None if groups is None else Materializer(groups),
+        )
+
+    @property
+    def periods(self) -> dict[str, Period]:
+        return {"train": self.windows.train, "test": self.windows.test}
+
+    @property
+    def outputs(self) -> list[Output]:
+        return [_output(name, period, self.first_event) for name, period in self.periods.items()]
+
+    def document(self, written: Sequence[Written]) -> dict[str, object]:
+        """What was done, for the summary."""
+        return {
+            "as_of": self.windows.as_of.isoformat(),
+            "history_start": self.first_event.isoformat(),
+            **{
+                name: {**period.document(), "rows": part.rows, "frauds": part.frauds}
+                for (name, period), part in zip(self.periods.items(), written, strict=True)
+            },
+            "repeated": written[0].repeated,
+            "materialized": None if self.materializer is None else self.materializer.document(),
+        }
+
+
+def _on_one_host(job: _Job, work: Path) -> list[Written] | None:
+    return ShardedFeatures(
+        transactions=job.transactions,
+        reports=job.reports,
+        outputs=job.outputs,
+        work=work / "spill",
+        as_of=job.windows.as_of,
+        keep_states=job.materializer,
+    ).run()
+
+
+def _on_spark(job: _Job, work: Path) -> list[Written] | None:
+    # Only the image's target `spark` has PySpark.
+    from pipeline_code.features.spark_job import SparkJob  # noqa: PLC0415
+
+    return SparkJob(
+        transactions=job.transactions,
+        reports=job.reports,
+        outputs=job.outputs,
+        work=work,
+        as_of=job.windows.as_of,
+        materializer=job.materializer,
+    ).run()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--test-days", type=int, required=True)
     parser.add_argument("--delay-days", type=int, default=LABEL_DELAY.days)
     parser.add_argument("--as-of", default=LATEST, help="latest, or an ISO-8601 moment")
+    parser.add_argument("--engine", choices=(SINGLE, SPARK), default=SINGLE)
     # Not read: it makes the step's arguments differ with the data, so that caching is exact.
     parser.add_argument("--data-version", default="unknown", help="fingerprint of the raw data")
     return parser
@@ -127,33 +172,3 @@ def _output(name: str, period: Period, first_event: datetime) -> Output:
         metadata={HISTORY_DAYS_KEY: str(history)},
         must_hold_rows=name,
     )
-
-
-class _Materializer:
-    """Brings the online store up to what the job reads, shard by shard, from several threads."""
-
-    def __init__(self, groups: FeatureGroups) -> None:
-        self._groups = groups
-        self._client = boto3.client(
-            "sagemaker-featurestore-runtime",
-            config=Config(retries={"mode": "standard", "max_attempts": 6}),
-        )
-        self._lock = Lock()
-        self._total = Folded()
-
-    def __call__(self, entity: Entity, transactions: Transactions, reports: Reports) -> None:
-        folded = materialize(self._client, self._groups, entity, transactions, reports)
-        if folded.failed:
-            reason = next(iter(folded.failed.values()))
-            raise StoreError(f"every state must be stored, got {len(folded.failed)} not: {reason}")
-        with self._lock:
-            self._total += folded
-
-    def document(self) -> dict[str, int]:
-        """How many records were written, for the summary."""
-        return {"customers": self._total.customers, "terminals": self._total.terminals}
-
-
-def _materializer() -> _Materializer | None:
-    groups = groups_from_environment()
-    return None if groups is None else _Materializer(groups)

@@ -13,60 +13,39 @@ Guarantees:
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-from pyspark.accumulators import Accumulator, AccumulatorParam
+from pyspark.accumulators import Accumulator
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from pipeline_code.common.paths import rerooted
-from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
-from pipeline_code.features.definitions import CUSTOMER, FEATURES, TERMINAL, Entity
-from pipeline_code.features.events import NO_REPORTS, Reports, Transactions
+from pipeline_code.common.schema import TRANSACTIONS
+from pipeline_code.features.definitions import FEATURES
+from pipeline_code.features.events import NO_REPORTS, Transactions
 from pipeline_code.features.parts import Output, Written, part_name
-from pipeline_code.features.plan import plan_of
 from pipeline_code.features.sharded import (
     CUSTOMER_OF_REPORT,
-    CUSTOMER_OF_TRANSACTION,
     SHARD_ROWS,
     TERMINAL_OF_REPORT,
     TERMINAL_OF_TRANSACTION,
     KeepStates,
     shards_of,
 )
-from pipeline_code.features.sides import customer_features, terminal_totals
 from pipeline_code.features.sources import ParquetSource
-from pipeline_code.features.spark_blocks import (
-    BLOCKS,
-    blocks,
-    by_shard,
-    columns,
-    raised_here,
-    raised_there,
-)
+from pipeline_code.features.spark_blocks import blocks, by_shard, raised_here, raised_there
+from pipeline_code.features.spark_tasks import Kept, ShardTask, UnionByShard, on_this_host
 
-__all__ = ["SparkFeatures", "Staged", "on_this_host"]
+__all__ = ["SparkFeatures", "Staged"]
 
-Ints = npt.NDArray[np.int64]
-Kept = dict[tuple[str, int], Any]
 OneShard = Callable[[tuple[Any, ...], pa.Table, pa.Table], pa.Table]
 
 AS_BLOCKS = "shard int, block binary"
-OUTCOMES = pa.schema(
-    [
-        ("shard", pa.int32()),
-        ("output", pa.int32()),
-        *((name, pa.int64()) for name in asdict(Written())),
-    ]
-)
 AS_OUTCOMES = "shard int, output int, rows bigint, frauds bigint, repeated bigint"
 # Tasks that read, for each that can run at once: pieces take different times.
 WAVES = 4
-WIDTH, REPORT_WIDTH = len(TRANSACTIONS), len(FRAUD_REPORTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +116,7 @@ class SparkFeatures:
             on_this_host(output).clear()
 
     def _stage(self) -> Staged:
-        kept = self.session.sparkContext.accumulator({}, _Union())
+        kept = self.session.sparkContext.accumulator({}, UnionByShard())
         with raised_here():
             outcomes = self._outcomes(kept).collect()
         written, parts = [], []
@@ -156,7 +135,7 @@ class SparkFeatures:
     def _outcomes(self, kept: "Accumulator[Kept]") -> DataFrame:
         """The three passes; Spark runs them when their outcomes are asked for."""
         shards = shards_of(self.transactions.rows, self.shard_rows)
-        task = _Task(shards, tuple(self.outputs), self.as_of, self.keep_states, kept)
+        task = ShardTask(shards, tuple(self.outputs), self.as_of, self.keep_states, kept)
         rows = self._dealt(self.transactions, TERMINAL_OF_TRANSACTION, shards)
         reports = self._dealt(self.reports, TERMINAL_OF_REPORT, shards)
         with_totals = (
@@ -186,71 +165,9 @@ class SparkFeatures:
         return self.session.range(0, pieces, 1, tasks).mapInArrow(deal, AS_BLOCKS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """What is done with one shard, on any host."""
-
-    shards: int
-    outputs: tuple[Output, ...]
-    as_of: datetime | None
-    keep_states: KeepStates | None
-    kept: "Accumulator[Kept]"
-
-    def terminals(self, key: tuple[Any, ...], given: pa.Table, reported: pa.Table) -> pa.Table:
-        """Pass 2."""
-        with raised_there():
-            rows, reports = columns(given, WIDTH), columns(reported, REPORT_WIDTH)
-            transactions = Transactions.from_columns(rows)
-            known = self._told(TERMINAL, key[0].as_py(), transactions, reports)
-            order, totals = terminal_totals(transactions, known, plan_of())
-            carried = np.concatenate([rows[:, order], totals.T])
-            dealt = blocks(carried, carried[CUSTOMER_OF_TRANSACTION], self.shards)
-            return pa.Table.from_batches(dealt, BLOCKS)
-
-    def customers(self, key: tuple[Any, ...], given: pa.Table, reported: pa.Table) -> pa.Table:
-        """Pass 3."""
-        with raised_there():
-            shard, width = key[0].as_py(), WIDTH + len(plan_of().places(TERMINAL))
-            rows, reports = columns(given, width), columns(reported, REPORT_WIDTH)
-            transactions = Transactions.from_columns(rows[:WIDTH])
-            known = self._told(CUSTOMER, shard, transactions, reports)
-            totals = np.ascontiguousarray(rows[WIDTH:].T)
-            answer = customer_features(transactions, known, totals, plan_of())
-            transactions = transactions.take(answer.rows)
-            outcomes = []
-            for place, output in enumerate(self.outputs):
-                part = on_this_host(output).stage(shard, transactions, answer.features, known)
-                part += Written(repeated=answer.repeated)
-                outcomes.append({"shard": shard, "output": place, **asdict(part)})
-            return pa.Table.from_pylist(outcomes, OUTCOMES)
-
-    def _told(self, entity: Entity, shard: int, transactions: Transactions, rows: Ints) -> Reports:
-        """The reports that are known; all are told to whoever keeps states."""
-        reports = Reports.from_columns(rows)
-        if self.keep_states is not None:
-            answer = self.keep_states(entity, transactions, reports)
-            self.kept.add({(entity.name, shard): answer})
-        return reports.known_by(self.as_of)
-
-
-class _Union(AccumulatorParam[Kept]):  # type: ignore[misc] # PySpark need not be installed
-    """Keeps one answer a shard, so that a task that ran twice counts once."""
-
-    def zero(self, value: Kept) -> Kept:  # noqa: ARG002 - Spark's signature
-        return {}
-
-    def addInPlace(self, value1: Kept, value2: Kept) -> Kept:  # noqa: N802 - Spark's name
-        return {**value2, **value1}
-
-
 def _function(method: OneShard) -> OneShard:
     """A method as what Spark takes: it would count `self` among the arguments."""
     return lambda key, given, reported: method(key, given, reported)  # noqa: PLW0108
-
-
-def on_this_host(output: Output) -> Output:
-    """An output whose folder is below this host's own root, if it is below `/opt/ml`."""
-    return replace(output, folder=rerooted(str(output.folder)))
 
 
 def _written(outcome: Row) -> Written:
@@ -258,6 +175,6 @@ def _written(outcome: Row) -> Written:
 
 
 def _stage_nothing(output: Output) -> None:
-    nobody = Transactions.from_columns(np.empty((WIDTH, 0), np.int64))
+    nobody = Transactions.from_columns(np.empty((len(TRANSACTIONS), 0), np.int64))
     nothing = np.empty((len(FEATURES), 0), np.float32)
     on_this_host(output).stage(0, nobody, nothing, NO_REPORTS)

@@ -1,0 +1,71 @@
+"""Brings the online store up to what a job reads, shard by shard, from threads or other hosts."""
+
+import os
+from threading import Lock
+
+import boto3
+from botocore.config import Config
+
+from pipeline_code.common.exits import BadInput
+from pipeline_code.features.declarations import Entity
+from pipeline_code.features.events import Reports, Transactions
+from pipeline_code.features.store import FeatureGroups, Folded, StoreError, materialize
+
+__all__ = ["GROUP_VARIABLES", "Materializer", "groups_from_environment"]
+
+GROUP_VARIABLES = ("CUSTOMER_FEATURE_GROUP", "TERMINAL_FEATURE_GROUP")
+
+
+def groups_from_environment() -> FeatureGroups | None:
+    """The feature groups that the environment names, or None if it names none.
+
+    Raises:
+        BadInput: It names only one of the two.
+    """
+    given = [os.environ.get(name, "") for name in GROUP_VARIABLES]
+    if not any(given):
+        return None
+    if not all(given):
+        raise BadInput(f"{' and '.join(GROUP_VARIABLES)} must be set together, got {given}")
+    return FeatureGroups(customer=given[0], terminal=given[1])
+
+
+class Materializer:
+    """Puts the states of a shard's entities into the feature groups, and counts what it wrote.
+
+    Pickled, it goes to another host with a count of its own; `add` takes that host's answers.
+    """
+
+    def __init__(self, groups: FeatureGroups) -> None:
+        self._groups = groups
+        self._client = boto3.client(
+            "sagemaker-featurestore-runtime",
+            config=Config(retries={"mode": "standard", "max_attempts": 6}),
+        )
+        self._lock = Lock()
+        self._total = Folded()
+
+    def __reduce__(self) -> tuple[type["Materializer"], tuple[FeatureGroups]]:
+        return Materializer, (self._groups,)
+
+    def __call__(self, entity: Entity, transactions: Transactions, reports: Reports) -> Folded:
+        """Brings the store up to all that is known of some entities.
+
+        Raises:
+            StoreError: A state could not be stored.
+        """
+        folded = materialize(self._client, self._groups, entity, transactions, reports)
+        if folded.failed:
+            reason = next(iter(folded.failed.values()))
+            raise StoreError(f"every state must be stored, got {len(folded.failed)} not: {reason}")
+        self.add(folded)
+        return folded
+
+    def add(self, folded: Folded) -> None:
+        """Counts what was written elsewhere."""
+        with self._lock:
+            self._total += folded
+
+    def document(self) -> dict[str, int]:
+        """How many records were written, for the summary."""
+        return {"customers": self._total.customers, "terminals": self._total.terminals}
