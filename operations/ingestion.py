@@ -1,10 +1,12 @@
 """Bringing events in: checked, then landed in the lake by day, or published as a stream."""
 
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from operations import lake
 from operations.errors import OperationError
@@ -24,6 +26,7 @@ from pipeline_code.common.schema import (
     TRANSACTIONS,
     read,
 )
+from pipeline_code.stream.events import CLOCK_SKEW
 
 _TRANSACTIONS, _FRAUD_REPORTS, _CUSTOMERS = DATASETS
 
@@ -73,6 +76,7 @@ def ingest(target: Target, path: Path, *, online: bool, register_customers: bool
         if not report.passed:
             raise OperationError(f"{path} must keep the lake's rules: {report.message()}")
         events = read_events(folder)
+        _refuse_future(path, events.transactions)
         keys = _publish(target, folder, events) if online else lake.upload(target, folder)
     return {
         "transactions": events.transactions.num_rows,
@@ -81,6 +85,20 @@ def ingest(target: Target, path: Path, *, online: bool, register_customers: bool
         "objects": len(keys),
         "online": online,
     }
+
+
+def _refuse_future(path: Path, transactions: pa.Table) -> None:
+    """A clock that is ahead would move every horizon there, and nothing older would count."""
+    times = transactions["event_time"]
+    latest = pa.scalar(datetime.now(UTC) + CLOCK_SKEW, times.type)
+    ahead = transactions.filter(pc.greater(times, latest))
+    if ahead.num_rows:
+        first = ahead.slice(0, 1).to_pylist()[0]
+        raise OperationError(
+            f"{path}: event_time must not be in the future, got {first['event_time'].isoformat()} "
+            f"of transaction {first['transaction_id']} and {ahead.num_rows - 1} more; correct the "
+            "clock that wrote them"
+        )
 
 
 def _publish(target: Target, folder: Path, events: Stream) -> list[str]:

@@ -3,7 +3,7 @@
 The file is Parquet or CSV with one row per transaction: `transaction_id`, `event_time` (without a
 zone it is UTC), `customer_id`, `terminal_id`, `amount` in currency units; and, where frauds are
 known, `is_fraud` (0 or 1), `fraud_scenario` and `report_time`. A fraud without a report time counts
-as reported seven days after its transaction.
+as reported seven days after its transaction. A `currency` has to be the lake's own, everywhere.
 
 Guarantees:
     Landing the same rows again, in any order, changes nothing (`pipeline_code.common.lake`).
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from pipeline_code.common.casting import cast_or_none, first_refused
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.lake import Landing, write
-from pipeline_code.common.money import AmountError, to_minor_array
+from pipeline_code.common.money import CURRENCY, AmountError, to_minor_array
 from pipeline_code.common.schema import (
     CUSTOMERS,
     FRAUD_REPORTS,
@@ -36,7 +36,7 @@ __all__ = ["REPORT_DELAY", "Landing", "land", "prepare", "read_file", "write"]
 REPORT_DELAY = timedelta(days=7)
 
 REQUIRED = ("transaction_id", "event_time", "customer_id", "terminal_id", "amount")
-OPTIONAL = ("is_fraud", "fraud_scenario", "report_time")
+OPTIONAL = ("is_fraud", "fraud_scenario", "report_time", "currency")
 
 
 def land(source: Path | pa.Table, folder: Path) -> list[Path]:
@@ -78,12 +78,13 @@ class _Preparation:
 
     def landing(self) -> Landing:
         columns = {
-            "transaction_id": self._cast("transaction_id", pa.int64()),
+            "transaction_id": self._id("transaction_id"),
             "event_time": self._cast("event_time", UTC_MICROSECONDS),
-            "customer_id": self._cast("customer_id", pa.int64()),
-            "terminal_id": self._cast("terminal_id", pa.int64()),
+            "customer_id": self._id("customer_id"),
+            "terminal_id": self._id("terminal_id"),
             "amount_minor": self._amounts(),
         }
+        self._check_currency()
         customers = pc.unique(columns["customer_id"])
         return Landing(
             transactions=pa.table(columns, schema=TRANSACTIONS),
@@ -107,10 +108,24 @@ class _Preparation:
 
     def _amounts(self) -> pa.Array:
         try:
-            return to_minor_array(self._table["amount"])
+            amounts = to_minor_array(self._table["amount"])
         except AmountError as error:
             row = 0 if error.row is None else error.row
             self._refuse(row, str(error))
+        self._refuse_first(pc.less(amounts, 0), "amount must be at least 0", "amount")
+        return amounts
+
+    def _check_currency(self) -> None:
+        """Sums of amounts in several currencies would mean nothing."""
+        if "currency" in self._table.column_names:
+            given = self._cast("currency", pa.string())
+            rule = f"currency must be {CURRENCY}; convert the amounts, or leave the column out"
+            self._refuse_first(pc.not_equal(given, CURRENCY), rule, "currency")
+
+    def _id(self, name: str) -> pa.Array:
+        ids = self._cast(name, pa.int64())
+        self._refuse_first(pc.less(ids, 0), f"{name} must be at least 0", name)
+        return ids
 
     def _cast(self, name: str, wanted: pa.DataType, *, nullable: bool = False) -> pa.Array:
         column = self._table[name].combine_chunks()

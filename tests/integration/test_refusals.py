@@ -43,7 +43,6 @@ MALFORMED = {
     ),
     "negative amount": (table(transaction(), transaction(transaction_id=2, amount_minor=-5)), "-5"),
     "duplicate ids": (table(transaction(), transaction(amount_minor=7)), "9000000000001"),
-    "unknown customer": (table(transaction(customer_id=987_654)), "987654"),
 }
 
 

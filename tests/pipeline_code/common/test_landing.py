@@ -28,7 +28,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 rows = st.lists(
     st.fixed_dictionaries(
         {
-            "transaction_id": st.integers(-(2**62), 2**62),
+            "transaction_id": st.integers(0, 2**62),
             "event_time": st.datetimes(datetime(1960, 1, 1), datetime(2090, 1, 1)),
             "customer_id": st.integers(0, 20),
             "terminal_id": st.integers(0, 20),
@@ -170,6 +170,17 @@ GOOD = "1,2018-04-01 10:00:00,5,8,12.30"
         ),
         (f"{HEADER.replace('amount', 'sum')}\n{GOOD}", ["amount must be present", "sum"]),
         (f"{HEADER},colour\n{GOOD},red", ["colour", "remove it"]),
+        (
+            f"{HEADER},currency\n{GOOD},EUR\n2,2018-04-01 10:00:00,5,8,1,XAU",
+            ["row 1", "currency must be EUR", "convert the amounts", "got XAU"],
+        ),
+        (f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,5,8,-1", ["row 1", "amount must be at least 0"]),
+        (f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,5,8,nan", ["row 1", "amount", "got None"]),
+        (f"{HEADER}\n{GOOD}\n-2,2018-04-01 10:00:00,5,8,1", ["row 1", "transaction_id", "got -2"]),
+        (
+            f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,18446744073709551616,8,1",
+            ["row 1", "customer_id must be int64", "1.8446744073709552e+19"],
+        ),
         (f"{HEADER},amount\n{GOOD},1", ["amount must be present once"]),
         (f"{HEADER}\n{GOOD}\n2,3", ["readable CSV", "Expected 5 columns"]),
         ("", ["readable CSV"]),
