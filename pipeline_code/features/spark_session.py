@@ -27,6 +27,11 @@ rootLogger.appenderRef.stderr.ref = stderr
 appender.stderr.type = Console
 appender.stderr.name = stderr
 appender.stderr.target = SYSTEM_ERR
+# How every daemon ends.
+appender.stderr.filter.end.type = RegexFilter
+appender.stderr.filter.end.regex = RECEIVED SIGNAL TERM
+appender.stderr.filter.end.onMatch = DENY
+appender.stderr.filter.end.onMismatch = ACCEPT
 appender.stderr.layout.type = PatternLayout
 appender.stderr.layout.pattern = %p %c{1}: %m%n%ex{1}
 # A task's error is told once, by the job itself.
@@ -77,6 +82,8 @@ def prepare(work: Path, address: str) -> None:
         "SPARK_LOCAL_DIRS": str(work / "shuffle"),
         "SPARK_WORKER_DIR": str(work / "executors"),
         "SPARK_LOCAL_IP": address,
+        # A master and a worker do little: what makes Java fast later only makes it start late.
+        "SPARK_DAEMON_JAVA_OPTS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
     }
