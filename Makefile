@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install demo test check format docs synth lock clean
+.PHONY: install peers demo test check format docs synth lock clean
 
 install: $(INSTALLED)
 
@@ -14,6 +14,10 @@ $(INSTALLED): requirements.txt pyproject.toml package.json package-lock.json
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@
+
+# What the benchmarks compare with, and PySpark, which needs a Java runtime besides.
+peers: install
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-peers.txt
 
 demo: install
 	$(BIN)/fraudloop demo
@@ -43,6 +47,8 @@ synth: install
 lock: install
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
 	  --no-emit-trusted-host --no-emit-options --output-file requirements.txt requirements.in
+	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
+	  --no-emit-trusted-host --no-emit-options --output-file requirements-peers.txt requirements-peers.in
 
 clean:
 	rm -rf .venv node_modules cdk.out build .fraudloop

@@ -47,9 +47,13 @@ def test_the_direct_dependencies_have_the_projects_bounds() -> None:
     assert image <= lines(PROJECT / "requirements.in")
 
 
-@pytest.mark.parametrize("folder", [IMAGE, PROJECT])
-def test_no_lock_records_a_registry(folder: Path) -> None:
-    text = (folder / "requirements.txt").read_text()
+@pytest.mark.parametrize(
+    "lock",
+    [IMAGE / "requirements.txt", PROJECT / "requirements.txt", PROJECT / "requirements-peers.txt"],
+    ids=["image", "project", "peers"],
+)
+def test_no_lock_records_a_registry(lock: Path) -> None:
+    text = lock.read_text()
     assert "://" not in text
     # Nor an option, which is how a lock file would name one.
     assert [line for line in text.splitlines() if line.startswith("-")] == []
