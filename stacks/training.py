@@ -10,7 +10,7 @@ from lifecycle.data_lake import DataLake
 from lifecycle.feature_store import FeatureStore
 from lifecycle.model_registry import ModelRegistry
 from lifecycle.seeded_parameter import SeededParameter
-from lifecycle.training_pipeline import TrainingPipeline
+from lifecycle.training_pipeline import TrainingPipeline, uses_spark
 from stacks.environments import Environment
 
 __all__ = ["TrainingStack"]
@@ -39,7 +39,11 @@ class TrainingStack(cdk.Stack):
             cdk.RemovalPolicy.DESTROY if environment.may_delete_data else cdk.RemovalPolicy.RETAIN
         )
         self.image = ContainerImage(
-            self, "Image", encryption_key=lake.encryption_key, removal_policy=removal_policy
+            self,
+            "Image",
+            encryption_key=lake.encryption_key,
+            removal_policy=removal_policy,
+            with_spark=uses_spark(environment.training),
         )
         self.registry = ModelRegistry(
             self,

@@ -5,25 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from aws_cdk import (
-    Acknowledgment,
     ArnFormat,
     CustomResource,
     Duration,
     IgnoreMode,
     RemovalPolicy,
     Stack,
-    Validations,
 )
-from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
+from lifecycle.image_build import (
+    BUILD_LIMIT,
+    PROJECT_TARGET,
+    SPARK_TARGET,
+    define_build_project,
+)
 from lifecycle.lambda_function import LambdaFunction
-from lifecycle.wildcards import acknowledge_action, acknowledge_resource
 
 __all__ = ["IMAGE_HANDLERS", "ContainerImage"]
 
@@ -40,8 +41,6 @@ NOT_IN_THE_IMAGE = [
 ]
 # Registered models keep naming their image, so rather many are kept.
 KEPT_IMAGES = 200
-# Lambda's limit; the function that waits for the build can wait no longer.
-BUILD_LIMIT = Duration.minutes(15)
 
 
 class ContainerImage(Construct):
@@ -60,6 +59,8 @@ class ContainerImage(Construct):
         encryption_key: Key of the repository, the build's log and its artifacts.
         removal_policy: What becomes of the images with the stack. Models that were registered need
             theirs, so it has to be that of the registry.
+        with_spark: Whether it is also built with Java and Spark, under a tag of its own; nothing
+            else has to carry them then.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class ContainerImage(Construct):
         *,
         encryption_key: kms.IKey,
         removal_policy: RemovalPolicy,
+        with_spark: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         self._key = encryption_key
@@ -81,8 +83,18 @@ class ContainerImage(Construct):
         )
         self.tag = self._source.asset_hash
         self.repository = self._define_repository(removal_policy)
-        self.project = self._define_project()
-        self._define_build()
+        self.project = define_build_project(
+            self,
+            source=self._source,
+            repository=self.repository,
+            tag=self.tag,
+            encryption_key=encryption_key,
+        )
+        self._builder = self._define_builder()
+        self._define_build("Build", PROJECT_TARGET, self.tag)
+        self._spark_tag = f"{self.tag}-{SPARK_TARGET}" if with_spark else None
+        if self._spark_tag is not None:
+            self._define_build("SparkBuild", SPARK_TARGET, self._spark_tag)
 
     @property
     def uri(self) -> str:
@@ -92,6 +104,19 @@ class ContainerImage(Construct):
         CloudFormation refuses to change what another stack imports: no new image could be deployed.
         """
         return self.repository.repository_uri_for_tag(self.tag)
+
+    @property
+    def spark_uri(self) -> str:
+        """The URI of the same image with Java and Spark added, for jobs that use them.
+
+        Raises:
+            ValueError: If it is not built.
+        """
+        if self._spark_tag is None:
+            raise ValueError(
+                "with_spark must be true for spark_uri, got false; set it where the image is made"
+            )
+        return self.repository.repository_uri_for_tag(self._spark_tag)
 
     def grant_pull(self, grantee: iam.IGrantable) -> None:
         """Allow running the image."""
@@ -138,49 +163,7 @@ class ContainerImage(Construct):
         )
         return repository
 
-    def _define_project(self) -> codebuild.Project:
-        log_group = logs.LogGroup(
-            self,
-            "BuildLog",
-            encryption_key=self._key,
-            retention=logs.RetentionDays.THREE_MONTHS,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        project = codebuild.Project(
-            self,
-            "Project",
-            description="Builds the project's image and pushes it",
-            source=codebuild.Source.s3(bucket=self._source.bucket, path=self._source.s3_object_key),
-            build_spec=codebuild.BuildSpec.from_object(_build_specification()),
-            environment=codebuild.BuildEnvironment(
-                build_image=codebuild.LinuxBuildImage.STANDARD_7_0,
-                compute_type=codebuild.ComputeType.MEDIUM,
-                privileged=True,
-            ),
-            environment_variables={
-                "REPOSITORY_URI": codebuild.BuildEnvironmentVariable(
-                    value=self.repository.repository_uri
-                ),
-                "REGISTRY": codebuild.BuildEnvironmentVariable(value=self._registry()),
-                "IMAGE_TAG": codebuild.BuildEnvironmentVariable(value=self.tag),
-            },
-            encryption_key=self._key,
-            logging=codebuild.LoggingOptions(
-                cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group)
-            ),
-            grant_report_group_permissions=False,
-            timeout=BUILD_LIMIT,
-            queued_timeout=BUILD_LIMIT,
-        )
-        self.repository.grant_pull_push(project)
-        _acknowledge_build(project)
-        return project
-
-    def _registry(self) -> str:
-        stack = Stack.of(self)
-        return f"{stack.account}.dkr.ecr.{stack.region}.{stack.url_suffix}"
-
-    def _define_build(self) -> None:
+    def _define_builder(self) -> LambdaFunction:
         builder = LambdaFunction(
             self,
             "Builder",
@@ -197,54 +180,19 @@ class ContainerImage(Construct):
             )
         )
         self.repository.grant(builder.role, "ecr:DescribeImages")
+        return builder
+
+    def _define_build(self, construct_id: str, target: str, tag: str) -> None:
         CustomResource(
             self,
-            "Build",
+            construct_id,
             resource_type="Custom::ContainerImage",
-            service_token=builder.function.function_arn,
+            service_token=self._builder.function.function_arn,
             service_timeout=BUILD_LIMIT,
             properties={
                 "ProjectName": self.project.project_name,
                 "RepositoryName": self.repository.repository_name,
-                "ImageTag": self.tag,
+                "ImageTag": tag,
+                "BuildTarget": target,
             },
         )
-
-
-def _build_specification() -> dict[str, object]:
-    return {
-        "version": "0.2",
-        "phases": {
-            "build": {
-                "commands": [
-                    "aws ecr get-login-password"
-                    " | docker login --username AWS --password-stdin $REGISTRY",
-                    "docker build --tag $REPOSITORY_URI:$IMAGE_TAG .",
-                    "docker push $REPOSITORY_URI:$IMAGE_TAG",
-                ]
-            }
-        },
-    }
-
-
-def _acknowledge_build(project: codebuild.Project) -> None:
-    Validations.of(project).acknowledge(
-        Acknowledgment(
-            id="AwsSolutions::AwsSolutions-CB3",
-            reason="Docker builds images only in privileged mode; the project builds nothing but "
-            "this repository's own Dockerfile",
-        )
-    )
-    granted = "The CDK's own grant, of the source archive and of the key"
-    for action in ("s3:GetBucket*", "s3:GetObject*", "s3:List*"):
-        acknowledge_action(project, action, granted)
-    for action in ("kms:GenerateDataKey*", "kms:ReEncrypt*"):
-        acknowledge_action(project, action, granted)
-    acknowledge_resource(project, "*", "ecr:GetAuthorizationToken takes no resource")
-    own_log = Stack.of(project).format_arn(
-        service="logs",
-        resource="log-group",
-        resource_name=f"/aws/codebuild/{project.project_name}:*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
-    acknowledge_resource(project, own_log, "The CDK's own grant, of the project's default log")

@@ -29,17 +29,19 @@ REGION_VARIABLE: Final = "AWS_DEFAULT_REGION"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compute:
-    """One instance with an encrypted volume.
+    """Instances with an encrypted volume each.
 
     Attributes:
         instance_type: A type, or a pipeline parameter that holds one.
         volume_size_gib: Size of the volume.
         max_runtime_minutes: The job is stopped after this time.
+        instance_count: How many there are.
     """
 
     instance_type: Any
     volume_size_gib: int
     max_runtime_minutes: int
+    instance_count: int = 1
 
 
 def entry_point(entry: str) -> list[str]:
@@ -74,13 +76,14 @@ def processing_request(
     environment: Mapping[str, Any] | None = None,
     calls_aws: bool = False,
     output_path: str | None = None,
+    image: str = IMAGE_URI,
 ) -> dict[str, Any]:
     """A processing job of one entry point.
 
     Args:
         entry: The image's entry point.
         role: Placeholder of the role that the job runs as.
-        compute: The instance it runs on.
+        compute: What it runs on.
         inputs: Made by `s3_input`.
         outputs: Output name to S3 URI.
         arguments: Command line of the entry point.
@@ -89,9 +92,10 @@ def processing_request(
             network: SageMaker moves the inputs and outputs.
         output_path: Where the job leaves its one output. If omitted, each output is at
             `/opt/ml/processing/output/<name>`.
+        image: Placeholder of the image that it runs.
     """
     request: dict[str, Any] = {
-        "AppSpecification": {"ImageUri": IMAGE_URI, "ContainerEntrypoint": entry_point(entry)},
+        "AppSpecification": {"ImageUri": image, "ContainerEntrypoint": entry_point(entry)},
         "RoleArn": role,
         "ProcessingInputs": list(inputs),
         "ProcessingOutputConfig": {
@@ -133,7 +137,7 @@ def training_request(
     Args:
         entry: The image's entry point.
         role: Placeholder of the role that the job runs as.
-        compute: The instance it runs on.
+        compute: What it runs on.
         channels: Channel name to the S3 URI of Parquet files.
         output_uri: Below it, SageMaker leaves the model in a folder of the job's name.
         hyperparameters: Given to the entry point; none is the same as an empty mapping.
@@ -161,7 +165,7 @@ def training_request(
 
 def _cluster(compute: Compute) -> dict[str, Any]:
     return {
-        "InstanceCount": 1,
+        "InstanceCount": compute.instance_count,
         "InstanceType": compute.instance_type,
         "VolumeSizeInGB": compute.volume_size_gib,
         "VolumeKmsKeyId": KEY_ARN,

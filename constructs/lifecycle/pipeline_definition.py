@@ -11,11 +11,13 @@ champion, and which model that is does not show in its arguments.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lifecycle import sagemaker_sdk as sdk
 from lifecycle.job_requests import Compute, processing_request, s3_input, training_request
 from lifecycle.model_package import model_package_request
+from lifecycle.training_parameters import training_parameters
 from pipeline_code.features.definitions import LABEL_DELAY, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ PLACEHOLDERS: Final = (
     "CheckRoleArn",
     "CustomerFeatureGroup",
     "EvaluationRoleArn",
+    "FeatureJobImageUri",
     "FeaturesBucket",
     "FeaturesRoleArn",
     "ImageUri",
@@ -51,7 +54,7 @@ class _TrainingSteps:
 
     def __init__(self, config: TrainingConfig) -> None:
         self._config = config
-        self._parameters = _parameters(config)
+        self._parameters = training_parameters(config)
         self._check = self._check_data()
         self._features = self._compute_features()
         self._training = self._train_model()
@@ -82,6 +85,13 @@ class _TrainingSteps:
             max_runtime_minutes=self._config.jobs.max_runtime_minutes,
         )
 
+    def _feature_compute(self) -> Compute:
+        features = self._config.jobs.features
+        compute = self._compute("ProcessingInstanceType")
+        if features.instance_type is not None:
+            compute = replace(compute, instance_type=features.instance_type)
+        return replace(compute, instance_count=features.instance_count)
+
     def _processing(self, name: str, request: dict[str, Any], **options: Any) -> sdk.RequestStep:
         return sdk.RequestStep(name, "Processing", request, **options)
 
@@ -107,13 +117,16 @@ class _TrainingSteps:
         request = processing_request(
             "features",
             role="${FeaturesRoleArn}",
-            compute=self._compute("ProcessingInstanceType"),
+            image="${FeatureJobImageUri}",
+            compute=self._feature_compute(),
             inputs=self._raw("transactions", "fraud_reports"),
             outputs={
                 name: _execution_uri("${FeaturesBucket}", "features", name)
                 for name in ("train", "test", "summary")
             },
             arguments=[
+                "--engine",
+                self._config.jobs.features.engine,
                 "--train-days",
                 values["TrainDays"].to_string(),
                 "--delay-days",
@@ -221,27 +234,6 @@ class _TrainingSteps:
             },
         )
         return sdk.RequestStep("RegisterModel", "RegisterModel", request)
-
-
-def _parameters(config: TrainingConfig) -> dict[str, Any]:
-    declared = [
-        # No default: an execution that did not say which data it saw could be answered from cache.
-        sdk.ParameterString("DataVersion"),
-        sdk.ParameterString("RawDataUri", default_value="s3://${RawBucket}"),
-        sdk.ParameterString("AsOf", default_value="latest"),
-        sdk.ParameterInteger("TrainDays", default_value=config.train_days),
-        sdk.ParameterInteger("TestDays", default_value=config.test_days),
-        sdk.ParameterFloat("AveragePrecisionFloor", default_value=config.average_precision_floor),
-        sdk.ParameterString("ApprovalStatus", default_value=config.approval_status),
-        sdk.ParameterString("TriggerReason", default_value="manual"),
-        sdk.ParameterString(
-            "ProcessingInstanceType", default_value=config.jobs.processing_instance_type
-        ),
-        sdk.ParameterString(
-            "TrainingInstanceType", default_value=config.jobs.training_instance_type
-        ),
-    ]
-    return {parameter.name: parameter for parameter in declared}
 
 
 def _processing_input(name: str, uri: Any) -> dict[str, Any]:

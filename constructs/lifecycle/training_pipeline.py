@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from aws_cdk import Fn
 from aws_cdk import aws_kms as kms
@@ -16,9 +17,49 @@ from lifecycle.feature_store import FeatureStore
 from lifecycle.model_registry import ModelRegistry
 from lifecycle.training_roles import TrainingRoles
 
-__all__ = ["JobConfig", "TrainingConfig", "TrainingPipeline"]
+__all__ = ["FeatureJobConfig", "JobConfig", "TrainingConfig", "TrainingPipeline", "uses_spark"]
 
+ENGINES = ("single", "spark")
+# SageMaker's limit for a processing job.
+MOST_INSTANCES = 100
 APPROVAL_STATUSES = ("PendingManualApproval", "Approved")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureJobConfig:
+    """What computes the features: one instance, or Spark on several.
+
+    FeatureJobConfig(engine="spark", instance_count=4, instance_type="ml.r5.2xlarge")
+
+    Attributes:
+        engine: `single`, which is the faster one while one instance's disk holds the rows, or
+            `spark`. Both write the same rows.
+        instance_count: How many instances Spark has; each gets a copy of the raw data.
+        instance_type: Their type. If omitted, that of the other processing jobs.
+    """
+
+    engine: Literal["single", "spark"] = "single"
+    instance_count: int = 1
+    instance_type: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ValueError(
+                f"engine must be one of {', '.join(ENGINES)}, got {self.engine}; "
+                "use spark for what one instance cannot hold"
+            )
+        if not 1 <= self.instance_count <= MOST_INSTANCES:
+            raise ValueError(
+                f"instance_count must be between 1 and {MOST_INSTANCES}, got "
+                f"{self.instance_count}; give a whole number"
+            )
+        if self.engine == "single" and self.instance_count != 1:
+            raise ValueError(
+                f"instance_count must be 1 with engine single, got {self.instance_count}; "
+                "use engine spark for several instances"
+            )
+        if self.instance_type is not None:
+            _check_instance_type("instance_type", self.instance_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +72,7 @@ class JobConfig:
         volume_size_gib: Encrypted storage volume of each job.
         max_runtime_minutes: A job that runs longer is stopped and fails its step.
         cache_days: A step whose inputs are unchanged is not run again for so many days.
+        features: The engine of the feature job, and its instances.
     """
 
     processing_instance_type: str = "ml.m5.xlarge"
@@ -38,6 +80,7 @@ class JobConfig:
     volume_size_gib: int = 30
     max_runtime_minutes: int = 120
     cache_days: int = 30
+    features: FeatureJobConfig = field(default_factory=FeatureJobConfig)
 
     def __post_init__(self) -> None:
         for name in ("volume_size_gib", "max_runtime_minutes", "cache_days"):
@@ -45,12 +88,7 @@ class JobConfig:
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}; give a whole number")
         for name in ("processing_instance_type", "training_instance_type"):
-            value = getattr(self, name)
-            if not value.startswith("ml."):
-                raise ValueError(
-                    f"{name} must be a SageMaker instance type, got {value}; "
-                    "use one like ml.m5.xlarge"
-                )
+            _check_instance_type(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +142,7 @@ class TrainingPipeline(Construct):
 
     Args:
         pipeline_name: Physical name; people and programs start the pipeline by it.
-        image: What every job runs.
+        image: What every job runs. It has Spark if the features are to be computed with it.
         raw_bucket: Transactions, fraud reports and customers.
         features_bucket: Where features land, one prefix per execution.
         artifacts_bucket: Where models, their evaluations and their baselines land.
@@ -144,6 +182,7 @@ class TrainingPipeline(Construct):
         self._values = {
             "ArtifactsBucket": artifacts_bucket.bucket_name,
             "CustomerFeatureGroup": feature_store.customer_group_name,
+            "FeatureJobImageUri": image.spark_uri if uses_spark(config) else image.uri,
             "FeaturesBucket": features_bucket.bucket_name,
             "ImageUri": image.uri,
             "KeyArn": encryption_key.key_arn,
@@ -174,3 +213,15 @@ class TrainingPipeline(Construct):
         # An execution needs the image and whole roles; neither shows in the definition.
         pipeline.node.add_dependency(image, self.roles)
         return pipeline
+
+
+def uses_spark(config: TrainingConfig) -> bool:
+    """Whether the pipeline needs the image that has Spark."""
+    return config.jobs.features.engine == "spark"
+
+
+def _check_instance_type(name: str, value: str) -> None:
+    if not value.startswith("ml."):
+        raise ValueError(
+            f"{name} must be a SageMaker instance type, got {value}; use one like ml.m5.xlarge"
+        )

@@ -5,7 +5,8 @@ repository already is not built again.
 
 Contract:
     Properties: `ProjectName` (a CodeBuild project that builds and pushes the image, and reads the
-    tag from its environment variable IMAGE_TAG), `RepositoryName`, `ImageTag`.
+    tag and the Dockerfile's target from its environment variables IMAGE_TAG and BUILD_TARGET),
+    `RepositoryName`, `ImageTag`, `BuildTarget`.
     Create and Update: returns when the image is in the repository; a build that fails, or outlasts
     the invocation, fails the deployment with the build's id and phase.
     Delete: nothing; images leave by the repository's lifecycle rules and its own deletion.
@@ -45,7 +46,8 @@ def apply(event: Mapping[str, Any], context: Context) -> Outcome:
     if event["RequestType"] == "Delete":
         return Outcome(event["PhysicalResourceId"])
     if not _is_there(repository, tag):
-        _build(properties["ProjectName"], tag, event["RequestId"], context)
+        chosen = {"IMAGE_TAG": tag, "BUILD_TARGET": properties["BuildTarget"]}
+        _build(properties["ProjectName"], chosen, event["RequestId"], context)
     return Outcome(f"image:{repository}", {"ImageTag": tag})
 
 
@@ -60,13 +62,15 @@ def _is_there(repository: str, tag: str) -> bool:
     return bool(found["imageDetails"])
 
 
-def _build(project: str, tag: str, request_id: str, context: Context) -> None:
+def _build(project: str, chosen: Mapping[str, str], request_id: str, context: Context) -> None:
     codebuild = boto3.client("codebuild")
     build = codebuild.start_build(
         projectName=project,
         # Lambda may deliver a request twice; the second is to wait for the same build.
         idempotencyToken=request_id,
-        environmentVariablesOverride=[{"name": "IMAGE_TAG", "value": tag, "type": "PLAINTEXT"}],
+        environmentVariablesOverride=[
+            {"name": name, "value": value, "type": "PLAINTEXT"} for name, value in chosen.items()
+        ],
     )["build"]
     pause = FIRST_PAUSE
     while build["buildStatus"] == "IN_PROGRESS":

@@ -10,6 +10,7 @@ import pytest
 
 import pipeline_code
 from lifecycle.container_image import IMAGE_HANDLERS, NOT_IN_THE_IMAGE
+from lifecycle.image_build import PROJECT_TARGET, SPARK_TARGET
 
 IMAGE = Path(pipeline_code.__file__).parent
 PROJECT = IMAGE.parent
@@ -36,6 +37,25 @@ def test_the_images_pins_are_the_projects() -> None:
     image, project = pins(IMAGE / "requirements.txt"), pins(PROJECT / "requirements.txt")
     assert set(image) >= DIRECT
     assert {name: project.get(name) for name in image} == image
+
+
+def test_the_spark_targets_pins_are_the_projects() -> None:
+    spark, image = pins(IMAGE / "requirements-spark.txt"), pins(IMAGE / "requirements.txt")
+    tested = pins(PROJECT / "requirements-peers.txt")
+    assert set(spark) >= {"pandas", "py4j", "pyspark"}
+    assert {name: tested.get(name) for name in spark} == spark
+    # Whatever they need is there: in this file, or in the image already.
+    assert not {name for name in tested if name not in spark} - set(image)
+
+
+def test_the_dockerfile_has_the_targets_that_are_built() -> None:
+    lines = (IMAGE / "Dockerfile").read_text().splitlines()
+    stages = [line for line in lines if line.startswith("FROM ")]
+    assert stages == [
+        f"FROM ${{BASE_IMAGE}} AS {PROJECT_TARGET}",
+        f"FROM {PROJECT_TARGET} AS {SPARK_TARGET}",
+        f"FROM {PROJECT_TARGET}",  # what Docker builds if it is told none
+    ]
 
 
 def test_the_direct_dependencies_have_the_projects_bounds() -> None:

@@ -8,7 +8,12 @@ from build_image import handler
 
 from .conftest import Answers, Aws, Invocation
 
-PROPERTIES = {"ProjectName": "builder", "RepositoryName": "image", "ImageTag": "0123abcd"}
+PROPERTIES = {
+    "ProjectName": "builder",
+    "RepositoryName": "image",
+    "ImageTag": "0123abcd",
+    "BuildTarget": "spark",
+}
 
 
 def request(kind: str, **fields: object) -> dict[str, Any]:
@@ -49,7 +54,8 @@ def test_it_waits_for_the_build(
     assert started["projectName"] == "builder"
     assert started["idempotencyToken"] == "request-1"
     assert started["environmentVariablesOverride"] == [
-        {"name": "IMAGE_TAG", "value": "0123abcd", "type": "PLAINTEXT"}
+        {"name": "IMAGE_TAG", "value": "0123abcd", "type": "PLAINTEXT"},
+        {"name": "BUILD_TARGET", "value": "spark", "type": "PLAINTEXT"},
     ]
     assert pauses == [0.25, 0.5]
 

@@ -65,8 +65,8 @@ def _listed(value: Any) -> list[Any]:
 
 
 @pytest.fixture(scope="session")
-def new_surroundings(new_stack: Callable[[], cdk.Stack]) -> Callable[[], Surroundings]:
-    def define() -> Surroundings:
+def new_surroundings(new_stack: Callable[[], cdk.Stack]) -> Callable[..., Surroundings]:
+    def define(*, with_spark: bool = False) -> Surroundings:
         stack = new_stack()
         key = kms.Key(stack, "Key")
         features = s3.Bucket(stack, "Features")
@@ -86,7 +86,11 @@ def new_surroundings(new_stack: Callable[[], cdk.Stack]) -> Callable[[], Surroun
                 config=FeatureStoreConfig(),
             ),
             image=ContainerImage(
-                stack, "Image", encryption_key=key, removal_policy=cdk.RemovalPolicy.RETAIN
+                stack,
+                "Image",
+                encryption_key=key,
+                removal_policy=cdk.RemovalPolicy.RETAIN,
+                with_spark=with_spark,
             ),
             registry=ModelRegistry(
                 stack,

@@ -92,9 +92,38 @@ def test_other_stacks_import_nothing_that_changes_with_the_source(
 def test_the_build_pushes_the_tag_that_it_is_told(template: Template) -> None:
     commands = json.loads(project(template)["Source"]["BuildSpec"])["phases"]["build"]["commands"]
     assert commands[-2:] == [
-        "docker build --tag $REPOSITORY_URI:$IMAGE_TAG .",
+        "docker build --target $BUILD_TARGET --tag $REPOSITORY_URI:$IMAGE_TAG .",
         "docker push $REPOSITORY_URI:$IMAGE_TAG",
     ]
+
+
+def test_the_image_alone_is_built(around: Any, template: Template) -> None:
+    (build,) = template.find_resources("Custom::ContainerImage").values()
+    assert build["Properties"]["BuildTarget"] == "project"
+    with pytest.raises(ValueError, match="with_spark must be true for spark_uri, got false"):
+        _ = around.image.spark_uri
+
+
+def test_with_spark_it_is_built_a_second_time_under_a_tag_of_its_own(
+    new_stack: Callable[[], cdk.Stack],
+) -> None:
+    stack = new_stack()
+    image = ContainerImage(
+        stack,
+        "Image",
+        encryption_key=kms.Key(stack, "Key"),
+        removal_policy=cdk.RemovalPolicy.DESTROY,
+        with_spark=True,
+    )
+    builds = Template.from_stack(stack).find_resources("Custom::ContainerImage").values()
+    assert {
+        (each["Properties"]["BuildTarget"], each["Properties"]["ImageTag"]) for each in builds
+    } == {
+        ("project", image.tag),
+        ("spark", f"{image.tag}-spark"),
+    }
+    uri = stack.resolve(image.spark_uri)
+    assert uri["Fn::Join"][1][-1] == f":{image.tag}-spark"
 
 
 def test_the_build_encrypts_what_it_leaves(around: Any, template: Template) -> None:

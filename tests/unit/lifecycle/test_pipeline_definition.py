@@ -11,7 +11,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from lifecycle.pipeline_definition import PLACEHOLDERS, training_definition
-from lifecycle.training_pipeline import JobConfig, TrainingConfig
+from lifecycle.training_pipeline import FeatureJobConfig, JobConfig, TrainingConfig
 from pipeline_code.features.definitions import SCHEMA_VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -184,12 +184,42 @@ def test_features_read_events_and_leave_train_test_and_summary(steps: dict[str, 
         for name in ("train", "test", "summary")
     }
     assert arguments(features) == {
+        "--engine": "single",
         "--train-days": text_of("TrainDays"),
         "--delay-days": "7",
         "--test-days": text_of("TestDays"),
         "--as-of": {"Get": "Parameters.AsOf"},
         "--data-version": {"Get": "Parameters.DataVersion"},
     }
+
+
+def test_features_run_on_the_instance_of_the_other_jobs(steps: dict[str, Any]) -> None:
+    request = steps["ComputeFeatures"]["Arguments"]
+    cluster = request["ProcessingResources"]["ClusterConfig"]
+    assert cluster["InstanceCount"] == 1
+    assert cluster["InstanceType"] == {"Get": "Parameters.ProcessingInstanceType"}
+
+
+def test_features_run_on_spark_if_they_are_to() -> None:
+    features = FeatureJobConfig(engine="spark", instance_count=3, instance_type="ml.r5.2xlarge")
+    config = TrainingConfig(jobs=JobConfig(features=features))
+    by_name = {step["Name"]: step for step in json.loads(training_definition(config))["Steps"]}
+    assert arguments(by_name["ComputeFeatures"])["--engine"] == "spark"
+    clusters = {
+        name: by_name[name]["Arguments"]["ProcessingResources"]["ClusterConfig"]
+        for name in PROCESSING
+    }
+    assert clusters["ComputeFeatures"]["InstanceCount"] == 3
+    assert clusters["ComputeFeatures"]["InstanceType"] == "ml.r5.2xlarge"
+    assert {
+        clusters[name]["InstanceCount"] for name in PROCESSING if name != "ComputeFeatures"
+    } == {1}
+    # The hosts talk to each other about transactions.
+    network = by_name["ComputeFeatures"]["Arguments"]["NetworkConfig"]
+    assert network["EnableInterContainerTrafficEncryption"] is True
+    # Every host reads all of the lake.
+    for each in by_name["ComputeFeatures"]["Arguments"]["ProcessingInputs"]:
+        assert each["S3Input"]["S3DataDistributionType"] == "FullyReplicated"
 
 
 def test_features_are_put_into_both_groups(steps: dict[str, Any]) -> None:
@@ -334,7 +364,8 @@ def test_each_processing_job_has_its_entry_point_and_its_role(
     job = steps[name]["Arguments"]
     command = ["python", "-m", "pipeline_code", entry]
     assert job["AppSpecification"]["ContainerEntrypoint"] == command
-    assert job["AppSpecification"]["ImageUri"] == "${ImageUri}"
+    image = "${FeatureJobImageUri}" if name == "ComputeFeatures" else "${ImageUri}"
+    assert job["AppSpecification"]["ImageUri"] == image
     assert job["RoleArn"] == f"${{{role}}}"
 
 

@@ -4,7 +4,12 @@ from typing import Any
 import pytest
 
 from lifecycle.pipeline_definition import PLACEHOLDERS
-from lifecycle.training_pipeline import JobConfig, TrainingConfig, TrainingPipeline
+from lifecycle.training_pipeline import (
+    FeatureJobConfig,
+    JobConfig,
+    TrainingConfig,
+    TrainingPipeline,
+)
 from pipeline_code.features.definitions import SCHEMA_VERSION
 
 
@@ -48,7 +53,7 @@ def test_placeholders_stand_for_what_they_name(around: Any, pipeline: dict[str, 
     assert values["FeaturesBucket"] == resolve(around.features.bucket_name)
     assert values["ArtifactsBucket"] == resolve(around.artifacts.bucket_name)
     assert values["KeyArn"] == around.key_arn
-    assert values["ImageUri"] == resolve(around.image.uri)
+    assert values["ImageUri"] == values["FeatureJobImageUri"] == resolve(around.image.uri)
     assert values["ModelPackageGroup"] == "test-fraud"
     assert values["CustomerFeatureGroup"] == f"test-customer-{SCHEMA_VERSION}"
     assert values["TerminalFeatureGroup"] == f"test-terminal-{SCHEMA_VERSION}"
@@ -104,3 +109,46 @@ def test_a_floor_and_a_tolerance_of_nothing_are_allowed() -> None:
 def test_job_values_that_make_no_sense_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         JobConfig(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"engine": "dask"}, "engine must be one of single, spark, got dask"),
+        ({"instance_count": 2}, "instance_count must be 1 with engine single, got 2; use engine"),
+        ({"engine": "spark", "instance_count": 0}, "instance_count must be between 1 and 100"),
+        ({"engine": "spark", "instance_count": 101}, "between 1 and 100, got 101"),
+        ({"instance_type": "r5.large"}, "instance_type must be a SageMaker instance type"),
+    ],
+)
+def test_feature_job_values_that_make_no_sense_are_refused(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        FeatureJobConfig(**values)
+
+
+def test_with_engine_spark_the_features_image_has_spark(
+    new_surroundings: Callable[..., Any],
+) -> None:
+    around = new_surroundings(with_spark=True)
+    TrainingPipeline(
+        around.stack,
+        "Training",
+        pipeline_name="test-training",
+        image=around.image,
+        raw_bucket=around.raw,
+        features_bucket=around.features,
+        artifacts_bucket=around.artifacts,
+        feature_store=around.feature_store,
+        registry=around.registry,
+        encryption_key=around.key,
+        config=TrainingConfig(jobs=JobConfig(features=FeatureJobConfig(engine="spark"))),
+    )
+    template = around.template()
+    (pipeline,) = template.find_resources("AWS::SageMaker::Pipeline").values()
+    values = pipeline["Properties"]["PipelineDefinition"]["PipelineDefinitionBody"]["Fn::Sub"][1]
+    assert values["FeatureJobImageUri"] == around.stack.resolve(around.image.spark_uri)
+    assert values["ImageUri"] == around.stack.resolve(around.image.uri)
+    # Nothing runs before both images are there.
+    assert set(template.find_resources("Custom::ContainerImage")) <= set(pipeline["DependsOn"])

@@ -1,0 +1,121 @@
+"""The CodeBuild project that builds a target of the image's Dockerfile and pushes it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aws_cdk import Acknowledgment, ArnFormat, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from lifecycle.wildcards import acknowledge_action, acknowledge_resource
+
+__all__ = ["BUILD_LIMIT", "PROJECT_TARGET", "SPARK_TARGET", "define_build_project"]
+
+# Targets of pipeline_code/Dockerfile: the image, and the same with Spark.
+PROJECT_TARGET: Final = "project"
+SPARK_TARGET: Final = "spark"
+# Lambda's limit; the function that waits for a build can wait no longer.
+BUILD_LIMIT: Final = Duration.minutes(15)
+
+
+def define_build_project(
+    scope: Construct,
+    *,
+    source: assets.Asset,
+    repository: ecr.Repository,
+    tag: str,
+    encryption_key: kms.IKey,
+) -> codebuild.Project:
+    """The project; a build may name another target and tag than the image's own.
+
+    Args:
+        scope: What gets it, as `Project`, and its log.
+        source: The Dockerfile and all that it copies.
+        repository: Where it pushes to.
+        tag: The image's tag.
+        encryption_key: Key of the log and of what a build leaves.
+    """
+    log_group = logs.LogGroup(
+        scope,
+        "BuildLog",
+        encryption_key=encryption_key,
+        retention=logs.RetentionDays.THREE_MONTHS,
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+    project = codebuild.Project(
+        scope,
+        "Project",
+        description="Builds the project's image and pushes it",
+        source=codebuild.Source.s3(bucket=source.bucket, path=source.s3_object_key),
+        build_spec=codebuild.BuildSpec.from_object(_build_specification()),
+        environment=codebuild.BuildEnvironment(
+            build_image=codebuild.LinuxBuildImage.STANDARD_7_0,
+            compute_type=codebuild.ComputeType.MEDIUM,
+            privileged=True,
+        ),
+        environment_variables={
+            "REPOSITORY_URI": codebuild.BuildEnvironmentVariable(value=repository.repository_uri),
+            "REGISTRY": codebuild.BuildEnvironmentVariable(value=_registry(scope)),
+            "IMAGE_TAG": codebuild.BuildEnvironmentVariable(value=tag),
+            "BUILD_TARGET": codebuild.BuildEnvironmentVariable(value=PROJECT_TARGET),
+        },
+        encryption_key=encryption_key,
+        logging=codebuild.LoggingOptions(
+            cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group)
+        ),
+        grant_report_group_permissions=False,
+        timeout=BUILD_LIMIT,
+        queued_timeout=BUILD_LIMIT,
+    )
+    repository.grant_pull_push(project)
+    _acknowledge_build(project)
+    return project
+
+
+def _registry(scope: Construct) -> str:
+    stack = Stack.of(scope)
+    return f"{stack.account}.dkr.ecr.{stack.region}.{stack.url_suffix}"
+
+
+def _build_specification() -> dict[str, object]:
+    return {
+        "version": "0.2",
+        "phases": {
+            "build": {
+                "commands": [
+                    "aws ecr get-login-password"
+                    " | docker login --username AWS --password-stdin $REGISTRY",
+                    "docker build --target $BUILD_TARGET --tag $REPOSITORY_URI:$IMAGE_TAG .",
+                    "docker push $REPOSITORY_URI:$IMAGE_TAG",
+                ]
+            }
+        },
+    }
+
+
+def _acknowledge_build(project: codebuild.Project) -> None:
+    Validations.of(project).acknowledge(
+        Acknowledgment(
+            id="AwsSolutions::AwsSolutions-CB3",
+            reason="Docker builds images only in privileged mode; the project builds nothing but "
+            "this repository's own Dockerfile",
+        )
+    )
+    granted = "The CDK's own grant, of the source archive and of the key"
+    for action in ("s3:GetBucket*", "s3:GetObject*", "s3:List*"):
+        acknowledge_action(project, action, granted)
+    for action in ("kms:GenerateDataKey*", "kms:ReEncrypt*"):
+        acknowledge_action(project, action, granted)
+    acknowledge_resource(project, "*", "ecr:GetAuthorizationToken takes no resource")
+    own_log = Stack.of(project).format_arn(
+        service="logs",
+        resource="log-group",
+        resource_name=f"/aws/codebuild/{project.project_name}:*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    acknowledge_resource(project, own_log, "The CDK's own grant, of the project's default log")
