@@ -1,0 +1,149 @@
+"""The feature job on Spark, as a processing job of the embedded AWS."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from botocore.exceptions import ClientError
+
+from pipeline_code.features.definitions import ENTITIES, FEATURE_NAMES, feature_group_columns
+from pipeline_code.features.spark_session import missing
+from tests.local_aws.sagemaker.conftest import ENDED, IMAGE, allow, unique
+from tests.pipeline_code.features.test_sharded import lake, stream
+
+LACKING = missing()
+PATIENCE_SECONDS = 240
+
+
+@pytest.fixture
+def start(
+    client: Callable[[str], Any], bucket: str, make_role: Callable[..., str], tmp_path: Path
+) -> Callable[..., dict[str, Any]]:
+    """start(instances=1): the description of an ended feature job that read a small lake."""
+
+    def run(instances: int = 1, **environment: str) -> dict[str, Any]:
+        s3, prefix, name = client("s3"), unique("lake"), unique("features")
+        lake(tmp_path / "lake", stream())
+        for file in (tmp_path / "lake").rglob("*.parquet"):
+            s3.upload_file(str(file), bucket, f"{prefix}/{file.relative_to(tmp_path / 'lake')}")
+        role = make_role(
+            allow(["s3:*"], f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"),
+            allow(["sagemaker:BatchGetRecord", "sagemaker:BatchWriteRecord"], "*"),
+            allow(["sagemaker:GetRecord", "sagemaker:PutRecord"], "*"),
+        )
+        sagemaker = client("sagemaker")
+        sagemaker.create_processing_job(
+            ProcessingJobName=name,
+            RoleArn=role,
+            AppSpecification={
+                "ImageUri": f"{IMAGE}-spark",
+                "ContainerEntrypoint": ["python", "-m", "pipeline_code", "features"],
+                "ContainerArguments": [
+                    "--engine",
+                    "spark",
+                    "--train-days",
+                    "7",
+                    "--test-days",
+                    "7",
+                ],
+            },
+            Environment=environment,
+            ProcessingInputs=[
+                {
+                    "InputName": data,
+                    "S3Input": {
+                        "S3Uri": f"s3://{bucket}/{prefix}/{data}/",
+                        "LocalPath": f"/opt/ml/processing/input/{data}",
+                        "S3DataType": "S3Prefix",
+                        "S3InputMode": "File",
+                    },
+                }
+                for data in ("transactions", "fraud_reports")
+            ],
+            ProcessingOutputConfig={
+                "Outputs": [
+                    {
+                        "OutputName": output,
+                        "S3Output": {
+                            "S3Uri": f"s3://{bucket}/{name}/{output}",
+                            "LocalPath": f"/opt/ml/processing/output/{output}",
+                            "S3UploadMode": "EndOfJob",
+                        },
+                    }
+                    for output in ("train", "test", "summary")
+                ]
+            },
+            ProcessingResources={
+                "ClusterConfig": {
+                    "InstanceCount": instances,
+                    "InstanceType": "ml.m5.large",
+                    "VolumeSizeInGB": 10,
+                }
+            },
+        )
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            job: dict[str, Any] = sagemaker.describe_processing_job(ProcessingJobName=name)
+            if job["ProcessingJobStatus"] in ENDED or time.monotonic() > deadline:
+                return job
+            time.sleep(0.2)
+
+    return run
+
+
+@pytest.fixture
+def groups(client: Callable[[str], Any], make_role: Callable[..., str]) -> dict[str, str]:
+    """The environment that names two feature groups."""
+    named = {}
+    for entity in ENTITIES:
+        named[f"{entity.name.upper()}_FEATURE_GROUP"] = name = unique(entity.name)
+        client("sagemaker").create_feature_group(
+            FeatureGroupName=name,
+            RecordIdentifierFeatureName=entity.record_identifier,
+            EventTimeFeatureName="event_time",
+            FeatureDefinitions=[
+                {"FeatureName": column, "FeatureType": kind}
+                for column, kind in feature_group_columns(entity)
+            ],
+            OnlineStoreConfig={"EnableOnlineStore": True},
+        )
+    return named
+
+
+@pytest.mark.skipif(LACKING is not None, reason=str(LACKING))
+def test_a_feature_job_runs_on_spark(
+    client: Callable[[str], Any],
+    bucket: str,
+    start: Callable[..., dict[str, Any]],
+    groups: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    job = start(**groups)
+    assert job["ProcessingJobStatus"] == "Completed", job.get("FailureReason")
+    name, s3 = job["ProcessingJobName"], client("s3")
+    summary = json.load(s3.get_object(Bucket=bucket, Key=f"{name}/summary/summary.json")["Body"])
+    # Tasks put the states into the store; the driver counts what they did.
+    rows = stream()
+    assert summary["materialized"] == {
+        "customers": len({row.customer for row in rows}),
+        "terminals": len({row.terminal for row in rows}),
+    }
+    stored = client("sagemaker-featurestore-runtime").get_record(
+        FeatureGroupName=groups["TERMINAL_FEATURE_GROUP"],
+        RecordIdentifierValueAsString=str(rows[0].terminal),
+    )
+    assert stored["Record"]
+    for output in ("train", "test"):
+        part = tmp_path / f"{output}.parquet"
+        s3.download_file(bucket, f"{name}/{output}/part-00000.parquet", str(part))
+        assert pq.read_metadata(part).num_rows == summary[output]["rows"] > 0
+        assert set(pq.read_schema(part).names) >= {*FEATURE_NAMES, "is_fraud"}
+
+
+def test_several_hosts_are_refused_by_name(start: Callable[..., dict[str, Any]]) -> None:
+    with pytest.raises(ClientError, match=r"ClusterConfig\.InstanceCount"):
+        start(instances=2)
