@@ -17,7 +17,7 @@ __all__ = ["compiled"]
 
 # Where the image's build leaves what it compiled; the Dockerfile says the same.
 IMAGE_CACHE = Path("/opt/program/compiled")
-MODULES = ("kernel", "grouping", "folding", "spill", "varints")
+MODULES = ("kernel", "grouping", "folding", "packing", "varints")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

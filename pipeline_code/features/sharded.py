@@ -42,6 +42,8 @@ __all__ = [
     "TERMINAL_OF_TRANSACTION",
     "KeepStates",
     "ShardedFeatures",
+    "narrow_columns",
+    "narrow_totals",
     "shards_of",
 ]
 
@@ -203,21 +205,14 @@ class ShardedFeatures:
         ]
 
     def _spill(self, name: str, worker: int) -> Spill:
-        of_reports = name.startswith("reports")
-        columns = self._narrow_columns[of_reports]
-        totals = []
-        if name == "by-customer":
-            totals = [total.aggregate not in WIDE for total in plan_of().totals(TERMINAL)]
+        columns = self._narrow_columns[name.startswith("reports")]
+        totals = narrow_totals() if name == "by-customer" else []
         return Spill(self.work / name, worker, columns=columns, totals=totals)
 
     @cached_property
     def _narrow_columns(self) -> tuple[list[bool], list[bool]]:
         """Which columns of transactions, and of reports, take half the place on the disk."""
-        transactions, reports = (
-            [source.fits_32_bits(name) for name in source.schema.names]
-            for source in (self.transactions, self.reports)
-        )
-        return transactions, reports
+        return narrow_columns(self.transactions), narrow_columns(self.reports)
 
     def _note(self, shard: int) -> Path:
         return self.work / f"written-{shard:05d}.json"
@@ -226,3 +221,13 @@ class ShardedFeatures:
         shards = [json.loads(self._note(shard).read_text()) for shard in range(self.shards)]
         by_output = zip(*shards, strict=True)
         return [sum((Written(**part) for part in parts), Written()) for parts in by_output]
+
+
+def narrow_columns(source: ParquetSource) -> list[bool]:
+    """Of each of a source's columns, whether its values are known to fit into 32 bits."""
+    return [source.fits_32_bits(name) for name in source.schema.names]
+
+
+def narrow_totals() -> list[bool]:
+    """The same of each of a terminal's totals."""
+    return [total.aggregate not in WIDE for total in plan_of().totals(TERMINAL)]

@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from pyspark.accumulators import Accumulator
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, GroupedData, Row, SparkSession
 
 from pipeline_code.common.schema import TRANSACTIONS
 from pipeline_code.features.definitions import FEATURES
 from pipeline_code.features.events import NO_REPORTS, Transactions
+from pipeline_code.features.packing import Packing
 from pipeline_code.features.parts import Output, Written, part_name
 from pipeline_code.features.sharded import (
     CUSTOMER_OF_REPORT,
@@ -36,7 +37,13 @@ from pipeline_code.features.sharded import (
 )
 from pipeline_code.features.sources import ParquetSource
 from pipeline_code.features.spark_blocks import blocks, by_shard, raised_here, raised_there
-from pipeline_code.features.spark_tasks import Kept, ShardTask, UnionByShard, on_this_host
+from pipeline_code.features.spark_tasks import (
+    Kept,
+    Packings,
+    ShardTask,
+    UnionByShard,
+    on_this_host,
+)
 
 __all__ = ["SparkFeatures", "Staged"]
 
@@ -135,30 +142,32 @@ class SparkFeatures:
     def _outcomes(self, kept: "Accumulator[Kept]") -> DataFrame:
         """The three passes; Spark runs them when their outcomes are asked for."""
         shards = shards_of(self.transactions.rows, self.shard_rows)
-        task = ShardTask(shards, tuple(self.outputs), self.as_of, self.keep_states, kept)
-        rows = self._dealt(self.transactions, TERMINAL_OF_TRANSACTION, shards)
-        reports = self._dealt(self.reports, TERMINAL_OF_REPORT, shards)
+        packings = Packings.of(self.transactions, self.reports)
+        task = ShardTask(shards, packings, tuple(self.outputs), self.as_of, self.keep_states, kept)
+
+        def dealt(source: ParquetSource, packing: Packing, owner: int) -> GroupedData:
+            return by_shard(self._dealt(source, packing, owner, shards), shards)
+
         with_totals = (
-            by_shard(rows, shards)
-            .cogroup(by_shard(reports, shards))
+            dealt(self.transactions, packings.transactions, TERMINAL_OF_TRANSACTION)
+            .cogroup(dealt(self.reports, packings.reports, TERMINAL_OF_REPORT))
             .applyInArrow(_function(task.terminals), AS_BLOCKS)
         )
-        reports = self._dealt(self.reports, CUSTOMER_OF_REPORT, shards)
         return (
             by_shard(with_totals, shards)
-            .cogroup(by_shard(reports, shards))
+            .cogroup(dealt(self.reports, packings.reports, CUSTOMER_OF_REPORT))
             .applyInArrow(_function(task.customers), AS_OUTCOMES)
         )
 
-    def _dealt(self, source: ParquetSource, owner: int, shards: int) -> DataFrame:
+    def _dealt(self, source: ParquetSource, packing: Packing, owner: int, shards: int) -> DataFrame:
         """A source's rows as blocks by the shard of one of their columns."""
 
         def deal(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             with raised_there():
                 for batch in batches:
                     for place in batch.column(0).to_pylist():
-                        for rows in source.read(source.pieces[place]):
-                            yield from blocks(rows, rows[owner], shards)
+                        for columns in source.read(source.pieces[place]):
+                            yield from blocks(packing, columns, columns[owner], shards)
 
         pieces = len(source.pieces)
         tasks = max(min(pieces, WAVES * self.session.sparkContext.defaultParallelism), 1)

@@ -1,7 +1,7 @@
 """How shards travel through Spark, and how a task's error travels back.
 
-A shard's rows go as blocks: columns of integers as their bytes. To Spark a block is one row of two
-columns, so it moves memory, and looks at no transaction.
+A shard's rows go as blocks, packed as on the batch driver's disk. To Spark a block is one row of
+two columns, so it moves memory, and looks at no transaction.
 """
 
 import json
@@ -17,13 +17,14 @@ from pyspark.sql import DataFrame, GroupedData
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.grouping import shard_of
+from pipeline_code.features.packing import AS_THEY_ARE, NO_TOTALS, Packing
 
-__all__ = ["BLOCKS", "TaskFailed", "blocks", "by_shard", "columns", "raised_here", "raised_there"]
+__all__ = ["BLOCKS", "TaskFailed", "blocks", "by_shard", "raised_here", "raised_there", "unpacked"]
 
 Ints = npt.NDArray[np.int64]
 
 BLOCKS = pa.schema([("shard", pa.int32()), ("block", pa.binary())])
-# An Arrow column of bytes holds 2 GiB: a million rows of today's 25 columns are a tenth of it.
+# An Arrow column of bytes holds 2 GiB: a million rows of today's columns are a tenth of it.
 BATCH_ROWS = 1 << 20
 TOLD = re.compile(r'Told: (\[".*"\])')
 
@@ -36,25 +37,36 @@ class Told(Exception):  # noqa: N818 - only carries words from a task to the dri
     """An error's kind and message as JSON, which stays on one line of the traceback's text."""
 
 
-def blocks(rows: Ints, owners: Ints, shards: int) -> Iterator[pa.RecordBatch]:
-    """Rows [a row a column] as blocks by the shard of their owners."""
+def blocks(
+    packing: Packing,
+    columns: Ints,
+    owners: Ints,
+    shards: int,
+    order: Ints = AS_THEY_ARE,
+    totals: Ints = NO_TOTALS,
+) -> Iterator[pa.RecordBatch]:
+    """Rows as blocks by the shard of their owners.
+
+    Args:
+        packing: How they are packed.
+        columns: What the rows are made of [a row a column].
+        owners: Each row's owner, in the order of the next.
+        shards: How many shards there are.
+        order: In which order the rows go; to be given for more than BATCH_ROWS rows.
+        totals: What else each row carries [a row each], in that order.
+    """
     for start in range(0, len(owners), BATCH_ROWS):
-        some = rows[:, start : start + BATCH_ROWS]
-        shard = shard_of(np.ascontiguousarray(owners[start : start + BATCH_ROWS]), shards)
-        some = some[:, np.argsort(shard, kind="stable")]
-        ends = np.cumsum(np.bincount(shard, minlength=shards))
-        starts = np.concatenate([[0], ends[:-1]])
-        present = np.flatnonzero(ends > starts)
-        parts = [some[:, starts[n] : ends[n]].tobytes() for n in present.tolist()]
-        yield pa.record_batch([pa.array(present.astype(np.int32)), pa.array(parts)], schema=BLOCKS)
+        some = slice(start, start + BATCH_ROWS)
+        shard = shard_of(owners[some], shards)
+        packed = list(packing.pack(columns, shard, shards, order[some], totals[some]))
+        names = pa.array([name for name, _ in packed], pa.int32())
+        parts = pa.array([rows.tobytes() for _, rows in packed], pa.binary())
+        yield pa.record_batch([names, parts], schema=BLOCKS)
 
 
-def columns(table: pa.Table, width: int) -> Ints:
-    """The rows [a row a column] that blocks hold, one block after the other."""
-    parts = [
-        np.frombuffer(block.as_buffer(), np.int64).reshape(width, -1) for block in table["block"]
-    ]
-    return np.concatenate(parts, axis=1) if parts else np.empty((width, 0), np.int64)
+def unpacked(packing: Packing, table: pa.Table) -> tuple[Ints, Ints]:
+    """The columns and the totals of the rows that blocks hold, one block after the other."""
+    return packing.unpack(np.frombuffer(block.as_buffer(), np.int32) for block in table["block"])
 
 
 def by_shard(frame: DataFrame, shards: int) -> GroupedData:

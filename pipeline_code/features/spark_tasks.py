@@ -2,26 +2,24 @@
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyspark.accumulators import Accumulator, AccumulatorParam
 
 from pipeline_code.common.paths import rerooted
-from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL, Entity
 from pipeline_code.features.events import Reports, Transactions
+from pipeline_code.features.packing import Packing
 from pipeline_code.features.parts import Output, Written
 from pipeline_code.features.plan import plan_of
-from pipeline_code.features.sharded import CUSTOMER_OF_TRANSACTION, KeepStates
+from pipeline_code.features.sharded import KeepStates, narrow_columns, narrow_totals
 from pipeline_code.features.sides import customer_features, terminal_totals
-from pipeline_code.features.spark_blocks import BLOCKS, blocks, columns, raised_there
+from pipeline_code.features.sources import ParquetSource
+from pipeline_code.features.spark_blocks import BLOCKS, blocks, raised_there, unpacked
 
-__all__ = ["OUTCOMES", "Kept", "ShardTask", "UnionByShard", "on_this_host"]
+__all__ = ["OUTCOMES", "Kept", "Packings", "ShardTask", "UnionByShard", "on_this_host"]
 
-Ints = npt.NDArray[np.int64]
 # What `keep_states` returned, by entity and shard.
 Kept = dict[tuple[str, int], Any]
 
@@ -32,7 +30,22 @@ OUTCOMES = pa.schema(
         *((name, pa.int64()) for name in asdict(Written())),
     ]
 )
-WIDTH, REPORT_WIDTH = len(TRANSACTIONS), len(FRAUD_REPORTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Packings:
+    """How rows are packed: a source's, and transactions with their terminals' totals."""
+
+    transactions: Packing
+    with_totals: Packing
+    reports: Packing
+
+    @classmethod
+    def of(cls, transactions: ParquetSource, reports: ParquetSource) -> Self:
+        columns = narrow_columns(transactions)
+        return cls(
+            Packing(columns), Packing(columns, narrow_totals()), Packing(narrow_columns(reports))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,7 @@ class ShardTask:
     """What is done with one shard, on any host."""
 
     shards: int
+    packings: Packings
     outputs: tuple[Output, ...]
     as_of: datetime | None
     keep_states: KeepStates | None
@@ -48,22 +62,27 @@ class ShardTask:
     def terminals(self, key: tuple[Any, ...], given: pa.Table, reported: pa.Table) -> pa.Table:
         """Pass 2."""
         with raised_there():
-            rows, reports = columns(given, WIDTH), columns(reported, REPORT_WIDTH)
-            transactions = Transactions.from_columns(rows)
-            known = self._told(TERMINAL, key[0].as_py(), transactions, reports)
+            columns, _ = unpacked(self.packings.transactions, given)
+            transactions = Transactions.from_columns(columns)
+            known = self._told(TERMINAL, key[0].as_py(), transactions, reported)
             order, totals = terminal_totals(transactions, known, plan_of())
-            carried = np.concatenate([rows[:, order], totals.T])
-            dealt = blocks(carried, carried[CUSTOMER_OF_TRANSACTION], self.shards)
+            dealt = blocks(
+                self.packings.with_totals,
+                columns,
+                transactions.customers[order],
+                self.shards,
+                order,
+                totals,
+            )
             return pa.Table.from_batches(dealt, BLOCKS)
 
     def customers(self, key: tuple[Any, ...], given: pa.Table, reported: pa.Table) -> pa.Table:
         """Pass 3."""
         with raised_there():
-            shard, width = key[0].as_py(), WIDTH + len(plan_of().places(TERMINAL))
-            rows, reports = columns(given, width), columns(reported, REPORT_WIDTH)
-            transactions = Transactions.from_columns(rows[:WIDTH])
-            known = self._told(CUSTOMER, shard, transactions, reports)
-            totals = np.ascontiguousarray(rows[WIDTH:].T)
+            shard = key[0].as_py()
+            columns, totals = unpacked(self.packings.with_totals, given)
+            transactions = Transactions.from_columns(columns)
+            known = self._told(CUSTOMER, shard, transactions, reported)
             answer = customer_features(transactions, known, totals, plan_of())
             transactions = transactions.take(answer.rows)
             outcomes = []
@@ -73,9 +92,12 @@ class ShardTask:
                 outcomes.append({"shard": shard, "output": place, **asdict(part)})
             return pa.Table.from_pylist(outcomes, OUTCOMES)
 
-    def _told(self, entity: Entity, shard: int, transactions: Transactions, rows: Ints) -> Reports:
+    def _told(
+        self, entity: Entity, shard: int, transactions: Transactions, reported: pa.Table
+    ) -> Reports:
         """The reports that are known; all are told to whoever keeps states."""
-        reports = Reports.from_columns(rows)
+        columns, _ = unpacked(self.packings.reports, reported)
+        reports = Reports.from_columns(columns)
         if self.keep_states is not None:
             answer = self.keep_states(entity, transactions, reports)
             self.kept.add({(entity.name, shard): answer})

@@ -14,76 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.features.compiled import compiled
+from pipeline_code.features.packing import AS_THEY_ARE, NO_TOTALS, Halves, Packing
 
 __all__ = ["Journal", "Spill"]
 
 Ints = npt.NDArray[np.int64]
-Halves = npt.NDArray[np.int32]
-
-LOW_HALF = 0xFFFFFFFF
-AS_THEY_ARE = np.empty(0, np.int64)
-NO_TOTALS = np.empty((0, 0), np.int64)
-
-
-@compiled("i8(i4[::1], i8, i8, b1)")
-def _put(target: Halves, place: int, value: int, narrow: bool) -> int:
-    target[place] = np.int32(value & LOW_HALF)
-    if narrow:
-        return place + 1
-    target[place + 1] = np.int32(value >> 32)
-    return place + 2
-
-
-@compiled("i4[:, ::1](i8[:, ::1], i8[::1], i8[:, ::1], i4[::1], i8[::1], b1[::1])")
-def _packed(
-    columns: Ints,
-    order: Ints,
-    totals: Ints,
-    shards: Halves,
-    starts: Ints,
-    narrow: npt.NDArray[np.bool_],
-) -> Halves:
-    """Rows in order of their shards, as 32-bit halves; a narrow value has one half.
-
-    Args:
-        columns: What rows are made of [a row a column].
-        order: In which order they are appended; empty if as they are.
-        totals: What else each row carries [a row each], in that order.
-        shards: Each row's shard, in that order.
-        starts: Where each shard's rows start; each is moved on to its end.
-        narrow: Of each column, then of each total, whether it fits into 32 bits.
-    """
-    packed = np.empty((len(shards), 2 * len(narrow) - narrow.sum()), np.int32)
-    for row in range(len(shards)):
-        target = packed[starts[shards[row]]]
-        starts[shards[row]] += 1
-        place, source = 0, order[row] if len(order) else row
-        for column in range(len(columns)):
-            place = _put(target, place, columns[column, source], narrow[column])
-        for total in range(totals.shape[1]):
-            place = _put(target, place, totals[row, total], narrow[len(columns) + total])
-    return packed
-
-
-@compiled("i8(i4[::1], i8, b1)")
-def _got(source: Halves, place: int, narrow: bool) -> int:
-    low = np.int64(source[place])
-    return int(low if narrow else (low & LOW_HALF) | (np.int64(source[place + 1]) << 32))
-
-
-@compiled("void(i4[:, ::1], i8[:, ::1], i8[:, ::1], b1[::1])")
-def _unpack(packed: Halves, columns: Ints, totals: Ints, narrow: npt.NDArray[np.bool_]) -> None:
-    """Writes what `_packed` packed to columns and totals of the same shape."""
-    for row in range(len(packed)):
-        place = 0
-        for column in range(len(columns)):
-            columns[column, row] = _got(packed[row], place, narrow[column])
-            place += 1 if narrow[column] else 2
-        for total in range(totals.shape[1]):
-            is_narrow = narrow[len(columns) + total]
-            totals[row, total] = _got(packed[row], place, is_narrow)
-            place += 1 if is_narrow else 2
 
 
 class Spill:
@@ -109,9 +44,7 @@ class Spill:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._worker = worker
-        self._columns, self._totals = len(columns), len(totals)
-        self._narrow = np.array([*columns, *totals], np.bool_)
-        self._width = int(2 * len(self._narrow) - self._narrow.sum())
+        self._packing = Packing(columns, totals)
 
     def append(
         self,
@@ -130,23 +63,12 @@ class Spill:
             order: In which order the rows are appended.
             totals: What else each row carries [a row each], in that order.
         """
-        ends = np.cumsum(np.bincount(shards, minlength=count))
-        starts = np.concatenate([[0], ends[:-1]])
-        packed = _packed(columns, order, totals, shards, starts.copy(), self._narrow)
-        for shard, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-            if start < end:
-                _append(f"{self._folder}/{self._name(shard)}", packed[start:end])
+        for shard, rows in self._packing.pack(columns, shards, count, order, totals):
+            _append(f"{self._folder}/{self._name(shard)}", rows)
 
     def read(self, shard: int) -> tuple[Ints, Ints]:
         """All workers' rows of a shard: columns and totals, as they were appended."""
-        files = self._files(shard)
-        parts = [np.fromfile(file, np.int32).reshape(-1, self._width) for file in files]
-        rows = sum(len(part) for part in parts)
-        columns = np.empty((self._columns, rows), np.int64)
-        totals = np.empty((rows, self._totals), np.int64)
-        packed = np.concatenate(parts) if parts else np.empty((0, self._width), np.int32)
-        _unpack(packed, columns, totals, self._narrow)
-        return columns, totals
+        return self._packing.unpack(np.fromfile(file, np.int32) for file in self._files(shard))
 
     def delete(self, shard: int) -> None:
         """Frees the shard's disk space."""
