@@ -114,7 +114,12 @@ def test_an_image_is_built_by_the_project(invocation: Invocation) -> None:
         },
         serviceRole="arn:aws:iam::000000000000:role/builder",
     )
-    properties = {"ProjectName": "builder", "RepositoryName": "image", "ImageTag": "0123abcd"}
+    properties = {
+        "ProjectName": "builder",
+        "RepositoryName": "image",
+        "ImageTag": "0123abcd",
+        "BuildTarget": "project",
+    }
     outcome = build_image.apply(request("Create", **properties), invocation)
     assert outcome.data == {"ImageTag": "0123abcd"}
     assert len(codebuild.list_builds_for_project(projectName="builder")["ids"]) == 1
