@@ -345,15 +345,7 @@ def test_a_users_file_is_checked_by_its_own_rows() -> None:
     assert "got 6" in report.message()
 
 
-@pytest.mark.parametrize(
-    ("columns", "rule", "row"),
-    [
-        ({"amount": [1.0, 2.0, -3.0]}, "negative_amount", 2),
-        ({"transaction_id": [3, 1, 3]}, "duplicate_transaction", 2),
-    ],
-)
-def test_a_users_bad_row_is_found_before_it_lands(
-    columns: dict[str, list[object]], rule: str, row: int
-) -> None:
-    report = check_landing(prepare(user_rows(**columns)), "week.parquet")
-    assert [(found.rule, found.row) for found in report.violations] == [(rule, row)]
+def test_a_users_bad_row_is_found_before_it_lands() -> None:
+    report = check_landing(prepare(user_rows(transaction_id=[3, 1, 3])), "week.parquet")
+    found = [(violation.rule, violation.row) for violation in report.violations]
+    assert found == [("duplicate_transaction", 2)]
