@@ -6,7 +6,7 @@ Killed at any time and started again with the same `--work`, it goes on where it
 there are not drawn again, and the batch job resumes from its journals. The figures are then those
 of what was left to do, and `resumed` says so.
 
-JSON: rows, shards, generate_seconds, features_seconds, rows_per_second (of the features),
+JSON: rows, parts, generate_seconds, features_seconds, rows_per_second (of the features),
 minutes_in_all, peak_mib (of the features' process), input_gb, output_gb, resumed.
 """
 
@@ -22,7 +22,7 @@ from benchmarks.lake import write_lake
 from benchmarks.measuring import add_json, in_process, show
 
 GIGABYTE = 10**9
-# Input, shards on their way and output, all there at once at worst (measured: 95).
+# More than input, shards on their way and output take together at any one time.
 BYTES_PER_ROW = 130
 
 

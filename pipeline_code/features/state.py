@@ -50,9 +50,6 @@ class Kept:
     recent: Ints = field(default_factory=lambda: NO_EVENTS)
     hops: Ints = field(default_factory=lambda: NO_HOPS)
 
-    def __len__(self) -> int:
-        return len(self.recent) + len(self.hops)
-
 
 NOTHING = Kept()
 
