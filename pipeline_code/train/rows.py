@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline_code.common.exits import BadInput
@@ -14,6 +15,8 @@ from pipeline_code.common.schema import data_files
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
 
 LABEL = "is_fraud"
+
+SCENARIO = "fraud_scenario"
 
 REQUIRED_COLUMNS = ("event_time", "customer_id", *FEATURE_NAMES, LABEL)
 MICROSECONDS_PER_DAY = 86_400_000_000
@@ -42,8 +45,7 @@ class FeatureRows:
             raise BadInput(f"{name} must hold at least one Parquet file, got none; run `features`")
         for file in files:
             _check_schema(pq.read_schema(file), f"{name}/{file.relative_to(folder)}")
-        columns = list(REQUIRED_COLUMNS)
-        tables = [pq.read_table(file, columns=columns, partitioning=None) for file in files]
+        tables = [_read(file) for file in files]
         rows = cls(pa.concat_tables(tables, promote_options="permissive"))
         rows.check(name)
         return rows
@@ -85,6 +87,13 @@ class FeatureRows:
         """1 for a fraud, 0 for none."""
         return np.asarray(self.table[LABEL].to_numpy(), dtype=np.int8)
 
+    def scenarios(self) -> npt.NDArray[np.int8]:
+        """Which simulated fraud each row is, 0 where it is none or nobody knows."""
+        if SCENARIO not in self.table.column_names:
+            return np.zeros(len(self), dtype=np.int8)
+        known = pc.fill_null(self.table[SCENARIO], 0)
+        return np.asarray(known.to_numpy(), dtype=np.int8)
+
     def customers(self) -> npt.NDArray[np.int64]:
         """The customer of each row."""
         return np.asarray(self.table["customer_id"].to_numpy(), dtype=np.int64)
@@ -102,6 +111,12 @@ class FeatureRows:
     def _microseconds(self) -> npt.NDArray[np.int64]:
         times = self.table["event_time"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
         return np.asarray(times.to_numpy(), dtype=np.int64)
+
+
+def _read(file: Path) -> pa.Table:
+    # Scenarios are for reporting: there are none where fraud is not simulated.
+    known = [name for name in (SCENARIO,) if name in pq.read_schema(file).names]
+    return pq.read_table(file, columns=[*REQUIRED_COLUMNS, *known], partitioning=None)
 
 
 def _check_schema(schema: pa.Schema, name: str) -> None:
