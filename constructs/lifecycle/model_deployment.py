@@ -1,4 +1,4 @@
-"""What turns an approval in the registry into a deployment by CloudFormation."""
+"""What turns approvals and rejections in the registry into deployments by CloudFormation."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ class ModelDeployment(Construct):
     """Deploys every model package of one group as soon as it is approved.
 
     Guarantees:
+        When the deployed package is rejected, the one that was approved last before takes its
+        place; while there is none, the endpoint stays as it is.
         The stack is updated with its own template and parameters: only the approved package
         changes, and rolling back is CloudFormation's.
         Only this stack, this parameter and packages of this group are within reach.
 
     Args:
-        model_package_group_name: The group whose approvals count.
+        model_package_group_name: The group whose approvals and rejections count.
         parameter_name: The SSM parameter that names the approved package.
         artifacts_bucket: Where the package's baselines are, and where monitors expect them.
         encryption_key: Key of the dead-letter queue and the log.
@@ -51,7 +53,7 @@ class ModelDeployment(Construct):
             self,
             "Deployer",
             handler="deploy_model",
-            description="Deploys the approved model package through CloudFormation",
+            description="Deploys the newest approved model package through CloudFormation",
             encryption_key=encryption_key,
             # It waits for an update that is under way, and a canary takes minutes.
             timeout=Duration.minutes(15),
@@ -66,31 +68,34 @@ class ModelDeployment(Construct):
         _grant_package(deployer.role, model_package_group_name)
         _grant_update(deployer.role, parameter_name)
         _grant_baselines(deployer.role, artifacts_bucket, encryption_key)
-        _run_on_approval(deployer, model_package_group_name)
+        _run_on_decision(deployer, model_package_group_name)
 
 
-def _run_on_approval(deployer: EventFunction, group_name: str) -> None:
+def _run_on_decision(deployer: EventFunction, group_name: str) -> None:
     deployer.run_on(
         "Approval",
-        description="A model package of the group was approved",
+        description="A model package of the group was approved or rejected",
         pattern=events.EventPattern(
             source=["aws.sagemaker"],
             detail_type=["SageMaker Model Package State Change"],
             detail={
                 "ModelPackageGroupName": [group_name],
-                "ModelApprovalStatus": ["Approved"],
+                "ModelApprovalStatus": ["Approved", "Rejected"],
             },
         ),
     )
 
 
 def _grant_package(role: iam.Role, group_name: str) -> None:
-    packages = Stack.of(role).format_arn(
-        service="sagemaker", resource="model-package", resource_name=f"{group_name}/*"
+    group, packages = (
+        Stack.of(role).format_arn(service="sagemaker", resource=resource, resource_name=name)
+        for resource, name in (
+            ("model-package-group", group_name),
+            ("model-package", f"{group_name}/*"),
+        )
     )
-    role.add_to_policy(
-        iam.PolicyStatement(actions=["sagemaker:DescribeModelPackage"], resources=[packages])
-    )
+    actions = ["sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages"]
+    role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[group, packages]))
     acknowledge_resource(
         role, packages, "Packages of this one group, numbered as they are registered"
     )

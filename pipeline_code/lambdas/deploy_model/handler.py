@@ -1,21 +1,24 @@
-"""Deploys a model package that was approved, through the serving stack's CloudFormation.
+"""Keeps the endpoint on the newest approved model package, by the serving stack's CloudFormation.
 
 Contract:
-    Event: `SageMaker Model Package State Change` of an approved package.
+    Event: `SageMaker Model Package State Change` of a package that was approved or rejected.
     Environment: PARAMETER_NAME (the SSM parameter that the serving stack reads), STACK_NAME (the
     serving stack), ARTIFACTS_BUCKET.
     Does, in this order: copies the package's drift baselines to `monitoring/baseline/` of the
     artifacts bucket, where the monitors read them; writes the package's ARN to the parameter;
     updates the stack with its own template, so that CloudFormation reads the parameter anew.
-    A package that is not approved any more is left alone, and so is one whose successor is in the
-    parameter already: an attempt that was put off must not bring back an older model. "No updates"
-    is success: the event came twice. A stack that is being updated is waited for while the
-    invocation lasts; then this raises, and Lambda tries again.
+    When the deployed package is rejected, that package is the newest other one that is still
+    approved; without one this raises, and the endpoint and the parameter stay as they are.
+    What the registry says now counts, not what the event says: events may come twice, late or out
+    of order. An approval that a later one has overtaken must not bring back the older model; a
+    later one that was rejected since does not stand in its way. "No updates" is success: the event
+    came twice. A stack that is being updated is waited for while the invocation lasts; then this
+    raises, and Lambda tries again.
     Returns: {"deployed": bool, "reason": text}.
-    Needs: sagemaker:DescribeModelPackage; s3:GetObject on the baselines and s3:PutObject on
-    `monitoring/baseline/*`; ssm:GetParameters and PutParameter on the parameter;
-    cloudformation:DescribeStacks, UpdateStack and SetStackPolicy on the stack; and what the update
-    itself does, unless the stack has a service role (the CDK gives it one).
+    Needs: sagemaker:DescribeModelPackage, and ListModelPackages of the group; s3:GetObject on the
+    baselines and s3:PutObject on `monitoring/baseline/*`; ssm:GetParameters and PutParameter on the
+    parameter; cloudformation:DescribeStacks, UpdateStack and SetStackPolicy on the stack; and what
+    the update itself does, unless the stack has a service role (the CDK gives it one).
 """
 
 import json
@@ -54,6 +57,10 @@ class StackBusyError(Exception):
     """The stack cannot be updated now; the next attempt may find it at rest."""
 
 
+class NoApprovedPackageError(Exception):
+    """The deployed package was rejected, and no other one is approved."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the stack tells this function."""
@@ -78,35 +85,100 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     sagemaker, ssm = boto3.client("sagemaker"), boto3.client("ssm")
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     status = package["ModelApprovalStatus"]
-    if status != "Approved":
-        return _result(False, f"package is {status} by now", arn)
     found = ssm.get_parameters(Names=[settings.parameter_name])["Parameters"]
-    if found and _is_newer(sagemaker, found[0]["Value"], package):
-        return _result(False, f"{found[0]['Value']} was approved later", arn)
+    wanted = found[0]["Value"] if found else "none"
+    if status == "Approved":
+        deployed = _described(sagemaker, wanted)
+        if deployed is not None and _is_newer(deployed, package):
+            return _result(False, f"{wanted} was approved later", arn)
+        # Another approval may have been passed over for the one that was rejected since.
+        passed_over = deployed is not None and deployed["ModelApprovalStatus"] != "Approved"
+        chosen = _newest(sagemaker, package) if passed_over else package
+    elif status == "Rejected" and (wanted == arn or _stack_has(settings.stack_name, arn)):
+        chosen = _newest(sagemaker, package)
+    else:
+        return _result(False, f"package is {status} by now", arn)
+    return _deploy(chosen, settings, event["id"], context)
+
+
+def _deploy(
+    package: Mapping[str, Any], settings: Settings, event_id: str, context: Any
+) -> dict[str, Any]:
+    arn = package["ModelPackageArn"]
     _copy_baselines(package, settings.artifacts_bucket)
     # Before the update: CloudFormation reads the parameter when the update starts.
-    ssm.put_parameter(Name=settings.parameter_name, Value=arn, Type="String", Overwrite=True)
-    started = _update_stack(settings.stack_name, event["id"], context)
+    boto3.client("ssm").put_parameter(
+        Name=settings.parameter_name, Value=arn, Type="String", Overwrite=True
+    )
+    started = _update_stack(settings.stack_name, event_id, context)
     return _result(started, "update started" if started else "stack is up to date", arn)
 
 
-def _is_newer(sagemaker: Any, deployed: str, package: Mapping[str, Any]) -> bool:
-    """True if what the parameter names was approved after this package."""
-    if not deployed.startswith("arn:") or deployed == package["ModelPackageArn"]:
-        return False
+def _described(sagemaker: Any, arn: str) -> dict[str, Any] | None:
+    """The package that the parameter names; None if it names none, or one deleted since."""
+    if not arn.startswith("arn:"):
+        return None
     try:
-        other = sagemaker.describe_model_package(ModelPackageName=deployed)
+        package: dict[str, Any] = sagemaker.describe_model_package(ModelPackageName=arn)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationException":
             raise
-        return False  # deleted since
-    return bool(_approved_at(other) > _approved_at(package))
+        return None
+    return package
 
 
-def _approved_at(package: Mapping[str, Any]) -> datetime:
-    """Approval is the change that a package undergoes; until one it has no such time."""
+def _is_newer(deployed: Mapping[str, Any], package: Mapping[str, Any]) -> bool:
+    """True if another package is deployed that was approved later, and still is."""
+    if deployed["ModelPackageArn"] == package["ModelPackageArn"]:
+        return False
+    if deployed["ModelApprovalStatus"] != "Approved":
+        return False
+    return _approval(deployed) > _approval(package)
+
+
+def _stack_has(name: str, arn: str) -> bool:
+    """True if the stack still has the package, whatever the parameter says by now.
+
+    It does after an attempt that wrote the parameter and then found the stack busy.
+    """
+    stack = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    return any(
+        arn == parameter.get("ResolvedValue", parameter.get("ParameterValue"))
+        for parameter in stack.get("Parameters", [])
+    )
+
+
+def _newest(sagemaker: Any, changed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The package of the changed one's group that was approved last, among those that still are.
+
+    Raises:
+        NoApprovedPackageError: If there is none.
+    """
+    group, arn = changed["ModelPackageGroupName"], changed["ModelPackageArn"]
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group, ModelApprovalStatus="Approved"
+    )
+    others = [
+        sagemaker.describe_model_package(ModelPackageName=summary["ModelPackageArn"])
+        for page in pages
+        for summary in page["ModelPackageSummaryList"]
+        if summary["ModelPackageArn"] != arn
+    ]
+    # The list may lag behind what each package says of itself.
+    approved = [each for each in [changed, *others] if each["ModelApprovalStatus"] == "Approved"]
+    if not approved:
+        _log("no other package is approved", rejected=arn, group=group)
+        raise NoApprovedPackageError(
+            f"{group} must hold another approved package, got none; the endpoint goes on serving "
+            f"the rejected {arn} until one is approved"
+        )
+    return max(approved, key=_approval)
+
+
+def _approval(package: Mapping[str, Any]) -> tuple[datetime, int]:
+    """Orders by approval: the change that a package undergoes; until one it has no such time."""
     moment: datetime = package.get("LastModifiedTime", package["CreationTime"])
-    return moment
+    return moment, package.get("ModelPackageVersion", 0)
 
 
 def _copy_baselines(package: Mapping[str, Any], bucket: str) -> None:

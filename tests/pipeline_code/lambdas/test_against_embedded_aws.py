@@ -1,14 +1,19 @@
 """The handlers against services that answer, where a scripted answer would prove too little."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
+from random import Random
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
 from build_image import handler as build_image
 from deploy_model import handler as deploy_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from retrain import handler as retrain
 from seed_parameter import handler as seed_parameter
 
@@ -125,10 +130,9 @@ def test_an_image_is_built_by_the_project(invocation: Invocation) -> None:
     assert len(codebuild.list_builds_for_project(projectName="builder")["ids"]) == 1
 
 
-def approved_package(group: str) -> str:
-    sagemaker = boto3.client("sagemaker")
+def registered_package(group: str) -> str:
     container = {"Image": "image:1", "ModelDataUrl": "s3://raw/model.tar.gz"}
-    created = sagemaker.create_model_package(
+    arn: str = boto3.client("sagemaker").create_model_package(
         ModelPackageGroupName=group,
         ModelApprovalStatus="PendingManualApproval",
         InferenceSpecification={
@@ -136,9 +140,17 @@ def approved_package(group: str) -> str:
             "SupportedContentTypes": ["text/csv"],
             "SupportedResponseMIMETypes": ["text/csv"],
         },
-    )
-    arn: str = created["ModelPackageArn"]
-    sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    )["ModelPackageArn"]
+    return arn
+
+
+def decide(arn: str, status: str) -> None:
+    boto3.client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status)
+
+
+def approved_package(group: str) -> str:
+    arn = registered_package(group)
+    decide(arn, "Approved")
     return arn
 
 
@@ -152,24 +164,36 @@ def at_rest(stack: str) -> dict[str, Any]:
     raise AssertionError(described)
 
 
+def serving(monkeypatch: pytest.MonkeyPatch, group: str) -> None:
+    """A serving stack at day 0, and a group without packages."""
+    monkeypatch.setenv("PARAMETER_NAME", PARAMETER)
+    monkeypatch.setenv("STACK_NAME", group)
+    monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
+    monkeypatch.setattr(deploy_model, "POLL_SECONDS", 0.05)
+    boto3.client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
+    seed_parameter.apply(request("Delete", ParameterName=PARAMETER))
+    seed_parameter.apply(request("Create", ParameterName=PARAMETER))
+    template = TEMPLATE.replace("/serves", served_name(group))
+    boto3.client("cloudformation").create_stack(StackName=group, TemplateBody=template)
+    assert at_rest(group)["StackStatus"] == "CREATE_COMPLETE"
+
+
+def served_name(group: str) -> str:
+    return "/serves" if group == "fraud" else f"/serves-{group}"
+
+
 def test_each_approval_reaches_the_stack_through_the_parameter(
     invocation: Invocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PARAMETER_NAME", PARAMETER)
-    monkeypatch.setenv("STACK_NAME", "serving")
-    monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
-    ssm, cloudformation = boto3.client("ssm"), boto3.client("cloudformation")
-    boto3.client("sagemaker").create_model_package_group(ModelPackageGroupName="fraud")
-    seed_parameter.apply(request("Create", ParameterName=PARAMETER))
-    cloudformation.create_stack(StackName="serving", TemplateBody=TEMPLATE)
-    assert at_rest("serving")["StackStatus"] == "CREATE_COMPLETE"
+    serving(monkeypatch, "fraud")
+    ssm = boto3.client("ssm")
     assert ssm.get_parameters(Names=["/serves"])["Parameters"] == []
 
     first, second = approved_package("fraud"), approved_package("fraud")
     for number, arn in enumerate((first, second)):
         event = {"id": f"event-{number}", "detail": {"ModelPackageArn": arn}}
         assert deploy_model.handler(event, invocation)["deployed"] is True
-        assert at_rest("serving")["StackStatus"] == "UPDATE_COMPLETE"
+        assert at_rest("fraud")["StackStatus"] == "UPDATE_COMPLETE"
         assert ssm.get_parameter(Name="/serves")["Parameter"]["Value"] == arn
 
     again = {"id": "event-1-again", "detail": {"ModelPackageArn": second}}
@@ -177,6 +201,51 @@ def test_each_approval_reaches_the_stack_through_the_parameter(
     late = {"id": "event-0-again", "detail": {"ModelPackageArn": first}}
     assert deploy_model.handler(late, invocation)["reason"] == f"{second} was approved later"
     assert value() == second
+
+
+decisions = st.tuples(st.integers(0, 2), st.sampled_from(["Approved", "Rejected"]))
+
+
+@given(
+    decided=st.lists(decisions, min_size=1, max_size=7), random=st.randoms(use_true_random=False)
+)
+@settings(max_examples=12, deadline=None)
+def test_whatever_the_order_of_events_the_newest_that_is_approved_is_served(
+    decided: list[tuple[int, str]], random: Random
+) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        group = f"group-{uuid4().hex[:8]}"
+        serving(monkeypatch, group)
+        packages = [registered_package(group) for _ in range(3)]
+        approved: list[str] = []  # the last decision's last
+        waiting: list[str] = []
+        for index, status in decided:
+            arn = packages[index]
+            decide(arn, status)
+            approved = [each for each in approved if each != arn]
+            approved += [arn] if status == "Approved" else []
+            # Some events are late, some come again, some overtake others.
+            waiting.append(arn)
+            for _ in range(random.randrange(3)):
+                deliver(random.choice(waiting))
+        random.shuffle(waiting)
+        for arn in waiting:
+            deliver(arn)
+        if approved:
+            assert value() == approved[-1]
+            served = boto3.client("ssm").get_parameter(Name=served_name(group))
+            assert served["Parameter"]["Value"] == approved[-1]
+        boto3.client("cloudformation").delete_stack(StackName=group)
+
+
+def deliver(arn: str) -> None:
+    event = {"id": uuid4().hex, "detail": {"ModelPackageArn": arn}}
+    before = value()
+    try:
+        deploy_model.handler(event, Invocation())
+    except deploy_model.NoApprovedPackageError:
+        assert value() == before
+    at_rest(os.environ["STACK_NAME"])
 
 
 def test_of_two_events_one_starts_the_pipeline(

@@ -32,6 +32,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def package(status: str = "Approved", **fields: Any) -> dict[str, Any]:
     return {
         "ModelPackageName": "fraud",
+        "ModelPackageGroupName": "fraud",
         "ModelPackageArn": ARN,
         "CreationTime": 1_522_540_800,
         "ModelPackageStatus": "Completed",
@@ -145,9 +146,24 @@ def updatable(aws: Aws) -> None:
 OTHER = ARN.replace("/3", "/4")
 
 
-def changed(minute: int, arn: str = ARN) -> dict[str, Any]:
+def changed(minute: int, arn: str = ARN, status: str = "Approved") -> dict[str, Any]:
     moment = datetime(2018, 4, 1, 12, minute, tzinfo=UTC)
-    return {**package(LastModifiedTime=moment), "ModelPackageArn": arn}
+    described = package(status, LastModifiedTime=moment, ModelPackageVersion=int(arn[-1]))
+    return {**described, "ModelPackageArn": arn}
+
+
+def listed(aws: Aws, *arns: str) -> None:
+    """The group's packages that are approved."""
+    summaries = [
+        {
+            "ModelPackageArn": arn,
+            "ModelPackageVersion": int(arn[-1]),
+            "CreationTime": CREATED,
+            "ModelPackageStatus": "Completed",
+        }
+        for arn in arns
+    ]
+    aws.answers("sagemaker", "list_model_packages", {"ModelPackageSummaryList": summaries})
 
 
 def test_an_older_approval_does_not_replace_a_newer_one(aws: Aws, invocation: Invocation) -> None:
@@ -178,14 +194,93 @@ def test_a_deployed_package_that_was_deleted_is_replaced(aws: Aws, invocation: I
     assert handler.handler(EVENT, invocation)["deployed"] is True
 
 
-@pytest.mark.parametrize("status", ["Rejected", "PendingManualApproval"])
-def test_a_package_that_is_not_approved_any_more_is_left_alone(
-    aws: Aws, invocation: Invocation, status: str
-) -> None:
-    aws.answers("sagemaker", "describe_model_package", package(status))
+def test_a_package_that_waits_again_is_left_alone(aws: Aws, invocation: Invocation) -> None:
+    aws.answers("sagemaker", "describe_model_package", package("PendingManualApproval"))
+    parameter(aws, "none")
     result = handler.handler(EVENT, invocation)
-    assert result == {"deployed": False, "reason": f"package is {status} by now"}
-    assert aws.names() == ["DescribeModelPackage"]
+    assert result == {"deployed": False, "reason": "package is PendingManualApproval by now"}
+
+
+def test_a_rejection_of_what_is_not_deployed_changes_nothing(
+    aws: Aws, invocation: Invocation
+) -> None:
+    aws.answers("sagemaker", "describe_model_package", package("Rejected"))
+    parameter(aws, OTHER)
+    aws.answers("cloudformation", "describe_stacks", stack("UPDATE_COMPLETE"))
+    result = handler.handler(EVENT, invocation)
+    assert result == {"deployed": False, "reason": "package is Rejected by now"}
+    assert "PutParameter" not in aws.names()
+
+
+THIRD = ARN.replace("/3", "/1")
+
+
+def test_a_rejection_of_the_deployed_brings_back_what_was_approved_last(
+    aws: Aws, invocation: Invocation
+) -> None:
+    aws.answers("sagemaker", "describe_model_package", changed(9, status="Rejected"))
+    parameter(aws, ARN)
+    listed(aws, OTHER, THIRD, ARN)  # the list lags
+    aws.answers("sagemaker", "describe_model_package", changed(5, OTHER))
+    aws.answers("sagemaker", "describe_model_package", changed(6, THIRD))
+    updatable(aws)
+    assert handler.handler(EVENT, invocation)["deployed"] is True
+    assert aws.request("PutParameter")["Value"] == THIRD
+
+
+def test_of_two_approved_at_once_the_later_version_is_brought_back(
+    aws: Aws, invocation: Invocation
+) -> None:
+    aws.answers("sagemaker", "describe_model_package", changed(9, status="Rejected"))
+    parameter(aws, ARN)
+    listed(aws, OTHER, THIRD)
+    aws.answers("sagemaker", "describe_model_package", changed(5, OTHER))
+    aws.answers("sagemaker", "describe_model_package", changed(5, THIRD))
+    updatable(aws)
+    assert handler.handler(EVENT, invocation)["deployed"] is True
+    assert aws.request("PutParameter")["Value"] == OTHER
+
+
+def test_a_second_attempt_still_brings_back_what_the_first_could_not(
+    aws: Aws, invocation: Invocation
+) -> None:
+    # The first one wrote the parameter and then found the stack busy, with the rejected package.
+    aws.answers("sagemaker", "describe_model_package", changed(9, status="Rejected"))
+    parameter(aws, OTHER)
+    resolved = {"ParameterKey": "Model", "ParameterValue": "/approved", "ResolvedValue": ARN}
+    described = stack("UPDATE_COMPLETE")["Stacks"][0]
+    answer = {"Stacks": [{**described, "Parameters": [resolved]}]}
+    aws.answers("cloudformation", "describe_stacks", answer)
+    listed(aws, OTHER)
+    aws.answers("sagemaker", "describe_model_package", changed(5, OTHER))
+    updatable(aws)
+    assert handler.handler(EVENT, invocation)["deployed"] is True
+    assert aws.request("PutParameter")["Value"] == OTHER
+
+
+def test_without_another_approved_package_the_endpoint_stays_as_it_is(
+    aws: Aws, invocation: Invocation
+) -> None:
+    aws.answers("sagemaker", "describe_model_package", changed(9, status="Rejected"))
+    parameter(aws, ARN)
+    listed(aws)
+    expected = f"fraud must hold another approved package, got none.*serving the rejected {ARN}"
+    with pytest.raises(handler.NoApprovedPackageError, match=expected):
+        handler.handler(EVENT, invocation)
+    assert "PutParameter" not in aws.names()
+
+
+def test_a_late_approval_does_not_pass_over_a_newer_one_when_the_deployed_is_rejected(
+    aws: Aws, invocation: Invocation
+) -> None:
+    aws.answers("sagemaker", "describe_model_package", changed(1))
+    parameter(aws, OTHER)
+    aws.answers("sagemaker", "describe_model_package", changed(9, OTHER, "Rejected"))
+    listed(aws, THIRD, ARN)
+    aws.answers("sagemaker", "describe_model_package", changed(2, THIRD))
+    updatable(aws)
+    assert handler.handler(EVENT, invocation)["deployed"] is True
+    assert aws.request("PutParameter")["Value"] == THIRD
 
 
 def test_no_updates_is_success(aws: Aws, invocation: Invocation) -> None:

@@ -43,7 +43,7 @@ def text(value: Any) -> str:
     return str(value)
 
 
-def test_an_approval_in_this_group_starts_it(template: Template) -> None:
+def test_an_approval_or_rejection_in_this_group_starts_it(template: Template) -> None:
     template.has_resource_properties(
         "AWS::Events::Rule",
         {
@@ -52,7 +52,7 @@ def test_an_approval_in_this_group_starts_it(template: Template) -> None:
                 "detail-type": ["SageMaker Model Package State Change"],
                 "detail": {
                     "ModelPackageGroupName": ["fraudloop-test-fraud"],
-                    "ModelApprovalStatus": ["Approved"],
+                    "ModelApprovalStatus": ["Approved", "Rejected"],
                 },
             }
         },
@@ -84,6 +84,7 @@ def test_it_outlasts_an_update_that_is_under_way(template: Template) -> None:
     ("action", "resource"),
     [
         ("sagemaker:DescribeModelPackage", ":model-package/fraudloop-test-fraud/*"),
+        ("sagemaker:ListModelPackages", ":model-package/fraudloop-test-fraud/*"),
         ("ssm:PutParameter", ":parameter/fraudloop/test/approved"),
         ("cloudformation:UpdateStack", ":stack/Test/*"),
         ("cloudformation:SetStackPolicy", ":stack/Test/*"),
@@ -95,6 +96,13 @@ def test_only_what_belongs_to_this_deployment_is_within_reach(
     template: Template, action: str, resource: str
 ) -> None:
     assert granted(template, action).endswith(resource)
+
+
+def test_packages_of_other_groups_are_not_listed(template: Template) -> None:
+    assert set(granted(template, "sagemaker:ListModelPackages").replace("arn:", "").split()) == {
+        ":sagemaker:::model-package-group/fraudloop-test-fraud",
+        ":sagemaker:::model-package/fraudloop-test-fraud/*",
+    }
 
 
 def test_cloudformation_may_read_the_parameters_of_this_stack(template: Template) -> None:
