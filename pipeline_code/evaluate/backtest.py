@@ -18,6 +18,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.landing import prepare
 from pipeline_code.evaluate import metrics
 from pipeline_code.evaluate.protocol import Fold, folds_back, known_compromised
+from pipeline_code.evaluate.scored import Scored
 from pipeline_code.features.batch import compute
 from pipeline_code.train.model import fit
 from pipeline_code.train.parameters import Parameters
@@ -98,12 +99,7 @@ class History:
         test = fold.is_testing(self.days) & ~self._known_compromised(fold)
         self._check(fold, train, test)
         model = fit(self.matrix[train], self.labels[train], parameters=parameters)
-        scored = metrics.Scored(
-            days=self.days[test],
-            customers=self.customers[test],
-            labels=self.labels[test],
-            scores=model.predict(self.matrix[test]).astype(np.float64),
-        )
+        scored = Scored.of(model, self.rows.filter(test))
         return {
             "train_start": fold.train_start.isoformat(),
             "train_rows": int(train.sum()),

@@ -30,16 +30,15 @@ from typing import Any
 
 import boto3
 import numpy as np
-import pyarrow as pa
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import processing_input, processing_output
 from pipeline_code.common.schema import FRAUD_REPORTS, data_files, read
 from pipeline_code.evaluate.champion import MODEL_ARCHIVE, download, load_archive, newest_approved
 from pipeline_code.evaluate.gate import Champion, Limits, decide
-from pipeline_code.evaluate.metrics import Scored, average_precision, measure
-from pipeline_code.evaluate.protocol import MICROSECONDS_PER_DAY, known_compromised
-from pipeline_code.features.definitions import LABEL_DELAY
+from pipeline_code.evaluate.metrics import average_precision, measure
+from pipeline_code.evaluate.protocol import compromised
+from pipeline_code.evaluate.scored import Scored
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
@@ -55,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
     everything = FeatureRows.read(processing_input("test"), "test")
     removed = compromised_rows(everything, challenger)
     rows = everything.filter(~removed)
-    scored = score(challenger, rows)
+    scored = Scored.of(challenger, rows)
     metrics = measure(scored)
     gate = decide(metrics["average_precision"].value, score_champion(rows), limits)
     report = {
@@ -77,16 +76,6 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def score(model: Model, rows: FeatureRows) -> Scored:
-    """The rows with the model's scores."""
-    return Scored(
-        days=rows.days(),
-        customers=rows.customers(),
-        labels=rows.labels(),
-        scores=model.predict(rows.matrix()).astype(np.float64),
-    )
-
-
 def score_champion(rows: FeatureRows) -> Champion | None:
     """The champion and its average precision on the same rows; None if nothing is approved.
 
@@ -104,7 +93,7 @@ def score_champion(rows: FeatureRows) -> Champion | None:
         model.require_schema()
     except BadInput as mismatch:
         return Champion(arn=package.arn, average_precision=None, remark=str(mismatch))
-    return Champion(arn=package.arn, average_precision=average_precision(score(model, rows)))
+    return Champion(arn=package.arn, average_precision=average_precision(Scored.of(model, rows)))
 
 
 def compromised_rows(rows: FeatureRows, model: Model) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -112,23 +101,8 @@ def compromised_rows(rows: FeatureRows, model: Model) -> np.ndarray[Any, np.dtyp
     folder = processing_input("fraud_reports")
     if not data_files(folder):
         return np.zeros(len(rows), dtype=np.bool_)
-    reports = read(folder, FRAUD_REPORTS)
-    delay = LABEL_DELAY.days
-    # A report that came later than the usual delay is also known later.
-    fraud_days = np.maximum(_days(reports, "event_time"), _days(reports, "report_time") - delay)
-    return known_compromised(
-        rows.days(),
-        rows.customers(),
-        fraud_days=fraud_days,
-        fraud_customers=reports["customer_id"].to_numpy(),
-        since=date.fromisoformat(model.metadata.train_first_event[:10]),
-        delay_days=delay,
-    )
-
-
-def _days(table: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-    microseconds: np.ndarray[Any, np.dtype[np.int64]] = table[column].cast(pa.int64()).to_numpy()
-    return microseconds // MICROSECONDS_PER_DAY
+    since = date.fromisoformat(model.metadata.train_first_event[:10])
+    return compromised(rows, read(folder, FRAUD_REPORTS), since=since)
 
 
 def _parse(argv: Sequence[str]) -> Limits:

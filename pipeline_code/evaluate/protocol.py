@@ -11,8 +11,11 @@ from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.features.definitions import LABEL_DELAY
+from pipeline_code.train.rows import FeatureRows
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 
@@ -109,6 +112,32 @@ def known_compromised(
     place = np.minimum(np.searchsorted(cards, customers), len(cards) - 1)
     known: Mask = (cards[place] == customers) & (first_fraud[place] + delay_days < days)
     return known
+
+
+def compromised(rows: FeatureRows, reports: pa.Table, *, since: date) -> Mask:
+    """Which feature rows belong to a card known to be compromised, by the lake's fraud reports.
+
+    Args:
+        rows: The test rows.
+        reports: The lake's fraud reports.
+        since: First day of the training period.
+    """
+    delay = LABEL_DELAY.days
+    reported = _days(reports, "report_time")
+    return known_compromised(
+        rows.days(),
+        rows.customers(),
+        # A report that came later than the usual delay is also known later.
+        fraud_days=np.maximum(_days(reports, "event_time"), reported - delay),
+        fraud_customers=reports["customer_id"].to_numpy(),
+        since=since,
+        delay_days=delay,
+    )
+
+
+def _days(table: pa.Table, column: str) -> Days:
+    microseconds: Days = table[column].cast(pa.int64()).to_numpy()
+    return microseconds // MICROSECONDS_PER_DAY
 
 
 def epoch_day(day: date) -> int:

@@ -13,7 +13,8 @@ import pytest
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.schema import FRAUD_REPORTS
 from pipeline_code.evaluate.entry import main
-from pipeline_code.evaluate.metrics import Scored, measure
+from pipeline_code.evaluate.metrics import measure
+from pipeline_code.evaluate.scored import Scored
 from pipeline_code.features.definitions import SCHEMA_VERSION, SCHEMA_VERSION_KEY
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
@@ -35,19 +36,12 @@ def test_metrics_are_those_of_the_test_rows(
 ) -> None:
     report = evaluation(job)
     rows = FeatureRows(test_table)
-    expected = measure(
-        Scored(
-            days=rows.days(),
-            customers=rows.customers(),
-            labels=rows.labels(),
-            scores=trained.predict(rows.matrix()).astype(np.float64),
-        )
-    )
+    expected = measure(Scored.of(trained, rows))
     assert report["binary_classification_metrics"] == {
         name: {"value": metric.value, "standard_deviation": metric.standard_deviation}
         for name, metric in expected.items()
     }
-    assert set(expected) == {"auc_roc", "average_precision", "card_precision_at_100"}
+    assert {"auc_roc", "average_precision", "card_precision_at_100"} <= set(expected)
 
 
 def test_the_gate_is_open_to_a_good_first_model(job: Path) -> None:
