@@ -10,6 +10,8 @@ Writes:
         as-of moment) and `fraud_scenario` (for reporting only); in order of customer and time.
     processing/output/summary/summary.json: periods, row counts, schema version, and how many
         transactions were left out because they came again.
+    processing/output/summary/sources.json, with `--raw-uri`: which versions of which objects of the
+        lake were read (`pipeline_code.features.manifest`).
     The latest state of every customer and terminal into the feature groups that the environment
         variables CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP name, if they do.
 
@@ -17,8 +19,9 @@ On Spark (`--engine spark`) it is one of as many hosts as config/resourceconfig.
 which is started alike and has all inputs. Each leaves the parts that it computed; the first one
 leaves the summary.
 
-Fails with a message when the history is too short for the periods, a value breaks a rule, or one
-id names two different transactions. The same input gives the same bytes.
+Fails with a message when the history is too short for the periods, a value breaks a rule, one id
+names two different transactions, or what was read is not in the lake any more. The same input gives
+the same bytes.
 """
 
 import argparse
@@ -30,6 +33,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+import boto3
+from botocore.config import Config
+
 from pipeline_code.common import schema
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import ml_root, processing_input, processing_output
@@ -39,6 +45,7 @@ from pipeline_code.features.definitions import (
     LABEL_DELAY,
     SCHEMA_VERSION,
 )
+from pipeline_code.features.manifest import Manifest
 from pipeline_code.features.materializing import Materializer, groups_from_environment
 from pipeline_code.features.parts import Output, Written
 from pipeline_code.features.sharded import ShardedFeatures
@@ -55,6 +62,7 @@ def main(argv: Sequence[str]) -> int:
     if arguments.engine == SPARK:
         require()
     job = _Job.of(arguments)
+    sources = None if arguments.raw_uri is None else _sources(arguments.raw_uri)
     with tempfile.TemporaryDirectory(prefix="features-", dir=ml_root()) as work:
         run = _on_spark if arguments.engine == SPARK else _on_one_host
         written = run(job, Path(work))
@@ -66,8 +74,11 @@ def main(argv: Sequence[str]) -> int:
         "data_version": arguments.data_version,
         **job.document(written),
     }
-    file = processing_output("summary") / "summary.json"
-    file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    folder = processing_output("summary")
+    text = json.dumps(summary, indent=2) + "\n"
+    (folder / "summary.json").write_text(text, encoding="utf-8")
+    if sources is not None:
+        sources.write(folder / "sources.json")
     print(json.dumps(summary))
     return 0
 
@@ -127,6 +138,12 @@ class _Job:
         }
 
 
+def _sources(raw_uri: str) -> Manifest:
+    client = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 6}))
+    folders = [processing_input(name) for name in ("transactions", "fraud_reports")]
+    return Manifest.of(client, raw_uri, folders)
+
+
 def _on_one_host(job: _Job, work: Path) -> list[Written] | None:
     return ShardedFeatures(
         transactions=job.transactions,
@@ -159,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--delay-days", type=int, default=LABEL_DELAY.days)
     parser.add_argument("--as-of", default=LATEST, help="latest, or an ISO-8601 moment")
     parser.add_argument("--engine", choices=(SINGLE, SPARK), default=SINGLE)
+    parser.add_argument("--raw-uri", help="where the inputs come from, such as s3://raw")
     # Not read: it makes the step's arguments differ with the data, so that caching is exact.
     parser.add_argument("--data-version", default="unknown", help="fingerprint of the raw data")
     return parser
