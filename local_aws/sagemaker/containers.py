@@ -152,10 +152,14 @@ class Container:
 
     def stop(self, grace_seconds: float = _GRACE_SECONDS) -> None:
         """Ask it to end (SIGTERM), and end it if it has not after a while."""
+        self.ask_to_stop()
+        self.wait(grace_seconds)
+        self._signal(signal.SIGKILL)  # its own children may outlive it
+        self.wait()
+
+    def ask_to_stop(self) -> None:
+        """Ask it to end (SIGTERM), without waiting."""
         self._signal(signal.SIGTERM)
-        if self.wait(grace_seconds) is None:
-            self._signal(signal.SIGKILL)
-            self.wait()
 
     def _signal(self, number: signal.Signals) -> None:
         try:

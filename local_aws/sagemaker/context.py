@@ -4,7 +4,8 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import boto3
 import botocore.config
@@ -15,6 +16,9 @@ from local_aws import adapter
 from local_aws.sagemaker import arns
 from local_aws.sagemaker.store import Store
 from local_aws.settings import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from local_aws.sagemaker.training_metrics import MetricWatch
 
 # Parsing a service model takes a tenth of a second; all sessions share what was loaded once.
 _LOADER = botocore.loaders.create_loader()
@@ -61,6 +65,8 @@ class Context:
         self.region = REGION
         # Two jobs at once even on one processor, so that independent steps overlap.
         self.job_slots = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
+        # What running training jobs print of their metrics; gone when nobody looks any more.
+        self.watches: WeakValueDictionary[str, MetricWatch] = WeakValueDictionary()
         self._dispatch: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
         self._clients: dict[str, Any] = {}
         self._clients_lock = threading.Lock()

@@ -33,11 +33,14 @@ class S3Folder:
         uri: Object or prefix.
         path: Folder on this machine.
         key_id: KMS key that what is uploaded is encrypted with. If None, the bucket's default.
+        shard: Which part of the objects to download, and of how many: `(0, 2)` is every other
+            one. If None, all.
     """
 
     uri: str
     path: Path
     key_id: str | None = None
+    shard: tuple[int, int] | None = None
 
 
 def split(uri: str, field: str = "S3Uri") -> tuple[str, str]:
@@ -48,22 +51,30 @@ def split(uri: str, field: str = "S3Uri") -> tuple[str, str]:
     return parts.netloc, parts.path.lstrip("/")
 
 
-def download(client: Any, source: S3Folder) -> int:
+def download(client: Any, source: S3Folder, *, required: bool = True) -> int:
     """Copy the objects of a prefix into a folder; how many there were.
 
+    Args:
+        client: For S3.
+        source: What to copy, and where to.
+        required: Whether there must be an object.
+
     Raises:
-        TransferError: If there is none, or access is denied.
+        TransferError: If there is none and one is required, or access is denied.
     """
     bucket, prefix = split(source.uri)
     source.path.mkdir(parents=True, exist_ok=True)
     try:
         keys = list(_keys(client, bucket, prefix))
-        if not keys:
+        if not keys and required:
             raise TransferError(
                 f'ClientError: No S3 objects found under S3 URL "{source.uri}" given in input '
                 "data source. Please ensure that the bucket exists in the selected region, that "
                 "objects exist under that S3 prefix, and that the role has permission to list it."
             )
+        if source.shard is not None:
+            # More hosts than objects leave some without any, as on AWS.
+            keys = keys[source.shard[0] :: source.shard[1]]
         targets = [(key, source.path / _relative(key, prefix)) for key in keys]
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(lambda target: _get(client, bucket, *target), targets))

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -21,9 +22,22 @@ class LogStream:
 
     with LogStream(context, "/aws/sagemaker/TrainingJobs", "job/algo-1-1700000000") as log:
         log.write("loading")
+
+    Args:
+        context: Shared state.
+        group: Its log group.
+        stream: Its name.
+        on_line: Called with every line, before anything else is done with it.
     """
 
-    def __init__(self, context: Context, group: str, stream: str) -> None:
+    def __init__(
+        self,
+        context: Context,
+        group: str,
+        stream: str,
+        on_line: Callable[[str], None] | None = None,
+    ) -> None:
+        self._on_line = on_line
         self._client = context.admin_client("logs")
         self._names = {"logGroupName": group, "logStreamName": stream}
         self.path: Path = context.logs_dir / group.strip("/").replace("/", "-") / f"{stream}.log"
@@ -39,6 +53,8 @@ class LogStream:
 
     def write(self, line: str) -> None:
         """Keep one line."""
+        if self._on_line is not None:
+            self._on_line(line)
         with self._lock:
             self._file.write(line + "\n")
             self._file.flush()

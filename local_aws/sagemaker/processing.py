@@ -1,20 +1,19 @@
 """Processing jobs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local_aws.sagemaker import containers, data
+from local_aws.sagemaker import clusters, containers, data
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported
 from local_aws.sagemaker.events import now
-from local_aws.sagemaker.job_plan import Outcome, Plan
-from local_aws.sagemaker.job_records import JobRecords, one_instance, only
+from local_aws.sagemaker.job_plan import Host, Outcome, Plan
+from local_aws.sagemaker.job_records import JobRecords, only
 from local_aws.sagemaker.jobs import Runner
 
 _LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 _DEFAULT_SECONDS = 86400
-_HOSTS = {"current_host": "algo-1", "hosts": ["algo-1"]}
 
 
 class Processing:
@@ -30,7 +29,7 @@ class Processing:
         application = request["AppSpecification"]
         containers.check_image(self._context, application["ImageUri"])
         cluster = request["ProcessingResources"]["ClusterConfig"]
-        one_instance(
+        names = clusters.host_names(
             cluster.get("InstanceCount"), "ProcessingResources.ClusterConfig.InstanceCount"
         )
         arguments = containers.command(
@@ -38,22 +37,22 @@ class Processing:
         )
         name = request["ProcessingJobName"]
         # Checked before the job exists, so that a bad request leaves nothing behind.
-        inputs = list(_inputs(request, Path()))
-        outputs = list(_outputs(request, Path()))
+        list(_inputs(request, Path(), (0, 1)))
+        list(_outputs(request, Path()))
         arn = self._records.create(request, {})
         root = self._runner.root(name)
+        hosts = _hosts(request, root, arn, names)
         network = request.get("NetworkConfig", {})
         stopping = request.get("StoppingCondition", {})
         self._runner.start(
             Plan(
                 name=name,
                 root=root,
+                hosts=hosts,
                 role_arn=request["RoleArn"],
                 arguments=arguments,
                 variables=request.get("Environment", {}),
-                inputs=[_below(root, folder) for folder in inputs],
-                outputs=[_below(root, folder) for folder in outputs],
-                files=_files(request, arn),
+                outputs=[folder for host in hosts for folder in _outputs(request, host.root)],
                 message="output/message",
                 log_group=_LOG_GROUP,
                 max_seconds=stopping.get("MaxRuntimeInSeconds", _DEFAULT_SECONDS),
@@ -101,7 +100,7 @@ class Processing:
             "ExitMessage": outcome.exit_message,
             "FailureReason": outcome.failure_reason,
         }
-        if outcome.timed_out:
+        if outcome.exceeded is not None:
             changes["FailureReason"] = (
                 "ClientError: the job ran for longer than MaxRuntimeInSeconds"
             )
@@ -109,7 +108,28 @@ class Processing:
         self._records.change(name, lambda job: job.update(kept))
 
 
-def _inputs(request: Mapping[str, Any], root: Path) -> Iterator[data.S3Folder]:
+def _hosts(request: Mapping[str, Any], root: Path, arn: str, names: Sequence[str]) -> list[Host]:
+    shown = {key: value for key, value in request.items() if key != "Tags"}
+    return [
+        Host(
+            name=name,
+            label=label,
+            root=host_root,
+            inputs=list(_inputs(request, host_root, (index, len(names)))),
+            files={
+                "config/processingjobconfig.json": {"ProcessingJobArn": arn, **shown},
+                "config/resourceconfig.json": {"current_host": name, "hosts": list(names)},
+            },
+        )
+        for index, (name, (label, host_root)) in enumerate(
+            zip(names, clusters.roots(root, len(names)), strict=True)
+        )
+    ]
+
+
+def _inputs(
+    request: Mapping[str, Any], root: Path, place: tuple[int, int]
+) -> Iterator[data.S3Folder]:
     for item in request.get("ProcessingInputs", []):
         field = f"ProcessingInputs '{item['InputName']}'"
         source = item.get("S3Input")
@@ -120,7 +140,8 @@ def _inputs(request: Mapping[str, Any], root: Path) -> Iterator[data.S3Folder]:
         only(source.get("S3CompressionType"), ("None",), f"{field} S3CompressionType")
         data.split(source["S3Uri"], f"{field} S3Uri")
         path = containers.local_path(root, source.get("LocalPath", ""), f"{field} LocalPath")
-        yield data.S3Folder(uri=source["S3Uri"], path=path)
+        sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
+        yield data.S3Folder(uri=source["S3Uri"], path=path, shard=place if sharded else None)
 
 
 def _outputs(request: Mapping[str, Any], root: Path) -> Iterator[data.S3Folder]:
@@ -133,15 +154,3 @@ def _outputs(request: Mapping[str, Any], root: Path) -> Iterator[data.S3Folder]:
         data.split(target["S3Uri"], f"{field} S3Uri")
         path = containers.local_path(root, target.get("LocalPath", ""), f"{field} LocalPath")
         yield data.S3Folder(uri=target["S3Uri"], path=path, key_id=config.get("KmsKeyId"))
-
-
-def _below(root: Path, folder: data.S3Folder) -> data.S3Folder:
-    return data.S3Folder(uri=folder.uri, path=root / folder.path, key_id=folder.key_id)
-
-
-def _files(request: Mapping[str, Any], arn: str) -> dict[str, Any]:
-    shown = {key: value for key, value in request.items() if key != "Tags"}
-    return {
-        "config/processingjobconfig.json": {"ProcessingJobArn": arn, **shown},
-        "config/resourceconfig.json": _HOSTS,
-    }

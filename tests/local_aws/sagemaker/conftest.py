@@ -58,6 +58,53 @@ def job_role(make_role: Callable[..., str], bucket: str) -> str:
     )
 
 
+@pytest.fixture
+def train(client: Callable[[str], Any], bucket: str, job_role: str) -> Callable[..., Any]:
+    """train(**changes): the description of a training job that has ended."""
+    sagemaker, prefix = client("sagemaker"), unique("train")
+    client("s3").put_object(Bucket=bucket, Key=f"{prefix}/a.csv", Body=b"1,2")
+
+    def run(
+        entry: str = "train",
+        *,
+        wait: bool = True,
+        metrics: str = "loss=([0-9.]+);",
+        **changes: Any,
+    ) -> dict[str, Any]:
+        name = unique("training")
+        source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{prefix}"}
+        request = {
+            "TrainingJobName": name,
+            "RoleArn": job_role,
+            "AlgorithmSpecification": {
+                "TrainingImage": IMAGE,
+                "TrainingInputMode": "File",
+                "ContainerEntrypoint": [*ENTRIES, entry],
+                "MetricDefinitions": [{"Name": "loss", "Regex": metrics}],
+            },
+            "HyperParameters": {"depth": "8"},
+            "InputDataConfig": [
+                {"ChannelName": "train", "DataSource": {"S3DataSource": source}},
+            ],
+            "OutputDataConfig": {"S3OutputPath": f"s3://{bucket}/models"},
+            "ResourceConfig": {
+                "InstanceType": "ml.m5.large",
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 10,
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+            **changes,
+        }
+        sagemaker.create_training_job(**request)
+        if not wait:
+            return {"TrainingJobName": name}
+        return wait_for(
+            lambda: sagemaker.describe_training_job(TrainingJobName=name), "TrainingJobStatus"
+        )
+
+    return run
+
+
 def allow(actions: list[str], *resources: str) -> dict[str, Any]:
     """A policy statement."""
     return {"Effect": "Allow", "Action": actions, "Resource": list(resources)}
@@ -79,3 +126,9 @@ def wait_for(
             return description
         time.sleep(0.05)
     raise AssertionError(f"still {describe()[member]} after a minute")
+
+
+def fetch(client: Callable[[str], Any], uri: str) -> bytes:
+    """The object at an address."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bytes(client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())

@@ -5,6 +5,8 @@ SageMaker allows 256 characters a word, so they cannot be given as `python -c` i
 
 import json
 import os
+import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -61,6 +63,89 @@ def same() -> None:
     """Make a model that does not depend on the job."""
     for name in ("b", "a"):
         (ROOT / "model" / name).write_text(name)
+
+
+def resume() -> None:
+    """Go on from a checkpoint; without one, leave one and wait to be interrupted."""
+    folder = ROOT / "checkpoints"
+    if found := sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()):
+        rows = [p.name for p in (ROOT / "input/data/train").iterdir()]
+        leftovers = [p.name for p in (ROOT / "model").iterdir()]
+        report = {"found": found, "rows": rows, "leftovers": leftovers}
+        (ROOT / "model/report.json").write_text(json.dumps(report))
+        return
+    (ROOT / "model/half").write_text("of a model")
+    (folder / "rounds").mkdir(parents=True)
+    (folder / "rounds/7.json").write_text('{"round": 7}')
+    print('{"round": 7, "loss": 0.75}', flush=True)
+    time.sleep(600)
+
+
+def killed() -> None:
+    """Lose the instance at once, every time."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def persist() -> None:
+    """Write checkpoints, some of them slowly, until asked to stop; keep what there is by then."""
+    folder = ROOT / "checkpoints"
+
+    def stop(*_: object) -> None:
+        (folder / "last").write_text("said at the end")
+        (ROOT / "model/model").write_text("stopped early")
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    folder.mkdir(exist_ok=True)
+    (folder / "deleted").write_text("soon")
+    with (folder / "slow").open("w") as file:
+        for _ in range(12):
+            file.write("x" * 100)
+            file.flush()
+            time.sleep(0.2)
+    (folder / "whole").write_text("done")
+    time.sleep(2.5)  # the files above are older than a second now, and have been copied
+    (folder / "deleted").unlink()
+    print("written", flush=True)
+    time.sleep(600)
+
+
+def host() -> None:
+    """Meet the other hosts where the configuration says they are, and report what was seen."""
+    config = json.loads((ROOT / "input/config/resourceconfig.json").read_text())
+    me, others = config["current_host"], [n for n in config["hosts"] if n != config["hosts"][0]]
+    met = []
+    if me == config["hosts"][0]:
+        with socket.create_server((me, 7000)) as server:
+            for _ in others:
+                connection, _ = server.accept()
+                met.append(connection.recv(100).decode())
+                connection.close()
+    else:
+        for _ in range(200):
+            try:
+                with socket.create_connection((config["hosts"][0], 7000)) as connection:
+                    connection.sendall(me.encode())
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+    print(f"I am {me}", flush=True)
+    data = ROOT / "input/data"
+    report = {
+        "met": sorted(met),
+        "channels": {c.name: sorted(p.name for p in c.iterdir()) for c in data.iterdir()},
+    }
+    (ROOT / "model" / f"{config['hosts'].index(me)}.json").write_text(json.dumps(report))
+    (ROOT / "model/shared").write_text("of all")
+
+
+def fail_second() -> None:
+    """Fail on the second host, while the first waits for ever."""
+    config = json.loads((ROOT / "input/config/resourceconfig.json").read_text())
+    if config["current_host"] == config["hosts"][0]:
+        time.sleep(600)
+    (ROOT / "output/failure").write_text("no rows on this host")
+    sys.exit(3)
 
 
 if __name__ == "__main__":

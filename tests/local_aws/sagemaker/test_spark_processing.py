@@ -1,5 +1,6 @@
 """The feature job on Spark, as a processing job of the embedded AWS."""
 
+import io
 import json
 import time
 from collections.abc import Callable
@@ -8,7 +9,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from botocore.exceptions import ClientError
 
 from pipeline_code.features.definitions import ENTITIES, FEATURE_NAMES, feature_group_columns
 from pipeline_code.features.spark_session import missing
@@ -144,6 +144,18 @@ def test_a_feature_job_runs_on_spark(
         assert set(pq.read_schema(part).names) >= {*FEATURE_NAMES, "is_fraud"}
 
 
-def test_several_hosts_are_refused_by_name(start: Callable[..., dict[str, Any]]) -> None:
-    with pytest.raises(ClientError, match=r"ClusterConfig\.InstanceCount"):
-        start(instances=2)
+@pytest.mark.skipif(LACKING is not None, reason=str(LACKING))
+def test_two_hosts_are_one_spark_cluster(
+    client: Callable[[str], Any], bucket: str, start: Callable[..., dict[str, Any]]
+) -> None:
+    job = start(instances=2)
+    assert job["ProcessingJobStatus"] == "Completed", job.get("FailureReason")
+    name, s3 = job["ProcessingJobName"], client("s3")
+    summary = json.load(s3.get_object(Bucket=bucket, Key=f"{name}/summary/summary.json")["Body"])
+    for output in ("train", "test"):
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{name}/{output}/")["Contents"]
+        rows = 0
+        for item in listed:
+            body = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+            rows += pq.read_metadata(io.BytesIO(body)).num_rows
+        assert rows == summary[output]["rows"] > 0

@@ -9,53 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws.sagemaker.conftest import ENTRIES, IMAGE, unique, wait_for
-
-
-@pytest.fixture
-def train(client: Callable[[str], Any], bucket: str, job_role: str) -> Callable[..., Any]:
-    """train(**changes): the description of a training job that has ended."""
-    sagemaker, prefix = client("sagemaker"), unique("train")
-    client("s3").put_object(Bucket=bucket, Key=f"{prefix}/a.csv", Body=b"1,2")
-
-    def run(entry: str = "train", *, wait: bool = True, **changes: Any) -> dict[str, Any]:
-        name = unique("training")
-        source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{prefix}"}
-        request = {
-            "TrainingJobName": name,
-            "RoleArn": job_role,
-            "AlgorithmSpecification": {
-                "TrainingImage": IMAGE,
-                "TrainingInputMode": "File",
-                "ContainerEntrypoint": [*ENTRIES, entry],
-                "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+);"}],
-            },
-            "HyperParameters": {"depth": "8"},
-            "InputDataConfig": [
-                {"ChannelName": "train", "DataSource": {"S3DataSource": source}},
-            ],
-            "OutputDataConfig": {"S3OutputPath": f"s3://{bucket}/models"},
-            "ResourceConfig": {
-                "InstanceType": "ml.m5.large",
-                "InstanceCount": 1,
-                "VolumeSizeInGB": 10,
-            },
-            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-            **changes,
-        }
-        sagemaker.create_training_job(**request)
-        if not wait:
-            return {"TrainingJobName": name}
-        return wait_for(
-            lambda: sagemaker.describe_training_job(TrainingJobName=name), "TrainingJobStatus"
-        )
-
-    return run
-
-
-def fetch(client: Callable[[str], Any], uri: str) -> bytes:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bytes(client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+from tests.local_aws.sagemaker.conftest import fetch, wait_for
 
 
 def test_a_model_is_trained_from_its_channel(
@@ -109,20 +63,37 @@ def test_a_job_can_be_stopped(client: Callable[[str], Any], train: Any) -> None:
             {
                 "ResourceConfig": {
                     "InstanceType": "ml.m5.large",
-                    "InstanceCount": 2,
+                    "InstanceCount": 17,
                     "VolumeSizeInGB": 1,
                 }
             },
-            "ResourceConfig.InstanceCount must be 1, got 2",
+            "ResourceConfig.InstanceCount must be at most 16, got 17",
         ),
         (
             {"AlgorithmSpecification": {"AlgorithmName": "x", "TrainingInputMode": "File"}},
             "does not support AlgorithmName",
         ),
         (
-            {"CheckpointConfig": {"S3Uri": "s3://bucket/x"}},
-            "does not support CheckpointConfig",
+            {"CheckpointConfig": {"S3Uri": "s3://bucket/x", "LocalPath": "/home/x"}},
+            "CheckpointConfig.LocalPath must be a path below /opt/ml, got /home/x",
         ),
+        (
+            {"EnableManagedSpotTraining": True},
+            r"It must be present .* MaxRuntimeInSeconds \(60\), got None",
+        ),
+        (
+            {
+                "EnableManagedSpotTraining": True,
+                "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 59},
+            },
+            r"MaxRuntimeInSeconds \(60\), got 59",
+        ),
+        (
+            {"StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 90}},
+            "MaxWaitTimeInSeconds must be absent, got 90",
+        ),
+        ({"metrics": "loss=(["}, "the Regex of metric 'loss' must be a regular expression"),
+        ({"metrics": "loss=[0-9]+"}, "the Regex of metric 'loss' must capture its value"),
     ],
 )
 def test_what_cannot_run_is_refused_by_name(
