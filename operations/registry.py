@@ -1,6 +1,7 @@
-"""Approval: the one human decision between a trained model and a live one."""
+"""The model registry: which versions there are, and which one the endpoint serves."""
 
 import time
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -8,7 +9,8 @@ from botocore.exceptions import ClientError
 from operations.errors import OperationError
 from operations.target import Target
 
-_DEPLOYED_STATES = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+# After a failed update the endpoint serves what it served before, and that may be what is wanted.
+_STATES_AT_REST = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 
 
 def packages(target: Target, *, limit: int = 20) -> list[dict[str, Any]]:
@@ -23,58 +25,55 @@ def packages(target: Target, *, limit: int = 20) -> list[dict[str, Any]]:
 
 
 def find(target: Target, package: str) -> dict[str, Any]:
-    """The package named by an ARN, a version number or `latest`.
+    """The package named by an ARN, a version number, `latest` or `deployed`.
 
     Raises:
-        OperationError: If there is none of that name; the message lists what there is.
+        OperationError: If there is none of that name; the message lists the newest there are.
     """
-    known = packages(target, limit=100)
-    for summary in known:
-        version = str(summary["ModelPackageVersion"])
-        if package in ("latest", version, summary["ModelPackageArn"]):
-            described: dict[str, Any] = target.client("sagemaker").describe_model_package(
-                ModelPackageName=summary["ModelPackageArn"]
-            )
-            return described
+    sagemaker, group = target.client("sagemaker"), target.output("ModelPackageGroupName")
+    wanted = deployed_package(target) if package == "deployed" else package
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
+    )
+    for page in pages:
+        for summary in page["ModelPackageSummaryList"]:
+            arn = summary["ModelPackageArn"]
+            if wanted in ("latest", str(summary["ModelPackageVersion"]), arn):
+                described: dict[str, Any] = sagemaker.describe_model_package(ModelPackageName=arn)
+                return described
     have = ", ".join(
-        f"{summary['ModelPackageVersion']} ({summary['ModelApprovalStatus']})" for summary in known
+        f"{summary['ModelPackageVersion']} ({summary['ModelApprovalStatus']})"
+        for summary in packages(target)
     )
     raise OperationError(
-        f"package must be a version of {target.output('ModelPackageGroupName')}, got {package!r}; "
+        f"package must be a version of {group}, got {package!r}; "
         f"its versions: {have or 'none, run `fraudloop train` first'}"
     )
 
 
-def approve(target: Target, package: str, *, reason: str) -> str:
-    """Approve a package that waits for approval; the deployed rule then deploys it.
-
-    Raises:
-        OperationError: If the package is unknown, or was already approved or rejected.
-    """
-    return _decide(target, package, "Approved", reason)
-
-
-def reject(target: Target, package: str, *, reason: str) -> str:
-    """Reject a package that waits for approval, so that it is never deployed.
-
-    Raises:
-        OperationError: If the package is unknown, or was already approved or rejected.
-    """
-    return _decide(target, package, "Rejected", reason)
-
-
-def _decide(target: Target, package: str, decision: str, reason: str) -> str:
-    described = find(target, package)
-    arn, status = described["ModelPackageArn"], described["ModelApprovalStatus"]
-    if status != "PendingManualApproval":
-        raise OperationError(
-            f"package must wait for approval, got version {described['ModelPackageVersion']} "
-            f"which is {status}; only a PendingManualApproval package can be decided on"
-        )
-    target.client("sagemaker").update_model_package(
-        ModelPackageArn=arn, ModelApprovalStatus=decision, ApprovalDescription=reason
+def approved(target: Target) -> list[dict[str, Any]]:
+    """Every approved package of the environment's group, the one approved last first."""
+    sagemaker = target.client("sagemaker")
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=target.output("ModelPackageGroupName"),
+        ModelApprovalStatus="Approved",
     )
-    return str(arn)
+    found = [
+        sagemaker.describe_model_package(ModelPackageName=summary["ModelPackageArn"])
+        for page in pages
+        for summary in page["ModelPackageSummaryList"]
+    ]
+    return sorted(found, key=_approval, reverse=True)
+
+
+def _approval(package: dict[str, Any]) -> tuple[datetime, int]:
+    """Orders as the Lambda that deploys does: by the approval's time, then by the version."""
+    return _decided_at(package), package["ModelPackageVersion"]
+
+
+def _decided_at(package: dict[str, Any]) -> datetime:
+    moment: datetime = package.get("LastModifiedTime", package["CreationTime"])
+    return moment
 
 
 def delete_all(target: Target) -> int:
@@ -93,8 +92,21 @@ def deployed_package(target: Target) -> str:
     return str(parameter["Parameter"]["Value"])
 
 
-def await_deployment(target: Target, package_arn: str, *, timeout_seconds: float = 1800.0) -> str:
+def await_deployment(
+    target: Target,
+    package_arn: str,
+    *,
+    since: datetime | None = None,
+    timeout_seconds: float = 1800.0,
+) -> str:
     """Wait until CloudFormation has put a package behind the endpoint; returns the endpoint's ARN.
+
+    Args:
+        target: Where.
+        package_arn: The package.
+        since: When the deployment was caused: a failure before is an earlier one's. If omitted,
+            when the package was approved.
+        timeout_seconds: How long to wait.
 
     Raises:
         OperationError: If the stack update fails or rolls back, or the time is over.
@@ -104,10 +116,10 @@ def await_deployment(target: Target, package_arn: str, *, timeout_seconds: float
     while time.monotonic() < deadline:
         stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
         status = stack["StackStatus"]
-        running = status in _DEPLOYED_STATES and deployed_package(target) == package_arn
-        if running and (endpoint := _serving(target, package_arn)):
+        at_rest = status in _STATES_AT_REST and deployed_package(target) == package_arn
+        if at_rest and (endpoint := _serving(target, package_arn)):
             return endpoint
-        if _has_failed(status) and _updated_since_approval(target, stack, package_arn):
+        if _has_failed(status) and _updated_since(target, stack, package_arn, since):
             raise OperationError(f"deployment of {package_arn} ended as {status} of {stack_name}")
         time.sleep(0.5)
     raise OperationError(
@@ -120,11 +132,14 @@ def _has_failed(status: str) -> bool:
     return "ROLLBACK" in status or status.endswith("_FAILED")
 
 
-def _updated_since_approval(target: Target, stack: dict[str, Any], package_arn: str) -> bool:
-    """Whether a stack's failure is this package's and not that of an earlier one."""
-    package = target.client("sagemaker").describe_model_package(ModelPackageName=package_arn)
-    decided = package.get("LastModifiedTime", package["CreationTime"])
-    return bool(stack.get("LastUpdatedTime", stack["CreationTime"]) >= decided)
+def _updated_since(
+    target: Target, stack: dict[str, Any], package_arn: str, since: datetime | None
+) -> bool:
+    """Whether a stack's failure is of this deployment and not of an earlier one."""
+    if since is None:
+        sagemaker = target.client("sagemaker")
+        since = _decided_at(sagemaker.describe_model_package(ModelPackageName=package_arn))
+    return bool(stack.get("LastUpdatedTime", stack["CreationTime"]) >= since)
 
 
 def _serving(target: Target, package_arn: str) -> str | None:

@@ -12,13 +12,20 @@ from operations.target import PROJECT_ROOT, Target
 CDK = PROJECT_ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 
 
-def synthesize(environment: str, assembly: Path) -> None:
+def synthesize(environment: str, assembly: Path, *, revision: str | None = None) -> None:
     """Write one environment's cloud assembly to a folder; needs no credentials and no network.
+
+    Args:
+        environment: Its name.
+        assembly: The folder.
+        revision: Of the code, kept with every model that the deployed pipeline registers.
 
     Raises:
         OperationError: If synthesis fails; the message ends with what the app printed.
     """
     arguments = ["synth", "--quiet", "--context", f"environment={environment}"]
+    if revision is not None:
+        arguments += ["--context", f"revision={revision}"]
     cdk([*arguments, "--output", str(assembly)], os.environ)
 
 

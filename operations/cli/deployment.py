@@ -10,6 +10,7 @@ from operations import registry, toolchain
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table
 from operations.errors import OperationError
+from operations.revision import code_revision
 from operations.status import stack_states
 from operations.target import Target
 
@@ -23,12 +24,18 @@ def deploy(target: Target, bootstrap: Bootstrap = True, json: Json = None) -> No
     """Synthesize the environment's stacks and deploy them with the CDK CLI."""
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
-        toolchain.synthesize(target.environment, assembly)
+        revision = code_revision()
+        toolchain.synthesize(target.environment, assembly, revision=revision)
         if bootstrap:
             toolchain.bootstrap(target)
         toolchain.deploy(target, assembly)
     states = stack_states(target)
-    result = {"environment": target.environment, "stacks": states, "outputs": target.outputs}
+    result = {
+        "environment": target.environment,
+        "revision": revision,
+        "stacks": states,
+        "outputs": target.outputs,
+    }
     show(
         result,
         json,

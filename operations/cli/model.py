@@ -1,4 +1,4 @@
-"""Verbs for models: train, approve, reject."""
+"""Verbs for models: train, approve, reject, rollback."""
 
 from contextlib import ExitStack
 from typing import Annotated
@@ -6,14 +6,16 @@ from typing import Annotated
 import typer
 from rich.live import Live
 
-from operations import executions, registry
+from operations import approvals, executions, registry
 from operations.cli.verbs import Json, on_target
 from operations.console import errors, people, show, table
 from operations.executions import Execution
 from operations.target import Target
 
-Package = Annotated[str, typer.Argument(help="ARN, version number or latest.")]
-Reason = Annotated[str, typer.Option(help="Kept with the package.")]
+Package = Annotated[str, typer.Argument(help="ARN, version number, latest or deployed.")]
+Reason = Annotated[str, typer.Option(help="Kept with the package, and who gave it.")]
+Overrule = Annotated[bool, typer.Option(help="Decide again on what was decided before.")]
+Wait = Annotated[bool, typer.Option(help="Wait until the endpoint serves it.")]
 
 
 def steps_table(execution: Execution) -> object:
@@ -55,11 +57,12 @@ def approve(
     target: Target,
     package: Package = "latest",
     reason: Reason = "approved by hand",
-    wait: Annotated[bool, typer.Option(help="Wait until the endpoint serves it.")] = True,
+    overrule: Overrule = False,
+    wait: Wait = True,
     json: Json = None,
 ) -> None:
     """Approve a model package; the deployed rule and Lambda put it behind the endpoint."""
-    arn = registry.approve(target, package, reason=reason)
+    arn = approvals.approve(target, package, reason=reason, overrule=overrule)
     result: dict[str, object] = {"model_package": arn, "decision": "Approved"}
     if wait:
         result["endpoint"] = registry.await_deployment(target, arn)
@@ -71,12 +74,31 @@ def reject(
     target: Target,
     package: Package = "latest",
     reason: Reason = "rejected by hand",
+    overrule: Overrule = False,
     json: Json = None,
 ) -> None:
     """Reject a model package, so that it is never deployed."""
-    arn = registry.reject(target, package, reason=reason)
+    arn = approvals.reject(target, package, reason=reason, overrule=overrule)
     result = {"model_package": arn, "decision": "Rejected"}
     show(result, json, table("Rejected", ["", ""], result.items()))
+
+
+@on_target
+def rollback(
+    target: Target,
+    reason: Reason = "rolled back by hand",
+    to: Annotated[
+        str | None, typer.Option(help="An approved version; if omitted, the one approved last.")
+    ] = None,
+    wait: Wait = True,
+    json: Json = None,
+) -> None:
+    """Revoke the deployed model; an earlier approved version takes its place."""
+    done = approvals.roll_back(target, reason=reason, to=to)
+    result = done.as_dict()
+    if wait:
+        result["endpoint"] = registry.await_deployment(target, done.restored, since=done.at)
+    show(result, json, table("Rolled back", ["", ""], result.items()))
 
 
 def register(app: typer.Typer) -> None:
@@ -84,3 +106,4 @@ def register(app: typer.Typer) -> None:
     app.command()(train)
     app.command()(approve)
     app.command()(reject)
+    app.command()(rollback)

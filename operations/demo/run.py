@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.server import EmbeddedAws
-from operations import drift, executions, lake, registry, toolchain
+from operations import approvals, drift, executions, lake, registry, toolchain
 from operations.demo.ledger import Ledger, PeakMemory, Stage
 from operations.demo.story import Scale, Story, from_file, simulated
 from operations.demo.traffic import Traffic
 from operations.errors import OperationError
 from operations.executions import Execution
 from operations.replay import replay
+from operations.revision import code_revision
 from operations.scoring import requests_of
 from operations.status import stack_states
 from operations.target import Target, connect
@@ -75,7 +76,9 @@ class Demo:
         # The templates and the data do not need the embedded AWS: made while it starts.
         with ThreadPoolExecutor(2) as pool:
             assembly = self._state / "cdk.out"
-            synthesis = pool.submit(toolchain.synthesize, "local", assembly)
+            synthesis = pool.submit(
+                toolchain.synthesize, "local", assembly, revision=code_revision()
+            )
             story_job = pool.submit(self._tell)
             with self.ledger.stage("start the embedded AWS") as stage:
                 self._start(stage)
@@ -171,7 +174,7 @@ class Demo:
 
     def _approve(self, stage: Stage, target: Target, package: str) -> None:
         self._progress(f"approving {package}")
-        registry.approve(target, package, reason="demo: beats the floor")
+        approvals.approve(target, package, reason="demo: beats the floor")
         stage.evidence = registry.await_deployment(target, package)
 
     def _score(
@@ -218,7 +221,7 @@ class Demo:
         self._progress(f"approving {package}")
         recent = story.stream.between(story.drift, story.end).transactions
         with Traffic(target, list(requests_of(recent.slice(0, 200)))) as traffic:
-            registry.approve(target, package, reason="demo: retrained after drift")
+            approvals.approve(target, package, reason="demo: retrained after drift")
             endpoint = registry.await_deployment(target, package)
             before = len(traffic.scored.scores)
             while len(traffic.scored.scores) < before + 20 and not traffic.scored.failures:

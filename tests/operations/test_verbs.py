@@ -19,6 +19,7 @@ VERBS = [
     "train",
     "approve",
     "reject",
+    "rollback",
     "score",
     "drift",
     "status",

@@ -1,0 +1,126 @@
+"""What was decided on a model package: when, which way, by whom and why, kept with the package."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from operations.errors import OperationError
+from operations.target import Target
+
+__all__ = ["APPROVED", "PENDING", "REJECTED", "Decision", "decisions_on", "last_decision", "record"]
+
+PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
+# SageMaker's limits: of ApprovalDescription, of a metadata value, and of how many there are.
+DESCRIPTION_LIMIT, VALUE_LIMIT, PROPERTIES_LIMIT = 1024, 256, 50
+_KEY = re.compile(r"decision_(\d+)")
+_TEXT = re.compile(r"(\S+) (Approved|Rejected) by (\S+): (.*)")
+_PUNCTUATION = frozenset("_.:/=+-@")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One decision.
+
+    `by` is the ARN of whoever decided; what else is known of one that was not made here is said in
+    words.
+    """
+
+    at: str
+    status: str
+    by: str
+    reason: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The decision that a package's metadata tells of; None if it is of another form."""
+        found = _TEXT.fullmatch(text)
+        if found is None:
+            return None
+        at, status, by, reason = found.groups()
+        return cls(at=at, status=status, by=by, reason=reason)
+
+    def text(self) -> str:
+        """As it is kept: within SageMaker's limits, in the characters that it takes."""
+        by = "".join(character if _is_taken(character) else "_" for character in self.by)
+        reason = "".join(character if _is_taken(character) else " " for character in self.reason)
+        return f"{self.at} {self.status} by {by}: {' '.join(reason.split())}"[:VALUE_LIMIT]
+
+    def as_dict(self) -> dict[str, str]:
+        return {"at": self.at, "status": self.status, "by": self.by, "reason": self.reason}
+
+
+def decisions_on(package: Mapping[str, Any]) -> list[Decision]:
+    """Every decision recorded with a described package, in order."""
+    properties = package.get("CustomerMetadataProperties", {})
+    numbered = {int(match[1]): key for key in properties if (match := _KEY.fullmatch(key))}
+    parsed = (Decision.parse(properties[numbered[number]]) for number in sorted(numbered))
+    return [decision for decision in parsed if decision is not None]
+
+
+def last_decision(package: Mapping[str, Any]) -> Decision | None:
+    """How a described package came to the status that it has; None while it waits for a decision.
+
+    One that was registered as approved, or decided on elsewhere, in SageMaker's console for
+    example, has no record for its status; then it is told what SageMaker knows.
+    """
+    status = package["ModelApprovalStatus"]
+    if status == PENDING:
+        return None
+    recorded = decisions_on(package)
+    # The reason is whole in the description; the record has what fits.
+    whole = " ".join(package.get("ApprovalDescription", "").split())
+    if recorded and recorded[-1].status == status:
+        last = recorded[-1]
+        return Decision(at=last.at, status=status, by=last.by, reason=whole or last.reason)
+    changed = package.get("LastModifiedTime")
+    if changed is None:
+        at = _seconds(package["CreationTime"])
+        return Decision(at=at, status=status, by="the pipeline", reason="automatic: gate passed")
+    user = package.get("LastModifiedBy", {})
+    by = user.get("IamIdentity", {}).get("Arn") or user.get("UserProfileArn") or "unknown"
+    return Decision(at=_seconds(changed), status=status, by=by, reason=whole)
+
+
+def record(target: Target, package: Mapping[str, Any], status: str, reason: str) -> datetime:
+    """Change a described package's status, and keep who did it and why; returns when.
+
+    Raises:
+        OperationError: If the reason is blank, or the package's metadata is full.
+    """
+    reason = " ".join(reason.split())
+    if not reason:
+        raise OperationError("reason must not be blank, got nothing; say why with --reason")
+    properties = package.get("CustomerMetadataProperties", {})
+    if len(properties) >= PROPERTIES_LIMIT:
+        raise OperationError(
+            f"package must have fewer than {PROPERTIES_LIMIT} metadata properties to record a "
+            f"decision, got {len(properties)}; remove one from {package['ModelPackageArn']}"
+        )
+    numbers = [int(match[1]) for key in properties if (match := _KEY.fullmatch(key))]
+    decision = Decision(
+        at=_seconds(datetime.now(UTC)),
+        status=status,
+        by=str(target.client("sts").get_caller_identity()["Arn"]),
+        reason=reason,
+    )
+    sagemaker, arn = target.client("sagemaker"), package["ModelPackageArn"]
+    sagemaker.update_model_package(
+        ModelPackageArn=arn,
+        ModelApprovalStatus=status,
+        ApprovalDescription=reason[:DESCRIPTION_LIMIT],
+        CustomerMetadataProperties={f"decision_{max(numbers, default=0) + 1:03}": decision.text()},
+    )
+    changed: datetime = sagemaker.describe_model_package(ModelPackageName=arn)["LastModifiedTime"]
+    return changed
+
+
+def _is_taken(character: str) -> bool:
+    """Whether SageMaker takes a character in a metadata value: its pattern, in short."""
+    return character in _PUNCTUATION or unicodedata.category(character)[0] in "LNZ"
+
+
+def _seconds(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
