@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 __all__ = [
     "CLOUD_ROOT",
+    "checkpoint_folder",
     "failure_file",
     "hyperparameters_file",
     "ml_root",
@@ -17,6 +18,7 @@ __all__ = [
     "processing_output",
     "rerooted",
     "training_channel",
+    "training_channels_file",
 ]
 
 CLOUD_ROOT = PurePosixPath("/opt/ml")
@@ -53,6 +55,19 @@ def processing_output(name: str) -> Path:
 def training_channel(name: str) -> Path:
     """The folder of one channel of a training job."""
     return ml_root() / "input" / "data" / name
+
+
+def training_channels_file() -> Path:
+    """The JSON object that says, channel by channel, how a training job's files were dealt."""
+    return ml_root() / "input" / "config" / "inputdataconfig.json"
+
+
+def checkpoint_folder() -> Path:
+    """What a training job leaves here is here again when it is started again.
+
+    SageMaker makes the folder for a job that has checkpoints.
+    """
+    return ml_root() / "checkpoints"
 
 
 def hyperparameters_file() -> Path:

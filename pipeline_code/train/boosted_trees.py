@@ -1,75 +1,161 @@
 """XGBoost behind the `Algorithm` interface: a boosted forest of histogram trees."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import xgboost
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.train.batches import Batch, Batches, Matrix
 from pipeline_code.train.parameters import Parameters
 
-MODEL_FILE = "model.ubj"
+__all__ = ["BoostedTrees", "available_cores"]
+
+MAX_BINS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class BoostedTrees:
-    """A trained booster. Safe to share between threads."""
+    """XGBoost as an algorithm."""
 
-    booster: xgboost.Booster
+    file = "model.ubj"
+    scales_out = True
 
-    def predict(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """One probability per row."""
-        # validate_features compares names, which a bare array has none of.
-        scores: npt.NDArray[np.float32] = self.booster.inplace_predict(
-            rows, validate_features=False
+    def version(self) -> str:
+        """The library and its version."""
+        return f"xgboost {xgboost.__version__}"
+
+    def check(self, parameters: Parameters) -> None:
+        """Raises BadInput if a GPU is wanted of a build without."""
+        if parameters.device == "cuda" and not xgboost.build_info()["USE_CUDA"]:
+            raise BadInput(
+                "hyperparameter device must be cpu in this image, got cuda; its XGBoost "
+                f"{xgboost.__version__} is built without CUDA: put the package xgboost in place of "
+                "xgboost-cpu into its requirements"
+            )
+
+    def prepare(
+        self,
+        batches: Batches,
+        names: Sequence[str],
+        reference: Any = None,
+        cache: Path | None = None,
+    ) -> xgboost.DMatrix:
+        """The rows as bins of a histogram, a byte a value, in memory or on the disk."""
+        stream = _Stream(batches, names, cache)
+        kind = xgboost.QuantileDMatrix if cache is None else xgboost.ExtMemQuantileDMatrix
+        return kind(stream, ref=reference, nthread=available_cores(), max_bin=MAX_BINS)
+
+    def begin(
+        self,
+        data: Any,
+        names: Sequence[str],
+        parameters: Parameters,
+        content: bytes | None = None,
+        watched: Any = None,
+    ) -> "_Boosting":
+        """Starts to learn, or goes on."""
+        known = [data] if watched is None else [data, watched]
+        booster = xgboost.Booster(
+            _settings(parameters, names),
+            cache=known,
+            model_file=None if content is None else bytearray(content),
         )
-        return scores
+        return _Boosting(booster, data)
 
-    def save(self, folder: Path) -> None:
-        """Writes model.ubj."""
-        (folder / MODEL_FILE).write_bytes(self.booster.save_raw("ubj"))
-
-
-def fit(
-    rows: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.int8],
-    names: Sequence[str],
-    parameters: Parameters,
-) -> BoostedTrees:
-    """Learns a boosted forest."""
-    data = xgboost.QuantileDMatrix(rows, label=labels, feature_names=list(names), nthread=_cores())
-    booster = xgboost.train(_settings(parameters), data, num_boost_round=parameters.rounds)
-    return BoostedTrees(booster)
+    def read(self, content: bytes) -> "_Scorer":
+        """Reads model.ubj."""
+        booster = xgboost.Booster()
+        try:
+            booster.load_model(bytearray(content))
+        except xgboost.core.XGBoostError as error:
+            raise BadInput(f"{self.file} must be a booster, got {len(content)} bytes") from error
+        # Servers answer requests side by side; for one row, waking threads costs more than it
+        # saves.
+        booster.set_param({"nthread": 1})
+        return _Scorer(booster, content)
 
 
-def load(folder: Path) -> BoostedTrees:
-    """Reads model.ubj."""
-    file = folder / MODEL_FILE
-    if not file.is_file():
-        raise BadInput(f"a model folder must hold {MODEL_FILE}, got none in {folder.name}")
-    booster = xgboost.Booster()
-    try:
-        booster.load_model(bytearray(file.read_bytes()))
-    except xgboost.core.XGBoostError as error:
-        raise BadInput(
-            f"{MODEL_FILE} must be a booster, got {file.stat().st_size} bytes"
-        ) from error
-    # Servers answer requests side by side; for one row, waking threads costs more than it saves.
-    booster.set_param({"nthread": 1})
-    return BoostedTrees(booster)
+@dataclass(frozen=True, slots=True)
+class _Scorer:
+    booster: xgboost.Booster
+    content: bytes
+
+    def margins(self, rows: Matrix) -> npt.NDArray[Any]:
+        # validate_features compares names, which a bare array has none of.
+        margins: npt.NDArray[Any] = self.booster.inplace_predict(
+            rows, predict_type="margin", validate_features=False
+        )
+        return margins
+
+    def contributions(self, rows: Matrix) -> npt.NDArray[Any]:
+        data = xgboost.DMatrix(rows, feature_names=self.booster.feature_names, nthread=1)
+        contributions: npt.NDArray[Any] = self.booster.predict(data, pred_contribs=True)
+        return contributions
 
 
-def _settings(parameters: Parameters) -> dict[str, Any]:
-    return {
+@dataclass(frozen=True, slots=True)
+class _Boosting:
+    booster: xgboost.Booster
+    data: xgboost.DMatrix
+
+    def add_round(self, number: int) -> None:
+        # The updater draws a split's features from a generator that it seeds in its first round
+        # and that no model file holds. Another tree method and back make a new updater, so that
+        # each round's draws follow from the seed and its number.
+        self.booster.set_param({"tree_method": "approx"})
+        self.booster.save_config()
+        self.booster.set_param({"tree_method": "hist"})
+        self.booster.update(self.data, iteration=number)
+
+    def margins(self, data: xgboost.DMatrix, rounds: int) -> npt.NDArray[Any]:
+        booster = self._after(rounds)
+        margins: npt.NDArray[Any] = booster.predict(data, output_margin=True)
+        return margins
+
+    def content(self, rounds: int) -> bytes:
+        return bytes(self._after(rounds).save_raw("ubj"))
+
+    def _after(self, rounds: int) -> xgboost.Booster:
+        # The whole booster remembers the log-odds of its matrices; a slice of it does not.
+        return (
+            self.booster if rounds == self.booster.num_boosted_rounds() else self.booster[:rounds]
+        )
+
+
+class _Stream(xgboost.DataIter):  # type: ignore[misc]
+    """Batches as XGBoost asks for them: all of them several times."""
+
+    def __init__(self, batches: Batches, names: Sequence[str], cache: Path | None) -> None:
+        self._batches = batches
+        self._names = list(names)
+        self._place: Iterator[Batch] = iter(())
+        super().__init__(cache_prefix=None if cache is None else str(cache))
+
+    def reset(self) -> None:
+        self._place = iter(self._batches)
+
+    def next(self, input_data: Any) -> bool:
+        batch = next(self._place, None)
+        if batch is None:
+            return False
+        input_data(data=batch.rows, label=batch.labels, feature_names=self._names)
+        return True
+
+
+def _settings(parameters: Parameters, names: Sequence[str]) -> dict[str, Any]:
+    increasing = parameters.increasing(names)
+    settings = {
         "objective": "binary:logistic",
         # XGBoost 3 estimates the base score from the labels, which costs average precision here.
         "base_score": 0.5,
         "tree_method": "hist",
+        "device": parameters.device,
+        "max_bin": MAX_BINS,
         "max_depth": parameters.max_depth,
         "learning_rate": parameters.learning_rate,
         "num_parallel_tree": parameters.trees_per_round,
@@ -77,12 +163,17 @@ def _settings(parameters: Parameters) -> dict[str, Any]:
         "colsample_bynode": parameters.feature_share,
         "min_child_weight": parameters.min_child_weight,
         "reg_lambda": parameters.l2_penalty,
+        "scale_pos_weight": parameters.positive_weight,
         "seed": parameters.seed,
-        "nthread": _cores(),
+        "seed_per_iteration": True,
+        "nthread": available_cores(),
     }
+    if any(increasing):
+        settings["monotone_constraints"] = tuple(int(one) for one in increasing)
+    return settings
 
 
-def _cores() -> int:
+def available_cores() -> int:
     """Cores this process may use, which in a container is fewer than the machine has."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else (os.cpu_count() or 1)

@@ -3,24 +3,53 @@
 Reads:
     input/data/train/**.parquet: feature rows with the label `is_fraud`, written by `features`.
     input/config/hyperparameters.json: `Parameters` as strings; absent or empty means the defaults.
+    input/config/resourceconfig.json: the hosts, if there are several: all learn one model together.
+    input/config/inputdataconfig.json: whether each host has all files or a share of them.
+    checkpoints/: what a killed run of this very job has left, if the job has checkpoints.
 
 Writes:
     model/: the model's own files and metadata.json. The same input gives the same bytes.
+    checkpoints/: how far it is, from time to time and at SIGTERM.
+    output/failure: why it failed.
+
+Each line of its log is a JSON object; those of rounds and the last one hold what the validation
+slice says: {"round": 12, "validation:average_precision": 0.71, "validation:auc_roc": 0.88}.
 
 Fails with a message when the rows could only make a bad model, or a hyperparameter is unknown or
-out of its limits.
+out of its limits. Ends with exit code 143 when SIGTERM came before the model was done.
 """
 
 import argparse
 import json
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.paths import hyperparameters_file, model_folder, training_channel
-from pipeline_code.train.model import fit
+from pipeline_code.common.paths import (
+    checkpoint_folder,
+    hyperparameters_file,
+    ml_root,
+    model_folder,
+    training_channel,
+    training_channels_file,
+)
+from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.train.algorithms import find_algorithm
+from pipeline_code.train.batches import Batches, ParquetBatches
+from pipeline_code.train.hosts import Hosts, Team, join
+from pipeline_code.train.interruption import (
+    EXIT_CODE,
+    Interrupted,
+    Interruption,
+    Watched,
+    noticed,
+)
+from pipeline_code.train.model import Model, assembled
 from pipeline_code.train.parameters import Parameters
-from pipeline_code.train.rows import FeatureRows
+from pipeline_code.train.survey import Survey
+from pipeline_code.train.training import Job, train
 
 CHANNEL = "train"
 
@@ -28,25 +57,98 @@ CHANNEL = "train"
 def main(argv: Sequence[str]) -> int:
     """Runs the training job; it takes no arguments."""
     argparse.ArgumentParser(prog="train", description="fit one model").parse_args(argv)
-    parameters = read_parameters()
-    rows = FeatureRows.read(training_channel(CHANNEL), CHANNEL)
-    first_event, last_event = rows.period()
-    started = time.monotonic()
-    model = fit(
-        rows.matrix(),
-        rows.labels(),
-        parameters=parameters,
-        first_event=first_event,
-        last_event=last_event,
-    )
-    model.save(model_folder())
-    summary = {
-        "train_rows": model.metadata.train_rows,
-        "train_frauds": model.metadata.train_frauds,
-        "fit_seconds": round(time.monotonic() - started, 3),
-    }
-    print(json.dumps(summary))
+    with noticed() as interruption:
+        parameters = read_parameters()
+        find_algorithm(parameters.algorithm).check(parameters)
+        hosts = Hosts.read()
+        if len(hosts.names) > 1 and not find_algorithm(parameters.algorithm).scales_out:
+            raise BadInput(
+                f"instance count must be 1 for {parameters.algorithm}, got {len(hosts.names)}; "
+                "use xgboost"
+            )
+        try:
+            with join(hosts) as team:
+                _run(parameters, team, interruption)
+        except Interrupted as error:
+            _log({"interrupted": "SIGTERM", "when": str(error)})
+            return EXIT_CODE
     return 0
+
+
+def _run(parameters: Parameters, team: Team, interruption: Interruption) -> None:
+    started = time.monotonic()
+    batches = _batches(team, interruption)
+    survey = Survey.of(batches, CHANNEL, FEATURE_NAMES, team)
+    survey.check(CHANNEL, parameters.allow_constant_features)
+    surveyed = time.monotonic()
+    for left in ml_root().glob("train-*"):
+        # The matrix of a run that was killed.
+        shutil.rmtree(left)
+    job = Job(
+        batches=batches,
+        names=FEATURE_NAMES,
+        parameters=parameters,
+        survey=survey,
+        name=CHANNEL,
+        team=team,
+        interruption=interruption,
+        checkpoint_folder=checkpoint_folder() if checkpoint_folder().is_dir() else None,
+        work=ml_root(),
+        report=_log if team.leads else _quiet,
+    )
+    model = assembled(train(job), survey, parameters, FEATURE_NAMES, survey.period())
+    if not team.leads:
+        return
+    model.save(model_folder())
+    _log(
+        _summary(model)
+        | {
+            "survey_seconds": round(surveyed - started, 3),
+            "fit_seconds": round(time.monotonic() - surveyed, 3),
+        }
+    )
+
+
+def _batches(team: Team, interruption: Interruption) -> Batches:
+    """This host's rows: its share of the files, or all of them where S3 has dealt them already."""
+    dealt = team.size > 1 and not _is_sharded()
+    with team.all_or_none():
+        batches: Batches = ParquetBatches.open(
+            training_channel(CHANNEL),
+            CHANNEL,
+            share=team.hosts.rank if dealt else 0,
+            shares=team.size if dealt else 1,
+        )
+    # A host that leaves while others wait for it would look like one that was lost.
+    return Watched(batches, interruption) if team.size == 1 else batches
+
+
+def _is_sharded() -> bool:
+    file = training_channels_file()
+    if not file.is_file():
+        return False
+    channels = json.loads(file.read_text(encoding="utf-8"))
+    return bool(channels.get(CHANNEL, {}).get("S3DistributionType") == "ShardedByS3Key")
+
+
+def _summary(model: Model) -> dict[str, Any]:
+    metadata = model.metadata
+    return {
+        "final": True,
+        "rounds": metadata.rounds,
+        **{f"validation:{name}": value for name, value in metadata.validation.items()},
+        "train_rows": metadata.train_rows,
+        "train_frauds": metadata.train_frauds,
+    }
+
+
+def _log(line: Mapping[str, Any]) -> None:
+    # The platform reads metrics from the log while the job runs.
+    print(json.dumps(line), flush=True)
+
+
+def _quiet(_: Mapping[str, Any]) -> None:
+    return
 
 
 def read_parameters() -> Parameters:

@@ -1,54 +1,45 @@
 """One trained model: what scores rows, and the metadata that says what it is."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
-from pipeline_code.train import boosted_trees
+from pipeline_code.train.algorithms import Scorer, find_algorithm
+from pipeline_code.train.batches import ArrayBatches, Batch
+from pipeline_code.train.calibration import Calibration
 from pipeline_code.train.parameters import Parameters
+from pipeline_code.train.survey import Survey
+from pipeline_code.train.training import Job, Trained, train
 
 METADATA_FILE = "metadata.json"
 
-Matrix = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int8]
 Scores = npt.NDArray[np.float32]
-
-
-class Scorer(Protocol):
-    """What an algorithm makes of training rows."""
-
-    def predict(self, rows: Matrix) -> Scores:
-        """One score between 0 and 1 per row, whatever the rows beside it."""
-
-    def save(self, folder: Path) -> None:
-        """Writes the scorer's own file or files; the same scorer gives the same bytes."""
-
-
-class Algorithm(Protocol):
-    """A way to learn; a module or class with these two functions, entered in `ALGORITHMS`."""
-
-    def fit(
-        self, rows: Matrix, labels: Labels, names: Sequence[str], parameters: Parameters
-    ) -> Scorer:
-        """Learns from rows; the same input gives the same scorer."""
-
-    def load(self, folder: Path) -> Scorer:
-        """Reads what `Scorer.save` wrote."""
-
-
-ALGORITHMS: Mapping[str, Algorithm] = {"xgboost": boosted_trees}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What a model is. Holds no clock and no path, so that equal models have equal bytes."""
+    """What a model is. Holds no clock and no path, so that equal models have equal bytes.
+
+    Attributes:
+        feature_schema_version: Of the rows it was trained on.
+        feature_names: Its columns, in order.
+        hyperparameters: All of them.
+        train_rows: Rows it was trained on.
+        train_frauds: Frauds among them.
+        train_first_event: Time of the oldest.
+        train_last_event: Time of the newest.
+        rounds: Rounds in the model.
+        calibration: From its log-odds to those of its scores.
+        validation: What a model of the earlier days was worth on the later ones: average_precision,
+            auc_roc, log_loss, brier_score, rows, frauds; empty if no slice was held back.
+    """
 
     feature_schema_version: str
     feature_names: tuple[str, ...]
@@ -57,6 +48,9 @@ class Metadata:
     train_frauds: int
     train_first_event: str
     train_last_event: str
+    rounds: int
+    calibration: Calibration
+    validation: dict[str, float]
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -64,6 +58,7 @@ class Metadata:
         try:
             document = json.loads(text)
             document["feature_names"] = tuple(document["feature_names"])
+            document["calibration"] = Calibration(**document["calibration"])
             return cls(**document)
         except (ValueError, TypeError, KeyError) as error:
             raise BadInput(f"{METADATA_FILE} must be a model's metadata: {error}") from error
@@ -82,9 +77,22 @@ class Model:
     metadata: Metadata
 
     def predict(self, rows: npt.ArrayLike) -> Scores:
-        """The fraud score of each row; columns in the order of the metadata's feature names."""
-        matrix = np.ascontiguousarray(rows, dtype=np.float32)
-        return self.scorer.predict(matrix)
+        """The fraud probability of each row, whatever the rows beside it.
+
+        Columns are in the order of the metadata's feature names.
+        """
+        return self.metadata.calibration.probabilities(self.scorer.margins(_matrix(rows)))
+
+    def contributions(self, rows: npt.ArrayLike) -> Scores:
+        """What each feature adds to a row's log-odds (TreeSHAP), and the base in a last column.
+
+        A row's sum is the log-odds of its score.
+        """
+        added = self.scorer.contributions(_matrix(rows)).astype(np.float64)
+        calibration = self.metadata.calibration
+        added *= calibration.slope
+        added[:, -1] += calibration.intercept
+        return added.astype(np.float32)
 
     def require_schema(
         self, version: str = SCHEMA_VERSION, names: Sequence[str] = FEATURE_NAMES
@@ -104,26 +112,17 @@ class Model:
     def save(self, folder: Path) -> None:
         """Writes the model's files; the same model gives the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.scorer.save(folder)
+        algorithm = find_algorithm(str(self.metadata.hyperparameters["algorithm"]))
+        (folder / algorithm.file).write_bytes(self.scorer.content)
         document = json.dumps(asdict(self.metadata), indent=2, sort_keys=True)
         (folder / METADATA_FILE).write_text(document + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Reads what `save` wrote; raises BadInput if the folder holds no whole model."""
-        file = folder / METADATA_FILE
-        if not file.is_file():
-            raise BadInput(f"a model folder must hold {METADATA_FILE}, got none in {folder.name}")
-        metadata = Metadata.parse(file.read_text(encoding="utf-8"))
+        metadata = Metadata.parse(_content(folder, METADATA_FILE).decode("utf-8", "replace"))
         algorithm = find_algorithm(str(metadata.hyperparameters.get("algorithm")))
-        return cls(algorithm.load(folder), metadata)
-
-
-def find_algorithm(name: str) -> Algorithm:
-    """The algorithm of that name, or BadInput naming those there are."""
-    if name not in ALGORITHMS:
-        raise BadInput(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {name}")
-    return ALGORITHMS[name]
+        return cls(algorithm.read(_content(folder, algorithm.file)), metadata)
 
 
 def fit(
@@ -132,6 +131,7 @@ def fit(
     *,
     parameters: Parameters,
     names: Sequence[str] = FEATURE_NAMES,
+    times: npt.ArrayLike | None = None,
     first_event: str = "",
     last_event: str = "",
 ) -> Model:
@@ -142,19 +142,55 @@ def fit(
         labels: 1 for a fraud, 0 for none.
         parameters: Hyperparameters, the seed and the algorithm's name included.
         names: The features' names.
+        times: Event times in microseconds; needed for a validation slice only.
         first_event: Time of the oldest training row, for the metadata.
         last_event: Time of the newest training row, for the metadata.
+
+    Raises:
+        BadInput: The rows could only make a bad model, or do not suit the parameters.
     """
-    matrix = np.ascontiguousarray(rows, dtype=np.float32)
-    target = np.asarray(labels, dtype=np.int8)
-    scorer = find_algorithm(parameters.algorithm).fit(matrix, target, names, parameters)
+    target = np.asarray(labels)
+    if not np.isin(target, (0, 1)).all():
+        raise BadInput(f"labels must be 0 or 1, got {target[~np.isin(target, (0, 1))][0]}")
+    if times is None and parameters.validation_days:
+        raise BadInput("times must be given for a validation slice, got none; pass event times")
+    when = np.zeros(len(target), dtype=np.int64) if times is None else np.asarray(times, np.int64)
+    batches = ArrayBatches(Batch(_matrix(rows), target.astype(np.int8), when))
+    survey = Survey.of(batches, "train", names)
+    survey.check("train", parameters.allow_constant_features)
+    trained = train(Job(batches=batches, names=names, parameters=parameters, survey=survey))
+    return assembled(trained, survey, parameters, names, (first_event, last_event))
+
+
+def assembled(
+    trained: Trained,
+    survey: Survey,
+    parameters: Parameters,
+    names: Sequence[str],
+    period: tuple[str, str],
+) -> Model:
+    """The model that a training has made of surveyed rows."""
     metadata = Metadata(
         feature_schema_version=SCHEMA_VERSION,
         feature_names=tuple(names),
         hyperparameters=parameters.as_dict(),
-        train_rows=len(target),
-        train_frauds=int(target.sum()),
-        train_first_event=first_event,
-        train_last_event=last_event,
+        train_rows=survey.rows,
+        train_frauds=survey.frauds,
+        train_first_event=period[0],
+        train_last_event=period[1],
+        rounds=trained.selection.rounds,
+        calibration=trained.selection.calibration,
+        validation=dict(trained.selection.validation),
     )
-    return Model(scorer, metadata)
+    return Model(find_algorithm(parameters.algorithm).read(trained.content), metadata)
+
+
+def _matrix(rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    return np.ascontiguousarray(rows, dtype=np.float32)
+
+
+def _content(folder: Path, name: str) -> bytes:
+    file = folder / name
+    if not file.is_file():
+        raise BadInput(f"a model folder must hold {name}, got none in {folder.name}")
+    return file.read_bytes()

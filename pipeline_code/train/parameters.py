@@ -1,6 +1,6 @@
-"""Hyperparameters: their names, defaults and limits, and how SageMaker's strings become numbers."""
+"""Hyperparameters: their names, defaults and limits, and how SageMaker's strings become values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
@@ -21,6 +21,29 @@ class Parameters:
     the seeds' spread of the best that was found. Between four settings that tie there the choice
     was made with the test folds in sight, so those say a little more good of it than is due.
 
+    Attributes:
+        algorithm: Who learns: xgboost or lightgbm.
+        rounds: Rounds of boosting, at most if they are stopped early.
+        trees_per_round: Trees of one round, which share its step.
+        max_depth: Splits above a leaf, at most.
+        learning_rate: The step of a round.
+        row_share: Rows that a round sees.
+        feature_share: Features that a split chooses among.
+        min_child_weight: What a leaf must hold of the loss's second derivative.
+        l2_penalty: Of a leaf's value.
+        positive_weight: How many genuine rows a fraud counts as; calibration takes it back.
+        seed: Of all that is drawn.
+        early_stopping_rounds: Rounds without a better average precision on the validation slice
+            after which the search for their number ends; 0 takes all.
+        validation_days: The latest days, which measure, stop and calibrate a model of the earlier
+            ones before one of all days is fitted; 0 for none of this.
+        calibrate: Whether the slice, if there is one, calibrates.
+        increasing_features: Names, with commas between: more of one never lowers a score.
+        allow_constant_features: Whether a feature may have one value in all rows.
+        device: cpu or cuda.
+        external_memory: Whether the matrix lies on the disk: on, off, or auto for if it must.
+        checkpoint_seconds: Seconds between two checkpoints.
+
     Raises:
         BadInput: If a value is outside its limits, or a name is unknown.
     """
@@ -34,7 +57,16 @@ class Parameters:
     feature_share: float = 0.5
     min_child_weight: float = 1.0
     l2_penalty: float = 1.0
+    positive_weight: float = 1.0
     seed: int = 7
+    early_stopping_rounds: int = 0
+    validation_days: int = 0
+    calibrate: bool = True
+    increasing_features: str = ""
+    allow_constant_features: bool = False
+    device: str = "cpu"
+    external_memory: str = "auto"
+    checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         for name, lowest, highest in _LIMITS:
@@ -43,6 +75,17 @@ class Parameters:
                 raise BadInput(
                     f"hyperparameter {name} must be between {lowest} and {highest}, got {value}"
                 )
+        for name, choices in _CHOICES:
+            value = getattr(self, name)
+            if value not in choices:
+                raise BadInput(
+                    f"hyperparameter {name} must be one of {', '.join(choices)}, got {value}"
+                )
+        if self.early_stopping_rounds > 0 and self.validation_days == 0:
+            raise BadInput(
+                "hyperparameter validation_days must be at least 1 if rounds are stopped early, "
+                "got 0; give it, or early_stopping_rounds of 0"
+            )
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Self:
@@ -60,6 +103,21 @@ class Parameters:
         """Names and values, for the model's metadata."""
         return asdict(self)
 
+    def increasing(self, names: Sequence[str]) -> tuple[bool, ...]:
+        """Which of these features may never lower a score as they grow.
+
+        Raises:
+            BadInput: `increasing_features` names another.
+        """
+        wanted = {name.strip() for name in self.increasing_features.split(",") if name.strip()}
+        unknown = sorted(wanted - set(names))
+        if unknown:
+            raise BadInput(
+                f"hyperparameter increasing_features must be among {', '.join(names)}, "
+                f"got {', '.join(unknown)}"
+            )
+        return tuple(name in wanted for name in names)
+
 
 _LIMITS = (
     ("rounds", 1, 10_000),
@@ -70,16 +128,33 @@ _LIMITS = (
     ("feature_share", 0.05, 1.0),
     ("min_child_weight", 0.0, 1e6),
     ("l2_penalty", 0.0, 1e6),
+    ("positive_weight", 1e-3, 1e6),
     ("seed", 0, 2**31 - 1),
+    ("early_stopping_rounds", 0, 10_000),
+    ("validation_days", 0, 3_650),
+    ("checkpoint_seconds", 0.0, 86_400.0),
 )
+_CHOICES = (
+    ("algorithm", ("xgboost", "lightgbm")),
+    ("device", ("cpu", "cuda")),
+    ("external_memory", ("auto", "on", "off")),
+)
+_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def _value(name: str, kind: Any, text: Any) -> Any:
     # SDK v3 sends JSON-encoded values, which puts quotes around a string; v2 sends them bare.
     bare = str(text).strip().strip('"')
     try:
-        return kind(bare)
+        return _truth(bare) if kind is bool else kind(bare)
     except ValueError as error:
         raise BadInput(
             f"hyperparameter {name} must be of type {kind.__name__}, got {bare!r}"
         ) from error
+
+
+def _truth(text: str) -> bool:
+    # bool("false") is true.
+    if text.lower() not in _TRUTHS:
+        raise ValueError(text)
+    return _TRUTHS[text.lower()]

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +11,9 @@ import pyarrow.parquet as pq
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.schema import data_files
-from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
-
-LABEL = "is_fraud"
+from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.train.batches import LABEL, check_schema, converted
+from pipeline_code.train.survey import Survey, check_classes
 
 SCENARIO = "fraud_scenario"
 
@@ -44,7 +43,9 @@ class FeatureRows:
         if not files:
             raise BadInput(f"{name} must hold at least one Parquet file, got none; run `features`")
         for file in files:
-            _check_schema(pq.read_schema(file), f"{name}/{file.relative_to(folder)}")
+            check_schema(
+                pq.read_schema(file), f"{name}/{file.relative_to(folder)}", REQUIRED_COLUMNS
+            )
         tables = [_read(file) for file in files]
         rows = cls(pa.concat_tables(tables, promote_options="permissive"))
         rows.check(name)
@@ -52,22 +53,14 @@ class FeatureRows:
 
     def check(self, name: str) -> None:
         """Raises BadInput if these rows could only make a silently bad model."""
-        if self.table.num_rows == 0:
-            raise BadInput(f"{name} must hold at least one row, got none; use a longer window")
-        for column in REQUIRED_COLUMNS:
-            if self.table[column].null_count:
-                raise BadInput(
-                    f"{name} column {column} must have a value in every row, "
-                    f"got {self.table[column].null_count} nulls"
-                )
-        _check_labels(self.table[LABEL].to_numpy(), name)
-        finite = np.isfinite(self.matrix())
-        if not finite.all():
-            row, column_index = (int(place) for place in np.argwhere(~finite)[0])
+        if self.table["customer_id"].null_count:
             raise BadInput(
-                f"{name} column {FEATURE_NAMES[column_index]} must be finite, "
-                f"got {self.table[FEATURE_NAMES[column_index]][row].as_py()} in row {row}"
+                f"{name} column customer_id must have a value in every row, "
+                f"got {self.table['customer_id'].null_count} nulls"
             )
+        batches = list(converted(self.table.combine_chunks().to_batches(), name))
+        survey = Survey.of(batches, name, FEATURE_NAMES)
+        check_classes(survey.rows, survey.frauds, name)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -117,37 +110,3 @@ def _read(file: Path) -> pa.Table:
     # Scenarios are for reporting: there are none where fraud is not simulated.
     known = [name for name in (SCENARIO,) if name in pq.read_schema(file).names]
     return pq.read_table(file, columns=[*REQUIRED_COLUMNS, *known], partitioning=None)
-
-
-def _check_schema(schema: pa.Schema, name: str) -> None:
-    missing = [column for column in REQUIRED_COLUMNS if column not in schema.names]
-    if missing:
-        raise BadInput(f"{name} must have the columns {', '.join(missing)}, got none of that name")
-    version = (schema.metadata or {}).get(SCHEMA_VERSION_KEY)
-    if version is None or version.decode() != SCHEMA_VERSION:
-        got = "none" if version is None else version.decode()
-        raise BadInput(
-            f"{name} must have feature schema version {SCHEMA_VERSION}, got {got}; "
-            "compute the features again with this version of the code"
-        )
-    for column in (*FEATURE_NAMES, LABEL):
-        kind: Any = schema.field(column).type
-        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-            raise BadInput(f"{name} column {column} must be a number, got {kind}")
-
-
-def _check_labels(labels: npt.NDArray[Any], name: str) -> None:
-    wrong = ~np.isin(labels, (0, 1))
-    if wrong.any():
-        raise BadInput(
-            f"{name} column {LABEL} must be 0 or 1, "
-            f"got {labels[wrong][0]} in row {int(wrong.argmax())}"
-        )
-    frauds = int(np.sum(labels == 1))
-    if frauds == 0:
-        raise BadInput(
-            f"{name} must hold at least one fraud, got none in {len(labels)} rows; "
-            "use a longer window or wait for reports"
-        )
-    if frauds == len(labels):
-        raise BadInput(f"{name} must hold a genuine transaction, got {frauds} frauds only")

@@ -125,6 +125,13 @@ def test_damaged_hyperparameters_are_refused(
         main([])
 
 
-def test_a_constant_feature_does_no_harm(ml_root: Path, write_rows: Write) -> None:
+def test_a_constant_feature_is_refused(ml_root: Path, write_rows: Write) -> None:
     write_rows(ml_root / CHANNEL, make_rows() | {"is_night": pa.array(np.zeros(2000))})
+    with pytest.raises(BadInput, match="train column is_night must have more than one value"):
+        main([])
+
+
+def test_a_constant_feature_may_be_allowed(ml_root: Path, write_rows: Write) -> None:
+    write_rows(ml_root / CHANNEL, make_rows() | {"is_night": pa.array(np.zeros(2000))})
+    set_hyperparameters(ml_root, '{"allow_constant_features": "true", "rounds": "2"}')
     assert main([]) == 0

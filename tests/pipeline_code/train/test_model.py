@@ -108,15 +108,17 @@ def test_a_damaged_booster_is_refused(model: Model, tmp_path: Path) -> None:
         Model.load(tmp_path)
 
 
+def test_another_algorithm_in_the_metadata_is_refused(model: Model, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    file = tmp_path / "metadata.json"
+    file.write_text(file.read_text().replace('"xgboost"', '"oracle"'))
+    with pytest.raises(BadInput, match="algorithm must be one of xgboost, lightgbm, got oracle"):
+        Model.load(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"feature_names": 1}'])
 def test_damaged_metadata_is_refused(model: Model, tmp_path: Path, text: str) -> None:
     model.save(tmp_path)
     (tmp_path / "metadata.json").write_text(text)
     with pytest.raises(BadInput, match="must be a model's metadata"):
         Model.load(tmp_path)
-
-
-def test_an_unknown_algorithm_is_refused() -> None:
-    rows, labels = training_rows(10)
-    with pytest.raises(BadInput, match="algorithm must be one of xgboost, got oracle"):
-        fit(rows, labels, parameters=Parameters(algorithm="oracle"))
