@@ -17,7 +17,7 @@ from lifecycle.parity_audit import ParityAuditConfig
 from lifecycle.retraining import RetrainingConfig
 from lifecycle.stream_consumer import ConsumerConfig
 from lifecycle.stream_landing import LandingConfig
-from lifecycle.training_pipeline import TrainingConfig
+from lifecycle.training_config import TrainingConfig
 
 __all__ = ["ENVIRONMENTS", "Environment", "environment_named"]
 

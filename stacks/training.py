@@ -10,7 +10,7 @@ from lifecycle.data_lake import DataLake
 from lifecycle.feature_store import FeatureStore
 from lifecycle.model_registry import ModelRegistry
 from lifecycle.seeded_parameter import SeededParameter
-from lifecycle.training_pipeline import TrainingPipeline, uses_spark
+from lifecycle.training_pipeline import TrainingPipeline
 from stacks.environments import Environment
 
 __all__ = ["TrainingStack"]
@@ -43,7 +43,7 @@ class TrainingStack(cdk.Stack):
             "Image",
             encryption_key=lake.encryption_key,
             removal_policy=removal_policy,
-            with_spark=uses_spark(environment.training),
+            variants=environment.training.image_variants,
         )
         self.registry = ModelRegistry(
             self,

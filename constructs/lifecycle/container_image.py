@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from aws_cdk import (
@@ -21,7 +22,8 @@ from constructs import Construct
 from lifecycle.image_build import (
     BUILD_LIMIT,
     PROJECT_TARGET,
-    SPARK_TARGET,
+    VARIANTS,
+    Variant,
     define_build_project,
 )
 from lifecycle.lambda_function import LambdaFunction
@@ -59,8 +61,8 @@ class ContainerImage(Construct):
         encryption_key: Key of the repository, the build's log and its artifacts.
         removal_policy: What becomes of the images with the stack. Models that were registered need
             theirs, so it has to be that of the registry.
-        with_spark: Whether it is also built with Java and Spark, under a tag of its own; nothing
-            else has to carry them then.
+        variants: What it is built with besides, each under a tag of its own, so that nothing else
+            has to carry it: `spark` adds Java and Spark, `cuda` an XGBoost that uses GPUs.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class ContainerImage(Construct):
         *,
         encryption_key: kms.IKey,
         removal_policy: RemovalPolicy,
-        with_spark: bool = False,
+        variants: Collection[Variant] = (),
     ) -> None:
         super().__init__(scope, construct_id)
         self._key = encryption_key
@@ -92,9 +94,11 @@ class ContainerImage(Construct):
         )
         self._builder = self._define_builder()
         self._define_build("Build", PROJECT_TARGET, self.tag)
-        self._spark_tag = f"{self.tag}-{SPARK_TARGET}" if with_spark else None
-        if self._spark_tag is not None:
-            self._define_build("SparkBuild", SPARK_TARGET, self._spark_tag)
+        self._variant_tags = {
+            variant: f"{self.tag}-{variant}" for variant in VARIANTS if variant in variants
+        }
+        for variant, tag in self._variant_tags.items():
+            self._define_build(VARIANTS[variant], variant, tag)
 
     @property
     def uri(self) -> str:
@@ -105,18 +109,18 @@ class ContainerImage(Construct):
         """
         return self.repository.repository_uri_for_tag(self.tag)
 
-    @property
-    def spark_uri(self) -> str:
-        """The URI of the same image with Java and Spark added, for jobs that use them.
+    def variant_uri(self, variant: Variant) -> str:
+        """The URI of the same image with something added, for the jobs that use it.
 
         Raises:
             ValueError: If it is not built.
         """
-        if self._spark_tag is None:
+        if variant not in self._variant_tags:
             raise ValueError(
-                "with_spark must be true for spark_uri, got false; set it where the image is made"
+                f"variant must be one that is built, got {variant}; name it in variants where the "
+                "image is made"
             )
-        return self.repository.repository_uri_for_tag(self._spark_tag)
+        return self.repository.repository_uri_for_tag(self._variant_tags[variant])
 
     def grant_pull(self, grantee: iam.IGrantable) -> None:
         """Allow running the image."""

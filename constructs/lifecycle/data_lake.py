@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
@@ -11,8 +11,9 @@ from constructs import Construct
 from lifecycle.data_key import DataKey
 from lifecycle.retention import data_removal_policy
 
-__all__ = ["QUERY_RESULTS_PREFIX", "DataLake", "DataLakeConfig"]
+__all__ = ["CHECKPOINTS_PREFIX", "QUERY_RESULTS_PREFIX", "DataLake", "DataLakeConfig"]
 
+CHECKPOINTS_PREFIX = "checkpoints/"
 QUERY_RESULTS_PREFIX = "athena/"
 
 
@@ -27,6 +28,7 @@ class DataLakeConfig:
         superseded_days: Overwritten and deleted versions are kept for so many days.
         access_log_days: Access logs are deleted after so many days.
         query_result_days: Results of Athena queries are deleted after so many days.
+        checkpoint_days: Checkpoints of training jobs are deleted after so many days.
     """
 
     delete_with_stack: bool = False
@@ -35,10 +37,10 @@ class DataLakeConfig:
     superseded_days: int = 90
     access_log_days: int = 365
     query_result_days: int = 7
+    checkpoint_days: int = 7
 
     def __post_init__(self) -> None:
-        fields = ("raw_archive_days", "capture_days", "superseded_days")
-        for name in (*fields, "access_log_days", "query_result_days"):
+        for name in (field.name for field in fields(self) if field.name.endswith("_days")):
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}; give a number of days")
@@ -90,6 +92,12 @@ class DataLake(Construct):
             "Artifacts",
             s3.LifecycleRule(
                 prefix=QUERY_RESULTS_PREFIX, expiration=Duration.days(config.query_result_days)
+            ),
+            s3.LifecycleRule(
+                prefix=CHECKPOINTS_PREFIX,
+                expiration=Duration.days(config.checkpoint_days),
+                # A checkpoint overwrites the one before, every few seconds.
+                noncurrent_version_expiration=Duration.days(1),
             ),
         )
         self.captures_bucket = self._define_bucket(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
 
 from aws_cdk import Acknowledgment, ArnFormat, Duration, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_codebuild as codebuild
@@ -14,11 +16,15 @@ from constructs import Construct
 
 from lifecycle.wildcards import acknowledge_action, acknowledge_resource
 
-__all__ = ["BUILD_LIMIT", "PROJECT_TARGET", "SPARK_TARGET", "define_build_project"]
+__all__ = ["BUILD_LIMIT", "PROJECT_TARGET", "VARIANTS", "Variant", "define_build_project"]
 
-# Targets of pipeline_code/Dockerfile: the image, and the same with Spark.
+# Targets of pipeline_code/Dockerfile: the image, and the same with what few jobs need.
 PROJECT_TARGET: Final = "project"
-SPARK_TARGET: Final = "spark"
+Variant = Literal["spark", "cuda"]
+# Each with the construct that has it built.
+VARIANTS: Final[Mapping[Variant, str]] = MappingProxyType(
+    {"spark": "SparkBuild", "cuda": "CudaBuild"}
+)
 # Lambda's limit; the function that waits for a build can wait no longer.
 BUILD_LIMIT: Final = Duration.minutes(15)
 

@@ -15,10 +15,12 @@ __all__ = [
     "KEY_ARN",
     "REGION_VARIABLE",
     "Compute",
+    "channel",
+    "cluster",
     "entry_point",
+    "limit",
     "processing_request",
     "s3_input",
-    "training_request",
 ]
 
 IMAGE_URI: Final = "${ImageUri}"
@@ -105,12 +107,12 @@ def processing_request(
                 for name, uri in outputs.items()
             ],
         },
-        "ProcessingResources": {"ClusterConfig": _cluster(compute)},
+        "ProcessingResources": {"ClusterConfig": cluster(compute)},
         "NetworkConfig": {
             "EnableInterContainerTrafficEncryption": True,
             "EnableNetworkIsolation": not calls_aws,
         },
-        "StoppingCondition": _limit(compute),
+        "StoppingCondition": limit(compute),
     }
     if arguments:
         request["AppSpecification"]["ContainerArguments"] = list(arguments)
@@ -123,47 +125,8 @@ def processing_request(
     return request
 
 
-def training_request(
-    entry: str,
-    *,
-    role: str,
-    compute: Compute,
-    channels: Mapping[str, Any],
-    output_uri: str,
-    hyperparameters: Mapping[str, str],
-) -> dict[str, Any]:
-    """A training job of one entry point, isolated from every network.
-
-    Args:
-        entry: The image's entry point.
-        role: Placeholder of the role that the job runs as.
-        compute: What it runs on.
-        channels: Channel name to the S3 URI of Parquet files.
-        output_uri: Below it, SageMaker leaves the model in a folder of the job's name.
-        hyperparameters: Given to the entry point; none is the same as an empty mapping.
-    """
-    request: dict[str, Any] = {
-        "AlgorithmSpecification": {
-            "TrainingImage": IMAGE_URI,
-            "TrainingInputMode": "File",
-            "ContainerEntrypoint": entry_point(entry),
-        },
-        "RoleArn": role,
-        "InputDataConfig": [_channel(name, uri) for name, uri in channels.items()],
-        "OutputDataConfig": {"S3OutputPath": output_uri, "KmsKeyId": KEY_ARN},
-        "ResourceConfig": _cluster(compute),
-        "StoppingCondition": _limit(compute),
-        "EnableNetworkIsolation": True,
-        "EnableInterContainerTrafficEncryption": True,
-        # The profiler is Debugger's, which is closed to new customers.
-        "ProfilerConfig": {"DisableProfiler": True},
-    }
-    if hyperparameters:
-        request["HyperParameters"] = dict(hyperparameters)
-    return request
-
-
-def _cluster(compute: Compute) -> dict[str, Any]:
+def cluster(compute: Compute) -> dict[str, Any]:
+    """The instances of a job, with their encrypted volumes."""
     return {
         "InstanceCount": compute.instance_count,
         "InstanceType": compute.instance_type,
@@ -172,11 +135,13 @@ def _cluster(compute: Compute) -> dict[str, Any]:
     }
 
 
-def _limit(compute: Compute) -> dict[str, int]:
+def limit(compute: Compute) -> dict[str, int]:
+    """How long a job may run."""
     return {"MaxRuntimeInSeconds": compute.max_runtime_minutes * 60}
 
 
-def _channel(name: str, uri: Any) -> dict[str, Any]:
+def channel(name: str, uri: Any) -> dict[str, Any]:
+    """A training input: all Parquet files below a prefix, on every instance."""
     source = {
         "S3DataType": "S3Prefix",
         "S3Uri": uri,

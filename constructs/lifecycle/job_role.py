@@ -68,6 +68,16 @@ class JobRole(iam.Role):
         """Allow reading the objects below the prefixes."""
         grant_read_objects(self, bucket, self._key, *prefixes)
 
+    def list_versions(self, bucket: s3.IBucket, *prefixes: str) -> None:
+        """Allow listing the versions of the objects below the prefixes."""
+        self.add_to_policy(
+            iam.PolicyStatement(
+                actions=["s3:ListBucketVersions"],
+                resources=[bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
+            )
+        )
+
     def write(self, bucket: s3.IBucket, *prefixes: str) -> None:
         """Allow writing objects below the prefixes."""
         grant_write_objects(self, bucket, self._key, *prefixes)

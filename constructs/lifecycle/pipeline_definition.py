@@ -15,13 +15,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lifecycle import sagemaker_sdk as sdk
-from lifecycle.job_requests import Compute, processing_request, s3_input, training_request
+from lifecycle.job_requests import Compute, processing_request, s3_input
 from lifecycle.model_package import model_package_request
+from lifecycle.model_step import model_step
 from lifecycle.training_parameters import training_parameters
 from pipeline_code.features.definitions import LABEL_DELAY, SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from lifecycle.training_pipeline import TrainingConfig
+    from lifecycle.training_config import TrainingConfig
 
 __all__ = ["PLACEHOLDERS", "training_definition"]
 
@@ -34,11 +35,13 @@ PLACEHOLDERS: Final = (
     "FeatureJobImageUri",
     "FeaturesBucket",
     "FeaturesRoleArn",
+    "ImageTag",
     "ImageUri",
     "KeyArn",
     "ModelPackageGroup",
     "RawBucket",
     "TerminalFeatureGroup",
+    "TrainingImageUri",
     "TrainingRoleArn",
 )
 
@@ -57,7 +60,11 @@ class _TrainingSteps:
         self._parameters = training_parameters(config)
         self._check = self._check_data()
         self._features = self._compute_features()
-        self._training = self._train_model()
+        self._model = model_step(
+            config,
+            compute=self._compute("TrainingInstanceType"),
+            features=self._features,
+        )
         self._baseline = self._compute_baseline()
         self._report = sdk.PropertyFile("EvaluationReport", "evaluation", "evaluation.json")
         self._evaluation = self._evaluate_model()
@@ -72,7 +79,7 @@ class _TrainingSteps:
         return [
             self._check,
             self._features,
-            self._training,
+            self._model.step,
             self._baseline,
             self._evaluation,
             self._gate(),
@@ -137,6 +144,8 @@ class _TrainingSteps:
                 values["AsOf"],
                 "--data-version",
                 values["DataVersion"],
+                "--raw-uri",
+                values["RawDataUri"],
             ],
             environment={
                 "CUSTOMER_FEATURE_GROUP": "${CustomerFeatureGroup}",
@@ -149,19 +158,6 @@ class _TrainingSteps:
             request,
             depends_on=[self._check],
             cache_days=self._config.jobs.cache_days,
-        )
-
-    def _train_model(self) -> sdk.RequestStep:
-        request = training_request(
-            "train",
-            role="${TrainingRoleArn}",
-            compute=self._compute("TrainingInstanceType"),
-            channels={"train": self._features.output_uri("train")},
-            output_uri="s3://${ArtifactsBucket}/models",
-            hyperparameters=self._config.hyperparameters,
-        )
-        return sdk.RequestStep(
-            "TrainModel", "Training", request, cache_days=self._config.jobs.cache_days
         )
 
     def _compute_baseline(self) -> sdk.RequestStep:
@@ -182,7 +178,7 @@ class _TrainingSteps:
             role="${EvaluationRoleArn}",
             compute=self._compute("ProcessingInstanceType"),
             inputs=[
-                _processing_input("model", _model_data(self._training)),
+                _processing_input("model", self._model.data_uri),
                 _processing_input("train-summary", self._features.output_uri("summary")),
                 _processing_input("test", self._features.output_uri("test")),
                 *self._raw("fraud_reports"),
@@ -223,7 +219,7 @@ class _TrainingSteps:
 
     def _register_model(self) -> sdk.RequestStep:
         request = model_package_request(
-            model_data_uri=_model_data(self._training),
+            model_data_uri=self._model.data_uri,
             evaluation_uri=self._evaluation.output_uri("evaluation"),
             baseline_uri=self._baseline.output_uri("baseline"),
             approval_status=self._parameters["ApprovalStatus"],
@@ -244,7 +240,3 @@ def _execution_uri(bucket: str, *parts: str) -> Any:
     """Where an execution leaves a step's output: executions never overwrite each other."""
     execution = sdk.ExecutionVariables.PIPELINE_EXECUTION_ID
     return sdk.Join(on="/", values=[f"s3://{bucket}/executions", execution, *parts])
-
-
-def _model_data(training: sdk.RequestStep) -> Any:
-    return training.properties.ModelArtifacts.S3ModelArtifacts

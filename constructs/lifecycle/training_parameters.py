@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lifecycle import sagemaker_sdk as sdk
 
 if TYPE_CHECKING:
-    from lifecycle.training_pipeline import TrainingConfig
+    from lifecycle.training_config import TrainingConfig
 
 __all__ = ["training_parameters"]
 
@@ -28,7 +28,7 @@ def training_parameters(config: TrainingConfig) -> dict[str, Any]:
             "ProcessingInstanceType", default_value=config.jobs.processing_instance_type
         ),
         sdk.ParameterString(
-            "TrainingInstanceType", default_value=config.jobs.training_instance_type
+            "TrainingInstanceType", default_value=config.jobs.training.instance_type
         ),
     ]
     return {parameter.name: parameter for parameter in declared}

@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lifecycle.container_image import ContainerImage
+from lifecycle.data_lake import CHECKPOINTS_PREFIX
 from lifecycle.feature_store import FeatureStore
 from lifecycle.job_role import (
     JobRole,
@@ -45,6 +46,7 @@ class TrainingRoles(Construct):
         feature_store: Where states are put.
         registry: Where models are registered, and champions found.
         encryption_key: Key of the buckets, and of the jobs' volumes.
+        checkpoints: Whether training keeps checkpoints, and reads them when it starts again.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class TrainingRoles(Construct):
         feature_store: FeatureStore,
         registry: ModelRegistry,
         encryption_key: kms.IKey,
+        checkpoints: bool,
     ) -> None:
         super().__init__(scope, construct_id)
         self._image = image
@@ -70,14 +73,19 @@ class TrainingRoles(Construct):
 
         self.features = self._define_job_role("Features", "Computes features")
         self.features.read(raw_bucket, "transactions/", "fraud_reports/")
+        # It records which versions of which objects it read.
+        self.features.list_versions(raw_bucket, "transactions/", "fraud_reports/")
         self.features.write(features_bucket, EXECUTIONS)
         # Events are folded into the states that the store has: read, then written.
         feature_store.grant_read(self.features)
         feature_store.grant_write(self.features)
 
+        kept = (CHECKPOINTS_PREFIX,) if checkpoints else ()
         self.training = self._define_job_role("Training", "Trains a model", "Training")
         self.training.read(features_bucket, EXECUTIONS)
-        self.training.write(artifacts_bucket, MODELS)
+        self.training.write(artifacts_bucket, MODELS, *kept)
+        if kept:
+            self.training.read(artifacts_bucket, *kept)
 
         self.evaluation = self._define_job_role("Evaluation", "Compares a model with the champion")
         self.evaluation.read(raw_bucket, "fraud_reports/")

@@ -10,7 +10,7 @@ import pytest
 
 import pipeline_code
 from lifecycle.container_image import IMAGE_HANDLERS, NOT_IN_THE_IMAGE
-from lifecycle.image_build import PROJECT_TARGET, SPARK_TARGET
+from lifecycle.image_build import PROJECT_TARGET, VARIANTS
 
 IMAGE = Path(pipeline_code.__file__).parent
 PROJECT = IMAGE.parent
@@ -20,6 +20,8 @@ DIRECT = {
     "awslambdaric",
     "boto3",
     "granian",
+    "lightgbm",
+    "matplotlib",
     "numba",
     "numpy",
     "pyarrow",
@@ -48,12 +50,34 @@ def test_the_spark_targets_pins_are_the_projects() -> None:
     assert not {name for name in tested if name not in spark} - set(image)
 
 
+def test_the_cuda_target_has_the_images_xgboost_and_no_other_change() -> None:
+    cuda, image = pins(IMAGE / "requirements-cuda.txt"), pins(IMAGE / "requirements.txt")
+    assert set(cuda) == {"nvidia-nccl-cu12", "xgboost"}
+    assert cuda["xgboost"] == image["xgboost-cpu"]
+    # Both at once would be two sets of the same files.
+    assert "pip uninstall --yes xgboost-cpu" in (IMAGE / "Dockerfile").read_text()
+
+
+def test_lightgbm_finds_the_openmp_that_it_is_linked_against() -> None:
+    lines = (IMAGE / "Dockerfile").read_text().split("FROM project AS")[0]
+    assert "install --yes --no-install-recommends libgomp1" in lines
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_adds_what_its_requirements_name(variant: str) -> None:
+    stage = (IMAGE / "Dockerfile").read_text().split(f" AS {variant}\n")[1].split("FROM ")[0]
+    assert f"COPY requirements-{variant}.txt" in stage
+    assert (IMAGE / f"requirements-{variant}.txt").is_file()
+    ignored = (IMAGE / ".dockerignore").read_text().split()
+    assert f"requirements-{variant}.txt" not in {*ignored, *NOT_IN_THE_IMAGE}
+
+
 def test_the_dockerfile_has_the_targets_that_are_built() -> None:
     lines = (IMAGE / "Dockerfile").read_text().splitlines()
     stages = [line for line in lines if line.startswith("FROM ")]
     assert stages == [
         f"FROM ${{BASE_IMAGE}} AS {PROJECT_TARGET}",
-        f"FROM {PROJECT_TARGET} AS {SPARK_TARGET}",
+        *(f"FROM {PROJECT_TARGET} AS {variant}" for variant in VARIANTS),
         f"FROM {PROJECT_TARGET}",  # what Docker builds if it is told none
     ]
 
@@ -69,8 +93,14 @@ def test_the_direct_dependencies_have_the_projects_bounds() -> None:
 
 @pytest.mark.parametrize(
     "lock",
-    [IMAGE / "requirements.txt", PROJECT / "requirements.txt", PROJECT / "requirements-peers.txt"],
-    ids=["image", "project", "peers"],
+    [
+        IMAGE / "requirements.txt",
+        IMAGE / "requirements-cuda.txt",
+        IMAGE / "requirements-spark.txt",
+        PROJECT / "requirements.txt",
+        PROJECT / "requirements-peers.txt",
+    ],
+    ids=["image", "cuda", "spark", "project", "peers"],
 )
 def test_no_lock_records_a_registry(lock: Path) -> None:
     text = lock.read_text()

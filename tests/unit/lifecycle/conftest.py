@@ -1,6 +1,6 @@
 """A bare stack with what the training and monitoring constructs are given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from aws_cdk.assertions import Template
 
 from lifecycle.container_image import ContainerImage
 from lifecycle.feature_store import FeatureStore, FeatureStoreConfig
+from lifecycle.image_build import Variant
 from lifecycle.model_registry import ModelRegistry
 
 
@@ -66,7 +67,7 @@ def _listed(value: Any) -> list[Any]:
 
 @pytest.fixture(scope="session")
 def new_surroundings(new_stack: Callable[[], cdk.Stack]) -> Callable[..., Surroundings]:
-    def define(*, with_spark: bool = False) -> Surroundings:
+    def define(*, variants: Collection[Variant] = ()) -> Surroundings:
         stack = new_stack()
         key = kms.Key(stack, "Key")
         features = s3.Bucket(stack, "Features")
@@ -90,7 +91,7 @@ def new_surroundings(new_stack: Callable[[], cdk.Stack]) -> Callable[..., Surrou
                 "Image",
                 encryption_key=key,
                 removal_policy=cdk.RemovalPolicy.RETAIN,
-                with_spark=with_spark,
+                variants=variants,
             ),
             registry=ModelRegistry(
                 stack,

@@ -100,12 +100,13 @@ def test_the_build_pushes_the_tag_that_it_is_told(template: Template) -> None:
 def test_the_image_alone_is_built(around: Any, template: Template) -> None:
     (build,) = template.find_resources("Custom::ContainerImage").values()
     assert build["Properties"]["BuildTarget"] == "project"
-    with pytest.raises(ValueError, match="with_spark must be true for spark_uri, got false"):
-        _ = around.image.spark_uri
+    with pytest.raises(ValueError, match=r"^variant must be one that is built, got spark"):
+        around.image.variant_uri("spark")
 
 
-def test_with_spark_it_is_built_a_second_time_under_a_tag_of_its_own(
-    new_stack: Callable[[], cdk.Stack],
+@pytest.mark.parametrize("variants", [("spark",), ("cuda",), ("cuda", "spark")])
+def test_a_variant_is_built_besides_under_a_tag_of_its_own(
+    new_stack: Callable[[], cdk.Stack], variants: tuple[Any, ...]
 ) -> None:
     stack = new_stack()
     image = ContainerImage(
@@ -113,17 +114,24 @@ def test_with_spark_it_is_built_a_second_time_under_a_tag_of_its_own(
         "Image",
         encryption_key=kms.Key(stack, "Key"),
         removal_policy=cdk.RemovalPolicy.DESTROY,
-        with_spark=True,
+        variants=variants,
     )
     builds = Template.from_stack(stack).find_resources("Custom::ContainerImage").values()
     assert {
         (each["Properties"]["BuildTarget"], each["Properties"]["ImageTag"]) for each in builds
     } == {
         ("project", image.tag),
-        ("spark", f"{image.tag}-spark"),
+        *((variant, f"{image.tag}-{variant}") for variant in variants),
     }
-    uri = stack.resolve(image.spark_uri)
-    assert uri["Fn::Join"][1][-1] == f":{image.tag}-spark"
+    for variant in variants:
+        uri = stack.resolve(image.variant_uri(variant))
+        assert uri["Fn::Join"][1][-1] == f":{image.tag}-{variant}"
+
+
+def test_one_variant_does_not_give_the_other(new_surroundings: Callable[..., Any]) -> None:
+    around = new_surroundings(variants=("cuda",))
+    with pytest.raises(ValueError, match="got spark"):
+        around.image.variant_uri("spark")
 
 
 def test_the_build_encrypts_what_it_leaves(around: Any, template: Template) -> None:

@@ -33,6 +33,7 @@ def template(lake_template: LakeTemplate) -> Template:
             superseded_days=13,
             access_log_days=14,
             query_result_days=15,
+            checkpoint_days=16,
         )
     )
 
@@ -170,9 +171,17 @@ def test_captures_and_access_logs_expire(template: Template, prefix: str, days: 
     assert {"ExpirationInDays": days, "Status": "Enabled"} in rules(template, prefix)
 
 
-def test_only_query_results_expire_among_artifacts(template: Template) -> None:
+def test_only_query_results_and_checkpoints_expire_among_artifacts(template: Template) -> None:
     expiring = [rule for rule in rules(template, "LakeArtifacts") if "ExpirationInDays" in rule]
-    assert expiring == [{"ExpirationInDays": 15, "Prefix": "athena/", "Status": "Enabled"}]
+    assert expiring == [
+        {"ExpirationInDays": 15, "Prefix": "athena/", "Status": "Enabled"},
+        {
+            "ExpirationInDays": 16,
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+            "Prefix": "checkpoints/",
+            "Status": "Enabled",
+        },
+    ]
 
 
 @pytest.mark.parametrize("prefix", BUCKETS)
@@ -212,6 +221,7 @@ def test_one_key_alone_deletes_nothing(lake_template: LakeTemplate) -> None:
         "superseded_days",
         "access_log_days",
         "query_result_days",
+        "checkpoint_days",
     ],
 )
 def test_a_time_below_a_day_is_refused(field: str) -> None:

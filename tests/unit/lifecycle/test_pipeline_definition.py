@@ -11,7 +11,8 @@ import pytest
 from botocore.validate import ParamValidator
 
 from lifecycle.pipeline_definition import PLACEHOLDERS, training_definition
-from lifecycle.training_pipeline import FeatureJobConfig, JobConfig, TrainingConfig
+from lifecycle.training_config import FeatureJobConfig, JobConfig, TrainingConfig
+from lifecycle.training_job import TrainingJobConfig, checkpoint_prefix, metric_definitions
 from pipeline_code.features.definitions import SCHEMA_VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -24,7 +25,13 @@ CONFIG = TrainingConfig(
     hyperparameters={"rounds": "12"},
     jobs=JobConfig(
         processing_instance_type="ml.c5.xlarge",
-        training_instance_type="ml.c5.2xlarge",
+        training=TrainingJobConfig(
+            instance_type="ml.c5.2xlarge",
+            instance_count=3,
+            spot=True,
+            max_wait_minutes=41,
+            retries=4,
+        ),
         volume_size_gib=17,
         max_runtime_minutes=23,
         cache_days=5,
@@ -42,7 +49,7 @@ PRINT = """
 import sys
 sys.path[:0] = ["constructs", "."]
 from lifecycle.pipeline_definition import training_definition
-from lifecycle.training_pipeline import TrainingConfig
+from lifecycle.training_config import TrainingConfig
 print(training_definition(TrainingConfig()))
 """
 
@@ -190,6 +197,7 @@ def test_features_read_events_and_leave_train_test_and_summary(steps: dict[str, 
         "--test-days": text_of("TestDays"),
         "--as-of": {"Get": "Parameters.AsOf"},
         "--data-version": {"Get": "Parameters.DataVersion"},
+        "--raw-uri": {"Get": "Parameters.RawDataUri"},
     }
 
 
@@ -346,7 +354,8 @@ def test_training_runs_on_the_configured_compute(steps: dict[str, Any]) -> None:
     job = steps["TrainModel"]["Arguments"]
     assert job["ResourceConfig"]["InstanceType"] == {"Get": "Parameters.TrainingInstanceType"}
     assert job["ResourceConfig"]["VolumeSizeInGB"] == 17
-    assert job["StoppingCondition"] == {"MaxRuntimeInSeconds": 23 * 60}
+    assert job["ResourceConfig"]["InstanceCount"] == 3
+    assert job["StoppingCondition"]["MaxRuntimeInSeconds"] == 23 * 60
 
 
 @pytest.mark.parametrize(
@@ -373,7 +382,7 @@ def test_the_training_job_has_its_entry_point_and_its_role(steps: dict[str, Any]
     job = steps["TrainModel"]["Arguments"]
     command = ["python", "-m", "pipeline_code", "train"]
     assert job["AlgorithmSpecification"]["ContainerEntrypoint"] == command
-    assert job["AlgorithmSpecification"]["TrainingImage"] == "${ImageUri}"
+    assert job["AlgorithmSpecification"]["TrainingImage"] == "${TrainingImageUri}"
     assert job["RoleArn"] == "${TrainingRoleArn}"
 
 
@@ -452,3 +461,45 @@ def test_a_model_package_serves_json_and_csv(steps: dict[str, Any]) -> None:
 def test_the_definition_fits_inline(definition: dict[str, Any]) -> None:
     # Beyond 100 KB it would have to lie in S3, where CloudFormation cannot see it change.
     assert len(json.dumps(definition)) < 100_000
+
+
+def test_training_outlives_interruptions_as_configured(steps: dict[str, Any]) -> None:
+    job = steps["TrainModel"]["Arguments"]
+    assert job["EnableManagedSpotTraining"] is True
+    assert job["StoppingCondition"]["MaxWaitTimeInSeconds"] == 41 * 60
+    assert job["RetryStrategy"] == {"MaximumRetryAttempts": 4}
+
+
+def test_equal_rows_settings_and_code_share_checkpoints_in_every_execution(
+    steps: dict[str, Any],
+) -> None:
+    place = steps["TrainModel"]["Arguments"]["CheckpointConfig"]["S3Uri"]["Std:Join"]
+    settings, rows = place["Values"]
+    assert place["On"] == "/"
+    assert settings == (
+        f"s3://${{ArtifactsBucket}}/{checkpoint_prefix({'rounds': '12'}, 3)}/${{ImageTag}}"
+    )
+    assert rows == {"Get": "Steps.ComputeFeatures.ProcessingJobName"}
+
+
+def test_nothing_that_caching_compares_changes_with_the_execution(steps: dict[str, Any]) -> None:
+    job = steps["TrainModel"]["Arguments"]
+    compared = ("AlgorithmSpecification", "CheckpointConfig", "HyperParameters", "InputDataConfig")
+    assert "Execution." not in json.dumps([job[name] for name in compared])
+
+
+def test_training_tells_sagemaker_its_metrics(steps: dict[str, Any]) -> None:
+    algorithm = steps["TrainModel"]["Arguments"]["AlgorithmSpecification"]
+    assert algorithm["MetricDefinitions"] == metric_definitions()
+
+
+def test_training_on_gpus_runs_the_image_for_them_and_is_told_so() -> None:
+    training = TrainingJobConfig(device="cuda", instance_type="ml.g5.xlarge")
+    config = TrainingConfig(jobs=JobConfig(training=training))
+    by_name = {step["Name"]: step for step in json.loads(training_definition(config))["Steps"]}
+    job = by_name["TrainModel"]["Arguments"]
+    assert job["HyperParameters"] == {"device": "cuda"}
+    assert job["AlgorithmSpecification"]["TrainingImage"] == "${TrainingImageUri}"
+    # The evaluation scores on a processor.
+    evaluation = by_name["EvaluateModel"]["Arguments"]["AppSpecification"]
+    assert evaluation["ImageUri"] == "${ImageUri}"

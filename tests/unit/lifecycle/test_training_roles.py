@@ -17,6 +17,10 @@ def around(new_surroundings: Callable[[], Any]) -> Any:
 
 @pytest.fixture(scope="module")
 def roles(around: Any) -> TrainingRoles:
+    return define(around)
+
+
+def define(around: Any, *, checkpoints: bool = True) -> TrainingRoles:
     return TrainingRoles(
         around.stack,
         "Roles",
@@ -27,6 +31,7 @@ def roles(around: Any) -> TrainingRoles:
         feature_store=around.feature_store,
         registry=around.registry,
         encryption_key=around.key,
+        checkpoints=checkpoints,
     )
 
 
@@ -40,7 +45,10 @@ def readable(around: Any, roles: TrainingRoles) -> dict[str, list[Any]]:
     return {
         "check": around.objects(around.raw, "transactions/", "fraud_reports/", "customers/"),
         "features": around.objects(around.raw, "transactions/", "fraud_reports/"),
-        "training": around.objects(around.features, "executions/"),
+        "training": [
+            *around.objects(around.features, "executions/"),
+            *around.objects(around.artifacts, "checkpoints/"),
+        ],
         "evaluation": [
             *around.objects(around.raw, "fraud_reports/"),
             *around.objects(around.features, "executions/"),
@@ -55,11 +63,16 @@ def writable(around: Any, roles: TrainingRoles) -> dict[str, list[Any]]:
     return {
         "check": around.objects(around.features, "executions/"),
         "features": around.objects(around.features, "executions/"),
-        "training": around.objects(around.artifacts, "models/"),
+        "training": around.objects(around.artifacts, "models/", "checkpoints/"),
         "evaluation": around.objects(around.artifacts, "executions/"),
         "baseline": around.objects(around.artifacts, "executions/"),
         "pipeline": [],
     }
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    named = statement["Action"]
+    return named if isinstance(named, list) else [named]
 
 
 def as_set(resources: list[Any]) -> set[str]:
@@ -82,6 +95,19 @@ def test_a_role_writes_its_outputs_and_nothing_else(
     assert as_set(allowed) == as_set(writable(around, roles)[name])
 
 
+def test_without_checkpoints_training_reads_no_artifact_and_writes_models_only(
+    new_surroundings: Callable[[], Any],
+) -> None:
+    around = new_surroundings()
+    training = define(around, checkpoints=False).training
+    assert as_set(around.allowed(training, "s3:GetObject")) == as_set(
+        around.objects(around.features, "executions/")
+    )
+    assert as_set(around.allowed(training, "s3:PutObject")) == as_set(
+        around.objects(around.artifacts, "models/")
+    )
+
+
 @pytest.mark.parametrize("name", [*JOBS, "pipeline"])
 def test_listing_is_limited_to_what_may_be_read(
     around: Any, roles: TrainingRoles, name: str
@@ -89,10 +115,24 @@ def test_listing_is_limited_to_what_may_be_read(
     listing = [
         statement
         for statement in around.statements(getattr(roles, name))
-        if statement["Action"] == "s3:ListBucket"
+        if "s3:ListBucket" in actions(statement)
     ]
     assert listing
     assert all("s3:prefix" in each["Condition"]["StringLike"] for each in listing)
+
+
+@pytest.mark.parametrize("name", [*JOBS, "pipeline"])
+def test_only_features_see_the_versions_of_what_they_read(
+    around: Any, roles: TrainingRoles, name: str
+) -> None:
+    seen = [
+        (statement["Resource"], statement["Condition"])
+        for statement in around.statements(getattr(roles, name))
+        if "s3:ListBucketVersions" in actions(statement)
+    ]
+    below = {"StringLike": {"s3:prefix": ["transactions/*", "fraud_reports/*"]}}
+    resource = around.stack.resolve(around.raw.bucket_arn)
+    assert seen == ([(resource, below)] if name == "features" else [])
 
 
 @pytest.mark.parametrize("name", [*JOBS, "pipeline"])
@@ -102,14 +142,13 @@ def test_no_role_deletes(around: Any, roles: TrainingRoles, name: str) -> None:
 
 @pytest.mark.parametrize("name", [*JOBS, "pipeline"])
 def test_roles_name_every_action_in_full(around: Any, roles: TrainingRoles, name: str) -> None:
-    actions = [
+    named = [
         action
         for statement in around.statements(getattr(roles, name))
-        for action in (
-            statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        )
+        for action in actions(statement)
     ]
-    assert not [action for action in actions if "*" in action]
+    assert named
+    assert not [action for action in named if "*" in action]
 
 
 @pytest.mark.parametrize("name", JOBS)

@@ -1,0 +1,64 @@
+"""The step that makes the model: what it is given, and where its model is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from lifecycle import sagemaker_sdk as sdk
+from lifecycle.job_requests import Compute
+from lifecycle.training_job import checkpoint_prefix, training_request
+
+if TYPE_CHECKING:
+    from lifecycle.training_config import TrainingConfig
+
+__all__ = ["ModelStep", "model_step"]
+
+MODELS_URI = "s3://${ArtifactsBucket}/models"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStep:
+    """A step, and a reference to the archive of the model that it makes."""
+
+    step: sdk.RequestStep
+    data_uri: Any
+
+
+def model_step(config: TrainingConfig, *, compute: Compute, features: sdk.RequestStep) -> ModelStep:
+    """Trains on the features' training rows.
+
+    Args:
+        config: Hyperparameters, and how the job outlives interruptions.
+        compute: What one instance is.
+        features: The step whose output `train` holds the rows.
+    """
+    training = config.jobs.training
+    request = training_request(
+        "train",
+        role="${TrainingRoleArn}",
+        compute=replace(compute, instance_count=training.instance_count),
+        config=training,
+        channels={"train": features.output_uri("train")},
+        output_uri=MODELS_URI,
+        hyperparameters=config.job_hyperparameters,
+        checkpoint_uri=_checkpoint_uri(config, features),
+    )
+    step = sdk.RequestStep("TrainModel", "Training", request, cache_days=config.jobs.cache_days)
+    return ModelStep(step=step, data_uri=step.properties.ModelArtifacts.S3ModelArtifacts)
+
+
+def _checkpoint_uri(config: TrainingConfig, features: sdk.RequestStep) -> Any:
+    """The same for equal rows, settings and code, and for nothing else.
+
+    The place is part of what step caching compares: with the execution's name in it, every one
+    would train anew. The job that computed the rows is the same wherever they are used again.
+    """
+    prefix = checkpoint_prefix(config.job_hyperparameters, config.jobs.training.instance_count)
+    return sdk.Join(
+        on="/",
+        values=[
+            f"s3://${{ArtifactsBucket}}/{prefix}/${{ImageTag}}",
+            features.properties.ProcessingJobName,
+        ],
+    )
