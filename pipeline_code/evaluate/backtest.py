@@ -20,9 +20,10 @@ from pipeline_code.evaluate import metrics
 from pipeline_code.evaluate.protocol import Fold, folds_back, known_compromised
 from pipeline_code.evaluate.scored import Scored
 from pipeline_code.features.batch import compute
+from pipeline_code.train.batches import LABEL
 from pipeline_code.train.model import fit
 from pipeline_code.train.parameters import Parameters
-from pipeline_code.train.rows import LABEL, FeatureRows
+from pipeline_code.train.rows import FeatureRows
 
 METRICS = ("auc_roc", "average_precision", "card_precision_at_100")
 
@@ -62,6 +63,8 @@ def run(
     )
     chosen = Parameters() if parameters is None else parameters
     history = History.build(data)
+    for fold in plan:
+        history.check(fold)
     results = [history.run(fold, chosen) for fold in plan]
     return {"folds": results, "mean": mean(results)}
 
@@ -95,9 +98,7 @@ class History:
 
     def run(self, fold: Fold, parameters: Parameters) -> dict[str, Any]:
         """Trains on the fold's first period and measures on its last."""
-        train = fold.is_training(self.days)
-        test = fold.is_testing(self.days) & ~self._known_compromised(fold)
-        self._check(fold, train, test)
+        train, test = self._masks(fold)
         model = fit(self.matrix[train], self.labels[train], parameters=parameters)
         scored = Scored.of(model, self.rows.filter(test))
         return {
@@ -120,8 +121,9 @@ class History:
             delay_days=fold.delay_days,
         )
 
-    def _check(self, fold: Fold, train: npt.NDArray[np.bool_], test: npt.NDArray[np.bool_]) -> None:
-        for name, mask in (("training", train), ("test", test)):
+    def check(self, fold: Fold) -> None:
+        """Raises BadInput if a period of the fold holds no fraud, or nothing else."""
+        for name, mask in zip(("training", "test"), self._masks(fold), strict=True):
             frauds = int(self.labels[mask].sum())
             if not 0 < frauds < int(mask.sum()):
                 raise BadInput(
@@ -129,6 +131,11 @@ class History:
                     f"and genuine transactions, got {frauds} frauds in {int(mask.sum())} rows; "
                     f"the data goes from {self._day(0)} to {self._day(-1)}"
                 )
+
+    def _masks(self, fold: Fold) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """The training rows, and the test rows without the cards known to be compromised."""
+        testing = fold.is_testing(self.days) & ~self._known_compromised(fold)
+        return fold.is_training(self.days), testing
 
     def _day(self, place: int) -> str:
         return self.rows.period()[place][:10]

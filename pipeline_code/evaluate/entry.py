@@ -11,19 +11,24 @@ Environment:
     MODEL_PACKAGE_GROUP: the registry's group; its newest approved package is the champion, scored
         on the same rows. Unset: there is no champion.
 
-Writes (processing output):
-    evaluation/evaluation.json: metrics in the form the registry shows, the gate's margins and its
-        reason in words. The job succeeds whatever the gate says: the pipeline's condition decides.
+Writes (processing output `evaluation`):
+    evaluation.json: metrics in the form the registry shows, the gate's checks and its reason in
+        words. The job succeeds whatever the gate says: the pipeline's condition decides.
+    model_card.json: the content of the package's model card, as text.
+    report.html, plots/*.png: the same for people; the page holds its pictures.
+
+The same inputs give the same bytes, but for the latency, which is measured.
 
 Fails with a message when the model's features are not those of the test rows, or when the test rows
 hold no fraud.
 """
 
 import argparse
+import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -34,53 +39,69 @@ import numpy as np
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import processing_input, processing_output
 from pipeline_code.common.schema import FRAUD_REPORTS, data_files, read
+from pipeline_code.evaluate.assessment import Artifact, Assessment, evaluation_document
 from pipeline_code.evaluate.champion import MODEL_ARCHIVE, download, load_archive, newest_approved
-from pipeline_code.evaluate.gate import Champion, Limits, decide
-from pipeline_code.evaluate.metrics import average_precision, measure
+from pipeline_code.evaluate.evaluation import evaluate
+from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
+from pipeline_code.evaluate.importance import importances
+from pipeline_code.evaluate.latency import latency_milliseconds
+from pipeline_code.evaluate.metrics import CARDS_REVIEWED_A_DAY, average_precision
 from pipeline_code.evaluate.protocol import compromised
 from pipeline_code.evaluate.scored import Scored
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
-# Changes whenever what evaluation.json says changes its meaning.
-REPORT_VERSION = 1
-
 
 def main(argv: Sequence[str]) -> int:
     """Runs the evaluation job."""
-    limits = _parse(argv)
-    challenger = load_archive(_archive())
+    limits, reviews_per_day = _parse(argv)
+    archive = _archive()
+    challenger = load_archive(archive)
     challenger.require_schema()
     everything = FeatureRows.read(processing_input("test"), "test")
     removed = compromised_rows(everything, challenger)
     rows = everything.filter(~removed)
-    scored = Scored.of(challenger, rows)
-    metrics = measure(scored)
-    gate = decide(metrics["average_precision"].value, score_champion(rows), limits)
-    report = {
-        "version": REPORT_VERSION,
-        "binary_classification_metrics": {name: asdict(metric) for name, metric in metrics.items()},
-        "gate": gate,
-        "rows": {
-            "train": challenger.metadata.train_rows,
-            "train_frauds": challenger.metadata.train_frauds,
-            "test": len(rows),
-            "test_frauds": int(scored.labels.sum()),
-            "test_removed": int(removed.sum()),
-        },
-        "windows": _windows(),
-    }
-    text = json.dumps(report, indent=2)
+    evaluation = evaluate(challenger, rows, reviews_per_day=reviews_per_day)
+    rival = find_rival(rows)
+    artifact = _measure_artifact(archive, challenger, rows)
+    candidate = Candidate(
+        average_precision=evaluation.metrics["average_precision"].value,
+        bias=evaluation.bias,
+        calibration=evaluation.calibration.expected_calibration_error,
+        latency=artifact.latency,
+        size=artifact.size,
+    )
+    gate = decide(candidate, None if rival is None else rival.champion, limits)
+    assessment = Assessment(
+        metadata=challenger.metadata,
+        evaluation=evaluation,
+        importances=importances(challenger, rows.matrix()),
+        removed=int(removed.sum()),
+        windows=_windows(),
+        rival=None if rival is None else rival.scored,
+        gate=gate,
+        artifact=artifact,
+    )
+    document = evaluation_document(assessment, gate)
+    text = json.dumps(document, indent=2)
     (processing_output("evaluation") / "evaluation.json").write_text(text + "\n", encoding="utf-8")
-    print(json.dumps({"gate": gate, "rows": report["rows"]}))
+    print(json.dumps({"gate": gate, "rows": document["rows"]}))
     return 0
 
 
-def score_champion(rows: FeatureRows) -> Champion | None:
-    """The champion and its average precision on the same rows; None if nothing is approved.
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The champion, and its scores of the test rows; none if it takes other features."""
+
+    champion: Champion
+    scored: Scored | None = None
+
+
+def find_rival(rows: FeatureRows) -> Rival | None:
+    """The champion, scored on the same rows; None if nothing is approved.
 
     A champion that takes other features cannot be scored on these rows. It does not stand in the
-    way of a newer feature schema: the gate then has only its floor, and says so.
+    way of a newer feature schema: the gate then compares it with nothing, and says so.
     """
     group = os.environ.get("MODEL_PACKAGE_GROUP")
     if not group:
@@ -92,8 +113,9 @@ def score_champion(rows: FeatureRows) -> Champion | None:
     try:
         model.require_schema()
     except BadInput as mismatch:
-        return Champion(arn=package.arn, average_precision=None, remark=str(mismatch))
-    return Champion(arn=package.arn, average_precision=average_precision(Scored.of(model, rows)))
+        return Rival(Champion(arn=package.arn, average_precision=None, remark=str(mismatch)))
+    scored = Scored.of(model, rows)
+    return Rival(Champion(arn=package.arn, average_precision=average_precision(scored)), scored)
 
 
 def compromised_rows(rows: FeatureRows, model: Model) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -105,18 +127,39 @@ def compromised_rows(rows: FeatureRows, model: Model) -> np.ndarray[Any, np.dtyp
     return compromised(rows, read(folder, FRAUD_REPORTS), since=since)
 
 
-def _parse(argv: Sequence[str]) -> Limits:
+def _measure_artifact(archive: Path, model: Model, rows: FeatureRows) -> Artifact:
+    with archive.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Artifact(
+        sha256=sha256,
+        size=archive.stat().st_size / 2**20,
+        latency=latency_milliseconds(model, rows.matrix()),
+    )
+
+
+def _parse(argv: Sequence[str]) -> tuple[Limits, int]:
+    usual = Limits()
     parser = argparse.ArgumentParser(prog="evaluate", description="score a model, and its champion")
     parser.add_argument("--average-precision-floor", type=float, required=True)
     parser.add_argument("--champion-tolerance", type=float, required=True)
+    parser.add_argument("--bias-limit", type=float, default=usual.bias)
+    parser.add_argument("--calibration-limit", type=float, default=usual.calibration)
+    parser.add_argument("--latency-limit-milliseconds", type=float, default=usual.latency)
+    parser.add_argument("--size-limit-mib", type=float, default=usual.size)
+    parser.add_argument("--reviews-per-day", type=int, default=CARDS_REVIEWED_A_DAY)
     arguments = parser.parse_args(argv)
     try:
-        return Limits(
+        limits = Limits(
             floor=arguments.average_precision_floor,
             champion_tolerance=arguments.champion_tolerance,
+            bias=arguments.bias_limit,
+            calibration=arguments.calibration_limit,
+            latency=arguments.latency_limit_milliseconds,
+            size=arguments.size_limit_mib,
         )
     except ValueError as error:
         raise BadInput(str(error)) from error
+    return limits, arguments.reviews_per_day
 
 
 def _archive() -> Path:

@@ -14,7 +14,7 @@ from pipeline_code.evaluate.reviews import CardDays
 from pipeline_code.evaluate.scored import Floats, Scored
 
 CARDS_REVIEWED_A_DAY = 100
-RESAMPLES = 100
+RESAMPLES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def with_deviation(
     """The figures with each card counted once, and their deviations over the draws."""
     draws = resampling.figures(statistic)
     return {
-        name: Metric(value, _deviation(draws.get(name)))
+        name: Metric(value, deviation(draws.get(name)))
         for name, value in statistic(np.ones(resampling.cards)).items()
     }
 
@@ -92,7 +92,8 @@ def measure(scored: Scored, *, reviews_per_day: int = CARDS_REVIEWED_A_DAY) -> d
     return with_deviation(yardstick.measure, Resampling.of(scored, RESAMPLES))
 
 
-def _deviation(draws: Floats | None) -> float:
+def deviation(draws: Floats | None) -> float:
+    """The standard deviation of a figure's draws; those where it is undefined do not count."""
     known = np.empty(0) if draws is None else draws[~np.isnan(draws)]
     # A deviation needs two values.
     return float(np.std(known, ddof=1)) if len(known) > 1 else 0.0

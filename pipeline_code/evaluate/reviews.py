@@ -15,9 +15,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from pipeline_code.common.money import MINOR_PER_UNIT
 from pipeline_code.evaluate.scored import Floats, Scored
 
-__all__ = ["CardDays", "CostPoint", "Reviewed", "cost_curve"]
+__all__ = ["CardDays", "Reviewed", "cost_curve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,16 @@ class Reviewed:
     def card_precision(self) -> float:
         """Which part of the reviews finds a compromised card, on the mean of the days."""
         return float(self.found.sum() / (self.per_day * len(self.found)))
+
+    def as_dict(self) -> dict[str, float]:
+        """The figures, the amount in currency units."""
+        return {
+            "reviews_per_day": self.per_day,
+            "card_precision": self.card_precision,
+            "found": float(self.found.sum()),
+            "saved_amount": self.saved / MINOR_PER_UNIT,
+            "saved_share": self.saved_share,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,11 @@ class CardDays:
         total = float(count @ self.amounts)
         return Reviewed(per_day, found, saved, saved / total if total else 0.0)
 
+    @property
+    def compromised(self) -> int:
+        """How many cards have a fraud on any of the days."""
+        return len(np.unique(self.cards[self.frauds]))
+
     def threshold(self, per_day: int) -> float:
         """The lowest score that flags at most so many cards a day, on the mean of the days.
 
@@ -122,29 +138,6 @@ class CardDays:
         return float(np.nextafter(first_without, np.inf))
 
 
-@dataclass(frozen=True, slots=True)
-class CostPoint:
-    """What some number of reviews a day costs and brings."""
-
-    reviews_per_day: int
-    card_precision: float
-    found: float
-    saved: float
-    saved_share: float
-
-
-def cost_curve(card_days: CardDays, capacities: Iterable[int]) -> list[CostPoint]:
-    """Amount saved against reviews spent, for each number of reviews a day."""
-    points = []
-    for per_day in capacities:
-        reviewed = card_days.review(per_day)
-        points.append(
-            CostPoint(
-                reviews_per_day=per_day,
-                card_precision=reviewed.card_precision,
-                found=float(reviewed.found.sum()),
-                saved=reviewed.saved,
-                saved_share=reviewed.saved_share,
-            )
-        )
-    return points
+def cost_curve(card_days: CardDays, capacities: Iterable[int]) -> list[Reviewed]:
+    """Amount saved against reviews spent, in order of the number of reviews a day."""
+    return [card_days.review(per_day) for per_day in sorted(capacities)]

@@ -39,7 +39,7 @@ def feature_table(first_day: int, days: int, seed: int, rows_a_day: int = 400) -
     return pa.table(columns, metadata={SCHEMA_VERSION_KEY: SCHEMA_VERSION})
 
 
-def fit_rows(table: pa.Table, rounds: int = 20) -> Model:
+def fit_rows(table: pa.Table, rounds: int = 60) -> Model:
     rows = FeatureRows(table)
     first, last = rows.period()
     return fit(

@@ -1,6 +1,8 @@
 """The evaluation job: what it reads, what evaluation.json says, what it refuses."""
 
+import hashlib
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,14 +36,80 @@ def evaluation(job: Path, arguments: list[str] | None = None) -> dict[str, Any]:
 def test_metrics_are_those_of_the_test_rows(
     job: Path, trained: Model, test_table: pa.Table
 ) -> None:
-    report = evaluation(job)
-    rows = FeatureRows(test_table)
-    expected = measure(Scored.of(trained, rows))
-    assert report["binary_classification_metrics"] == {
-        name: {"value": metric.value, "standard_deviation": metric.standard_deviation}
-        for name, metric in expected.items()
-    }
+    metrics = evaluation(job)["binary_classification_metrics"]
+    expected = measure(Scored.of(trained, FeatureRows(test_table)))
     assert {"auc_roc", "average_precision", "card_precision_at_100"} <= set(expected)
+    for name, metric in expected.items():
+        assert metrics[name] == {
+            "value": metric.value,
+            "standard_deviation": metric.standard_deviation,
+        }
+
+
+def test_metrics_have_the_form_that_the_registry_displays(job: Path) -> None:
+    report = evaluation(job)
+    metrics = report["binary_classification_metrics"]
+    curves = {"confusion_matrix", "receiver_operating_characteristic_curve"}
+    curves.add("precision_recall_curve")
+    for name in metrics.keys() - curves:
+        assert set(metrics[name]) == {"value", "standard_deviation"}
+    confusion = metrics["confusion_matrix"]
+    assert sum(confusion[actual][called] for actual in "01" for called in "01") == 2800
+    assert metrics["recall"]["value"] == confusion["1"]["1"] / (
+        confusion["1"]["0"] + confusion["1"]["1"]
+    )
+    assert metrics["auc"] == metrics["auc_roc"]
+    roc = metrics["receiver_operating_characteristic_curve"]
+    assert np.trapezoid(roc["true_positive_rates"], roc["false_positive_rates"]) == pytest.approx(
+        metrics["auc"]["value"], abs=0.005
+    )
+    assert set(metrics["precision_recall_curve"]) == {"precisions", "recalls"}
+
+
+def test_the_package_tells_the_registry_in_text(job: Path, trained: Model) -> None:
+    report = evaluation(job)
+    package = report["package"]
+    archive_bytes = (job / "processing" / "input" / "model" / "model.tar.gz").read_bytes()
+    assert package["model_sha256"] == hashlib.sha256(archive_bytes).hexdigest()
+    assert package["train_rows"] == str(trained.metadata.train_rows)
+    assert package["train_first_event"] == trained.metadata.train_first_event
+    assert (package["test_start"], package["test_end"]) == ("2018-07-15", "2018-07-22")
+    assert float(package["review_threshold"]) == report["reviews"]["threshold"]
+    assert package["gate_reason"].startswith("passed: average precision 0.9")
+    for value in package.values():
+        # The characters and the length that SageMaker takes.
+        assert re.fullmatch(r"[\w .:/=+\-@]{1,256}", value)
+
+
+def test_the_reviews_there_are_set_the_threshold(job: Path) -> None:
+    few = evaluation(job, [*ARGUMENTS, "--reviews-per-day", "5"])["reviews"]
+    many = evaluation(job, [*ARGUMENTS, "--reviews-per-day", "50"])["reviews"]
+    assert (few["per_day"], many["per_day"]) == (5, 50)
+    assert few["threshold"] > many["threshold"]
+    assert few["transaction_recall"]["value"] < many["transaction_recall"]["value"]
+    assert few["saved_share"]["value"] < many["saved_share"]["value"]
+
+
+def test_the_gate_checks_what_was_measured(job: Path) -> None:
+    report = evaluation(job)
+    checks = report["gate"]["checks"]
+    assert checks["bias"]["value"] == report["bias"]["value"]
+    error = report["calibration"]["expected_calibration_error"]
+    assert checks["calibration"]["value"] == error
+    size = (job / "processing" / "input" / "model" / "model.tar.gz").stat().st_size
+    assert checks["size"]["value"] == size / 2**20
+    assert checks["latency"]["value"] > 0
+
+
+def test_a_limit_that_is_missed_shuts_the_gate(job: Path) -> None:
+    gate = evaluation(job, [*ARGUMENTS, "--size-limit-mib", "0.001"])["gate"]
+    assert gate["passed"] is False
+    assert gate["checks"]["size"] == {
+        "value": gate["checks"]["size"]["value"],
+        "limit": 0.001,
+        "passed": False,
+    }
+    assert "above the limit 0.0010 MiB" in gate["reason"]
 
 
 def test_the_gate_is_open_to_a_good_first_model(job: Path) -> None:
@@ -114,7 +182,11 @@ def test_a_fraud_before_training_removes_nobody(job: Path) -> None:
 
 
 def test_two_runs_write_the_same_report(job: Path) -> None:
-    assert evaluation(job) == evaluation(job)
+    first, second = evaluation(job), evaluation(job)
+    for report in (first, second):
+        # The one figure that is taken with a watch.
+        report["gate"]["checks"].pop("latency")
+    assert first == second
 
 
 def test_a_missing_model_is_refused(job: Path) -> None:
@@ -160,14 +232,19 @@ def test_test_rows_without_fraud_are_refused(job: Path, test_table: pa.Table) ->
 
 
 @pytest.mark.parametrize(
-    ("floor", "tolerance", "message"),
+    ("option", "value", "message"),
     [
-        ("1.5", "0", "floor must be between 0 and 1, got 1.5"),
-        ("0.3", "-0.1", "champion_tolerance must be between 0 and 1, got -0.1"),
+        ("--average-precision-floor", "1.5", "floor must be between 0 and 1, got 1.5"),
+        ("--champion-tolerance", "-0.1", "champion_tolerance must be between 0 and 1, got -0.1"),
+        ("--bias-limit", "2", "bias must be between 0 and 1, got 2.0"),
+        ("--calibration-limit", "nan", "calibration must be between 0 and 1, got nan"),
+        ("--latency-limit-milliseconds", "0", "latency must be above 0, got 0.0"),
+        ("--size-limit-mib", "-5", "size must be above 0, got -5.0"),
+        ("--reviews-per-day", "0", "reviews_per_day must be at least 1, got 0"),
     ],
 )
 def test_a_limit_outside_its_range_is_refused(
-    job: Path, floor: str, tolerance: str, message: str
+    job: Path, option: str, value: str, message: str
 ) -> None:
     with pytest.raises(BadInput, match=message):
-        main([f"--average-precision-floor={floor}", f"--champion-tolerance={tolerance}"])
+        main([*ARGUMENTS, f"{option}={value}"])

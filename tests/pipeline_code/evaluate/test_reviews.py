@@ -109,7 +109,7 @@ def test_the_threshold_is_the_lowest_that_keeps_the_budget(rows: list[Row], per_
 
 def test_more_reviews_find_and_save_no_less() -> None:
     points = cost_curve(CardDays.of(random_rows(3000)), (10, 20, 50, 100, 500))
-    assert [point.reviews_per_day for point in points] == [10, 20, 50, 100, 500]
+    assert [point.per_day for point in points] == [10, 20, 50, 100, 500]
     shares = [point.saved_share for point in points]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
