@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 # Tables go to stderr when JSON goes to stdout, so that `--json - | jq` always works.
@@ -35,8 +35,8 @@ def write_json(document: Mapping[str, Any], path: str) -> None:
     file.write_text(text + "\n")
 
 
-def show(document: Mapping[str, Any], json_path: str | None, *tables: Table) -> None:
-    """Print tables for people and, if asked, the document for programs."""
+def show(document: Mapping[str, Any], json_path: str | None, *tables: RenderableType) -> None:
+    """Print tables, or trees, for people and, if asked, the document for programs."""
     console = errors if json_path == "-" else people
     for each in tables:
         console.print(each)

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -49,7 +49,7 @@ class Decision:
         return f"{self.at} {self.status} by {by}: {' '.join(reason.split())}"[:VALUE_LIMIT]
 
     def as_dict(self) -> dict[str, str]:
-        return {"at": self.at, "status": self.status, "by": self.by, "reason": self.reason}
+        return asdict(self)
 
 
 def decisions_on(package: Mapping[str, Any]) -> list[Decision]:

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from operations.errors import OperationError
 from operations.target import Target
 
+_DEPLOYED = ("deployed", "champion")
 # After a failed update the endpoint serves what it served before, and that may be what is wanted.
 _STATES_AT_REST = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 
@@ -25,13 +26,13 @@ def packages(target: Target, *, limit: int = 20) -> list[dict[str, Any]]:
 
 
 def find(target: Target, package: str) -> dict[str, Any]:
-    """The package named by an ARN, a version number, `latest` or `deployed`.
+    """The package named by an ARN, a version number, `latest`, or `deployed` (or `champion`).
 
     Raises:
         OperationError: If there is none of that name; the message lists the newest there are.
     """
     sagemaker, group = target.client("sagemaker"), target.output("ModelPackageGroupName")
-    wanted = deployed_package(target) if package == "deployed" else package
+    wanted = deployed_package(target) if package in _DEPLOYED else package
     pages = sagemaker.get_paginator("list_model_packages").paginate(
         ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
     )

@@ -6,6 +6,7 @@ from operations.cli import (
     deployment,
     embedded,
     model,
+    models,
     monitoring,
     parity,
     quality,
@@ -16,7 +17,18 @@ from operations.cli.verbs import app
 __all__ = ["app", "main"]
 
 # In the order in which a new user needs them, which is the order `--help` shows.
-for module in (embedded, deployment, data, model, serving, monitoring, quality, parity, demo):
+for module in (
+    embedded,
+    deployment,
+    data,
+    model,
+    models,
+    serving,
+    monitoring,
+    quality,
+    parity,
+    demo,
+):
     module.register(app)
 
 

@@ -1,0 +1,20 @@
+"""The versions of the model: where each comes from, how good it is, and who decided what on it."""
+
+from typing import Any
+
+from operations import registry
+from operations.lineage import describe_package
+from operations.target import Target
+
+__all__ = ["versions"]
+
+
+def versions(target: Target, *, limit: int) -> list[dict[str, Any]]:
+    """The newest versions first, each as `describe_package` tells it, and if it is deployed."""
+    sagemaker, deployed = target.client("sagemaker"), registry.deployed_package(target)
+    found = []
+    for summary in registry.packages(target, limit=limit):
+        arn = summary["ModelPackageArn"]
+        described = describe_package(sagemaker.describe_model_package(ModelPackageName=arn))
+        found.append({**described, "deployed": arn == deployed})
+    return found
