@@ -12,6 +12,7 @@ _VERBS = re.compile(
 _SUBJECTS = (
     ("PipelineExecutionArn", "pipeline"),
     ("PipelineName", "pipeline"),
+    ("HyperParameterTuningJobName", "hyper-parameter-tuning-job"),
     ("ModelPackageArn", "model-package"),
     ("ModelPackageName", "model-package"),
     ("ModelPackageGroupName", "model-package-group"),

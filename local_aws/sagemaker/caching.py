@@ -27,6 +27,15 @@ _ATTRIBUTES = {
         "HyperParameters",
         "InputDataConfig",
     ),
+    "Tuning": (
+        "HyperParameterTuningJobConfig",
+        "TrainingJobDefinition.AlgorithmSpecification",
+        "TrainingJobDefinition.HyperParameterRanges",
+        "TrainingJobDefinition.InputDataConfig",
+        "TrainingJobDefinition.StaticHyperParameters",
+        "TrainingJobDefinition.TuningObjective",
+        "TrainingJobDefinitions",
+    ),
     "Transform": ("DataProcessing", "Environment", "ModelName", "TransformInput"),
 }
 _DURATION = re.compile(
@@ -81,6 +90,13 @@ class StepCache:
             self._store.put(_KIND, self._name(step, kind, arguments), document)
 
     def _name(self, step: str, kind: str, arguments: Mapping[str, Any]) -> str:
-        seen = {name: arguments.get(name) for name in _ATTRIBUTES.get(kind, ())}
+        seen = {name: _at(arguments, name) for name in _ATTRIBUTES.get(kind, ())}
         digest = hashlib.sha256(json.dumps([kind, seen], sort_keys=True).encode()).hexdigest()
         return f"{self._pipeline}/{step}/{digest}"
+
+
+def _at(arguments: Any, path: str) -> Any:
+    """The value of a path of members; None if there is none."""
+    for name in path.split("."):
+        arguments = (arguments or {}).get(name)
+    return arguments

@@ -87,7 +87,10 @@ def environment(
     """
     own = {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
-        "PYTHONPATH": str(PROJECT_ROOT),
+        # A job's or model's own modules come before the image's.
+        "PYTHONPATH": os.pathsep.join(
+            [*filter(None, [variables.get("PYTHONPATH")]), str(PROJECT_ROOT)]
+        ),
         "PYTHONUNBUFFERED": "1",
         "LANG": "C.UTF-8",
         "HOME": str(root),

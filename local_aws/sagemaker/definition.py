@@ -11,7 +11,16 @@ from local_aws.sagemaker import caching, conditions, expressions
 from local_aws.sagemaker.errors import unsupported, validation
 
 VERSION = "2020-12-01"
-STEP_TYPES = ("Processing", "Training", "Transform", "Model", "RegisterModel", "Condition", "Fail")
+STEP_TYPES = (
+    "Processing",
+    "Training",
+    "Tuning",
+    "Transform",
+    "Model",
+    "RegisterModel",
+    "Condition",
+    "Fail",
+)
 PARAMETER_TYPES: dict[str, type] = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
 _STEP_NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
 

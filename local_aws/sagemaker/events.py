@@ -28,12 +28,16 @@ def in_millis(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def job_changed(
-    context: Context, noun: str, description: Mapping[str, Any], tags: Mapping[str, str]
+    context: Context,
+    noun: str,
+    title: str,
+    description: Mapping[str, Any],
+    tags: Mapping[str, str],
 ) -> None:
-    """`SageMaker <noun> Job State Change`, whose detail is the job's description."""
+    """`SageMaker <title> Job State Change`, whose detail is the job's description."""
     detail = {**in_millis(description), "Tags": dict(tags)}
     transitions = description.get("SecondaryStatusTransitions")
     if transitions is not None:
         detail["SecondaryStatusTransitions"] = [in_millis(item) for item in transitions]
     arn = description[f"{noun}JobArn"]
-    context.emit_event(f"SageMaker {noun} Job State Change", detail, [arn])
+    context.emit_event(f"SageMaker {title} Job State Change", detail, [arn])

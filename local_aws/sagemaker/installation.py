@@ -20,6 +20,7 @@ _PACKAGE = __name__.rpartition(".")[0]
 # what the last run left; `shutdown()`, called at an orderly stop and before a reset.
 HANDLERS = (
     ("processing", "Processing"),
+    ("tuning", "HyperParameterTuning"),
     ("training", "Training"),
     ("pipelines", "Pipelines"),
     ("executions", "Executions"),

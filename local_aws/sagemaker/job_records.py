@@ -13,15 +13,24 @@ _ALIVE = ("InProgress", "Stopping")
 
 
 class JobRecords:
-    """Jobs of one noun (`Processing`, `Training`, `Transform`) in the store.
+    """Jobs of one noun (`Processing`, `Training`, `Transform`, ...) in the store.
 
     Every change of a job's status goes through `change`, which emits SageMaker's event for it.
+
+    Args:
+        context: Shared state.
+        noun: As operations and members spell it.
+        kind: As ARNs spell it. If omitted, `<noun>-job` in lower case.
+        title: As events and errors spell it. If omitted, the noun.
     """
 
-    def __init__(self, context: Context, noun: str) -> None:
+    def __init__(
+        self, context: Context, noun: str, kind: str | None = None, title: str | None = None
+    ) -> None:
         self._context = context
         self.noun = noun
-        self.kind = f"{noun.lower()}-job"
+        self._title = noun if title is None else title
+        self.kind = f"{noun.lower()}-job" if kind is None else kind
         self.name_member = f"{noun}JobName"
         self.status_member = f"{noun}JobStatus"
 
@@ -57,7 +66,7 @@ class JobRecords:
         """
         document = self._context.store.get(self.kind, name)
         if document is None:
-            raise not_found(f"{self.noun.lower()} job", name, "ResourceNotFound")
+            raise not_found(f"{self._title.lower()} job", name, "ResourceNotFound")
         return document
 
     def change(
@@ -89,7 +98,7 @@ class JobRecords:
         status = document[self.status_member]
         if status not in _ALIVE:
             raise validation(
-                f"The request was rejected because the {self.noun.lower()} job is in status "
+                f"The request was rejected because the {self._title.lower()} job is in status "
                 f"{status}."
             )
         if status == "InProgress":
@@ -128,7 +137,7 @@ class JobRecords:
 
     def _emit(self, document: Document) -> None:
         tags = self._context.store.get("tags", document[f"{self.noun}JobArn"]) or {}
-        job_changed(self._context, self.noun, document, tags)
+        job_changed(self._context, self.noun, self._title, document, tags)
 
 
 def one_instance(count: int | None, field: str) -> None:

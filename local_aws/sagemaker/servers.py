@@ -1,7 +1,6 @@
 """Model servers: processes of the image with the argument `serve`."""
 
 import http.client
-import os
 import socket
 import threading
 import time
@@ -15,7 +14,6 @@ from local_aws.sagemaker.containers import Container
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.logs import LogStream
 from local_aws.sagemaker.models import ServingContainer
-from local_aws.settings import PROJECT_ROOT
 
 HOST = "127.0.0.1"
 DEFAULT_STARTUP_SECONDS = 120.0
@@ -150,9 +148,6 @@ def _variables(context: Context, spec: FleetSpec, root: Path) -> dict[str, str]:
     )
     if not container.isolated:
         variables |= context.role_environment(container.role_arn, "SageMaker", _CREDENTIAL_SECONDS)
-    if "PYTHONPATH" in container.environment:  # a model's own modules come before the image's
-        own = [container.environment["PYTHONPATH"], str(PROJECT_ROOT)]
-        variables["PYTHONPATH"] = os.pathsep.join(own)
     return variables
 
 

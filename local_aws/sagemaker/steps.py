@@ -19,9 +19,16 @@ from local_aws.sagemaker.execution_records import ExecutionRecord
 from local_aws.sagemaker.step_scope import StepScope
 
 _POLL_SECONDS = 0.1
-_JOBS = ("Processing", "Training", "Transform")
+# What the operations of a step type's jobs are called after.
+_JOBS = {
+    "Processing": "Processing",
+    "Training": "Training",
+    "Transform": "Transform",
+    "Tuning": "HyperParameterTuning",
+}
 _LETTERS = string.ascii_lowercase + string.digits
 _LONGEST_NAME = 63
+_BEST_JOBS = 50  # of a tuning step, that later steps may refer to
 _RETRYABLE = {
     "ThrottlingException": "Step.THROTTLING",
     "ServiceUnavailable": "Step.SERVICE_FAULT",
@@ -139,14 +146,15 @@ class StepRunner:
 
     def _run_job(
         self,
-        noun: str,
+        kind: str,
         arguments: dict[str, Any],
         name: str,
         on_metadata: Callable[[dict[str, Any]], None],
     ) -> StepResult:
+        noun = _JOBS[kind]
         member, status = f"{noun}JobName", f"{noun}JobStatus"
         answer = self._invoke(f"Create{noun}Job", {**arguments, member: name})
-        metadata = {f"{noun}Job": {"Arn": answer[f"{noun}JobArn"]}}
+        metadata = {f"{kind}Job": {"Arn": answer[f"{noun}JobArn"]}}
         on_metadata(metadata)
         asked = False
         while True:
@@ -159,11 +167,24 @@ class StepRunner:
             if asked:
                 time.sleep(_POLL_SECONDS)
         if job[status] == "Completed":
-            return StepResult(metadata=metadata, properties=job)
+            more = self._best_jobs(job) if kind == "Tuning" else {}
+            return StepResult(metadata=metadata, properties={**job, **more})
         if self._stopping.is_set():
             raise StepStopped
         reason = job.get("FailureReason", f"ClientError: the job was stopped ({name})")
         raise StepFailure(reason, _RETRYABLE_REASONS.get(reason.partition(":")[0]))
+
+    def _best_jobs(self, tuning: dict[str, Any]) -> dict[str, Any]:
+        """The training jobs of a tuning job, the best one first."""
+        objective = tuning["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]
+        request = {
+            "HyperParameterTuningJobName": tuning["HyperParameterTuningJobName"],
+            "SortBy": "FinalObjectiveMetricValue",
+            "SortOrder": "Descending" if objective["Type"] == "Maximize" else "Ascending",
+            "StatusEquals": "Completed",
+            "MaxResults": _BEST_JOBS,
+        }
+        return self._context.call("ListTrainingJobsForHyperParameterTuningJob", request)
 
     def _stop(self, noun: str, request: dict[str, Any]) -> None:
         try:
@@ -213,6 +234,8 @@ class StepRunner:
 
     def _resource_name(self, step: Step) -> str:
         ending = "".join(secrets.choice(_LETTERS) for _ in range(10))
+        if step.type == "Tuning":  # names of tuning jobs have 32 characters at most
+            return f"{self._record.id}-{step.name[:8].replace('_', '-').strip('-')}-{ending}"
         start = f"pipelines-{self._record.id}-"
         space = _LONGEST_NAME - len(start) - len(ending) - 1
         middle = step.name.replace("_", "-")[:space].strip("-")
