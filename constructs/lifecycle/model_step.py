@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lifecycle import sagemaker_sdk as sdk
 from lifecycle.job_requests import Compute
 from lifecycle.training_job import checkpoint_prefix, training_request
+from lifecycle.tuning import tuning_request
 
 if TYPE_CHECKING:
     from lifecycle.training_config import TrainingConfig
@@ -26,7 +27,7 @@ class ModelStep:
 
 
 def model_step(config: TrainingConfig, *, compute: Compute, features: sdk.RequestStep) -> ModelStep:
-    """Trains on the features' training rows.
+    """Trains on the features' training rows: once, or as often as it takes to tune.
 
     Args:
         config: Hyperparameters, and how the job outlives interruptions.
@@ -44,8 +45,19 @@ def model_step(config: TrainingConfig, *, compute: Compute, features: sdk.Reques
         hyperparameters=config.job_hyperparameters,
         checkpoint_uri=_checkpoint_uri(config, features),
     )
-    step = sdk.RequestStep("TrainModel", "Training", request, cache_days=config.jobs.cache_days)
+    days = config.jobs.cache_days
+    if config.tuning is not None:
+        request = tuning_request(request, config.tuning)
+        step = sdk.RequestStep("TuneModel", "Tuning", request, cache_days=days)
+        return ModelStep(step=step, data_uri=_best_model(step))
+    step = sdk.RequestStep("TrainModel", "Training", request, cache_days=days)
     return ModelStep(step=step, data_uri=step.properties.ModelArtifacts.S3ModelArtifacts)
+
+
+def _best_model(tuning: sdk.RequestStep) -> Any:
+    """A tuning job names its best training job, but not that job's archive."""
+    job = tuning.properties.BestTrainingJob.TrainingJobName
+    return sdk.Join(on="/", values=[MODELS_URI, job, "output/model.tar.gz"])
 
 
 def _checkpoint_uri(config: TrainingConfig, features: sdk.RequestStep) -> Any:

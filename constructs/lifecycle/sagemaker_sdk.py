@@ -21,7 +21,6 @@ from typing import Any, Final
 import boto3
 
 __all__ = [
-    "CACHED_STEP_TYPES",
     "CacheConfig",
     "ConditionGreaterThanOrEqualTo",
     "ConditionStep",
@@ -110,10 +109,10 @@ with _offline():
 _RESPONSES: Final = {
     StepTypeEnum.PROCESSING: "DescribeProcessingJobResponse",
     StepTypeEnum.TRAINING: "DescribeTrainingJobResponse",
+    StepTypeEnum.TUNING: "DescribeHyperParameterTuningJobResponse",
     StepTypeEnum.TRANSFORM: "DescribeTransformJobResponse",
     StepTypeEnum.REGISTER_MODEL: "DescribeModelPackageOutput",
 }
-CACHED_STEP_TYPES: Final = ("Processing", "Training", "Transform")
 
 
 class RequestStep(ConfigurableRetryStep):  # type: ignore[misc] # the SDK ships no types
@@ -121,7 +120,7 @@ class RequestStep(ConfigurableRetryStep):  # type: ignore[misc] # the SDK ships 
 
     Args:
         name: Unique in the pipeline.
-        step_type: `Processing`, `Training`, `Transform` or `RegisterModel`.
+        step_type: `Processing`, `Training`, `Tuning`, `Transform` or `RegisterModel`.
         request: Arguments of the request, without the name of the job or package.
         cache_days: Reuse the outcome of an equal request for so many days. If omitted, the step
             runs in every execution.
@@ -129,7 +128,7 @@ class RequestStep(ConfigurableRetryStep):  # type: ignore[misc] # the SDK ships 
         property_files: JSON files among the outputs that conditions read.
 
     Raises:
-        ValueError: If the step type is none of the four.
+        ValueError: If the step type is none of these.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ from typing import Literal
 
 from lifecycle.image_build import Variant
 from lifecycle.training_job import TrainingJobConfig
+from lifecycle.tuning import TuningConfig
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train.parameters import Parameters
 
@@ -103,6 +104,7 @@ class TrainingConfig:
         champion_tolerance: How much average precision a challenger may lose to the champion.
         hyperparameters: Passed to training as they are; those not named keep the script's
             defaults.
+        tuning: Which of them are tried instead. If omitted, one model is trained.
         jobs: The compute that the jobs run on.
     """
 
@@ -112,6 +114,7 @@ class TrainingConfig:
     average_precision_floor: float = 0.3
     champion_tolerance: float = 0.01
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    tuning: TuningConfig | None = None
     jobs: JobConfig = field(default_factory=JobConfig)
 
     def __post_init__(self) -> None:
@@ -128,7 +131,9 @@ class TrainingConfig:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {value}; use 0 for no limit")
-        self._check_algorithm(self._parsed())
+        self._check_algorithm(self._parsed(self.hyperparameters).algorithm)
+        if self.tuning is not None:
+            self._check_tuning(self.tuning)
 
     @property
     def image_variants(self) -> tuple[Variant, ...]:
@@ -145,32 +150,49 @@ class TrainingConfig:
         device = self.jobs.training.device
         return {**self.hyperparameters, **({} if device == "cpu" else {"device": device})}
 
-    def _parsed(self) -> Parameters:
+    def _parsed(self, hyperparameters: Mapping[str, str]) -> Parameters:
         """The hyperparameters as the job will read them: what it refuses is refused here."""
-        if "device" in self.hyperparameters:
+        if "device" in hyperparameters:
             raise ValueError(
-                "hyperparameters must not name device, got "
-                f"{self.hyperparameters['device']}; it is jobs.training.device"
+                f"hyperparameters must not name device, got {hyperparameters['device']}; "
+                "it is jobs.training.device"
             )
         try:
-            return Parameters.parse(self.hyperparameters)
+            return Parameters.parse(hyperparameters)
         except BadInput as error:
             raise ValueError(f"hyperparameters must be those of training; {error}") from error
 
-    def _check_algorithm(self, parameters: Parameters) -> None:
+    def _check_algorithm(self, algorithm: str) -> None:
         training = self.jobs.training
-        if parameters.algorithm == XGBOOST:
+        if algorithm == XGBOOST:
             return
         if training.instance_count > 1:
             raise ValueError(
-                f"jobs.training.instance_count must be 1 with algorithm {parameters.algorithm}, "
+                f"jobs.training.instance_count must be 1 with algorithm {algorithm}, "
                 f"got {training.instance_count}; use algorithm {XGBOOST} for several instances"
             )
         if training.device != "cpu":
             raise ValueError(
-                f"jobs.training.device must be cpu with algorithm {parameters.algorithm}, got "
+                f"jobs.training.device must be cpu with algorithm {algorithm}, got "
                 f"{training.device}; use algorithm {XGBOOST} for GPUs"
             )
+
+    def _check_tuning(self, tuning: TuningConfig) -> None:
+        """Whatever may be tried must be trainable, and measurable."""
+        for each in tuning.ranges:
+            if each.name in self.hyperparameters:
+                raise ValueError(
+                    f"tuning must not name a hyperparameter that is given, got {each.name}; "
+                    "leave it out of hyperparameters"
+                )
+            for value in each.tried:
+                parameters = self._parsed({**self.hyperparameters, each.name: value})
+                self._check_algorithm(parameters.algorithm)
+                if parameters.validation_days < 1:
+                    raise ValueError(
+                        "hyperparameter validation_days must be at least 1 with tuning, got "
+                        f"{parameters.validation_days}; the jobs are compared on those days"
+                    )
 
 
 def _check_instance_type(name: str, value: str) -> None:

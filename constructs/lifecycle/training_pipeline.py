@@ -66,7 +66,8 @@ class TrainingPipeline(Construct):
             feature_store=feature_store,
             registry=registry,
             encryption_key=encryption_key,
-            checkpoints=config.jobs.training.checkpoints,
+            checkpoints=config.jobs.training.checkpoints and config.tuning is None,
+            tuning=config.tuning is not None,
         )
         self._values = {
             "ArtifactsBucket": artifacts_bucket.bucket_name,

@@ -47,6 +47,7 @@ class TrainingRoles(Construct):
         registry: Where models are registered, and champions found.
         encryption_key: Key of the buckets, and of the jobs' volumes.
         checkpoints: Whether training keeps checkpoints, and reads them when it starts again.
+        tuning: Whether the model is tuned, and not trained once.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class TrainingRoles(Construct):
         registry: ModelRegistry,
         encryption_key: kms.IKey,
         checkpoints: bool,
+        tuning: bool,
     ) -> None:
         super().__init__(scope, construct_id)
         self._image = image
@@ -98,7 +100,7 @@ class TrainingRoles(Construct):
         self.baseline.read(features_bucket, EXECUTIONS)
         self.baseline.write(artifacts_bucket, EXECUTIONS)
 
-        self.pipeline = self._define_pipeline_role(artifacts_bucket, registry)
+        self.pipeline = self._define_pipeline_role(artifacts_bucket, registry, tuning=tuning)
 
     @property
     def arns(self) -> Mapping[str, str]:
@@ -126,7 +128,7 @@ class TrainingRoles(Construct):
         )
 
     def _define_pipeline_role(
-        self, artifacts_bucket: s3.IBucket, registry: ModelRegistry
+        self, artifacts_bucket: s3.IBucket, registry: ModelRegistry, *, tuning: bool
     ) -> iam.Role:
         role = iam.Role(
             self,
@@ -134,7 +136,9 @@ class TrainingRoles(Construct):
             description="Starts the training pipeline's jobs and registers its model",
             assumed_by=sagemaker_principal(self),
         )
-        allow_jobs(role, "processing-job", "training-job")
+        allow_jobs(role, "processing-job", *(() if tuning else ("training-job",)))
+        if tuning:
+            _allow_tuning(role)
         allow_passing(role, list(self.arns.values()))
         registry.grant_register(role)
         # Registering checks that the model and the image exist, and the gate reads the evaluation.
@@ -164,6 +168,26 @@ def allow_jobs(role: iam.Role, *kinds: str) -> None:
         acknowledge_resource(
             role, jobs, "SageMaker names what a pipeline starts after its execution"
         )
+
+
+def _allow_tuning(role: iam.Role) -> None:
+    """Allow a pipeline's role to run tuning jobs, and to see which of their jobs did best."""
+    stack = Stack.of(role)
+    # Of at most 32 characters, their names lack the prefix of an execution's other jobs.
+    jobs = stack.format_arn(
+        service="sagemaker", resource="hyper-parameter-tuning-job", resource_name="*"
+    )
+    actions = (
+        "AddTags",
+        "CreateHyperParameterTuningJob",
+        "DescribeHyperParameterTuningJob",
+        "ListTrainingJobsForHyperParameterTuningJob",
+        "StopHyperParameterTuningJob",
+    )
+    role.add_to_policy(
+        iam.PolicyStatement(actions=[f"sagemaker:{action}" for action in actions], resources=[jobs])
+    )
+    acknowledge_resource(role, jobs, "SageMaker names a tuning job after an execution's random id")
 
 
 def allow_passing(role: iam.Role, job_role_arns: list[str]) -> None:

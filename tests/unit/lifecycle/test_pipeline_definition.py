@@ -13,6 +13,8 @@ from botocore.validate import ParamValidator
 from lifecycle.pipeline_definition import PLACEHOLDERS, training_definition
 from lifecycle.training_config import FeatureJobConfig, JobConfig, TrainingConfig
 from lifecycle.training_job import TrainingJobConfig, checkpoint_prefix, metric_definitions
+from lifecycle.tuning import TuningConfig
+from lifecycle.tuning_ranges import IntegerRange
 from pipeline_code.features.definitions import SCHEMA_VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -503,3 +505,52 @@ def test_training_on_gpus_runs_the_image_for_them_and_is_told_so() -> None:
     # The evaluation scores on a processor.
     evaluation = by_name["EvaluateModel"]["Arguments"]["AppSpecification"]
     assert evaluation["ImageUri"] == "${ImageUri}"
+
+
+TUNED = TrainingConfig(
+    hyperparameters={"validation_days": "2"},
+    tuning=TuningConfig(ranges=[IntegerRange(name="max_depth", low=4, high=8)], max_jobs=3),
+)
+
+
+@pytest.fixture(scope="module")
+def tuned() -> dict[str, dict[str, Any]]:
+    definition = json.loads(training_definition(TUNED))
+    gate = definition["Steps"][-1]["Arguments"]
+    return {step["Name"]: step for step in [*definition["Steps"], *gate["IfSteps"]]}
+
+
+def test_tuning_takes_the_place_of_training(tuned: dict[str, Any]) -> None:
+    assert list(tuned) == [
+        "CheckData",
+        "ComputeFeatures",
+        "TuneModel",
+        "Baseline",
+        "EvaluateModel",
+        "Gate",
+        "RegisterModel",
+    ]
+    assert tuned["TuneModel"]["Type"] == "Tuning"
+    assert tuned["TuneModel"]["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P30D"}
+
+
+def test_the_tuning_request_is_one_that_the_service_accepts(tuned: dict[str, Any]) -> None:
+    model = botocore.session.get_session().get_service_model("sagemaker")
+    shape = model.operation_model("CreateHyperParameterTuningJob").input_shape
+    request = filled_in(tuned["TuneModel"]["Arguments"])
+    request["HyperParameterTuningJobName"] = "named-by-the-pipeline"
+    report = ParamValidator().validate(request, shape)
+    assert not report.has_errors(), report.generate_report()
+    definition = tuned["TuneModel"]["Arguments"]["TrainingJobDefinition"]
+    assert definition["StaticHyperParameters"] == {"validation_days": "2"}
+
+
+def test_the_best_tuned_model_is_evaluated_and_registered(tuned: dict[str, Any]) -> None:
+    output = tuned["TuneModel"]["Arguments"]["TrainingJobDefinition"]["OutputDataConfig"]
+    best = {"Get": "Steps.TuneModel.BestTrainingJob.TrainingJobName"}
+    archive = {
+        "Std:Join": {"On": "/", "Values": [output["S3OutputPath"], best, "output/model.tar.gz"]}
+    }
+    (container,) = tuned["RegisterModel"]["Arguments"]["InferenceSpecification"]["Containers"]
+    assert inputs(tuned["EvaluateModel"])["model"] == archive
+    assert container["ModelDataUrl"] == archive

@@ -4,6 +4,8 @@ import pytest
 
 from lifecycle.training_config import FeatureJobConfig, JobConfig, TrainingConfig
 from lifecycle.training_job import TrainingJobConfig
+from lifecycle.tuning import TuningConfig
+from lifecycle.tuning_ranges import CategoricalRange, ContinuousRange, IntegerRange, Range
 
 
 @pytest.mark.parametrize(
@@ -107,3 +109,67 @@ def test_training_on_gpus_is_told_so() -> None:
 
 def test_an_ordinary_configuration_needs_the_image_alone() -> None:
     assert TrainingConfig().image_variants == ()
+
+
+DEPTH = IntegerRange(name="max_depth", low=4, high=8)
+ALGORITHM = CategoricalRange(name="algorithm", values=["xgboost", "lightgbm"])
+
+
+@pytest.mark.parametrize(
+    ("ranges", "values", "message"),
+    [
+        (
+            [DEPTH],
+            {"hyperparameters": {}},
+            "hyperparameter validation_days must be at least 1 with tuning, got 0; ",
+        ),
+        (
+            [IntegerRange(name="depth", low=4, high=8)],
+            {},
+            "hyperparameters must be those of training; .* got depth",
+        ),
+        (
+            [IntegerRange(name="max_depth", low=4, high=99)],
+            {},
+            "hyperparameters must be those of training; .* between 1 and 16, got 99",
+        ),
+        (
+            [ContinuousRange(name="rounds", low=4.0, high=8.0)],
+            {},
+            "hyperparameters must be those of training; .* rounds must be of type int",
+        ),
+        (
+            [IntegerRange(name="validation_days", low=2, high=8)],
+            {},
+            "tuning must not name a hyperparameter that is given, got validation_days; ",
+        ),
+        (
+            [CategoricalRange(name="device", values=["cpu", "cuda"])],
+            {},
+            "hyperparameters must not name device, got cpu; ",
+        ),
+        (
+            [ALGORITHM],
+            {"jobs": JobConfig(training=TrainingJobConfig(instance_count=2))},
+            "jobs.training.instance_count must be 1 with algorithm lightgbm, got 2; ",
+        ),
+    ],
+)
+def test_tuning_that_could_not_work_is_refused(
+    ranges: list[Range], values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        TrainingConfig(
+            **{
+                "hyperparameters": {"validation_days": "2"},
+                "tuning": TuningConfig(ranges=ranges),
+                **values,
+            }
+        )
+
+
+def test_both_algorithms_can_be_tried() -> None:
+    config = TrainingConfig(
+        hyperparameters={"validation_days": "2"}, tuning=TuningConfig(ranges=[ALGORITHM, DEPTH])
+    )
+    assert config.tuning is not None

@@ -3,7 +3,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifecycle.job_requests import Compute
@@ -88,6 +88,7 @@ def test_errors_of_sagemaker_are_tried_again_as_often_as_configured() -> None:
     assert "RetryStrategy" not in request(TrainingJobConfig(retries=0))
 
 
+@settings(deadline=None)
 @given(value=st.floats(0, 1), other=st.floats(0, 1), rounds=st.integers(1, 10_000))
 def test_metrics_are_found_in_the_lines_that_training_prints(
     value: float, other: float, rounds: int
@@ -106,6 +107,7 @@ def test_metrics_are_found_in_the_lines_that_training_prints(
 HYPERPARAMETERS = st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=8), max_size=4)
 
 
+@settings(deadline=None)
 @given(first=HYPERPARAMETERS, second=HYPERPARAMETERS, hosts=st.integers(1, 4))
 def test_jobs_share_checkpoints_only_if_their_settings_are_the_same(
     first: dict[str, str], second: dict[str, str], hosts: int

@@ -20,7 +20,7 @@ def roles(around: Any) -> TrainingRoles:
     return define(around)
 
 
-def define(around: Any, *, checkpoints: bool = True) -> TrainingRoles:
+def define(around: Any, *, checkpoints: bool = True, tuning: bool = False) -> TrainingRoles:
     return TrainingRoles(
         around.stack,
         "Roles",
@@ -32,6 +32,7 @@ def define(around: Any, *, checkpoints: bool = True) -> TrainingRoles:
         registry=around.registry,
         encryption_key=around.key,
         checkpoints=checkpoints,
+        tuning=tuning,
     )
 
 
@@ -252,6 +253,36 @@ def test_the_pipeline_runs_its_own_jobs_only(
     around: Any, roles: TrainingRoles, action: str, kind: str
 ) -> None:
     assert around.allowed(roles.pipeline, action) == [arn(around, kind, "pipelines-*")]
+
+
+TUNING = (
+    "sagemaker:CreateHyperParameterTuningJob",
+    "sagemaker:DescribeHyperParameterTuningJob",
+    "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+    "sagemaker:StopHyperParameterTuningJob",
+)
+
+
+@pytest.mark.parametrize("action", TUNING)
+def test_the_pipeline_tunes_only_if_it_is_to(
+    around: Any, roles: TrainingRoles, action: str
+) -> None:
+    assert around.allowed(roles.pipeline, action) == []
+
+
+def test_a_pipeline_that_tunes_starts_no_training_job_itself(
+    new_surroundings: Callable[[], Any],
+) -> None:
+    around = new_surroundings()
+    role = define(around, checkpoints=False, tuning=True).pipeline
+    jobs = arn(around, "hyper-parameter-tuning-job", "*")
+    assert {action: around.allowed(role, action) for action in TUNING} == {
+        action: [jobs] for action in TUNING
+    }
+    assert around.allowed(role, "sagemaker:CreateTrainingJob") == []
+    assert around.allowed(role, "sagemaker:CreateProcessingJob") == [
+        arn(around, "processing-job", "pipelines-*")
+    ]
 
 
 def test_the_pipeline_passes_the_jobs_roles_to_sagemaker_only(
