@@ -9,111 +9,18 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws.sagemaker.conftest import ENTRIES, IMAGE, allow, unique, wait_for
-
-CLUSTER = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
-
-
-@pytest.fixture(scope="module")
-def pipeline_role(make_role: Callable[..., str], bucket: str, job_role: str) -> str:
-    """What a pipeline needs: to run jobs, to pass their role, to read property files."""
-    return make_role(
-        allow(["sagemaker:*"], "*"),
-        allow(["iam:PassRole"], job_role),
-        allow(["s3:GetObject"], f"arn:aws:s3:::{bucket}/*"),
-    )
-
-
-@pytest.fixture
-def pipeline(client: Callable[[str], Any], pipeline_role: str) -> Callable[..., str]:
-    """pipeline(steps, ...): the name of a new pipeline."""
-
-    def make(
-        steps: list[dict[str, Any]], parameters: list[dict[str, Any]] | None = None, **more: Any
-    ) -> str:
-        name = unique("pipeline")
-        client("sagemaker").create_pipeline(
-            PipelineName=name,
-            PipelineDefinition=definition(steps, parameters),
-            ClientRequestToken=uuid.uuid4().hex,
-            **{"RoleArn": pipeline_role, **more},
-        )
-        return name
-
-    return make
-
-
-@pytest.fixture
-def execute(client: Callable[[str], Any]) -> Callable[..., dict[str, Any]]:
-    """execute(pipeline, Name="value"): the description of an execution that has ended."""
-    sagemaker = client("sagemaker")
-
-    def run(name: str, **parameters: str) -> dict[str, Any]:
-        arn = sagemaker.start_pipeline_execution(
-            PipelineName=name,
-            PipelineParameters=[{"Name": k, "Value": v} for k, v in parameters.items()],
-        )["PipelineExecutionArn"]
-        return end(sagemaker, arn)
-
-    return run
-
-
-def end(sagemaker: Any, arn: str) -> dict[str, Any]:
-    return wait_for(
-        lambda: sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn),
-        "PipelineExecutionStatus",
-    )
-
-
-def definition(steps: list[dict[str, Any]], parameters: list[dict[str, Any]] | None = None) -> str:
-    return json.dumps({"Version": "2020-12-01", "Parameters": parameters or [], "Steps": steps})
-
-
-@pytest.fixture
-def processing(bucket: str, job_role: str) -> Callable[..., dict[str, Any]]:
-    """processing(name, *words): a step that runs an entry point of `entries`."""
-
-    def make(name: str, *words: Any, **more: Any) -> dict[str, Any]:
-        target = {
-            "Std:Join": {
-                "On": "/",
-                "Values": [f"s3://{bucket}/runs", {"Get": "Execution.PipelineExecutionId"}, name],
-            }
-        }
-        output = {
-            "S3Uri": target,
-            "LocalPath": "/opt/ml/processing/output/report",
-            "S3UploadMode": "EndOfJob",
-        }
-        arguments = {
-            "RoleArn": job_role,
-            "AppSpecification": {
-                "ImageUri": IMAGE,
-                "ContainerEntrypoint": ENTRIES,
-                "ContainerArguments": list(words),
-            },
-            "ProcessingResources": {"ClusterConfig": CLUSTER},
-            "ProcessingOutputConfig": {"Outputs": [{"OutputName": "report", "S3Output": output}]},
-        }
-        return {"Name": name, "Type": "Processing", "Arguments": arguments, **more}
-
-    return make
-
-
-def report_file(name: str = "Report") -> dict[str, Any]:
-    return {"PropertyFileName": name, "OutputName": "report", "FilePath": "report.json"}
-
-
-def json_get(step: str, path: str) -> dict[str, Any]:
-    source = {"Get": f"Steps.{step}.PropertyFiles.Report"}
-    return {"Std:JsonGet": {"PropertyFile": source, "Path": path}}
-
-
-def steps_of(client: Callable[[str], Any], execution: dict[str, Any]) -> dict[str, Any]:
-    answer = client("sagemaker").list_pipeline_execution_steps(
-        PipelineExecutionArn=execution["PipelineExecutionArn"], SortOrder="Ascending"
-    )
-    return {step["StepName"]: step for step in answer["PipelineExecutionSteps"]}
+from tests.local_aws.sagemaker.conftest import (
+    CLUSTER,
+    ENTRIES,
+    IMAGE,
+    allow,
+    definition,
+    end,
+    json_get,
+    report_file,
+    steps_of,
+    unique,
+)
 
 
 @pytest.fixture
