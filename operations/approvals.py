@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from operations import registry
+from operations.console import utc
 from operations.decisions import APPROVED, PENDING, REJECTED, record
 from operations.errors import OperationError
 from operations.target import Target
@@ -33,7 +34,7 @@ class RolledBack:
             "revoked": self.revoked,
             "restored": self.restored,
             "passed_over": self.passed_over,
-            "at": self.at.isoformat(),
+            "at": utc(self.at),
         }
 
 

@@ -83,6 +83,11 @@ class Window:
     reports: pa.Table
     origin: str
 
+    @property
+    def last(self) -> date:
+        """The last day."""
+        return self.end - timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from operations.console import utc
 from operations.errors import OperationError
 from operations.target import Target
 
@@ -77,11 +78,11 @@ def last_decision(package: Mapping[str, Any]) -> Decision | None:
         return Decision(at=last.at, status=status, by=last.by, reason=whole or last.reason)
     changed = package.get("LastModifiedTime")
     if changed is None:
-        at = _seconds(package["CreationTime"])
+        at = utc(package["CreationTime"])
         return Decision(at=at, status=status, by="the pipeline", reason="automatic: gate passed")
     user = package.get("LastModifiedBy", {})
     by = user.get("IamIdentity", {}).get("Arn") or user.get("UserProfileArn") or "unknown"
-    return Decision(at=_seconds(changed), status=status, by=by, reason=whole)
+    return Decision(at=utc(changed), status=status, by=by, reason=whole)
 
 
 def record(target: Target, package: Mapping[str, Any], status: str, reason: str) -> datetime:
@@ -101,7 +102,7 @@ def record(target: Target, package: Mapping[str, Any], status: str, reason: str)
         )
     numbers = [int(match[1]) for key in properties if (match := _KEY.fullmatch(key))]
     decision = Decision(
-        at=_seconds(datetime.now(UTC)),
+        at=utc(datetime.now(UTC)),
         status=status,
         by=str(target.client("sts").get_caller_identity()["Arn"]),
         reason=reason,
@@ -120,7 +121,3 @@ def record(target: Target, package: Mapping[str, Any], status: str, reason: str)
 def _is_taken(character: str) -> bool:
     """Whether SageMaker takes a character in a metadata value: its pattern, in short."""
     return character in _PUNCTUATION or unicodedata.category(character)[0] in "LNZ"
-
-
-def _seconds(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

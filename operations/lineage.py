@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from operations import registry
+from operations.console import utc
 from operations.decisions import decisions_on, last_decision
 from operations.errors import OperationError
 from operations.origins import Origins
@@ -107,7 +108,7 @@ def describe_package(package: Mapping[str, Any]) -> dict[str, Any]:
         "arn": package["ModelPackageArn"],
         "version": package.get("ModelPackageVersion"),
         "status": package["ModelApprovalStatus"],
-        "registered": package["CreationTime"].isoformat(),
+        "registered": utc(package["CreationTime"]),
         "decided": None if decision is None else decision.as_dict(),
         "decisions": [each.as_dict() for each in decisions_on(package)],
         "revision": package.get("MetadataProperties", {}).get("CommitId"),

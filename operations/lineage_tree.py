@@ -22,8 +22,8 @@ def tree(lineage: Lineage, *, all_objects: bool = False) -> Tree:
         root = branch = _node(None, title, package["arn"])
     else:
         root = _node(None, f"endpoint {endpoint['name']} ({endpoint['status']})", endpoint["arn"])
-        model = _node(root, f"model {endpoint['model']}", f"configuration {endpoint['config']}")
-        branch = _node(model, title, package["arn"])
+        _node(root, "configuration", endpoint["config"])
+        branch = _node(_node(root, "model", endpoint["model"]), title, package["arn"])
     _package(branch, package)
     if lineage.execution is None:
         _node(branch, "no pipeline execution", "registered by hand")
@@ -44,9 +44,9 @@ def _package(branch: Tree, package: Mapping[str, Any]) -> None:
     _node(branch, "metrics", ", ".join(figures) or "not recorded")
     _node(branch, "model card", package["model_card_status"] or "none")
     sha256 = metadata.get("model_sha256", "not recorded")
-    _node(branch, "artifact", f"{package['artifact']}, SHA-256 {sha256}")
-    revision = package["revision"] or "unknown"
-    _node(branch, "code", f"revision {revision}, image {package['image']}")
+    _node(_node(branch, "artifact", package["artifact"] or "none"), "SHA-256", sha256)
+    _node(branch, "code revision", package["revision"] or "unknown")
+    _node(branch, "image", package["image"] or "none")
     if "train_first_event" in metadata:
         _node(branch, "learned from", _window(metadata, "first_event", "last_event", "train"))
         _node(branch, "tested on", _window(metadata, "start", "end", "test"))
@@ -61,25 +61,28 @@ def _window(metadata: Mapping[str, str], first: str, last: str, name: str) -> st
 def _execution(branch: Tree, lineage: Lineage, all_objects: bool) -> None:
     execution = lineage.execution or {}
     reason = execution["parameters"].get("TriggerReason", "not told")
-    text = f"{execution['arn']}, started {execution['started']}, reason: {reason}"
+    text = f"{execution['arn']}, reason: {reason}"
     node = _node(branch, f"pipeline execution {execution['name']}", text)
+    _node(node, "started", execution["started"])
     steps = _node(node, "steps", "")
     for step in lineage.steps:
-        cached = "" if step["ran_in"] == execution["arn"] else f", cached from {step['ran_in']}"
-        _node(steps, step["name"], f"{step['status']} {step['job']}{cached}")
+        cached = step["ran_in"] != execution["arn"]
+        source = f", cached from {_resource(step['ran_in'])}" if cached else ""
+        _node(steps, step["name"], f"{step['status']} {_resource(step['job'])}{source}")
     if lineage.training_job is not None:
         _training(node, lineage.training_job)
     if lineage.feature_job is not None:
-        job = _node(node, f"feature job {lineage.feature_job['name']}", lineage.feature_job["arn"])
+        job = _node(node, "feature job", lineage.feature_job["name"])
         _compute(job, lineage.feature_job)
         _settings(job, "arguments", lineage.feature_job["arguments"])
         _sources(job, lineage.sources, all_objects)
 
 
 def _training(branch: Tree, job: Mapping[str, Any]) -> None:
-    node = _node(branch, f"training job {job['name']}", f"{job['arn']}, started {job['started']}")
+    node = _node(branch, "training job", job["name"])
     if "tuned_by" in job:
-        _node(node, "best of", job["tuned_by"])
+        _node(node, "best of", _resource(job["tuned_by"]))
+    _node(node, "started", job["started"])
     _compute(node, job)
     _settings(node, "hyperparameters", job["hyperparameters"])
     _settings(node, "metrics", job["metrics"])
@@ -88,7 +91,8 @@ def _training(branch: Tree, job: Mapping[str, Any]) -> None:
 
 
 def _compute(branch: Tree, job: Mapping[str, Any]) -> None:
-    _node(branch, "ran on", f"{job['instance_count']} x {job['instance_type']}, {job['image']}")
+    _node(branch, "ran on", f"{job['instance_count']} x {job['instance_type']}")
+    _node(branch, "image", job["image"])
 
 
 def _settings(branch: Tree, name: str, values: Mapping[str, Any]) -> None:
@@ -116,6 +120,11 @@ def _verification(root: Tree, verification: Mapping[str, Any]) -> None:
     node = _node(root, "verified", told if verification["passed"] else "problems found")
     for problem in verification["problems"]:
         _node(node, "problem", problem)
+
+
+def _resource(arn: str) -> str:
+    """What an ARN names, without the account, which is the same for all."""
+    return arn.rsplit(":", 1)[-1]
 
 
 def _node(branch: Tree | None, name: str, text: str) -> Tree:

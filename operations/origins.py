@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from operations.console import utc
 from operations.errors import OperationError
 from operations.target import Target
 
@@ -26,7 +27,8 @@ class Step:
     """One step of a pipeline execution.
 
     Attributes:
-        job: ARN of the job that did it; empty for a step that has none.
+        kind: What did it, such as `ProcessingJob`; empty for a step that was not reached.
+        job: ARN of what did it, or of what it made; empty if there is none.
         ran_in: ARN of the execution that it really ran in: with a cached result, an earlier one.
     """
 
@@ -58,7 +60,7 @@ class Origins:
             "arn": arn,
             "name": described.get("PipelineExecutionDisplayName", arn.rsplit("/", 1)[-1]),
             "status": described["PipelineExecutionStatus"],
-            "started": described["CreationTime"].isoformat(),
+            "started": utc(described["CreationTime"]),
             "parameters": given,
         }
 
@@ -78,20 +80,20 @@ class Origins:
             yield from page["PipelineExecutionSteps"]
 
     def _resolved(self, item: dict[str, Any], execution_arn: str) -> Step:
-        name, ran_in, job = item["StepName"], execution_arn, _job_of(item)
+        name, ran_in, evidence = item["StepName"], execution_arn, item.get("Metadata", {})
         for _ in range(_MOST_EXECUTIONS):
-            source = item.get("CacheHitResult", {}).get("SourcePipelineExecutionArn")
+            source = _source_of(item)
             if not source or source == ran_in:
                 return Step(
                     name=name,
-                    kind=item["StepType"],
+                    kind=next(iter(evidence), ""),
                     status=item.get("StepStatus", ""),
-                    job=job,
+                    job=next((str(each["Arn"]) for each in evidence.values() if "Arn" in each), ""),
                     ran_in=ran_in,
                 )
             ran_in = source
             item = next(each for each in self._listed(source) if each["StepName"] == name)
-            job = _job_of(item) or job
+            evidence = item.get("Metadata", evidence)
         raise OperationError(
             f"step {name} of {execution_arn} must have run in one of {_MOST_EXECUTIONS} executions "
             "before, got only results that were taken over"
@@ -123,7 +125,7 @@ class Origins:
             "arn": job["TrainingJobArn"],
             "name": name,
             "status": job["TrainingJobStatus"],
-            "started": job.get("TrainingStartTime", job["CreationTime"]).isoformat(),
+            "started": utc(job.get("TrainingStartTime", job["CreationTime"])),
             "image": job["AlgorithmSpecification"]["TrainingImage"],
             "instance_type": job["ResourceConfig"].get("InstanceType"),
             "instance_count": job["ResourceConfig"].get("InstanceCount"),
@@ -200,11 +202,12 @@ def arguments_of(job: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _job_of(item: Mapping[str, Any]) -> str:
-    """ARN of what a step made: a job, or a model package."""
-    return next(
-        (str(each["Arn"]) for each in item.get("Metadata", {}).values() if "Arn" in each), ""
-    )
+def _source_of(item: Mapping[str, Any]) -> str:
+    """The execution whose result a step took over, from the cache or by selective execution."""
+    for kind in ("CacheHitResult", "SelectiveExecutionResult"):
+        if source := item.get(kind, {}).get("SourcePipelineExecutionArn"):
+            return str(source)
+    return ""
 
 
 def _folders(uris: Mapping[str, str]) -> list[str]:

@@ -48,7 +48,8 @@ def models(
                 metadata.get("average_precision", ""),
                 each["revision"] or "",
                 " to ".join(days) if all(days) else "",
-                decided.get("by", ""),
+                # Whole in the JSON: the account is the same for all.
+                decided.get("by", "").rsplit(":", 1)[-1],
                 decided.get("reason", ""),
             )
         )
@@ -126,7 +127,7 @@ def compare(
         for name, each in comparison.metrics.items()
     ]
     title = (
-        f"version {one.version} (A) and {other.version} (B), {window.start} to {window.end}: "
+        f"version {one.version} (A) and {other.version} (B), {window.start} to {window.last}: "
         f"{comparison.rows} transactions, {comparison.frauds} frauds"
     )
     columns = ["metric", "A", "B", "B - A", "95 % interval", "verdict"]
