@@ -58,7 +58,7 @@ def approve(target: Target, package: str, *, reason: str, overrule: bool = False
             f"package must not be approved yet, got {_named(described)}; to serve an earlier "
             "approved version again, use `fraudloop rollback --to`"
         )
-    record(target, described, APPROVED, reason)
+    record(target, described, APPROVED, reason, after=_deployed(target))
     return str(described["ModelPackageArn"])
 
 
@@ -118,7 +118,7 @@ def roll_back(target: Target, *, reason: str, to: str | None = None) -> RolledBa
     place = names.index(chosen["ModelPackageArn"])
     if place > 0:
         why = f"brought back in place of version {current['ModelPackageVersion']}: {reason}"
-        record(target, chosen, APPROVED, why)
+        record(target, chosen, APPROVED, why, after=others[0])
     at = record(target, current, REJECTED, f"rolled back: {reason}")
     return RolledBack(
         revoked=deployed,
@@ -126,6 +126,11 @@ def roll_back(target: Target, *, reason: str, to: str | None = None) -> RolledBa
         passed_over=[package["ModelPackageVersion"] for package in others[:place]],
         at=at,
     )
+
+
+def _deployed(target: Target) -> dict[str, Any] | None:
+    arn = registry.deployed_package(target)
+    return registry.find(target, arn) if arn.startswith("arn:") else None
 
 
 def _chosen(target: Target, to: str, deployed: str) -> dict[str, Any]:

@@ -4,14 +4,23 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from operations.console import utc
 from operations.errors import OperationError
 from operations.target import Target
 
-__all__ = ["APPROVED", "PENDING", "REJECTED", "Decision", "decisions_on", "last_decision", "record"]
+__all__ = [
+    "APPROVED",
+    "PENDING",
+    "REJECTED",
+    "Decision",
+    "approval",
+    "decisions_on",
+    "last_decision",
+    "record",
+]
 
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 # SageMaker's limits: of ApprovalDescription, of a metadata value, and of how many there are.
@@ -54,11 +63,28 @@ class Decision:
 
 
 def decisions_on(package: Mapping[str, Any]) -> list[Decision]:
-    """Every decision recorded with a described package, in order."""
-    properties = package.get("CustomerMetadataProperties", {})
-    numbered = {int(match[1]): key for key in properties if (match := _KEY.fullmatch(key))}
-    parsed = (Decision.parse(properties[numbered[number]]) for number in sorted(numbered))
+    """Every decision recorded with a described package, in order.
+
+    The first may be the pipeline's: decision_000 says that passing the gate approved it, if so.
+    """
+    numbered = _numbered(package)
+    parsed = (Decision.parse(numbered[number]) for number in sorted(numbered))
     return [decision for decision in parsed if decision is not None]
+
+
+def approval(package: Mapping[str, Any]) -> tuple[datetime, int]:
+    """Orders described packages by approval, as the Lambda that deploys does; a test compares.
+
+    A person's recorded decision counts; where there is none, the package's last change stands in.
+    """
+    numbered = _numbered(package)
+    last = max(numbered, default=0)
+    decision = Decision.parse(numbered[last]) if last > 0 else None
+    if decision is not None and decision.status == APPROVED:
+        moment = datetime.fromisoformat(decision.at)
+    else:
+        moment = package.get("LastModifiedTime", package["CreationTime"])
+    return moment, package.get("ModelPackageVersion", 0)
 
 
 def last_decision(package: Mapping[str, Any]) -> Decision | None:
@@ -79,14 +105,29 @@ def last_decision(package: Mapping[str, Any]) -> Decision | None:
     changed = package.get("LastModifiedTime")
     if changed is None:
         at = utc(package["CreationTime"])
-        return Decision(at=at, status=status, by="the pipeline", reason="automatic: gate passed")
+        return Decision(at=at, status=status, by="the pipeline", reason="passed the gate")
     user = package.get("LastModifiedBy", {})
     by = user.get("IamIdentity", {}).get("Arn") or user.get("UserProfileArn") or "unknown"
     return Decision(at=utc(changed), status=status, by=by, reason=whole)
 
 
-def record(target: Target, package: Mapping[str, Any], status: str, reason: str) -> datetime:
+def record(
+    target: Target,
+    package: Mapping[str, Any],
+    status: str,
+    reason: str,
+    *,
+    after: Mapping[str, Any] | None = None,
+) -> datetime:
     """Change a described package's status, and keep who did it and why; returns when.
+
+    Args:
+        target: Where.
+        package: The package, as described.
+        status: `APPROVED` or `REJECTED`.
+        reason: Why.
+        after: A described package whose approval this one is to follow, whatever the clocks of
+            those who approved them say.
 
     Raises:
         OperationError: If the reason is blank, or the package's metadata is full.
@@ -100,22 +141,32 @@ def record(target: Target, package: Mapping[str, Any], status: str, reason: str)
             f"package must have fewer than {PROPERTIES_LIMIT} metadata properties to record a "
             f"decision, got {len(properties)}; remove one from {package['ModelPackageArn']}"
         )
-    numbers = [int(match[1]) for key in properties if (match := _KEY.fullmatch(key))]
+    moment = datetime.now(UTC)
+    if after is not None:
+        moment = max(moment, approval(after)[0] + timedelta(milliseconds=1))
     decision = Decision(
-        at=utc(datetime.now(UTC)),
+        at=moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         status=status,
         by=str(target.client("sts").get_caller_identity()["Arn"]),
         reason=reason,
     )
+    key = f"decision_{max(_numbered(package), default=0) + 1:03}"
     sagemaker, arn = target.client("sagemaker"), package["ModelPackageArn"]
     sagemaker.update_model_package(
         ModelPackageArn=arn,
         ModelApprovalStatus=status,
         ApprovalDescription=reason[:DESCRIPTION_LIMIT],
-        CustomerMetadataProperties={f"decision_{max(numbers, default=0) + 1:03}": decision.text()},
+        CustomerMetadataProperties={key: decision.text()},
     )
     changed: datetime = sagemaker.describe_model_package(ModelPackageName=arn)["LastModifiedTime"]
     return changed
+
+
+def _numbered(package: Mapping[str, Any]) -> dict[int, str]:
+    properties = package.get("CustomerMetadataProperties", {})
+    return {
+        int(match[1]): text for key, text in properties.items() if (match := _KEY.fullmatch(key))
+    }
 
 
 def _is_taken(character: str) -> bool:

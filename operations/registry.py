@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from operations.decisions import approval
 from operations.errors import OperationError
 from operations.target import Target
 
@@ -64,17 +65,7 @@ def approved(target: Target) -> list[dict[str, Any]]:
         for page in pages
         for summary in page["ModelPackageSummaryList"]
     ]
-    return sorted(found, key=_approval, reverse=True)
-
-
-def _approval(package: dict[str, Any]) -> tuple[datetime, int]:
-    """Orders as the Lambda that deploys does: by the approval's time, then by the version."""
-    return _decided_at(package), package["ModelPackageVersion"]
-
-
-def _decided_at(package: dict[str, Any]) -> datetime:
-    moment: datetime = package.get("LastModifiedTime", package["CreationTime"])
-    return moment
+    return sorted(found, key=approval, reverse=True)
 
 
 def delete_all(target: Target) -> int:
@@ -139,7 +130,8 @@ def _updated_since(
     """Whether a stack's failure is of this deployment and not of an earlier one."""
     if since is None:
         sagemaker = target.client("sagemaker")
-        since = _decided_at(sagemaker.describe_model_package(ModelPackageName=package_arn))
+        package = sagemaker.describe_model_package(ModelPackageName=package_arn)
+        since = package.get("LastModifiedTime", package["CreationTime"])
     return bool(stack.get("LastUpdatedTime", stack["CreationTime"]) >= since)
 
 

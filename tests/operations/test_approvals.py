@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operations import approvals, registry
-from operations.decisions import Decision, decisions_on, last_decision
+from operations.decisions import Decision, approval, decisions_on, last_decision
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.lambdas.deploy_model.approval import approval as lambdas_approval
 
 
 class Group:
@@ -225,7 +226,69 @@ def test_nothing_deployed_is_not_rolled_back(group: Group) -> None:
 def test_automatic_approval_shows_as_such(group: Group) -> None:
     decision = last_decision(group.package(group.add("Approved")))
     assert decision is not None
-    assert (decision.by, decision.reason) == ("the pipeline", "automatic: gate passed")
+    assert (decision.by, decision.reason) == ("the pipeline", "passed the gate")
+
+
+def test_the_gates_own_approval_is_told_and_people_s_decisions_follow_it(group: Group) -> None:
+    execution = "arn:aws:sagemaker:us-east-1:000000000000:pipeline/training/execution/abc"
+    text = f"2026-01-01T00:00:00Z Approved by {execution}: passed the gate"
+    arn = group.add("Approved", CustomerMetadataProperties={"decision_000": text})
+    decision = last_decision(group.package(arn))
+    assert decision is not None
+    assert (decision.by, decision.reason) == (execution, "passed the gate")
+    approvals.reject(group.target, arn, reason="no", overrule=True)
+    assert [each.status for each in decisions_on(group.package(arn))] == ["Approved", "Rejected"]
+    assert "decision_001" in group.package(arn)["CustomerMetadataProperties"]
+
+
+def test_a_package_that_waits_shows_no_decision_of_the_gate(group: Group) -> None:
+    text = "2026-01-01T00:00:00Z PendingManualApproval by arn: passed the gate"
+    arn = group.add(CustomerMetadataProperties={"decision_000": text})
+    assert last_decision(group.package(arn)) is None
+    assert decisions_on(group.package(arn)) == []
+
+
+def test_a_change_of_the_metadata_is_no_approval(group: Group) -> None:
+    first, second = group.add(), group.add()
+    for arn in (first, second):
+        approvals.approve(group.target, arn, reason="fine")
+    group.sagemaker.update_model_package(
+        ModelPackageArn=first, CustomerMetadataProperties={"note": "read by the auditor"}
+    )
+    newest, _ = registry.approved(group.target)
+    assert newest["ModelPackageArn"] == second
+
+
+def test_an_approval_follows_that_of_the_deployed_whatever_the_clocks_say(group: Group) -> None:
+    ahead = Decision(
+        at="2999-01-01T00:00:00.000Z", status="Approved", by="arn", reason="fast clock"
+    )
+    first = group.add("Approved", CustomerMetadataProperties={"decision_001": ahead.text()})
+    group.deploy(first)
+    second = group.add()
+    approvals.approve(group.target, second, reason="better")
+    assert [each["ModelPackageArn"] for each in registry.approved(group.target)] == [second, first]
+    assert decisions_on(group.package(second))[-1].at == "2999-01-01T00:00:00.001Z"
+
+
+def test_the_lambda_orders_approvals_as_the_command_does(group: Group) -> None:
+    texts: list[dict[str, str]] = [
+        {},
+        {"decision_001": "2026-01-01T00:00:00.500Z Approved by arn:a: fine"},
+        {"decision_000": "2026-01-01T00:00:00Z Approved by arn:p: passed the gate"},
+        {
+            "decision_000": "2026-01-01T00:00:00Z Approved by arn:p: passed the gate",
+            "decision_001": "2026-02-01T00:00:00Z Rejected by arn:a: no",
+        },
+        {
+            "decision_009": "2026-03-01T00:00:00.250Z Approved by arn:a: again",
+            "decision_002": "2026-04-01T00:00:00Z Rejected by arn:a: no",
+        },
+    ]
+    for text in texts:
+        fields = {"CustomerMetadataProperties": text} if text else {}
+        package = group.package(group.add("Approved", **fields))
+        assert lambdas_approval(package) == approval(package)
 
 
 def test_a_decision_made_elsewhere_is_not_ascribed_to_the_last_recorded(group: Group) -> None:

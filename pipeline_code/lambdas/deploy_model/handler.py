@@ -26,12 +26,13 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import ClientError
+
+from deploy_model.approval import approval
 
 POLL_SECONDS = 2
 RESERVE_MILLISECONDS = 20_000
@@ -133,7 +134,7 @@ def _is_newer(deployed: Mapping[str, Any], package: Mapping[str, Any]) -> bool:
         return False
     if deployed["ModelApprovalStatus"] != "Approved":
         return False
-    return _approval(deployed) > _approval(package)
+    return approval(deployed) > approval(package)
 
 
 def _stack_has(name: str, arn: str) -> bool:
@@ -172,13 +173,7 @@ def _newest(sagemaker: Any, changed: Mapping[str, Any]) -> Mapping[str, Any]:
             f"{group} must hold another approved package, got none; the endpoint goes on serving "
             f"the rejected {arn} until one is approved"
         )
-    return max(approved, key=_approval)
-
-
-def _approval(package: Mapping[str, Any]) -> tuple[datetime, int]:
-    """Orders by approval: the change that a package undergoes; until one it has no such time."""
-    moment: datetime = package.get("LastModifiedTime", package["CreationTime"])
-    return moment, package.get("ModelPackageVersion", 0)
+    return max(approved, key=approval)
 
 
 def _copy_baselines(package: Mapping[str, Any], bucket: str) -> None:

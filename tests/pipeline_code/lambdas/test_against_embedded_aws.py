@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -145,7 +146,16 @@ def registered_package(group: str) -> str:
 
 
 def decide(arn: str, status: str) -> None:
-    boto3.client("sagemaker").update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status)
+    """As `fraudloop` does: the status with a record of the decision."""
+    sagemaker = boto3.client("sagemaker")
+    package = sagemaker.describe_model_package(ModelPackageName=arn)
+    number = len(package.get("CustomerMetadataProperties", {})) + 1
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    sagemaker.update_model_package(
+        ModelPackageArn=arn,
+        ModelApprovalStatus=status,
+        CustomerMetadataProperties={f"decision_{number:03}": f"{at} {status} by arn: because"},
+    )
 
 
 def approved_package(group: str) -> str:
@@ -224,8 +234,13 @@ def test_whatever_the_order_of_events_the_newest_that_is_approved_is_served(
             decide(arn, status)
             approved = [each for each in approved if each != arn]
             approved += [arn] if status == "Approved" else []
+            # A change that is no decision raises an event, too.
+            touched = random.choice(packages)
+            boto3.client("sagemaker").update_model_package(
+                ModelPackageArn=touched, ApprovalDescription="in other words"
+            )
             # Some events are late, some come again, some overtake others.
-            waiting.append(arn)
+            waiting += [arn, touched]
             for _ in range(random.randrange(3)):
                 deliver(random.choice(waiting))
         random.shuffle(waiting)

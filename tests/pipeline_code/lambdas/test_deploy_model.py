@@ -186,6 +186,30 @@ def test_an_older_version_that_is_approved_again_is_a_roll_back(
     assert aws.request("PutParameter")["Value"] == ARN
 
 
+def test_a_later_change_that_is_no_approval_does_not_bring_back_an_older_model(
+    aws: Aws, invocation: Invocation
+) -> None:
+    recorded = {"decision_001": "2018-04-01T12:01:00.000Z Approved by arn: fine"}
+    card_was_read = {**changed(9), "CustomerMetadataProperties": recorded}
+    aws.answers("sagemaker", "describe_model_package", card_was_read)
+    parameter(aws, OTHER)
+    aws.answers("sagemaker", "describe_model_package", changed(2, OTHER))
+    result = handler.handler(EVENT, invocation)
+    assert result == {"deployed": False, "reason": f"{OTHER} was approved later"}
+
+
+def test_an_approval_that_was_not_recorded_counts_from_the_last_change(
+    aws: Aws, invocation: Invocation
+) -> None:
+    recorded = {"decision_001": "2018-04-01T12:01:00.000Z Rejected by arn: no"}
+    in_the_console = {**changed(9), "CustomerMetadataProperties": recorded}
+    aws.answers("sagemaker", "describe_model_package", in_the_console)
+    parameter(aws, OTHER)
+    aws.answers("sagemaker", "describe_model_package", changed(2, OTHER))
+    updatable(aws)
+    assert handler.handler(EVENT, invocation)["deployed"] is True
+
+
 def test_a_deployed_package_that_was_deleted_is_replaced(aws: Aws, invocation: Invocation) -> None:
     aws.answers("sagemaker", "describe_model_package", changed(3))
     parameter(aws, OTHER)
