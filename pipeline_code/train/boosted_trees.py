@@ -69,11 +69,15 @@ class BoostedTrees:
 
     def read(self, content: bytes) -> "_Scorer":
         """Reads model.ubj."""
+        refusal = f"{self.file} must be a booster, got {len(content)} bytes"
+        if not content:
+            # XGBoost ends the process on nothing at all.
+            raise BadInput(refusal)
         booster = xgboost.Booster()
         try:
             booster.load_model(bytearray(content))
         except xgboost.core.XGBoostError as error:
-            raise BadInput(f"{self.file} must be a booster, got {len(content)} bytes") from error
+            raise BadInput(refusal) from error
         # Servers answer requests side by side; for one row, waking threads costs more than it
         # saves.
         booster.set_param({"nthread": 1})

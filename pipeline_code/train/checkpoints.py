@@ -7,10 +7,8 @@ import hashlib
 import json
 import os
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,10 +16,9 @@ from pipeline_code.train.calibration import Calibration
 
 __all__ = ["Checkpoint", "Checkpoints", "Progress", "Selection", "fingerprint"]
 
-FILE = "checkpoint.zip"
+FILE = "checkpoint"
 # A copy that was under way when the host went; never read.
 UNFINISHED = ".checkpoint.unfinished"
-STATE, MODEL = "state.json", "model"
 # Of the file's form; another is not read.
 FORMAT = 1
 
@@ -69,15 +66,11 @@ class Checkpoint:
     model: bytes | None = None
 
     def dump(self, print_of: str) -> bytes:
-        """One file; equal checkpoints have equal bytes."""
+        """One file: a hash of the rest, a line of JSON, and the model's file."""
         state = {"format": FORMAT, "fingerprint": print_of, "progress": asdict(self.progress)}
-        file = BytesIO()
-        with zipfile.ZipFile(file, "w") as archive:
-            # ZipInfo, unlike a name, has a constant time.
-            archive.writestr(zipfile.ZipInfo(STATE), json.dumps(state, sort_keys=True))
-            if self.model is not None:
-                archive.writestr(zipfile.ZipInfo(MODEL), self.model)
-        return file.getvalue()
+        line = json.dumps(state | {"has_model": self.model is not None}, sort_keys=True)
+        rest = line.encode() + b"\n" + (self.model or b"")
+        return hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest
 
     @classmethod
     def parse(cls, content: bytes, print_of: str) -> Self:
@@ -86,18 +79,16 @@ class Checkpoint:
         Raises:
             ValueError: It is damaged, or of another job.
         """
-        try:
-            with zipfile.ZipFile(BytesIO(content)) as archive:
-                state = json.loads(archive.read(STATE))
-                there = MODEL in archive.namelist()
-                model = archive.read(MODEL) if there else None
-            if state["format"] != FORMAT:
-                raise ValueError(f"it is of format {state['format']}, not {FORMAT}")
-            if state["fingerprint"] != print_of:
-                raise ValueError("it is of other rows, parameters or code")
-            return cls(Progress.parse(state["progress"]), model)
-        except (zipfile.BadZipFile, KeyError, TypeError, EOFError) as error:
-            raise ValueError(f"it is damaged: {error}") from error
+        digest, _, rest = content.partition(b"\n")
+        if hashlib.sha256(rest).hexdigest().encode() != digest:
+            raise ValueError("it is damaged")
+        line, _, model = rest.partition(b"\n")
+        state = json.loads(line)
+        if state["format"] != FORMAT:
+            raise ValueError(f"it is of format {state['format']}, not {FORMAT}")
+        if state["fingerprint"] != print_of:
+            raise ValueError("it is of other rows, parameters or code")
+        return cls(Progress.parse(state["progress"]), model if state["has_model"] else None)
 
 
 class Checkpoints:

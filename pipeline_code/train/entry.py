@@ -38,7 +38,7 @@ from pipeline_code.common.paths import (
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.train.algorithms import find_algorithm
 from pipeline_code.train.batches import Batches, ParquetBatches
-from pipeline_code.train.hosts import Hosts, Team, join
+from pipeline_code.train.hosts import Hosts, Team
 from pipeline_code.train.interruption import (
     EXIT_CODE,
     Interrupted,
@@ -46,6 +46,7 @@ from pipeline_code.train.interruption import (
     Watched,
     noticed,
 )
+from pipeline_code.train.joining import join
 from pipeline_code.train.model import Model, assembled
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.survey import Survey

@@ -1,18 +1,11 @@
-"""The hosts of a training job, which learn one model together over XGBoost's collective.
-
-SageMaker starts the same container on every host and tells each the names of all. The first one
-leads: it runs the tracker through which the others find each other, keeps the checkpoints and
-writes the model.
+"""The hosts of a training job, and what they tell each other while they learn one model.
 
 Guarantees:
     All hosts decide alike: what a decision needs is made of all hosts' numbers.
-    No host waits for ever: one that loses another fails, and says so.
 """
 
 import json
 import os
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,15 +17,7 @@ import numpy.typing as npt
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import ml_root
 
-__all__ = ["ALONE", "Hosts", "Team", "join"]
-
-TRACKER_PORT = 9099
-# Each host downloads its inputs first; some take longer.
-ARRIVAL_SECONDS = 900
-# A host may have to wait while another reads a share that is larger; one that is lost is noticed
-# at once in most cases, because its connections close.
-ANSWER_SECONDS = 900
-POLL_SECONDS = 0.5
+__all__ = ["ALONE", "Hosts", "Team"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,62 +137,3 @@ class Team:
 
 
 ALONE = Team(Hosts("localhost", ("localhost",)))
-
-
-@contextmanager
-def join(hosts: Hosts) -> Iterator[Team]:
-    """Connects the hosts of a job for as long as the block takes.
-
-    Raises:
-        RuntimeError: A host did not come, or was lost.
-    """
-    if len(hosts.names) == 1:
-        yield Team(hosts)
-        return
-    from xgboost import collective  # noqa: PLC0415 - one host needs none of it
-    from xgboost.core import XGBoostError  # noqa: PLC0415
-
-    with _tracker(hosts):
-        try:
-            with collective.CommunicatorContext(
-                dmlc_communicator="rabit",
-                dmlc_tracker_uri=_address(hosts.names[0]),
-                dmlc_tracker_port=TRACKER_PORT,
-                dmlc_task_id=f"{hosts.rank:06}",
-                dmlc_timeout=ANSWER_SECONDS,
-            ):
-                yield Team(hosts)
-        except XGBoostError as error:
-            raise RuntimeError(str(error)) from error
-
-
-@contextmanager
-def _tracker(hosts: Hosts) -> Iterator[None]:
-    if hosts.rank:
-        yield
-        return
-    from xgboost.tracker import RabitTracker  # noqa: PLC0415
-
-    tracker = RabitTracker(
-        n_workers=len(hosts.names),
-        host_ip=_address(hosts.current),
-        port=TRACKER_PORT,
-        # Ranks follow from names, and with them the order in which numbers are added up.
-        sortby="task",
-        timeout=ARRIVAL_SECONDS,
-    )
-    tracker.start()
-    yield
-    tracker.wait_for(timeout=ANSWER_SECONDS)
-
-
-def _address(name: str) -> str:
-    """A host's address, once its name is known: hosts are named while they start."""
-    deadline = time.monotonic() + ARRIVAL_SECONDS
-    while True:
-        try:
-            return socket.gethostbyname(name)
-        except socket.gaierror as error:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{name} must have an address, got none: {error}") from error
-            time.sleep(POLL_SECONDS)

@@ -1,5 +1,6 @@
 """One trained model: what scores rows, and the metadata that says what it is."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -39,6 +40,7 @@ class Metadata:
         calibration: From its log-odds to those of its scores.
         validation: What a model of the earlier days was worth on the later ones: average_precision,
             auc_roc, log_loss, brier_score, rows, frauds; empty if no slice was held back.
+        model_sha256: Of the model's own file.
     """
 
     feature_schema_version: str
@@ -51,6 +53,7 @@ class Metadata:
     rounds: int
     calibration: Calibration
     validation: dict[str, float]
+    model_sha256: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -122,7 +125,14 @@ class Model:
         """Reads what `save` wrote; raises BadInput if the folder holds no whole model."""
         metadata = Metadata.parse(_content(folder, METADATA_FILE).decode("utf-8", "replace"))
         algorithm = find_algorithm(str(metadata.hyperparameters.get("algorithm")))
-        return cls(algorithm.read(_content(folder, algorithm.file)), metadata)
+        content = _content(folder, algorithm.file)
+        # A damaged file can end the process that reads it, with no message.
+        if hashlib.sha256(content).hexdigest() != metadata.model_sha256:
+            raise BadInput(
+                f"{algorithm.file} must be the file that {METADATA_FILE} was written with, "
+                f"got {len(content)} bytes of another; train the model again"
+            )
+        return cls(algorithm.read(content), metadata)
 
 
 def fit(
@@ -181,6 +191,7 @@ def assembled(
         rounds=trained.selection.rounds,
         calibration=trained.selection.calibration,
         validation=dict(trained.selection.validation),
+        model_sha256=hashlib.sha256(trained.content).hexdigest(),
     )
     return Model(find_algorithm(parameters.algorithm).read(trained.content), metadata)
 

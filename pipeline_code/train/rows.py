@@ -93,15 +93,16 @@ class FeatureRows:
 
     def days(self) -> npt.NDArray[np.int64]:
         """The event day of each row, counted from 1970-01-01 (UTC)."""
-        return self._microseconds() // MICROSECONDS_PER_DAY
+        return self.times() // MICROSECONDS_PER_DAY
 
     def period(self) -> tuple[str, str]:
         """ISO-8601 times of the oldest and the newest row."""
-        times = self._microseconds()
+        times = self.times()
         oldest, newest = (np.datetime64(int(time), "us") for time in (times.min(), times.max()))
         return f"{oldest}Z", f"{newest}Z"
 
-    def _microseconds(self) -> npt.NDArray[np.int64]:
+    def times(self) -> npt.NDArray[np.int64]:
+        """The event time of each row, in microseconds since 1970-01-01 (UTC)."""
         times = self.table["event_time"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
         return np.asarray(times.to_numpy(), dtype=np.int64)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
@@ -46,6 +47,22 @@ def test_a_row_scores_alone_as_it_scores_among_others(model: Model) -> None:
     together = model.predict(rows)
     alone = np.array([model.predict([row])[0] for row in rows])
     np.testing.assert_array_equal(alone, together)
+
+
+def test_contributions_add_up_to_the_log_odds_of_the_score(model: Model) -> None:
+    rows, _ = training_rows(200)
+    added = model.contributions(rows)
+    assert added.dtype == np.float32
+    assert added.shape == (200, len(FEATURE_NAMES) + 1)
+    np.testing.assert_allclose(expit(added.sum(axis=1)), model.predict(rows), atol=1e-5)
+
+
+def test_a_weight_of_frauds_does_not_move_the_scores(model: Model) -> None:
+    rows, labels = training_rows()
+    heavy = Parameters(**QUICK.as_dict() | {"positive_weight": 20.0, "rounds": 40})
+    weighted = fit(rows, labels, parameters=heavy)
+    assert weighted.metadata.calibration.intercept == -np.log(20)
+    assert weighted.predict(rows).mean() == pytest.approx(labels.mean(), abs=0.02)
 
 
 def test_the_same_rows_give_the_same_bytes(model: Model, tmp_path: Path) -> None:
@@ -103,9 +120,12 @@ def test_a_missing_file_is_named(model: Model, tmp_path: Path, file: str) -> Non
 
 def test_a_damaged_booster_is_refused(model: Model, tmp_path: Path) -> None:
     model.save(tmp_path)
-    (tmp_path / "model.ubj").write_bytes(b"not a booster")
-    with pytest.raises(BadInput, match=r"model\.ubj must be a booster, got 13 bytes"):
-        Model.load(tmp_path)
+    whole = (tmp_path / "model.ubj").read_bytes()
+    rule = r"model\.ubj must be the file that metadata\.json was written with, got"
+    for damaged in (b"", whole[:-1], whole.replace(b"base", b"bass", 1)):
+        (tmp_path / "model.ubj").write_bytes(damaged)
+        with pytest.raises(BadInput, match=f"{rule} {len(damaged)} bytes"):
+            Model.load(tmp_path)
 
 
 def test_another_algorithm_in_the_metadata_is_refused(model: Model, tmp_path: Path) -> None:

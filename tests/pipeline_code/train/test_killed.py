@@ -1,0 +1,90 @@
+"""A job that was killed goes on where it was, to the very bytes that it would have written."""
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline_code.train.interruption import EXIT_CODE
+
+from .conftest import make_rows
+from .job_process import JobProcess, prepare, start
+
+PARAMETERS = {
+    "rounds": "60",
+    "max_depth": "4",
+    "validation_days": "1",
+    "early_stopping_rounds": "60",
+    # Of all rounds, so that a kill at any moment finds one.
+    "checkpoint_seconds": "0",
+}
+ALL_ROUNDS = 2 * 60
+
+
+def rooted(folder: Path, algorithm: str) -> Path:
+    root = prepare(folder, make_rows(4000), PARAMETERS | {"algorithm": algorithm})
+    (root / "checkpoints").mkdir()
+    return root
+
+
+def kill(job: JobProcess, number: signal.Signals, lines: int) -> int:
+    """Sends the signal once so many rounds are logged; returns the exit code."""
+    while job.process.poll() is None and len((job.root / "log").read_text().splitlines()) < lines:
+        time.sleep(0.005)
+    job.process.send_signal(number)
+    return job.end()
+
+
+@pytest.mark.parametrize(("algorithm", "seed"), [("xgboost", 1), ("xgboost", 2), ("lightgbm", 3)])
+def test_a_killed_job_ends_with_the_bytes_of_one_that_was_not(
+    tmp_path: Path, algorithm: str, seed: int
+) -> None:
+    whole = start(rooted(tmp_path / "whole", algorithm))
+    assert whole.end() == 0, whole.failure()
+    root = rooted(tmp_path / "killed", algorithm)
+    generator = random.Random(seed)  # noqa: S311 - moments, not secrets
+    killed = 0
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        job = start(root)
+        code = kill(job, number, lines=generator.randint(2, 20))
+        if code == 0:
+            break
+        killed += 1
+        assert code == (EXIT_CODE if number == signal.SIGTERM else -signal.SIGKILL)
+        assert (root / "checkpoints" / "checkpoint").is_file()
+        assert not (root / "model").exists()
+    assert killed >= 2
+    last = start(root)
+    assert last.end() == 0, last.failure()
+    assert last.lines()[0]["checkpoint"] == "used"
+    assert len(last.lines()) < len(whole.lines())
+    assert last.model() == whole.model()
+    assert not list(root.glob("train-*"))
+
+
+def test_sigterm_says_that_it_interrupted(tmp_path: Path) -> None:
+    job = start(rooted(tmp_path / "job", "xgboost"))
+    assert kill(job, signal.SIGTERM, lines=3) == EXIT_CODE
+    assert job.lines()[-1]["interrupted"] == "SIGTERM"
+    assert not (job.root / "output" / "failure").exists()
+
+
+def test_a_checkpoint_of_other_rows_is_not_used(tmp_path: Path) -> None:
+    root = rooted(tmp_path / "job", "xgboost")
+    assert kill(start(root), signal.SIGTERM, lines=3) == EXIT_CODE
+    columns = make_rows(4000, seed=2)
+    fresh = prepare(tmp_path / "fresh", columns, PARAMETERS)
+    (root / "checkpoints").rename(fresh / "checkpoints")
+    job = start(fresh)
+    assert job.end() == 0
+    assert job.lines()[0] == {
+        "checkpoint": "not used",
+        "reason": "it is of other rows, parameters or code",
+    }
+    assert (
+        json.loads(job.model()["metadata.json"])["train_frauds"]
+        == columns["is_fraud"].sum().as_py()
+    )
