@@ -10,13 +10,13 @@ from typing import Any, Self
 from operations.console import utc
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.common.approvals import approval, numbered_decisions
 
 __all__ = [
     "APPROVED",
     "PENDING",
     "REJECTED",
     "Decision",
-    "approval",
     "decisions_on",
     "last_decision",
     "record",
@@ -25,7 +25,6 @@ __all__ = [
 PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
 # SageMaker's limits: of ApprovalDescription, of a metadata value, and of how many there are.
 DESCRIPTION_LIMIT, VALUE_LIMIT, PROPERTIES_LIMIT = 1024, 256, 50
-_KEY = re.compile(r"decision_(\d+)")
 _TEXT = re.compile(r"(\S+) (Approved|Rejected) by (\S+): (.*)")
 _PUNCTUATION = frozenset("_.:/=+-@")
 
@@ -67,24 +66,9 @@ def decisions_on(package: Mapping[str, Any]) -> list[Decision]:
 
     The first may be the pipeline's: decision_000 says that passing the gate approved it, if so.
     """
-    numbered = _numbered(package)
+    numbered = numbered_decisions(package)
     parsed = (Decision.parse(numbered[number]) for number in sorted(numbered))
     return [decision for decision in parsed if decision is not None]
-
-
-def approval(package: Mapping[str, Any]) -> tuple[datetime, int]:
-    """Orders described packages by approval, as the Lambda that deploys does; a test compares.
-
-    A person's recorded decision counts; where there is none, the package's last change stands in.
-    """
-    numbered = _numbered(package)
-    last = max(numbered, default=0)
-    decision = Decision.parse(numbered[last]) if last > 0 else None
-    if decision is not None and decision.status == APPROVED:
-        moment = datetime.fromisoformat(decision.at)
-    else:
-        moment = package.get("LastModifiedTime", package["CreationTime"])
-    return moment, package.get("ModelPackageVersion", 0)
 
 
 def last_decision(package: Mapping[str, Any]) -> Decision | None:
@@ -150,7 +134,7 @@ def record(
         by=str(target.client("sts").get_caller_identity()["Arn"]),
         reason=reason,
     )
-    key = f"decision_{max(_numbered(package), default=0) + 1:03}"
+    key = f"decision_{max(numbered_decisions(package), default=0) + 1:03}"
     sagemaker, arn = target.client("sagemaker"), package["ModelPackageArn"]
     sagemaker.update_model_package(
         ModelPackageArn=arn,
@@ -160,13 +144,6 @@ def record(
     )
     changed: datetime = sagemaker.describe_model_package(ModelPackageName=arn)["LastModifiedTime"]
     return changed
-
-
-def _numbered(package: Mapping[str, Any]) -> dict[int, str]:
-    properties = package.get("CustomerMetadataProperties", {})
-    return {
-        int(match[1]): text for key, text in properties.items() if (match := _KEY.fullmatch(key))
-    }
 
 
 def _is_taken(character: str) -> bool:

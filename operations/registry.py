@@ -6,9 +6,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operations.decisions import approval
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.common.approvals import approval
 
 _DEPLOYED = ("deployed", "champion")
 # After a failed update the endpoint serves what it served before, and that may be what is wanted.

@@ -1,4 +1,4 @@
-"""The champion: the newest approved package of the registry, fetched so that it can be scored."""
+"""The champion: the registry's package that was approved last, fetched so that it can be scored."""
 
 import tarfile
 import tempfile
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from pipeline_code.common.approvals import approval
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train.model import Model
 
@@ -22,23 +23,24 @@ class Package:
 
 
 def newest_approved(sagemaker: Any, group: str) -> Package | None:
-    """The newest approved package of a model package group; None if none is approved.
+    """The package of a model package group that was approved last; None if none is approved.
 
     Args:
         sagemaker: A boto3 client of the SageMaker API.
         group: Name or ARN of the model package group.
     """
-    summaries = sagemaker.list_model_packages(
-        ModelPackageGroupName=group,
-        ModelApprovalStatus="Approved",
-        SortBy="CreationTime",
-        SortOrder="Descending",
-        MaxResults=1,
-    )["ModelPackageSummaryList"]
-    if not summaries:
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group, ModelApprovalStatus="Approved"
+    )
+    approved = [
+        sagemaker.describe_model_package(ModelPackageName=summary["ModelPackageArn"])
+        for page in pages
+        for summary in page["ModelPackageSummaryList"]
+    ]
+    if not approved:
         return None
-    arn = summaries[0]["ModelPackageArn"]
-    package = sagemaker.describe_model_package(ModelPackageName=arn)
+    package = max(approved, key=approval)
+    arn = package["ModelPackageArn"]
     containers = package.get("InferenceSpecification", {}).get("Containers", [])
     if not containers or "ModelDataUrl" not in containers[0]:
         raise BadInput(f"the champion must name its model data, got none in {arn}; reject it")

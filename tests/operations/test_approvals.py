@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operations import approvals, registry
-from operations.decisions import Decision, approval, decisions_on, last_decision
+from operations.decisions import Decision, decisions_on, last_decision
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.common.approvals import approval
 from pipeline_code.lambdas.deploy_model.approval import approval as lambdas_approval
 
 
@@ -280,6 +281,7 @@ def test_the_lambda_orders_approvals_as_the_command_does(group: Group) -> None:
             "decision_000": "2026-01-01T00:00:00Z Approved by arn:p: passed the gate",
             "decision_001": "2026-02-01T00:00:00Z Rejected by arn:a: no",
         },
+        {"decision_001": "yesterday Approved by arn:a: fine"},
         {
             "decision_009": "2026-03-01T00:00:00.250Z Approved by arn:a: again",
             "decision_002": "2026-04-01T00:00:00Z Rejected by arn:a: no",
@@ -300,7 +302,7 @@ def test_a_decision_made_elsewhere_is_not_ascribed_to_the_last_recorded(group: G
     decision = last_decision(group.package(arn))
     assert decision is not None
     assert (decision.status, decision.reason) == ("Rejected", "in the console")
-    assert decision.by == "unknown"
+    assert decision.by == caller(group)
 
 
 def test_what_waits_has_no_decision(group: Group) -> None:

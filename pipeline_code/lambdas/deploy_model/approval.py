@@ -7,7 +7,7 @@ from typing import Any
 
 # As `fraudloop` keeps people's decisions; decision_000 is the pipeline's own.
 KEY = re.compile(r"decision_(\d+)")
-TEXT = re.compile(r"(\S+) Approved by .*", re.DOTALL)
+TEXT = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) Approved by .*", re.DOTALL)
 
 
 def approval(package: Mapping[str, Any]) -> tuple[datetime, int]:

@@ -111,6 +111,22 @@ def test_the_newest_approved_package_is_the_champion(
     assert champion.arn == expected
 
 
+def test_an_older_version_that_was_approved_again_is_the_champion(
+    session: boto3.Session, group: str, register: Register, weak: Model
+) -> None:
+    sagemaker = session.client("sagemaker")
+    first, second = register(weak), register(weak)
+    decision = "2999-01-01T00:00:00.000Z Approved by arn: brought back"
+    sagemaker.update_model_package(
+        ModelPackageArn=first, CustomerMetadataProperties={"decision_001": decision}
+    )
+    # Reading the second's card is no approval of it.
+    sagemaker.update_model_package(ModelPackageArn=second, ApprovalDescription="read")
+    champion = newest_approved(sagemaker, group)
+    assert champion is not None
+    assert champion.arn == first
+
+
 def test_an_unknown_group_is_an_error(session: boto3.Session) -> None:
     with pytest.raises(ClientError):
         newest_approved(session.client("sagemaker"), "no-such-group")
