@@ -12,6 +12,7 @@ import lifecycle  # noqa: F401  # first: it tells jsii which node to start when 
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
+from lifecycle.code_revision import code_revision
 from stacks.data_lake import DataLakeStack
 from stacks.environments import Environment, environment_named
 from stacks.feature_store import FeatureStoreStack
@@ -36,7 +37,7 @@ def build_app(environment_name: str | None = None, *, outdir: str | None = None)
         outdir: Where the cloud assembly is written. If omitted, the CDK decides.
 
     Raises:
-        ValueError: If there is no such environment.
+        ValueError: If there is no such environment, or the context's `revision` is no revision.
     """
     app = cdk.App(
         context=json.loads(SETTINGS.read_text())["context"],
@@ -55,7 +56,12 @@ def _add_stacks(app: cdk.App, environment: Environment) -> None:
     lake = data_lake.lake
     feature_store = FeatureStoreStack(app, "FeatureStore", environment=environment, lake=lake)
     training = TrainingStack(
-        app, "Training", environment=environment, lake=lake, feature_store=feature_store.store
+        app,
+        "Training",
+        environment=environment,
+        lake=lake,
+        feature_store=feature_store.store,
+        revision=code_revision(app),
     )
     # Stacks that know each other by typed names only have to be told their order.
     training.node.add_dependency(feature_store)

@@ -12,6 +12,7 @@ from lifecycle.data_lake import DataLakeConfig
 from lifecycle.endpoint import EndpointConfig, RolloutConfig
 from lifecycle.event_stream import StreamConfig
 from lifecycle.feature_store import FeatureStoreConfig
+from lifecycle.model_gate import GateConfig
 from lifecycle.monitoring import MonitoringConfig
 from lifecycle.parity_audit import ParityAuditConfig
 from lifecycle.retraining import RetrainingConfig
@@ -152,7 +153,8 @@ LOCAL = Environment(
     stream=StreamConfig(shards=1, retention_hours=48, delete_with_stack=True),
     consumers=ConsumerConfig(retries=3),
     landing=LandingConfig(buffer_seconds=2),
-    training=TrainingConfig(train_days=21, test_days=7),
+    # The simulated bank has 200 cards.
+    training=TrainingConfig(train_days=21, test_days=7, gate=GateConfig(reviews_per_day=10)),
     # Nobody waits for metrics of a fleet on a laptop: the canary's pauses are as short as they go.
     endpoint=EndpointConfig(rollout=RolloutConfig(canary_seconds=2, old_fleet_seconds=0)),
     monitoring=MonitoringConfig(engine="model_monitor"),

@@ -27,6 +27,7 @@ class TrainingStack(cdk.Stack):
         environment: Environment,
         lake: DataLake,
         feature_store: FeatureStore,
+        revision: str,
     ) -> None:
         super().__init__(
             scope,
@@ -64,6 +65,7 @@ class TrainingStack(cdk.Stack):
             registry=self.registry,
             encryption_key=lake.encryption_key,
             config=environment.training,
+            revision=revision,
         )
         self.approved_model = SeededParameter(
             self,

@@ -5,8 +5,7 @@ monitoring baseline is computed from the training rows meanwhile.
 
 A cached step must not outlive what it was computed from. `DataVersion`, the fingerprint of the raw
 data, is therefore an argument of the steps that read raw data (the later ones read their outputs),
-and the image's tag is a hash of its code. `EvaluateModel` is never cached: it compares with the
-champion, and which model that is does not show in its arguments.
+and the image's tag is a hash of its code.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from lifecycle import sagemaker_sdk as sdk
+from lifecycle.evaluation_step import EvaluationStep
 from lifecycle.job_requests import Compute, processing_request, s3_input
 from lifecycle.model_package import model_package_request
 from lifecycle.model_step import model_step
@@ -46,18 +46,23 @@ PLACEHOLDERS: Final = (
 )
 
 
-def training_definition(config: TrainingConfig) -> str:
-    """The definition document, with `${...}` for each of `PLACEHOLDERS`."""
-    steps = _TrainingSteps(config)
+def training_definition(config: TrainingConfig, *, revision: str) -> str:
+    """The definition document, with `${...}` for each of `PLACEHOLDERS`.
+
+    Args:
+        config: Windows, gate and compute.
+        revision: Of the code, for the models that it registers.
+    """
+    steps = _TrainingSteps(config, training_parameters(config, revision=revision))
     return sdk.compile_definition(steps.parameters, steps.all())
 
 
 class _TrainingSteps:
     """Builds each step once, in the order in which they refer to each other."""
 
-    def __init__(self, config: TrainingConfig) -> None:
+    def __init__(self, config: TrainingConfig, parameters: dict[str, Any]) -> None:
         self._config = config
-        self._parameters = training_parameters(config)
+        self._parameters = parameters
         self._check = self._check_data()
         self._features = self._compute_features()
         self._model = model_step(
@@ -66,7 +71,6 @@ class _TrainingSteps:
             features=self._features,
         )
         self._baseline = self._compute_baseline()
-        self._report = sdk.PropertyFile("EvaluationReport", "evaluation", "evaluation.json")
         self._evaluation = self._evaluate_model()
 
     @property
@@ -81,7 +85,7 @@ class _TrainingSteps:
             self._features,
             self._model.step,
             self._baseline,
-            self._evaluation,
+            self._evaluation.step,
             self._gate(),
         ]
 
@@ -171,11 +175,10 @@ class _TrainingSteps:
         )
         return self._processing("Baseline", request, cache_days=self._config.jobs.cache_days)
 
-    def _evaluate_model(self) -> sdk.RequestStep:
-        values = self._parameters
-        request = processing_request(
-            "evaluate",
-            role="${EvaluationRoleArn}",
+    def _evaluate_model(self) -> EvaluationStep:
+        return EvaluationStep(
+            self._config.gate,
+            floor=self._parameters["AveragePrecisionFloor"],
             compute=self._compute("ProcessingInstanceType"),
             inputs=[
                 _processing_input("model", self._model.data_uri),
@@ -183,50 +186,30 @@ class _TrainingSteps:
                 _processing_input("test", self._features.output_uri("test")),
                 *self._raw("fraud_reports"),
             ],
-            outputs={"evaluation": _execution_uri("${ArtifactsBucket}", "evaluation")},
-            arguments=[
-                "--average-precision-floor",
-                values["AveragePrecisionFloor"].to_string(),
-                "--champion-tolerance",
-                str(self._config.champion_tolerance),
-            ],
-            environment={"MODEL_PACKAGE_GROUP": "${ModelPackageGroup}"},
-            calls_aws=True,
-        )
-        return self._processing("EvaluateModel", request, property_files=[self._report])
-
-    def _evaluated(self, path: str) -> Any:
-        return sdk.JsonGet(
-            step_name="EvaluateModel", property_file=self._report, json_path=f"gate.{path}"
+            output_uri=_execution_uri("${ArtifactsBucket}", "evaluation"),
         )
 
     def _gate(self) -> Any:
-        floor = sdk.ConditionGreaterThanOrEqualTo(
-            left=self._evaluated("average_precision"),
-            right=self._parameters["AveragePrecisionFloor"],
-        )
-        # A condition cannot negate a parameter, so the tolerance is fixed at deployment.
-        champion = sdk.ConditionGreaterThanOrEqualTo(
-            left=self._evaluated("champion_margin"), right=-self._config.champion_tolerance
-        )
-        refused = sdk.FailStep("RefuseModel", error_message=self._evaluated("reason"))
+        refused = sdk.FailStep("RefuseModel", error_message=self._evaluation.reason)
         return sdk.ConditionStep(
             "Gate",
-            conditions=[floor, champion],
+            conditions=self._evaluation.conditions(),
             if_steps=[self._register_model()],
             else_steps=[refused],
         )
 
     def _register_model(self) -> sdk.RequestStep:
+        values = self._parameters
         request = model_package_request(
             model_data_uri=self._model.data_uri,
-            evaluation_uri=self._evaluation.output_uri("evaluation"),
+            evaluation=self._evaluation,
             baseline_uri=self._baseline.output_uri("baseline"),
-            approval_status=self._parameters["ApprovalStatus"],
+            approval_status=values["ApprovalStatus"],
+            revision=values["CodeRevision"],
             origin={
                 "feature_schema_version": SCHEMA_VERSION,
-                "data_version": self._parameters["DataVersion"],
-                "trigger_reason": self._parameters["TriggerReason"],
+                "data_version": values["DataVersion"],
+                "trigger_reason": values["TriggerReason"],
             },
         )
         return sdk.RequestStep("RegisterModel", "RegisterModel", request)

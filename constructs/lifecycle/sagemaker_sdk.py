@@ -23,6 +23,7 @@ import boto3
 __all__ = [
     "CacheConfig",
     "ConditionGreaterThanOrEqualTo",
+    "ConditionLessThanOrEqualTo",
     "ConditionStep",
     "ExecutionVariables",
     "FailStep",
@@ -85,7 +86,10 @@ def _offline() -> Iterator[None]:
 
 
 with _offline():
-    from sagemaker.core.workflow.conditions import ConditionGreaterThanOrEqualTo
+    from sagemaker.core.workflow.conditions import (
+        ConditionGreaterThanOrEqualTo,
+        ConditionLessThanOrEqualTo,
+    )
     from sagemaker.core.workflow.execution_variables import ExecutionVariables
     from sagemaker.core.workflow.functions import Join, JsonGet
     from sagemaker.core.workflow.parameters import (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lifecycle.image_build import Variant
+from lifecycle.model_gate import GateConfig
 from lifecycle.training_job import TrainingJobConfig
 from lifecycle.tuning import TuningConfig
 from pipeline_code.common.exits import BadInput
@@ -100,8 +101,7 @@ class TrainingConfig:
         train_days: Length of the training window.
         test_days: Length of the test window, the most recent days whose labels are known.
         approval_status: Status of a registered model; `Approved` deploys it without a person.
-        average_precision_floor: A model below it is never registered.
-        champion_tolerance: How much average precision a challenger may lose to the champion.
+        gate: What a model must reach.
         hyperparameters: Passed to training as they are; those not named keep the script's
             defaults.
         tuning: Which of them are tried instead. If omitted, one model is trained.
@@ -111,8 +111,7 @@ class TrainingConfig:
     train_days: int = 60
     test_days: int = 7
     approval_status: str = "PendingManualApproval"
-    average_precision_floor: float = 0.3
-    champion_tolerance: float = 0.01
+    gate: GateConfig = field(default_factory=GateConfig)
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     tuning: TuningConfig | None = None
     jobs: JobConfig = field(default_factory=JobConfig)
@@ -127,10 +126,6 @@ class TrainingConfig:
                 f"approval_status must be one of {', '.join(APPROVAL_STATUSES)}, "
                 f"got {self.approval_status}; use PendingManualApproval to have a person approve"
             )
-        for name in ("average_precision_floor", "champion_tolerance"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must be between 0 and 1, got {value}; use 0 for no limit")
         self._check_algorithm(self._parsed(self.hyperparameters).algorithm)
         if self.tuning is not None:
             self._check_tuning(self.tuning)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["training_parameters"]
 
 
-def training_parameters(config: TrainingConfig) -> dict[str, Any]:
+def training_parameters(config: TrainingConfig, *, revision: str) -> dict[str, Any]:
     """The pipeline's parameters by name, with the configuration's values as defaults."""
     declared = [
         # No default: an execution that did not say which data it saw could be answered from cache.
@@ -21,9 +21,12 @@ def training_parameters(config: TrainingConfig) -> dict[str, Any]:
         sdk.ParameterString("AsOf", default_value="latest"),
         sdk.ParameterInteger("TrainDays", default_value=config.train_days),
         sdk.ParameterInteger("TestDays", default_value=config.test_days),
-        sdk.ParameterFloat("AveragePrecisionFloor", default_value=config.average_precision_floor),
+        sdk.ParameterFloat(
+            "AveragePrecisionFloor", default_value=config.gate.average_precision_floor
+        ),
         sdk.ParameterString("ApprovalStatus", default_value=config.approval_status),
         sdk.ParameterString("TriggerReason", default_value="manual"),
+        sdk.ParameterString("CodeRevision", default_value=revision),
         sdk.ParameterString(
             "ProcessingInstanceType", default_value=config.jobs.processing_instance_type
         ),

@@ -22,7 +22,7 @@ class TrainingPipeline(Construct):
     """Turns raw data into a registered model, or says why there is none.
 
     Guarantees:
-        No model is registered that stays below the floor or loses to the champion.
+        No model is registered that misses one of the gate's limits.
         Each kind of job runs under a role of its own; the pipeline can pass those roles, and only
         to SageMaker.
         Volumes, outputs and models are encrypted under the given key.
@@ -38,6 +38,7 @@ class TrainingPipeline(Construct):
         registry: Where models are registered, and champions found.
         encryption_key: Key of the buckets, and of the jobs' volumes.
         config: Windows, gate and compute.
+        revision: Of the code; it is kept with every model.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class TrainingPipeline(Construct):
         registry: ModelRegistry,
         encryption_key: kms.IKey,
         config: TrainingConfig,
+        revision: str,
     ) -> None:
         super().__init__(scope, construct_id)
         self.roles = TrainingRoles(
@@ -83,14 +85,15 @@ class TrainingPipeline(Construct):
             "TrainingImageUri": _image_uri(image, config, "cuda"),
             **self.roles.arns,
         }
-        self.pipeline_name = self._define_pipeline(pipeline_name, config, image).ref
-
-    def _define_pipeline(
-        self, name: str, config: TrainingConfig, image: ContainerImage
-    ) -> sagemaker.CfnPipeline:
         # Here and not above: importing the SageMaker SDK takes seconds.
         from lifecycle.pipeline_definition import training_definition  # noqa: PLC0415
 
+        definition = training_definition(config, revision=revision)
+        self.pipeline_name = self._define_pipeline(pipeline_name, definition, image).ref
+
+    def _define_pipeline(
+        self, name: str, definition: str, image: ContainerImage
+    ) -> sagemaker.CfnPipeline:
         pipeline = sagemaker.CfnPipeline(
             self,
             "Pipeline",
@@ -98,9 +101,7 @@ class TrainingPipeline(Construct):
             pipeline_description="Checks data, computes features, trains, evaluates and registers",
             role_arn=self.roles.pipeline.role_arn,
             # Untyped in the CDK: copied as it is, hence CloudFormation's own spelling.
-            pipeline_definition={
-                "PipelineDefinitionBody": Fn.sub(training_definition(config), self._values)
-            },
+            pipeline_definition={"PipelineDefinitionBody": Fn.sub(definition, self._values)},
         )
         # An execution needs the image and whole roles; neither shows in the definition.
         pipeline.node.add_dependency(image, self.roles)

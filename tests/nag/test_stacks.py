@@ -1,6 +1,10 @@
 """What people, programs and data depend on, across versions of the templates."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -151,3 +155,38 @@ def test_an_unknown_environment_is_refused() -> None:
 def test_the_folder_constructs_is_no_package() -> None:
     # aws-cdk issue 19301: as a package it would hide the library of the same name.
     assert not (ROOT / "constructs" / "__init__.py").exists()
+
+
+def revision_in(template: Template) -> str:
+    (pipeline,) = (
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::SageMaker::Pipeline"
+    )
+    body = pipeline["PipelineDefinition"]["PipelineDefinitionBody"]["Fn::Sub"][0]
+    parameters = {each["Name"]: each for each in json.loads(body)["Parameters"]}
+    return str(parameters["CodeRevision"]["DefaultValue"])
+
+
+def test_the_codes_revision_is_unknown_unless_it_is_given(templates: dict[str, Template]) -> None:
+    assert revision_in(templates["Training"]) == "unknown"
+
+
+def test_whoever_deploys_gives_the_codes_revision(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "CDK_OUTDIR": str(tmp_path),
+            # This is how the CDK CLI hands its --context on.
+            "CDK_CONTEXT_JSON": json.dumps({"revision": "v1-2-gabc"}),
+            "CDK_VALIDATION": "false",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    template = json.loads((tmp_path / "Training.template.json").read_text())
+    assert revision_in(template) == "v1-2-gabc"

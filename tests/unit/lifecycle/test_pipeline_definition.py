@@ -10,11 +10,14 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
+from lifecycle.model_gate import GateConfig
 from lifecycle.pipeline_definition import PLACEHOLDERS, training_definition
 from lifecycle.training_config import FeatureJobConfig, JobConfig, TrainingConfig
 from lifecycle.training_job import TrainingJobConfig, checkpoint_prefix, metric_definitions
 from lifecycle.tuning import TuningConfig
 from lifecycle.tuning_ranges import IntegerRange
+from operations.decisions import Decision
+from pipeline_code.evaluate.gate import Candidate, Limits, decide
 from pipeline_code.features.definitions import SCHEMA_VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -22,8 +25,15 @@ CONFIG = TrainingConfig(
     train_days=13,
     test_days=3,
     approval_status="Approved",
-    average_precision_floor=0.25,
-    champion_tolerance=0.02,
+    gate=GateConfig(
+        average_precision_floor=0.25,
+        champion_tolerance=0.02,
+        bias_limit=0.4,
+        calibration_limit=0.03,
+        latency_limit_milliseconds=7.5,
+        size_limit_mib=12.0,
+        reviews_per_day=33,
+    ),
     hyperparameters={"rounds": "12"},
     jobs=JobConfig(
         processing_instance_type="ml.c5.xlarge",
@@ -39,6 +49,7 @@ CONFIG = TrainingConfig(
         cache_days=5,
     ),
 )
+REVISION = "v1-2-gabc"
 OPERATIONS = {
     "Processing": "CreateProcessingJob",
     "Training": "CreateTrainingJob",
@@ -52,20 +63,18 @@ import sys
 sys.path[:0] = ["constructs", "."]
 from lifecycle.pipeline_definition import training_definition
 from lifecycle.training_config import TrainingConfig
-print(training_definition(TrainingConfig()))
+print(training_definition(TrainingConfig(), revision="abc"))
 """
 
 
 @pytest.fixture(scope="module")
 def definition() -> dict[str, Any]:
-    return dict(json.loads(training_definition(CONFIG)))
+    return dict(json.loads(training_definition(CONFIG, revision=REVISION)))
 
 
 @pytest.fixture(scope="module")
-def steps(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    gate = definition["Steps"][-1]["Arguments"]
-    nested = [*gate["IfSteps"], *gate["ElseSteps"]]
-    return {step["Name"]: step for step in [*definition["Steps"], *nested]}
+def steps() -> dict[str, dict[str, Any]]:
+    return steps_of(CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +82,18 @@ def defaults(definition: dict[str, Any]) -> dict[str, Any]:
     return {each["Name"]: each.get("DefaultValue") for each in definition["Parameters"]}
 
 
+def steps_of(config: TrainingConfig) -> dict[str, dict[str, Any]]:
+    """Every step of a definition, those behind the gate too."""
+    definition = json.loads(training_definition(config, revision=REVISION))
+    gate = definition["Steps"][-1]["Arguments"]
+    nested = [*gate["IfSteps"], *gate["ElseSteps"]]
+    return {step["Name"]: step for step in [*definition["Steps"], *nested]}
+
+
 def filled_in(value: Any) -> Any:
     """A request with a plain value for every reference and placeholder."""
     if isinstance(value, dict):
-        if value.keys() & {"Get", "Std:Join"}:
+        if value.keys() & {"Get", "Std:Join", "Std:JsonGet"}:
             return "s3://some/value"
         return {key: filled_in(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -107,6 +124,11 @@ def arguments(step: dict[str, Any]) -> dict[str, Any]:
 
 def output_of(step: str, name: str) -> dict[str, str]:
     return {"Get": f"Steps.{step}.ProcessingOutputConfig.Outputs['{name}'].S3Output.S3Uri"}
+
+
+def read(file: str, path: str) -> dict[str, Any]:
+    source = {"Get": f"Steps.EvaluateModel.PropertyFiles.{file}"}
+    return {"Std:JsonGet": {"PropertyFile": source, "Path": path}}
 
 
 def raw(table: str) -> dict[str, Any]:
@@ -152,7 +174,7 @@ def test_two_processes_with_other_hash_seeds_compile_the_same_bytes() -> None:
 
 
 def test_placeholders_are_those_that_are_declared() -> None:
-    found = set(re.findall(r"\$\{([^}]+)\}", training_definition(CONFIG)))
+    found = set(re.findall(r"\$\{([^}]+)\}", training_definition(CONFIG, revision=REVISION)))
     assert found - {"AWS::Region"} == set(PLACEHOLDERS)
 
 
@@ -166,6 +188,7 @@ def test_parameters_default_to_the_configuration(defaults: dict[str, Any]) -> No
         "AveragePrecisionFloor": 0.25,
         "ApprovalStatus": "Approved",
         "TriggerReason": "manual",
+        "CodeRevision": REVISION,
         "ProcessingInstanceType": "ml.c5.xlarge",
         "TrainingInstanceType": "ml.c5.2xlarge",
     }
@@ -213,7 +236,10 @@ def test_features_run_on_the_instance_of_the_other_jobs(steps: dict[str, Any]) -
 def test_features_run_on_spark_if_they_are_to() -> None:
     features = FeatureJobConfig(engine="spark", instance_count=3, instance_type="ml.r5.2xlarge")
     config = TrainingConfig(jobs=JobConfig(features=features))
-    by_name = {step["Name"]: step for step in json.loads(training_definition(config))["Steps"]}
+    by_name = {
+        step["Name"]: step
+        for step in json.loads(training_definition(config, revision=REVISION))["Steps"]
+    }
     assert arguments(by_name["ComputeFeatures"])["--engine"] == "spark"
     clusters = {
         name: by_name[name]["Arguments"]["ProcessingResources"]["ClusterConfig"]
@@ -250,7 +276,7 @@ def test_training_gets_the_configured_hyperparameters(steps: dict[str, Any]) -> 
 
 
 def test_training_without_hyperparameters_leaves_them_to_the_script() -> None:
-    training = json.loads(training_definition(TrainingConfig()))["Steps"][2]
+    training = json.loads(training_definition(TrainingConfig(), revision=REVISION))["Steps"][2]
     assert "HyperParameters" not in training["Arguments"]
 
 
@@ -268,6 +294,11 @@ def test_evaluation_scores_the_model_on_rows_it_was_not_trained_on(steps: dict[s
     assert arguments(steps["EvaluateModel"]) == {
         "--average-precision-floor": text_of("AveragePrecisionFloor"),
         "--champion-tolerance": "0.02",
+        "--bias-limit": "0.4",
+        "--calibration-limit": "0.03",
+        "--latency-limit-milliseconds": "7.5",
+        "--size-limit-mib": "12.0",
+        "--reviews-per-day": "33",
     }
 
 
@@ -388,28 +419,42 @@ def test_the_training_job_has_its_entry_point_and_its_role(steps: dict[str, Any]
     assert job["RoleArn"] == "${TrainingRoleArn}"
 
 
-def test_the_gate_demands_the_floor_and_no_loss_to_the_champion(steps: dict[str, Any]) -> None:
-    report = {"Get": "Steps.EvaluateModel.PropertyFiles.EvaluationReport"}
-    floor, champion = steps["Gate"]["Arguments"]["Conditions"]
-    assert floor == {
-        "Type": "GreaterThanOrEqualTo",
-        "LeftValue": {"Std:JsonGet": {"PropertyFile": report, "Path": "gate.average_precision"}},
-        "RightValue": {"Get": "Parameters.AveragePrecisionFloor"},
+def test_the_gate_has_a_condition_for_every_check(steps: dict[str, Any]) -> None:
+    limits = {
+        "floor": ("GreaterThanOrEqualTo", {"Get": "Parameters.AveragePrecisionFloor"}),
+        "champion": ("GreaterThanOrEqualTo", -0.02),
+        "bias": ("LessThanOrEqualTo", 0.4),
+        "calibration": ("LessThanOrEqualTo", 0.03),
+        "latency": ("LessThanOrEqualTo", 7.5),
+        "size": ("LessThanOrEqualTo", 12.0),
     }
-    assert champion == {
-        "Type": "GreaterThanOrEqualTo",
-        "LeftValue": {"Std:JsonGet": {"PropertyFile": report, "Path": "gate.champion_margin"}},
-        "RightValue": -0.02,
-    }
-
-
-def test_the_gate_reads_the_evaluations_own_file(steps: dict[str, Any]) -> None:
-    assert steps["EvaluateModel"]["PropertyFiles"] == [
+    assert steps["Gate"]["Arguments"]["Conditions"] == [
         {
-            "PropertyFileName": "EvaluationReport",
-            "OutputName": "evaluation",
-            "FilePath": "evaluation.json",
+            "Type": kind,
+            "LeftValue": read("EvaluationReport", f"gate.checks.{name}.value"),
+            "RightValue": limit,
         }
+        for name, (kind, limit) in limits.items()
+    ]
+
+
+def test_the_gate_has_the_checks_of_the_evaluation(steps: dict[str, Any]) -> None:
+    candidate = Candidate(average_precision=0.5, bias=0, calibration=0, latency=1, size=1)
+    decided = decide(candidate, None, Limits())["checks"]
+    paths = [
+        condition["LeftValue"]["Std:JsonGet"]["Path"]
+        for condition in steps["Gate"]["Arguments"]["Conditions"]
+    ]
+    assert paths == [f"gate.checks.{name}.value" for name in decided]
+
+
+def test_the_gate_reads_the_evaluations_own_files(steps: dict[str, Any]) -> None:
+    assert steps["EvaluateModel"]["PropertyFiles"] == [
+        {"PropertyFileName": name, "OutputName": "evaluation", "FilePath": path}
+        for name, path in (
+            ("EvaluationReport", "evaluation.json"),
+            ("ModelCard", "model_card.json"),
+        )
     ]
 
 
@@ -436,11 +481,74 @@ def test_a_model_package_carries_metrics_baselines_and_where_it_came_from(
             output_of("Baseline", "baseline"),
             f"{kind.lower()}.json",
         ]
-    assert package["CustomerMetadataProperties"] == {
+
+
+PACKAGE = (
+    "train_first_event",
+    "train_last_event",
+    "train_rows",
+    "train_frauds",
+    "test_start",
+    "test_end",
+    "test_rows",
+    "test_frauds",
+    "average_precision",
+    "auc_roc",
+    "card_precision_at_100",
+    "review_threshold",
+    "model_sha256",
+    "gate_reason",
+)
+
+
+def test_a_model_package_says_what_the_evaluation_found(steps: dict[str, Any]) -> None:
+    properties = dict(steps["RegisterModel"]["Arguments"]["CustomerMetadataProperties"])
+    for name in PACKAGE:
+        assert properties.pop(name) == read("EvaluationReport", f"package.{name}")
+    assert properties.pop("evaluation_report")["Std:Join"]["Values"] == [
+        output_of("EvaluateModel", "evaluation"),
+        "report.html",
+    ]
+    assert properties.pop("decision_000") is not None
+    assert properties == {
         "feature_schema_version": SCHEMA_VERSION,
         "data_version": {"Get": "Parameters.DataVersion"},
         "trigger_reason": {"Get": "Parameters.TriggerReason"},
     }
+
+
+def test_a_model_package_has_room_for_what_people_decide(steps: dict[str, Any]) -> None:
+    # SageMaker keeps 50 properties.
+    assert len(steps["RegisterModel"]["Arguments"]["CustomerMetadataProperties"]) <= 25
+
+
+def test_a_model_package_names_the_code_and_the_execution_that_made_it(
+    steps: dict[str, Any],
+) -> None:
+    assert steps["RegisterModel"]["Arguments"]["MetadataProperties"] == {
+        "CommitId": {"Get": "Parameters.CodeRevision"},
+        "GeneratedBy": {"Get": "Execution.PipelineExecutionArn"},
+    }
+
+
+def test_a_model_package_records_that_no_person_gave_its_first_status(
+    steps: dict[str, Any],
+) -> None:
+    package = steps["RegisterModel"]["Arguments"]
+    text = package["CustomerMetadataProperties"]["decision_000"]["Std:Join"]
+    known = {
+        "Execution.StartDateTime": "2026-11-24T11:26:36.000+00:00",
+        "Parameters.ApprovalStatus": "Approved",
+        "Execution.PipelineExecutionArn": "arn:aws:sagemaker:eu-west-1:000000000000:pipeline/p/e",
+    }
+    filled = text["On"].join(
+        part if isinstance(part, str) else known[part["Get"]] for part in text["Values"]
+    )
+    decision = Decision.parse(filled)
+    assert decision is not None
+    assert (decision.status, decision.reason) == ("Approved", "passed the gate")
+    assert decision.by == known["Execution.PipelineExecutionArn"]
+    assert decision.text() == filled
 
 
 def test_a_model_package_waits_for_approval_as_configured(steps: dict[str, Any]) -> None:
@@ -498,7 +606,10 @@ def test_training_tells_sagemaker_its_metrics(steps: dict[str, Any]) -> None:
 def test_training_on_gpus_runs_the_image_for_them_and_is_told_so() -> None:
     training = TrainingJobConfig(device="cuda", instance_type="ml.g5.xlarge")
     config = TrainingConfig(jobs=JobConfig(training=training))
-    by_name = {step["Name"]: step for step in json.loads(training_definition(config))["Steps"]}
+    by_name = {
+        step["Name"]: step
+        for step in json.loads(training_definition(config, revision=REVISION))["Steps"]
+    }
     job = by_name["TrainModel"]["Arguments"]
     assert job["HyperParameters"] == {"device": "cuda"}
     assert job["AlgorithmSpecification"]["TrainingImage"] == "${TrainingImageUri}"
@@ -515,9 +626,7 @@ TUNED = TrainingConfig(
 
 @pytest.fixture(scope="module")
 def tuned() -> dict[str, dict[str, Any]]:
-    definition = json.loads(training_definition(TUNED))
-    gate = definition["Steps"][-1]["Arguments"]
-    return {step["Name"]: step for step in [*definition["Steps"], *gate["IfSteps"]]}
+    return steps_of(TUNED)
 
 
 def test_tuning_takes_the_place_of_training(tuned: dict[str, Any]) -> None:
@@ -529,6 +638,7 @@ def test_tuning_takes_the_place_of_training(tuned: dict[str, Any]) -> None:
         "EvaluateModel",
         "Gate",
         "RegisterModel",
+        "RefuseModel",
     ]
     assert tuned["TuneModel"]["Type"] == "Tuning"
     assert tuned["TuneModel"]["CacheConfig"] == {"Enabled": True, "ExpireAfter": "P30D"}

@@ -14,8 +14,6 @@ from lifecycle.tuning_ranges import CategoricalRange, ContinuousRange, IntegerRa
         ({"train_days": 0}, "train_days must be at least 1, got 0"),
         ({"test_days": -1}, "test_days must be at least 1, got -1"),
         ({"approval_status": "Rejected"}, "approval_status must be one of .*, got Rejected"),
-        ({"average_precision_floor": 1.1}, "average_precision_floor must be between 0 and 1"),
-        ({"champion_tolerance": -0.1}, "champion_tolerance must be between 0 and 1, got -0.1"),
         (
             {"hyperparameters": {"depth": "6"}},
             "hyperparameters must be those of training; .*, got depth",
@@ -48,11 +46,6 @@ def test_training_values_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         TrainingConfig(**values)
-
-
-def test_a_floor_and_a_tolerance_of_nothing_are_allowed() -> None:
-    config = TrainingConfig(average_precision_floor=0, champion_tolerance=0)
-    assert (config.average_precision_floor, config.champion_tolerance) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def around(new_surroundings: Callable[[], Any]) -> Any:
         registry=around.registry,
         encryption_key=around.key,
         config=TrainingConfig(train_days=11),
+        revision="v1-2-gabc",
     )
     return around
 
@@ -40,6 +41,7 @@ def test_every_placeholder_of_the_definition_gets_a_value(pipeline: dict[str, An
     definition, values = body["Fn::Sub"]
     assert set(values) == set(PLACEHOLDERS)
     assert '"DefaultValue": 11' in definition
+    assert '"DefaultValue": "v1-2-gabc"' in definition
 
 
 def test_placeholders_stand_for_what_they_name(around: Any, pipeline: dict[str, Any]) -> None:
@@ -102,6 +104,7 @@ def test_a_job_that_needs_a_variant_of_the_image_runs_it(
         registry=around.registry,
         encryption_key=around.key,
         config=config,
+        revision="unknown",
     )
     template = around.template()
     (pipeline,) = template.find_resources("AWS::SageMaker::Pipeline").values()
