@@ -27,7 +27,7 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -40,6 +40,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import processing_input, processing_output
 from pipeline_code.common.schema import FRAUD_REPORTS, data_files, read
 from pipeline_code.evaluate.assessment import Artifact, Assessment, evaluation_document
+from pipeline_code.evaluate.card import card_content
 from pipeline_code.evaluate.champion import MODEL_ARCHIVE, download, load_archive, newest_approved
 from pipeline_code.evaluate.evaluation import evaluate
 from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
@@ -47,6 +48,7 @@ from pipeline_code.evaluate.importance import importances
 from pipeline_code.evaluate.latency import latency_milliseconds
 from pipeline_code.evaluate.metrics import CARDS_REVIEWED_A_DAY, average_precision
 from pipeline_code.evaluate.protocol import compromised
+from pipeline_code.evaluate.report import write_report
 from pipeline_code.evaluate.scored import Scored
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
@@ -82,11 +84,20 @@ def main(argv: Sequence[str]) -> int:
         gate=gate,
         artifact=artifact,
     )
-    document = evaluation_document(assessment, gate)
-    text = json.dumps(document, indent=2)
-    (processing_output("evaluation") / "evaluation.json").write_text(text + "\n", encoding="utf-8")
-    print(json.dumps({"gate": gate, "rows": document["rows"]}))
+    _write(assessment, gate)
+    print(json.dumps({"gate": gate, "rows": assessment.rows}))
     return 0
+
+
+def _write(assessment: Assessment, gate: Mapping[str, Any]) -> None:
+    folder = processing_output("evaluation")
+    documents = {
+        "evaluation.json": evaluation_document(assessment, gate),
+        "model_card.json": {"content": card_content(assessment)},
+    }
+    for name, document in documents.items():
+        (folder / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_report(assessment, folder)
 
 
 @dataclass(frozen=True, slots=True)

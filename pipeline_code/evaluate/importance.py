@@ -10,7 +10,7 @@ from pipeline_code.train.model import Model
 __all__ = ["Importance", "importances"]
 
 # A mean over more rows would look the same.
-ROWS = 5000
+ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)

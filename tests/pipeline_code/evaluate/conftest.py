@@ -8,6 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline_code.evaluate.assessment import Artifact, Assessment
+from pipeline_code.evaluate.evaluation import evaluate
+from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
+from pipeline_code.evaluate.importance import importances
+from pipeline_code.evaluate.scored import Scored
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters
@@ -81,11 +86,40 @@ def job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: Model, test_table: pa.Table
 ) -> Path:
     """The root of an evaluation job whose inputs are in place."""
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
+    return prepare_job(tmp_path, monkeypatch, trained, test_table)
+
+
+def prepare_job(
+    root: Path, monkeypatch: pytest.MonkeyPatch, trained: Model, test_table: pa.Table
+) -> Path:
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(root))
     monkeypatch.delenv("MODEL_PACKAGE_GROUP", raising=False)
-    inputs = tmp_path / "processing" / "input"
+    inputs = root / "processing" / "input"
     (inputs / "model").mkdir(parents=True)
     archive(trained, inputs / "model")
     (inputs / "test").mkdir()
     pq.write_table(test_table, inputs / "test" / "part-0.parquet")
-    return tmp_path
+    return root
+
+
+@pytest.fixture(scope="session")
+def assessment(trained: Model, train_table: pa.Table, test_table: pa.Table) -> Assessment:
+    """A good model that has passed the gate against a weaker champion."""
+    rows = FeatureRows(test_table)
+    evaluation = evaluate(trained, rows, reviews_per_day=20)
+    candidate = Candidate(
+        average_precision=evaluation.metrics["average_precision"].value,
+        bias=evaluation.bias,
+        calibration=evaluation.calibration.expected_calibration_error,
+        latency=0.25,
+        size=0.5,
+    )
+    return Assessment(
+        metadata=trained.metadata,
+        evaluation=evaluation,
+        importances=importances(trained, rows.matrix()),
+        removed=41,
+        rival=Scored.of(fit_rows(train_table, rounds=2), rows),
+        gate=decide(candidate, Champion(arn="arn:champion", average_precision=0.5), Limits()),
+        artifact=Artifact(sha256="ab" * 32, size=0.5, latency=0.25),
+    )

@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_code.evaluate.calibration import calibration
@@ -53,6 +53,7 @@ def test_bins_are_finer_at_the_top() -> None:
 
 
 @given(mixed_rows(), st.randoms())
+@settings(deadline=None)
 def test_the_order_of_rows_does_not_matter(rows: list[Row], random: Random) -> None:
     shuffled = list(rows)
     random.shuffle(shuffled)

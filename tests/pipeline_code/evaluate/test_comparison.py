@@ -38,7 +38,7 @@ def with_scores(rows: Scored, change: Callable[[np.ndarray], np.ndarray]) -> Sco
 
 
 @given(mixed_rows())
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_a_model_does_not_differ_from_itself(rows: list[Row]) -> None:
     for metric in compare_scored(scored(rows), scored(rows), resamples=20).metrics.values():
         assert (metric.difference, metric.low, metric.high) == (0, 0, 0)
@@ -53,7 +53,7 @@ def test_only_the_order_of_scores_counts() -> None:
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=5)
+@settings(max_examples=5, deadline=None)
 def test_exchanging_the_models_turns_the_differences_around(seed: int) -> None:
     weak, strong = random_rows(800, seed, skill=0.1), random_rows(800, seed, skill=0.4)
     there = compare_scored(weak, strong, resamples=60).metrics

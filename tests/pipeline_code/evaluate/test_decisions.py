@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import (
     accuracy_score,
@@ -18,6 +18,7 @@ from .some_rows import Row, mixed_rows, scored
 
 
 @given(mixed_rows(), st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]))
+@settings(deadline=None)
 def test_rates_are_those_of_scikit_learn(rows: list[Row], threshold: float) -> None:
     made = scored(rows)
     called = (made.scores >= threshold).astype(int)
@@ -45,6 +46,7 @@ def test_the_best_constant_by_hand() -> None:
 
 
 @given(mixed_rows(), st.integers(0, 3))
+@settings(deadline=None)
 def test_a_card_counts_as_often_as_its_weight(rows: list[Row], count: int) -> None:
     first = min(row[1] for row in rows)
     others = [row for row in rows if row[1] != first]

@@ -16,12 +16,13 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.schema import FRAUD_REPORTS
 from pipeline_code.evaluate.entry import main
 from pipeline_code.evaluate.metrics import measure
+from pipeline_code.evaluate.plots import TITLES
 from pipeline_code.evaluate.scored import Scored
 from pipeline_code.features.definitions import SCHEMA_VERSION, SCHEMA_VERSION_KEY
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
-from .conftest import archive
+from .conftest import archive, prepare_job
 
 ARGUMENTS = ["--average-precision-floor", "0.3", "--champion-tolerance", "0.01"]
 
@@ -33,10 +34,27 @@ def evaluation(job: Path, arguments: list[str] | None = None) -> dict[str, Any]:
     return document
 
 
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, trained: Model, test_table: pa.Table) -> Path:
+    """A job that has run with the usual arguments."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        root = prepare_job(tmp_path_factory.mktemp("done"), monkeypatch, trained, test_table)
+        evaluation(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def report(done: Path) -> dict[str, Any]:
+    """What that job says in evaluation.json."""
+    file = done / "processing" / "output" / "evaluation" / "evaluation.json"
+    document: dict[str, Any] = json.loads(file.read_text())
+    return document
+
+
 def test_metrics_are_those_of_the_test_rows(
-    job: Path, trained: Model, test_table: pa.Table
+    report: dict[str, Any], trained: Model, test_table: pa.Table
 ) -> None:
-    metrics = evaluation(job)["binary_classification_metrics"]
+    metrics = report["binary_classification_metrics"]
     expected = measure(Scored.of(trained, FeatureRows(test_table)))
     assert {"auc_roc", "average_precision", "card_precision_at_100"} <= set(expected)
     for name, metric in expected.items():
@@ -46,8 +64,7 @@ def test_metrics_are_those_of_the_test_rows(
         }
 
 
-def test_metrics_have_the_form_that_the_registry_displays(job: Path) -> None:
-    report = evaluation(job)
+def test_metrics_have_the_form_that_the_registry_displays(report: dict[str, Any]) -> None:
     metrics = report["binary_classification_metrics"]
     curves = {"confusion_matrix", "receiver_operating_characteristic_curve"}
     curves.add("precision_recall_curve")
@@ -66,10 +83,11 @@ def test_metrics_have_the_form_that_the_registry_displays(job: Path) -> None:
     assert set(metrics["precision_recall_curve"]) == {"precisions", "recalls"}
 
 
-def test_the_package_tells_the_registry_in_text(job: Path, trained: Model) -> None:
-    report = evaluation(job)
+def test_the_package_tells_the_registry_in_text(
+    done: Path, report: dict[str, Any], trained: Model
+) -> None:
     package = report["package"]
-    archive_bytes = (job / "processing" / "input" / "model" / "model.tar.gz").read_bytes()
+    archive_bytes = (done / "processing" / "input" / "model" / "model.tar.gz").read_bytes()
     assert package["model_sha256"] == hashlib.sha256(archive_bytes).hexdigest()
     assert package["train_rows"] == str(trained.metadata.train_rows)
     assert package["train_first_event"] == trained.metadata.train_first_event
@@ -90,13 +108,12 @@ def test_the_reviews_there_are_set_the_threshold(job: Path) -> None:
     assert few["saved_share"]["value"] < many["saved_share"]["value"]
 
 
-def test_the_gate_checks_what_was_measured(job: Path) -> None:
-    report = evaluation(job)
+def test_the_gate_checks_what_was_measured(done: Path, report: dict[str, Any]) -> None:
     checks = report["gate"]["checks"]
     assert checks["bias"]["value"] == report["bias"]["value"]
     error = report["calibration"]["expected_calibration_error"]
     assert checks["calibration"]["value"] == error
-    size = (job / "processing" / "input" / "model" / "model.tar.gz").stat().st_size
+    size = (done / "processing" / "input" / "model" / "model.tar.gz").stat().st_size
     assert checks["size"]["value"] == size / 2**20
     assert checks["latency"]["value"] > 0
 
@@ -112,8 +129,7 @@ def test_a_limit_that_is_missed_shuts_the_gate(job: Path) -> None:
     assert "above the limit 0.0010 MiB" in gate["reason"]
 
 
-def test_the_gate_is_open_to_a_good_first_model(job: Path) -> None:
-    report = evaluation(job)
+def test_the_gate_is_open_to_a_good_first_model(report: dict[str, Any]) -> None:
     precision = report["binary_classification_metrics"]["average_precision"]["value"]
     assert report["gate"]["passed"] is True
     assert report["gate"]["average_precision"] == precision > 0.3
@@ -181,12 +197,29 @@ def test_a_fraud_before_training_removes_nobody(job: Path) -> None:
     assert evaluation(job)["rows"]["test_removed"] == 0
 
 
-def test_two_runs_write_the_same_report(job: Path) -> None:
-    first, second = evaluation(job), evaluation(job)
-    for report in (first, second):
+def test_the_job_writes_for_people_and_for_the_registry(done: Path) -> None:
+    folder = done / "processing" / "output" / "evaluation"
+    names = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    assert names == {
+        "evaluation.json",
+        "model_card.json",
+        "report.html",
+        *(f"plots/{name}.png" for name in TITLES),
+    }
+    card = json.loads((folder / "model_card.json").read_text())
+    assert set(card) == {"content"}
+    assert "model_overview" in json.loads(card["content"])
+
+
+def test_two_runs_write_the_same(job: Path) -> None:
+    plots = job / "processing" / "output" / "evaluation" / "plots"
+    runs = []
+    for _ in range(2):
+        told = evaluation(job)
         # The one figure that is taken with a watch.
-        report["gate"]["checks"].pop("latency")
-    assert first == second
+        told["gate"]["checks"].pop("latency")
+        runs.append((told, {file.name: file.read_bytes() for file in plots.iterdir()}))
+    assert runs[0] == runs[1]
 
 
 def test_a_missing_model_is_refused(job: Path) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -12,6 +12,7 @@ from .some_rows import Row, mixed_rows, scored
 
 
 @given(mixed_rows(), st.lists(st.integers(0, 3), min_size=9, max_size=9))
+@settings(deadline=None)
 def test_areas_are_those_of_scikit_learn(rows: list[Row], counts: list[int]) -> None:
     made = scored(rows)
     cards, card = np.unique(made.customers, return_inverse=True)

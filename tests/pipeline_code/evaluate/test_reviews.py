@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_code.evaluate.metrics import card_precision
@@ -66,6 +66,7 @@ def plain_review(rows: list[Row], amounts: list[int], k: int) -> tuple[list[floa
 
 
 @given(mixed_rows(), st.integers(1, 5), st.data())
+@settings(deadline=None)
 def test_reviews_follow_their_definition(rows: list[Row], k: int, data: st.DataObject) -> None:
     amounts = data.draw(st.lists(st.integers(0, 9), min_size=len(rows), max_size=len(rows)))
     reviewed = CardDays.of(scored(rows, amounts)).review(k)
@@ -73,6 +74,7 @@ def test_reviews_follow_their_definition(rows: list[Row], k: int, data: st.DataO
 
 
 @given(mixed_rows(), st.integers(1, 5))
+@settings(deadline=None)
 def test_a_card_that_does_not_count_is_as_if_it_were_not_there(rows: list[Row], k: int) -> None:
     first = min(row[1] for row in rows)
     others = [row for row in rows if row[1] != first]
@@ -94,6 +96,7 @@ def test_copies_of_a_card_are_looked_at_one_by_one() -> None:
 
 
 @given(mixed_rows(), st.integers(1, 12))
+@settings(deadline=None)
 def test_the_threshold_is_the_lowest_that_keeps_the_budget(rows: list[Row], per_day: int) -> None:
     made = scored(rows)
     threshold = CardDays.of(made).threshold(per_day)

@@ -1,0 +1,77 @@
+"""Small pieces of HTML, with every text escaped."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+__all__ = ["figure", "page", "pairs", "paragraph", "section", "table"]
+
+STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0; background: #f4f6f8; color: #1b2733;
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
+main { max-width: 1060px; margin: 0 auto; padding: 28px 20px 60px; }
+h1 { font-size: 25px; margin: 0 0 4px; }
+h2 { font-size: 18px; margin: 0 0 12px; }
+section { background: #fff; border: 1px solid #e3e7ec; border-radius: 8px; padding: 20px 22px;
+  margin-top: 18px; overflow-x: auto; }
+p { margin: 0 0 10px; max-width: 78ch; }
+.verdict { border-left: 6px solid #1f5fa8; padding: 10px 16px; background: #fff; margin-top: 16px; }
+.passed { border-color: #1a7f4b; } .refused { border-color: #b42318; }
+.verdict strong { display: block; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { text-align: right; padding: 5px 14px 5px 0; border-bottom: 1px solid #eef1f4; }
+th { color: #52606d; font-weight: 600; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 18px; }
+figure { margin: 0; } figcaption { font-weight: 600; margin-bottom: 6px; }
+img { width: 100%; height: auto; border: 1px solid #eef1f4; border-radius: 6px; }
+"""
+
+
+def page(title: str, body: Iterable[str]) -> str:
+    """A whole document that needs nothing from elsewhere, and runs nothing."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        + "\n".join(body)
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def section(title: str, *content: str) -> str:
+    """A titled part of the page."""
+    return f"<section>\n<h2>{escape(title)}</h2>\n" + "\n".join(content) + "\n</section>"
+
+
+def paragraph(text: str) -> str:
+    """A paragraph of text."""
+    return f"<p>{escape(text)}</p>"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table; numbers and texts are shown as they are given."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "\n".join(
+        "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
+        for row in rows
+    )
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def pairs(rows: Iterable[tuple[str, object]]) -> str:
+    """A table of names and values."""
+    body = "\n".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in rows
+    )
+    return f"<table>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def figure(title: str, name: str, base64_png: str) -> str:
+    """A picture that the page itself holds."""
+    return (
+        f"<figure><figcaption>{escape(title)}</figcaption>"
+        f'<img alt="{escape(title)}" id="{escape(name)}" '
+        f'src="data:image/png;base64,{base64_png}"></figure>'
+    )
