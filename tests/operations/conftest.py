@@ -14,7 +14,7 @@ def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedA
         yield aws
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def target_with(embedded_aws: EmbeddedAws) -> Callable[..., Target]:
     """target_with(EventStreamName="..."): an environment whose stacks have these outputs."""
 
