@@ -6,8 +6,9 @@ from typing import Any, Self
 
 from pipeline_code.common.exits import BadInput
 
-# The SDKs add hyperparameters of their own, such as `sagemaker_region`; they are none of ours.
-RESERVED_PREFIX = "sagemaker_"
+# The SDKs add hyperparameters of their own, such as `sagemaker_region`, and tuning jobs add
+# `_tuning_objective_metric`; they are none of ours.
+RESERVED_PREFIXES = ("sagemaker_", "_tuning_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ class Parameters:
     def parse(cls, raw: Mapping[str, Any]) -> Self:
         """Reads the strings of hyperparameters.json."""
         types = {field.name: field.type for field in fields(cls)}
-        given = {name: text for name, text in raw.items() if not name.startswith(RESERVED_PREFIX)}
+        given = {name: text for name, text in raw.items() if not name.startswith(RESERVED_PREFIXES)}
         unknown = sorted(given.keys() - types.keys())
         if unknown:
             raise BadInput(

@@ -21,6 +21,8 @@ def test_numbers_stay_numbers() -> None:
 
 def test_what_the_sdk_adds_is_ignored() -> None:
     assert Parameters.parse({"sagemaker_region": '"us-east-1"'}) == Parameters()
+    objective = {"_tuning_objective_metric": "validation:average_precision"}
+    assert Parameters.parse(objective) == Parameters()
 
 
 def test_an_unknown_name_is_refused() -> None:
