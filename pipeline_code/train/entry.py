@@ -12,8 +12,9 @@ Writes:
     checkpoints/: how far it is, from time to time and at SIGTERM.
     output/failure: why it failed.
 
-Each line of its log is a JSON object; those of rounds and the last one hold what the validation
-slice says: {"round": 12, "validation:average_precision": 0.71, "validation:auc_roc": 0.88}.
+Its log is a JSON object a line, besides what libraries say. Those of rounds and the last hold what
+the validation slice says:
+    {"round": 12, "validation:average_precision": 0.71, "validation:auc_roc": 0.88}
 
 Fails with a message when the rows could only make a bad model, or a hyperparameter is unknown or
 out of its limits. Ends with exit code 143 when SIGTERM came before the model was done.

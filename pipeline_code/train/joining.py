@@ -124,8 +124,10 @@ def _gather(hosts: Hosts, stack: ExitStack) -> list[Peer]:
             peer.name = said["host"]
             came[peer.name] = peer
         else:
-            # Somebody of another job, which runs on this machine too, will look elsewhere.
-            connection.close()
+            # Somebody of another job, which runs on this machine too, will look again later. A
+            # close alone does not reach the other end while the peer holds the connection.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
     return list(came.values())
 
 

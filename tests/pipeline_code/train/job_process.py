@@ -29,8 +29,9 @@ class JobProcess:
         return self.process.wait(seconds)
 
     def lines(self) -> list[dict[str, Any]]:
-        """What it has logged."""
-        return [json.loads(line) for line in (self.root / "log").read_text().splitlines()]
+        """What it has logged, without what libraries say."""
+        lines = (self.root / "log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def failure(self) -> str:
         """Why it failed, as SageMaker reads it."""

@@ -49,8 +49,57 @@ def test_a_value_of_another_type_is_refused(text: str) -> None:
         ("min_child_weight", -1.0),
         ("l2_penalty", -1.0),
         ("seed", -1),
+        ("positive_weight", 0.0),
+        ("early_stopping_rounds", -1),
+        ("validation_days", -1),
+        ("checkpoint_seconds", -0.5),
     ],
 )
 def test_a_value_outside_its_limits_is_refused(name: str, value: float) -> None:
     with pytest.raises(BadInput, match=f"hyperparameter {name} must be between"):
         Parameters.parse({name: str(value)})
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("algorithm", "xgboost, lightgbm"),
+        ("device", "cpu, cuda"),
+        ("external_memory", "auto, on, off"),
+    ],
+)
+def test_a_value_that_is_no_choice_is_refused(name: str, choices: str) -> None:
+    with pytest.raises(BadInput, match=f"{name} must be one of {choices}, got oracle"):
+        Parameters.parse({name: "oracle"})
+
+
+@pytest.mark.parametrize(
+    ("text", "truth"),
+    [
+        ("true", True),
+        ("True", True),
+        ("1", True),
+        ("false", False),
+        ('"false"', False),
+        ("0", False),
+    ],
+)
+def test_truths_are_read(text: str, truth: bool) -> None:
+    assert Parameters.parse({"calibrate": text}).calibrate is truth
+    assert Parameters.parse({"allow_constant_features": truth}).allow_constant_features is truth
+
+
+def test_what_is_neither_true_nor_false_is_refused() -> None:
+    with pytest.raises(BadInput, match="hyperparameter calibrate must be of type bool, got 'yes'"):
+        Parameters.parse({"calibrate": "yes"})
+
+
+def test_stopping_early_needs_a_slice() -> None:
+    with pytest.raises(BadInput, match="validation_days must be at least 1 if rounds are stopped"):
+        Parameters(early_stopping_rounds=5)
+    Parameters(early_stopping_rounds=5, validation_days=1)
+
+
+def test_increasing_features_are_found_by_name() -> None:
+    assert Parameters(increasing_features=" b,c ,").increasing("abc") == (False, True, True)
+    assert Parameters().increasing("abc") == (False, False, False)
