@@ -22,6 +22,7 @@ from local_aws.adapter.functions import (
 )
 from local_aws.adapter.identity import (
     accept_loopback_as_secure,
+    caller_identity,
     current_account,
     current_region,
     enrol_operator,
@@ -60,6 +61,7 @@ __all__ = [
     "Reply",
     "accept_loopback_as_secure",
     "add_event_target",
+    "caller_identity",
     "check_compatibility",
     "current_account",
     "current_region",

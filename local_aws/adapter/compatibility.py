@@ -150,6 +150,7 @@ services.s3._put_bucket_tagging(name, body)
 services.s3._resolve_sse_write_headers(headers, bucket_name)
 services.scheduler._SCHEDULE_TICK_INTERVAL
 services.stepfunctions._AWS_SDK_SERVICE_MAP
+services.sts._caller_identity(headers, query_params)
 services.sts.is_root_access_key(access_key_id)
 services.sts.register_session(access_key, session)
 """

@@ -28,6 +28,14 @@ def current_region() -> str:
     return str(responses.get_region())
 
 
+def caller_identity(headers: dict[str, str]) -> dict[str, str] | None:
+    """The `Arn` and `UserId` of who makes a request, as `GetCallerIdentity` says, if known."""
+    identity = sts._caller_identity(headers, None)
+    if not isinstance(identity, dict):
+        return None
+    return {"Arn": str(identity["userArn"]), "UserId": str(identity["userId"])}
+
+
 def request_scope(account: str, region: str) -> AbstractContextManager[None]:
     """Act for an account and region outside a request, as in a thread of our own."""
     scope: AbstractContextManager[None] = responses.request_scope(account, region)

@@ -2,7 +2,9 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -25,6 +27,10 @@ _LOADER = botocore.loaders.create_loader()
 _CLIENT = botocore.config.Config(
     connect_timeout=5, read_timeout=120, max_pool_connections=16, retries={"mode": "standard"}
 )
+
+
+# Who makes the request that a thread serves; nobody in threads of the service's own.
+_caller: ContextVar[dict[str, str] | None] = ContextVar("caller", default=None)
 
 
 class LocalSession(boto3.Session):  # type: ignore[misc]
@@ -115,6 +121,23 @@ class Context:
             if service not in self._clients:
                 self._clients[service] = self.admin_session().client(service)
             return self._clients[service]
+
+    @contextmanager
+    def serving(self, caller: dict[str, str] | None) -> Iterator[None]:
+        """Serve a request of somebody: `Arn` and `UserId`."""
+        token = _caller.set(caller)
+        try:
+            yield
+        finally:
+            _caller.reset(token)
+
+    @property
+    def user(self) -> dict[str, Any]:
+        """Who makes the request being served, as descriptions have it in `CreatedBy`."""
+        caller = _caller.get()
+        if caller is None:
+            return {}
+        return {"IamIdentity": {"Arn": caller["Arn"], "PrincipalId": caller["UserId"]}}
 
     def bind(self, dispatch: Callable[[str, dict[str, Any]], dict[str, Any]]) -> None:
         """Say what `call` calls; the service does, once its handlers exist."""

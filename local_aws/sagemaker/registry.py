@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local_aws.sagemaker import arns, queries
+from local_aws.sagemaker import arns, queries, registry_changes
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError, conflict, validation
 from local_aws.sagemaker.events import iso, now
@@ -11,15 +11,6 @@ from local_aws.sagemaker.store import Document
 _GROUP = "model-package-group"
 _PACKAGE = "model-package"
 _TOKEN = "model-package-token"  # noqa: S105 - the kind of a record, not a secret
-_UPDATABLE = (
-    "ModelApprovalStatus",
-    "ApprovalDescription",
-    "InferenceSpecification",
-    "SourceUri",
-    "ModelCard",
-    "ModelLifeCycle",
-    "ModelPackageRegistrationType",
-)
 _SUMMARY = (
     "ModelPackageName",
     "ModelPackageGroupName",
@@ -50,7 +41,7 @@ class Registry:
             "ModelPackageGroupArn": arn,
             "ModelPackageGroupStatus": "Completed",
             "CreationTime": now(),
-            "CreatedBy": {},
+            "CreatedBy": self._context.user,
             # Numbers are not given again after a deletion, so the group counts.
             "LastVersion": 0,
         }
@@ -101,7 +92,10 @@ class Registry:
 
     def describe_model_package(self, request: dict[str, Any]) -> dict[str, Any]:
         """All about a package, by its ARN or name."""
-        return self._package(request["ModelPackageName"])
+        package = self._package(request["ModelPackageName"])
+        if request.get("IncludedData") == "MetadataOnly":
+            return registry_changes.without_card_content(package)
+        return package
 
     def batch_describe_model_package(self, request: dict[str, Any]) -> dict[str, Any]:
         """Several packages by ARN, with an error for each that does not exist."""
@@ -146,20 +140,15 @@ class Registry:
     def update_model_package(self, request: dict[str, Any]) -> dict[str, Any]:
         """Approve or reject a package, or change what else may change."""
         package = self._package(request["ModelPackageArn"])
-
-        def change(document: Document) -> None:
-            document.update({key: request[key] for key in _UPDATABLE if key in request})
-            properties = document.setdefault("CustomerMetadataProperties", {})
-            properties.update(request.get("CustomerMetadataProperties", {}))
-            for key in request.get("CustomerMetadataPropertiesToRemove", []):
-                properties.pop(key, None)
-            more = request.get("AdditionalInferenceSpecificationsToAdd", [])
-            document.setdefault("AdditionalInferenceSpecifications", []).extend(more)
-            document["LastModifiedTime"] = now()
-
-        arn = package["ModelPackageArn"]
-        changed = self._store.update(_PACKAGE, arns.name_of(arn), change)
-        if changed is not None:
+        arn, before = package["ModelPackageArn"], registry_changes.state(package)
+        user = self._context.user
+        changed = self._store.update(
+            _PACKAGE,
+            arns.name_of(arn),
+            lambda document: registry_changes.apply(document, request, user),
+        )
+        # As on AWS, other changes are not events.
+        if changed is not None and registry_changes.state(changed) != before:
             self._emit(changed)
         return {"ModelPackageArn": arn}
 
@@ -176,10 +165,11 @@ class Registry:
                 "ModelPackageName or ModelPackageGroupName must be given, and not both; "
                 "give a group to register a version"
             )
+        registry_changes.check_card(request.get("ModelCard", {}))
         document = {
             **{k: v for k, v in request.items() if k not in {"Tags", "ClientToken"}},
             "CreationTime": now(),
-            "CreatedBy": {},
+            "CreatedBy": self._context.user,
             "ModelPackageStatus": "Completed",
             "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
             "CertifyForMarketplace": request.get("CertifyForMarketplace", False),
@@ -218,7 +208,7 @@ class Registry:
         detail = {
             key: iso(value) if key.endswith("Time") else value
             for key, value in package.items()
-            if key != "CreatedBy"
+            if key not in {"CreatedBy", "LastModifiedBy", "ModelCard"}
         }
         arn = package["ModelPackageArn"]
         # Consumers that know packages by "group/version" find it in ModelPackageName.

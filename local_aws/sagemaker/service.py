@@ -114,7 +114,8 @@ class Service:
         for role in _role_arns(request, operation.input_shape):
             if denied := adapter.pass_role_denied(headers, role):
                 raise access_denied(denied)
-        return self._invoke(operation.name, request)
+        with self._context.serving(adapter.caller_identity(headers)):
+            return self._invoke(operation.name, request)
 
     def call(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
         """Serve an operation within the server: validated, but without IAM."""

@@ -1,6 +1,7 @@
 """Requests checked against botocore's service models, refused in the words of AWS."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -11,6 +12,8 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from local_aws.sagemaker.errors import ServiceError, validation
 
 _MOST_VALUES = 20
+# Beyond these, Unicode has private characters and gaps only.
+_ASSIGNED = (*range(0x33480), *range(0xE0000, 0xE0200))
 _TYPES = botocore.validate.ParamValidator()
 
 
@@ -91,8 +94,24 @@ def _violation(value: Any, path: str, constraint: str) -> str:
 
 @cache
 def _compile(pattern: str) -> re.Pattern[str] | None:
-    # Patterns are Java's; the few that Python cannot read (\p{L} classes) are not checked.
+    # Patterns are Java's, whose classes of characters (\p{L}) Python does not have. A few end in
+    # a repeated `$`, which says nothing.
+    text = re.sub(r"\$\{\d+,\d+\}$", "", pattern)
     try:
-        return re.compile(pattern)
+        return re.compile(re.sub(r"\\p\{([LMNPSZ])\}", lambda found: _category(found[1]), text))
     except re.error:
         return None
+
+
+@cache
+def _category(letter: str) -> str:
+    """The ranges of a general category of characters, to stand between brackets."""
+    ranges: list[list[int]] = []
+    for point in _ASSIGNED:
+        if unicodedata.category(chr(point))[0] != letter:
+            continue
+        if ranges and ranges[-1][1] == point - 1:
+            ranges[-1][1] = point
+        else:
+            ranges.append([point, point])
+    return "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in ranges)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws.sagemaker.conftest import IMAGE, unique
+from tests.local_aws.sagemaker.conftest import IMAGE, allow, unique
 
 
 @pytest.fixture
@@ -39,23 +39,29 @@ def register(client: Callable[[str], Any], group: str) -> Callable[..., str]:
 
 @pytest.fixture
 def events(client: Callable[[str], Any], group: str) -> Iterator[Callable[[], list[Any]]]:
-    """events(): the package events of the group that a rule like ours has delivered by now."""
+    """events(): the package events of the group that a rule like ours has delivered by now.
+
+    It waits for the first one; with `more`, for another one.
+    """
     rules, queues, name = client("events"), client("sqs"), unique("rule")
     url = queues.create_queue(QueueName=name)["QueueUrl"]
     attributes = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     pattern = {
         "source": ["aws.sagemaker"],
         "detail-type": ["SageMaker Model Package State Change"],
-        "detail": {"ModelPackageGroupName": [group], "ModelApprovalStatus": ["Approved"]},
+        "detail": {
+            "ModelPackageGroupName": [group],
+            "ModelApprovalStatus": ["Approved", "Rejected"],
+        },
     }
     rules.put_rule(Name=name, EventPattern=json.dumps(pattern))
     target = {"Id": "queue", "Arn": attributes["Attributes"]["QueueArn"]}
     rules.put_targets(Rule=name, Targets=[target])
     received: list[Any] = []
 
-    def receive() -> list[Any]:
-        deadline = time.monotonic() + 10
-        while not received and time.monotonic() < deadline:
+    def receive(*, more: bool = False) -> list[Any]:
+        deadline, had = time.monotonic() + 10, len(received) if more else 0
+        while len(received) <= had and time.monotonic() < deadline:
             answer = queues.receive_message(QueueUrl=url, WaitTimeSeconds=1)
             received.extend(json.loads(item["Body"]) for item in answer.get("Messages", []))
         return received
@@ -118,6 +124,29 @@ def test_approval_is_an_event(client: Callable[[str], Any], register: Any, event
     assert detail["InferenceSpecification"]["Containers"][0]["Image"] == IMAGE
 
 
+def test_each_change_of_approval_is_an_event_and_nothing_else(
+    client: Callable[[str], Any], register: Any, events: Any, eventually: Any
+) -> None:
+    arn, sagemaker = register(), client("sagemaker")
+    for changes in (
+        {"ModelApprovalStatus": "Approved"},
+        {"CustomerMetadataProperties": {"reviewed": "yes"}},
+        {"ModelApprovalStatus": "Approved"},
+        {"ModelCard": {"ModelCardContent": "{}", "ModelCardStatus": "Draft"}},
+        {"ModelApprovalStatus": "Rejected", "ApprovalDescription": "worse than the last one"},
+        {"ModelApprovalStatus": "Approved"},
+    ):
+        sagemaker.update_model_package(ModelPackageArn=arn, **changes)
+    eventually(lambda: len(events(more=True)) >= 3)
+    details = sorted((item["detail"] for item in events()), key=lambda d: d["LastModifiedTime"])
+    assert sorted(item["ModelApprovalStatus"] for item in details) == [
+        *("Approved", "Approved", "Rejected")
+    ]
+    (rejected,) = [item for item in details if item["ModelApprovalStatus"] == "Rejected"]
+    assert rejected["ApprovalDescription"] == "worse than the last one"
+    assert rejected["CustomerMetadataProperties"] == {"reviewed": "yes"}
+
+
 def test_the_newest_approved_version_can_be_found(
     client: Callable[[str], Any], group: str, register: Any
 ) -> None:
@@ -149,6 +178,162 @@ def test_metadata_can_be_changed(client: Callable[[str], Any], register: Any) ->
     )
     package = sagemaker.describe_model_package(ModelPackageName=arn)
     assert package["CustomerMetadataProperties"] == {"b": "2", "c": "3"}
+
+
+def test_a_package_says_who_made_and_who_changed_it(
+    client: Callable[[str], Any],
+    session: Any,
+    make_role: Callable[..., str],
+    register: Any,
+) -> None:
+    sagemaker, arn = client("sagemaker"), register()
+    me = client("sts").get_caller_identity()
+    package = sagemaker.describe_model_package(ModelPackageName=arn)
+    assert package["CreatedBy"]["IamIdentity"] == {"Arn": me["Arn"], "PrincipalId": me["UserId"]}
+    assert "LastModifiedBy" not in package
+
+    role = make_role(allow(["sagemaker:UpdateModelPackage"], arn))
+    assumed = client("sts").assume_role(RoleArn=role, RoleSessionName="reviewer")
+    keys = assumed["Credentials"]
+    reviewer = session.client(
+        "sagemaker",
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    reviewer.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+    package = sagemaker.describe_model_package(ModelPackageName=arn)
+    assert package["CreatedBy"]["IamIdentity"]["Arn"] == me["Arn"]
+    assert package["LastModifiedBy"]["IamIdentity"] == {
+        "Arn": assumed["AssumedRoleUser"]["Arn"],
+        "PrincipalId": assumed["AssumedRoleUser"]["AssumedRoleId"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({"k": "x" * 257}, "length less than or equal to 256"),
+        ({"k" * 129: "x"}, "length less than or equal to 128"),
+        ({f"k{i}": "x" for i in range(51)}, "length less than or equal to 50"),
+        ({"k": "0.6 < 0.7"}, "failed to satisfy constraint: Member must satisfy regular"),
+        ({"k": "worse, by far"}, "failed to satisfy constraint: Member must satisfy regular"),
+    ],
+)
+def test_metadata_has_limits(register: Any, properties: dict[str, str], message: str) -> None:
+    with pytest.raises(ClientError, match=message):
+        register(CustomerMetadataProperties=properties)
+
+
+def test_fifty_properties_are_all_that_a_package_may_have(
+    client: Callable[[str], Any], register: Any
+) -> None:
+    sagemaker = client("sagemaker")
+    arn = register(CustomerMetadataProperties={f"k{i}": "ä x/y:z=1+2-3_4.5@6" for i in range(50)})
+    with pytest.raises(ClientError, match="must be at most 50 for a model package, got 51"):
+        sagemaker.update_model_package(
+            ModelPackageArn=arn, CustomerMetadataProperties={"one": "more"}
+        )
+    package = sagemaker.describe_model_package(ModelPackageName=arn)
+    assert len(package["CustomerMetadataProperties"]) == 50
+    assert "one" not in package["CustomerMetadataProperties"]
+    sagemaker.update_model_package(
+        ModelPackageArn=arn,
+        CustomerMetadataProperties={"one": "more"},
+        CustomerMetadataPropertiesToRemove=["k7", "absent"],
+    )
+    package = sagemaker.describe_model_package(ModelPackageName=arn)
+    assert len(package["CustomerMetadataProperties"]) == 50
+    assert package["CustomerMetadataProperties"]["one"] == "more"
+
+
+CARD = {
+    "model_overview": {"model_creator": "fraudloop", "model_artifact": ["s3://models/m.tar.gz"]},
+    "intended_uses": {"purpose_of_model": "finds fraud", "risk_rating": "Medium"},
+    "training_details": {
+        "objective_function": {"function": {"function": "Maximize", "facet": "AUC"}},
+        "training_job_details": {
+            "training_metrics": [{"name": "average_precision", "value": 0.7}],
+            "hyper_parameters": [{"name": "rounds", "value": "40"}],
+        },
+    },
+    "evaluation_details": [
+        {
+            "name": "test window",
+            "metric_groups": [
+                {
+                    "name": "detection",
+                    "metric_data": [
+                        {"name": "average_precision", "type": "number", "value": 0.7},
+                        {
+                            "name": "precision by recall",
+                            "type": "linear_graph",
+                            "value": [[0, 1], [1, 0]],
+                            "x_axis_name": "recall",
+                        },
+                    ],
+                }
+            ],
+        }
+    ],
+    "additional_information": {"custom_details": {"gate": "passed"}},
+}
+
+
+def test_a_model_card_is_kept_and_changed(client: Callable[[str], Any], register: Any) -> None:
+    sagemaker = client("sagemaker")
+    arn = register(ModelCard={"ModelCardContent": json.dumps(CARD), "ModelCardStatus": "Draft"})
+    card = sagemaker.describe_model_package(ModelPackageName=arn)["ModelCard"]
+    assert json.loads(card["ModelCardContent"]) == CARD
+    assert card["ModelCardStatus"] == "Draft"
+    short = sagemaker.describe_model_package(ModelPackageName=arn, IncludedData="MetadataOnly")
+    assert json.loads(short["ModelCard"]["ModelCardContent"]) == {
+        "intended_uses": {"risk_rating": "Medium"}
+    }
+
+    sagemaker.update_model_package(ModelPackageArn=arn, ModelCard={"ModelCardStatus": "Archived"})
+    card = sagemaker.describe_model_package(ModelPackageName=arn)["ModelCard"]
+    assert json.loads(card["ModelCardContent"]) == CARD
+    assert card["ModelCardStatus"] == "Archived"
+    with pytest.raises(ClientError, match="Model Card is in Archived state"):
+        sagemaker.update_model_package(ModelPackageArn=arn, ModelCard={"ModelCardContent": "{}"})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("not JSON", "Invalid JSON"),
+        ('{"model_overview": {"model_name": "x"}}', "model_overview.model_name: Extra inputs"),
+        ('{"intended_uses": {"risk_rating": "Huge"}}', "intended_uses.risk_rating: Input should"),
+        ('{"evaluation_details": [{}]}', "evaluation_details.0.name: Field required"),
+    ],
+)
+def test_a_model_card_follows_its_schema(register: Any, content: str, message: str) -> None:
+    with pytest.raises(ClientError, match=message):
+        register(ModelCard={"ModelCardContent": content, "ModelCardStatus": "Draft"})
+
+
+def test_packages_are_listed_in_pages(
+    client: Callable[[str], Any], group: str, register: Any
+) -> None:
+    arns = [register() for _ in range(5)]
+    client("sagemaker").update_model_package(
+        ModelPackageArn=arns[3], ModelApprovalStatus="Approved"
+    )
+    pages = client("sagemaker").get_paginator("list_model_packages")
+
+    def listed(**filters: Any) -> list[list[str]]:
+        found = pages.paginate(ModelPackageGroupName=group, **filters)
+        return [[item["ModelPackageArn"] for item in p["ModelPackageSummaryList"]] for p in found]
+
+    size = {"PageSize": 2}
+    assert listed(PaginationConfig=size) == [arns[:2], arns[2:4], arns[4:]]
+    assert listed(SortOrder="Descending", PaginationConfig=size)[0] == [arns[4], arns[3]]
+    assert listed(ModelApprovalStatus="Approved") == [[arns[3]]]
+    assert listed(ModelApprovalStatus="Rejected") == [[]]
+    assert listed(CreationTimeAfter=2**33) == [[]]
+    summaries = pages.paginate(ModelPackageGroupName=group).build_full_result()
+    assert summaries["ModelPackageSummaryList"][3]["ModelApprovalStatus"] == "Approved"
 
 
 def test_a_group_with_packages_cannot_be_deleted(

@@ -49,6 +49,57 @@ def processes(server: EmbeddedAws) -> list[psutil.Process]:
     return found
 
 
+def wait_until_there_are(count: int, server: EmbeddedAws) -> None:
+    deadline = time.monotonic() + 30
+    while len(processes(server)) < count:
+        assert time.monotonic() < deadline, "the jobs have no processes"
+        time.sleep(0.05)
+
+
+def test_a_tuning_job_fails_with_the_server(server: EmbeddedAws) -> None:
+    session = server.session()
+    sagemaker = session.client("sagemaker")
+    session.client("iam").create_role(RoleName="worker", AssumeRolePolicyDocument="{}")
+    x = {"Name": "x", "MinValue": "0", "MaxValue": "1"}
+    sagemaker.create_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName="slow",
+        HyperParameterTuningJobConfig={
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "score"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 4, "MaxParallelTrainingJobs": 2},
+            "ParameterRanges": {"ContinuousParameterRanges": [x]},
+        },
+        TrainingJobDefinition={
+            "AlgorithmSpecification": {
+                "TrainingImage": IMAGE,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [{"Name": "score", "Regex": '"score": ([0-9.]+)'}],
+            },
+            "StaticHyperParameters": {"epochs": "1000", "pause": "0.5"},
+            "RoleArn": ROLE,
+            "Environment": {"PYTHONPATH": str(Path(__file__).parent / "stand_in_training")},
+            "OutputDataConfig": {"S3OutputPath": "s3://tuned/models"},
+            "ResourceConfig": {
+                "InstanceType": "ml.m5.large",
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 1,
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        },
+    )
+    wait_until_there_are(2, server)
+    server.stop()
+    assert processes(server) == []
+    server.start()
+    again = server.session().client("sagemaker")
+    job = again.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="slow")
+    assert job["HyperParameterTuningJobStatus"] == "Failed"
+    assert "the embedded AWS stopped while the job ran" in job["FailureReason"]
+    assert job["TrainingJobStatusCounters"]["NonRetryableError"] == 2
+    assert job["TrainingJobStatusCounters"]["InProgress"] == 0
+    assert len(again.list_training_jobs()["TrainingJobSummaries"]) == 2
+
+
 @pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
 def test_work_fails_and_resources_stay(server: EmbeddedAws, kill: bool) -> None:
     session = server.session()
@@ -69,11 +120,7 @@ def test_work_fails_and_resources_stay(server: EmbeddedAws, kill: bool) -> None:
         ),
     )
     arn = sagemaker.start_pipeline_execution(PipelineName="sleep")["PipelineExecutionArn"]
-    deadline = time.monotonic() + 30
-    while not processes(server):
-        assert time.monotonic() < deadline, "the job has no process"
-        time.sleep(0.05)
-
+    wait_until_there_are(1, server)
     if kill:
         process = psutil.Process(server.connection()["pid"])
         process.kill()
