@@ -13,7 +13,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.train.batches import Batch, Batches, Matrix
 from pipeline_code.train.parameters import Parameters
 
-__all__ = ["BoostedTrees", "available_cores"]
+__all__ = ["BoostedTrees", "available_cores", "settings_of"]
 
 MAX_BINS = 256
 
@@ -61,7 +61,7 @@ class BoostedTrees:
         """Starts to learn, or goes on."""
         known = [data] if watched is None else [data, watched]
         booster = xgboost.Booster(
-            _settings(parameters, names),
+            settings_of(parameters, names),
             cache=known,
             model_file=None if content is None else bytearray(content),
         )
@@ -151,7 +151,8 @@ class _Stream(xgboost.DataIter):  # type: ignore[misc]
         return True
 
 
-def _settings(parameters: Parameters, names: Sequence[str]) -> dict[str, Any]:
+def settings_of(parameters: Parameters, names: Sequence[str]) -> dict[str, Any]:
+    """What XGBoost is told."""
     increasing = parameters.increasing(names)
     settings = {
         "objective": "binary:logistic",
