@@ -47,6 +47,8 @@ def model_package_request(
             "ModelDataQuality": data_quality,
         },
         "DriftCheckBaselines": {"ModelDataQuality": data_quality},
+        # Nobody has read the card by now: what it says is the evaluation's.
+        "ModelCard": {"ModelCardContent": evaluation.card, "ModelCardStatus": "PendingReview"},
         "MetadataProperties": {
             "CommitId": revision,
             "GeneratedBy": sdk.ExecutionVariables.PIPELINE_EXECUTION_ARN,

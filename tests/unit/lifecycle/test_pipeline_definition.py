@@ -551,6 +551,13 @@ def test_a_model_package_records_that_no_person_gave_its_first_status(
     assert decision.text() == filled
 
 
+def test_a_model_card_waits_for_a_reader(steps: dict[str, Any]) -> None:
+    assert steps["RegisterModel"]["Arguments"]["ModelCard"] == {
+        "ModelCardContent": read("ModelCard", "content"),
+        "ModelCardStatus": "PendingReview",
+    }
+
+
 def test_a_model_package_waits_for_approval_as_configured(steps: dict[str, Any]) -> None:
     package = steps["RegisterModel"]["Arguments"]
     assert package["ModelApprovalStatus"] == {"Get": "Parameters.ApprovalStatus"}
