@@ -66,5 +66,8 @@ def load_archive(archive: Path) -> Model:
                 # The filter refuses absolute paths, links out of the folder and devices.
                 tar.extractall(folder, filter="data")
         except tarfile.TarError as error:
-            raise BadInput(f"{archive.name} must be a tar archive of a model: {error}") from error
+            raise BadInput(
+                f"{archive.name} must be a tar archive of a model, "
+                f"got {archive.stat().st_size} bytes that are none"
+            ) from error
         return Model.load(Path(folder))

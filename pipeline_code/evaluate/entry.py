@@ -41,7 +41,13 @@ from pipeline_code.common.paths import processing_input, processing_output
 from pipeline_code.common.schema import FRAUD_REPORTS, data_files, read
 from pipeline_code.evaluate.assessment import Artifact, Assessment, evaluation_document
 from pipeline_code.evaluate.card import card_content
-from pipeline_code.evaluate.champion import MODEL_ARCHIVE, download, load_archive, newest_approved
+from pipeline_code.evaluate.champion import (
+    MODEL_ARCHIVE,
+    Package,
+    download,
+    load_archive,
+    newest_approved,
+)
 from pipeline_code.evaluate.evaluation import evaluate
 from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
 from pipeline_code.evaluate.importance import importances
@@ -96,7 +102,8 @@ def _write(assessment: Assessment, gate: Mapping[str, Any]) -> None:
         "model_card.json": {"content": card_content(assessment)},
     }
     for name, document in documents.items():
-        (folder / name).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(document, indent=2, allow_nan=False)
+        (folder / name).write_text(text + "\n", encoding="utf-8")
     write_report(assessment, folder)
 
 
@@ -120,13 +127,23 @@ def find_rival(rows: FeatureRows) -> Rival | None:
     package = newest_approved(boto3.client("sagemaker"), group)
     if package is None:
         return None
-    model = download(boto3.client("s3"), package)
+    model = _champion_model(package)
     try:
         model.require_schema()
     except BadInput as mismatch:
         return Rival(Champion(arn=package.arn, average_precision=None, remark=str(mismatch)))
     scored = Scored.of(model, rows)
     return Rival(Champion(arn=package.arn, average_precision=average_precision(scored)), scored)
+
+
+def _champion_model(package: Package) -> Model:
+    try:
+        return download(boto3.client("s3"), package)
+    except BadInput as error:
+        raise BadInput(
+            f"the champion {package.arn} must be a model that this code reads: {error}; "
+            "reject it to go on without a champion"
+        ) from error
 
 
 def compromised_rows(rows: FeatureRows, model: Model) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -192,3 +192,12 @@ def test_a_missing_artifact_stops_the_job(job: Path, register: Register, weak: M
     register(weak, url=f"s3://{BUCKET}/gone/model.tar.gz")
     with pytest.raises(ClientError, match=r"404|Not Found|NoSuchKey"):
         main(["--average-precision-floor", "0", "--champion-tolerance", "0.01"])
+
+
+def test_a_champion_that_this_code_cannot_read_is_named(
+    job: Path, session: boto3.Session, register: Register, weak: Model
+) -> None:
+    session.client("s3").put_object(Bucket=BUCKET, Key="junk/model.tar.gz", Body=b"no archive")
+    arn = register(weak, url=f"s3://{BUCKET}/junk/model.tar.gz")
+    with pytest.raises(BadInput, match=f"the champion {arn} must be a model .*; reject it"):
+        main(["--average-precision-floor", "0", "--champion-tolerance", "0.01"])
