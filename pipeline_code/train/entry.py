@@ -52,6 +52,7 @@ from pipeline_code.train.model import Model, assembled
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.survey import Survey
 from pipeline_code.train.training import Job, train
+from pipeline_code.train.validation import prefixed
 
 CHANNEL = "train"
 
@@ -138,7 +139,7 @@ def _summary(model: Model) -> dict[str, Any]:
     return {
         "final": True,
         "rounds": metadata.rounds,
-        **{f"validation:{name}": value for name, value in metadata.validation.items()},
+        **prefixed(metadata.validation),
         "train_rows": metadata.train_rows,
         "train_frauds": metadata.train_frauds,
     }

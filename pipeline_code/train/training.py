@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from pipeline_code.features.definitions import SCHEMA_VERSION
 from pipeline_code.train.algorithms import Boosting, find_algorithm
@@ -33,6 +32,7 @@ from pipeline_code.train.interruption import Interrupted, Interruption
 from pipeline_code.train.memory import lies_on_disk
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.survey import Survey
+from pipeline_code.train.validation import calibrated_figures, prefixed, ranking_figures
 
 __all__ = ["Job", "Trained", "train"]
 
@@ -138,8 +138,8 @@ class _Training:
             return self._job.team.together(boosting.margins(watched, rounds))
 
         def measured(progress: Progress) -> Progress:
-            figures = _ranking(labels, margins(progress.rounds))
-            self._job.report({"round": progress.rounds, **_prefixed(figures)})
+            figures = ranking_figures(labels, margins(progress.rounds))
+            self._job.report({"round": progress.rounds, **prefixed(figures)})
             return replace(progress, history=(*progress.history, figures["average_precision"]))
 
         history = self._learn(boosting, checkpoint.progress, measured).history
@@ -152,13 +152,7 @@ class _Training:
         calibration = self._unweighted()
         if self._parameters.calibrate:
             calibration = Calibration.fitted(margins, labels)
-        scores = calibration.probabilities(margins).astype(np.float64)
-        figures = _ranking(labels, margins) | {
-            "log_loss": float(log_loss(labels, scores)),
-            "brier_score": float(brier_score_loss(labels, scores)),
-            "rows": float(len(labels)),
-            "frauds": float(labels.sum()),
-        }
+        figures = calibrated_figures(labels, margins, calibration)
         return Selection(rounds=rounds, calibration=calibration, validation=figures)
 
     def _fit(self, checkpoint: Checkpoint) -> Trained:
@@ -252,14 +246,3 @@ class _Training:
     def _write(self, checkpoint: Checkpoint) -> None:
         if self._checkpoints is not None and self._job.team.leads:
             self._checkpoints.write(checkpoint)
-
-
-def _ranking(labels: npt.NDArray[np.int8], margins: npt.NDArray[Any]) -> dict[str, float]:
-    return {
-        "average_precision": float(average_precision_score(labels, margins)),
-        "auc_roc": float(roc_auc_score(labels, margins)),
-    }
-
-
-def _prefixed(figures: Mapping[str, float]) -> dict[str, float]:
-    return {f"validation:{name}": value for name, value in figures.items()}

@@ -1,0 +1,41 @@
+"""What later days say of a model that was learned from earlier ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+from pipeline_code.train.calibration import Calibration
+
+__all__ = ["PREFIX", "calibrated_figures", "prefixed", "ranking_figures"]
+
+# Of a figure's name in the log, where the platform finds it.
+PREFIX = "validation:"
+
+
+def ranking_figures(labels: npt.NDArray[np.int8], margins: npt.NDArray[Any]) -> dict[str, float]:
+    """How well the rows are put in order."""
+    return {
+        "average_precision": float(average_precision_score(labels, margins)),
+        "auc_roc": float(roc_auc_score(labels, margins)),
+    }
+
+
+def calibrated_figures(
+    labels: npt.NDArray[np.int8], margins: npt.NDArray[Any], calibration: Calibration
+) -> dict[str, float]:
+    """That, and how true the probabilities are."""
+    scores = calibration.probabilities(margins).astype(np.float64)
+    return ranking_figures(labels, margins) | {
+        "log_loss": float(log_loss(labels, scores)),
+        "brier_score": float(brier_score_loss(labels, scores)),
+        "rows": float(len(labels)),
+        "frauds": float(labels.sum()),
+    }
+
+
+def prefixed(figures: Mapping[str, float]) -> dict[str, float]:
+    """The figures as the log names them."""
+    return {f"{PREFIX}{name}": value for name, value in figures.items()}
