@@ -98,12 +98,8 @@ def roll_back(target: Target, *, reason: str, to: str | None = None) -> RolledBa
         OperationError: If nothing is deployed, no other version is approved, or `to` is not an
             approved one; nothing was changed then.
     """
-    deployed = registry.deployed_package(target)
-    if not deployed.startswith("arn:"):
-        raise OperationError(
-            "a model must be deployed to be rolled back, got none; use `fraudloop approve`"
-        )
-    current = registry.find(target, deployed)
+    current = registry.find(target, "deployed")
+    deployed = current["ModelPackageArn"]
     # Newest approval first, as the Lambda chooses.
     others = [
         package for package in registry.approved(target) if package["ModelPackageArn"] != deployed
@@ -129,8 +125,10 @@ def roll_back(target: Target, *, reason: str, to: str | None = None) -> RolledBa
 
 
 def _deployed(target: Target) -> dict[str, Any] | None:
-    arn = registry.deployed_package(target)
-    return registry.find(target, arn) if arn.startswith("arn:") else None
+    """The deployed package, if it is approved still."""
+    deployed = registry.deployed_package(target)
+    approved = registry.approved(target)
+    return next((each for each in approved if each["ModelPackageArn"] == deployed), None)
 
 
 def _chosen(target: Target, to: str, deployed: str) -> dict[str, Any]:

@@ -30,10 +30,15 @@ def find(target: Target, package: str) -> dict[str, Any]:
     """The package named by an ARN, a version number, `latest`, or `deployed` (or `champion`).
 
     Raises:
-        OperationError: If there is none of that name; the message lists the newest there are.
+        OperationError: If there is none of that name; the message lists the newest there are. Or
+            the deployed one is asked for, and none is.
     """
     sagemaker, group = target.client("sagemaker"), target.output("ModelPackageGroupName")
     wanted = deployed_package(target) if package in _DEPLOYED else package
+    if wanted == "none":
+        raise OperationError(
+            f"a model must be deployed to be named {package!r}, got none; use `fraudloop approve`"
+        )
     pages = sagemaker.get_paginator("list_model_packages").paginate(
         ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
     )

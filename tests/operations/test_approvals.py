@@ -220,8 +220,10 @@ def test_a_roll_back_goes_to_approved_versions_only(group: Group, to: str, expec
 
 def test_nothing_deployed_is_not_rolled_back(group: Group) -> None:
     group.add("Approved")
-    with pytest.raises(OperationError, match="a model must be deployed to be rolled back"):
+    with pytest.raises(OperationError, match="a model must be deployed to be named 'deployed'"):
         approvals.roll_back(group.target, reason="false alarms")
+    with pytest.raises(OperationError, match="a model must be deployed to be named 'champion'"):
+        registry.find(group.target, "champion")
 
 
 def test_automatic_approval_shows_as_such(group: Group) -> None:
@@ -270,6 +272,13 @@ def test_an_approval_follows_that_of_the_deployed_whatever_the_clocks_say(group:
     approvals.approve(group.target, second, reason="better")
     assert [each["ModelPackageArn"] for each in registry.approved(group.target)] == [second, first]
     assert decisions_on(group.package(second))[-1].at == "2999-01-01T00:00:00.001Z"
+
+
+def test_a_deployed_package_that_was_deleted_holds_no_approval_up(group: Group) -> None:
+    first, second = group.add("Approved"), group.add()
+    group.deploy(first)
+    group.sagemaker.delete_model_package(ModelPackageName=first)
+    assert approvals.approve(group.target, second, reason="fine") == second
 
 
 def test_the_lambda_orders_approvals_as_the_command_does(group: Group) -> None:
