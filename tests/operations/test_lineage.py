@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from local_aws.server import EmbeddedAws
+from operations.cli import app
 from operations.errors import OperationError
 from operations.lineage import Lineage, lineage
 from operations.lineage_tree import tree
@@ -330,3 +333,39 @@ def test_an_endpoint_that_is_not_there_is_told(loop: Loop) -> None:
         lineage(loop.target, "nowhere")
     with pytest.raises(OperationError, match=f"endpoint must exist, got none named '{loop.name}'"):
         lineage(loop.target)
+
+
+@pytest.fixture
+def verb(
+    loop: Loop, embedded_aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """verb("models"): what typing it prints, and how it ends."""
+    monkeypatch.setattr(Target, "outputs", loop.target.outputs)
+    state = str(embedded_aws.state_dir)
+    return lambda *words: CliRunner().invoke(app, [*words, "--state", state, "--json", "-"])
+
+
+def test_what_cannot_be_verified_ends_in_an_error_after_the_tree(
+    verb: Callable[..., Any], registered: list[str]
+) -> None:
+    done = verb("lineage", "1", "--verify")
+    assert done.exit_code == 1
+    assert "must be as recorded, got 1 problems; the first: artifact: its SHA-256" in done.stderr
+    assert json.loads(done.stdout)["verification"]["objects"] == 3
+    assert verb("lineage", "1").exit_code == 0
+
+
+def test_versions_are_listed_newest_first(
+    loop: Loop, verb: Callable[..., Any], registered: list[str]
+) -> None:
+    parameter = loop.target.output("ApprovedModelParameterName")
+    arn = lineage(loop.target, "1").package["arn"]
+    loop.target.client("ssm").put_parameter(
+        Name=parameter, Value=arn, Type="String", Overwrite=True
+    )
+    found = json.loads(verb("models").stdout)["models"]
+    assert [model["version"] for model in found] == list(range(len(found), 0, -1))
+    assert [model["version"] for model in found if model["deployed"]] == [1]
+    assert {model["revision"] for model in found[-2:]} == {"v1-2-gabc"}
+    assert found[-1]["decided"] is None
+    assert len(json.loads(verb("models", "--limit", "1").stdout)["models"]) == 1
