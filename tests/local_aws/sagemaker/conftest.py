@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+
+from local_aws.server import EmbeddedAws
 
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop-local:test"
 # An entry point: [*ENTRIES, "copy"].
@@ -57,6 +60,23 @@ def job_role(make_role: Callable[..., str], bucket: str) -> str:
         allow(["s3:*"], f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"),
         {**allow(["s3:GetObject"], f"arn:aws:s3:::{bucket}/secret/*"), "Effect": "Deny"},
     )
+
+
+@pytest.fixture
+def process(embedded_aws: EmbeddedAws) -> Callable[[str], psutil.Process | None]:
+    """process(name): what a training job runs as, if it runs."""
+
+    def find(name: str) -> psutil.Process | None:
+        start = str(embedded_aws.state_dir / "ml" / f"training-{name}")
+        for candidate in psutil.process_iter():
+            try:
+                if candidate.environ().get("SAGEMAKER_BASE_DIR", "").startswith(start):
+                    return candidate
+            except psutil.Error:
+                continue
+        return None
+
+    return find
 
 
 @pytest.fixture

@@ -6,10 +6,8 @@ import tarfile
 from collections.abc import Callable
 from typing import Any
 
-import psutil
 import pytest
 
-from local_aws.server import EmbeddedAws
 from tests.local_aws.sagemaker.conftest import fetch, unique, wait_for
 
 SPOT = {
@@ -34,23 +32,6 @@ def kept(client: Callable[[str], Any], bucket: str, checkpoints: str) -> Callabl
         return [item["Key"].removeprefix(prefix) for item in found]
 
     return keys
-
-
-@pytest.fixture
-def process(embedded_aws: EmbeddedAws) -> Callable[[str], psutil.Process | None]:
-    """process(name): what a training job runs as, if it runs."""
-
-    def find(name: str) -> psutil.Process | None:
-        start = str(embedded_aws.state_dir / "ml" / f"training-{name}")
-        for candidate in psutil.process_iter():
-            try:
-                if candidate.environ().get("SAGEMAKER_BASE_DIR", "").startswith(start):
-                    return candidate
-            except psutil.Error:
-                continue
-        return None
-
-    return find
 
 
 @pytest.fixture
@@ -101,6 +82,31 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint(
         "rows": ["a.csv"],
         "leftovers": [],
     }
+
+
+def test_one_lost_host_interrupts_all(
+    client: Callable[[str], Any],
+    train: Any,
+    checkpoints: str,
+    kept: Any,
+    process: Any,
+    ended: Any,
+    eventually: Any,
+) -> None:
+    name = train(
+        "resume",
+        wait=False,
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1},
+        CheckpointConfig={"S3Uri": checkpoints},
+        **SPOT,
+    )["TrainingJobName"]
+    eventually(kept)
+    process(f"{name}/algo-2").kill()
+    job = ended(name)
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert "Interrupted" in [item["Status"] for item in job["SecondaryStatusTransitions"]]
+    model = members(fetch(client, job["ModelArtifacts"]["S3ModelArtifacts"]))
+    assert json.loads(model["report.json"])["found"] == ["rounds/7.json"]
 
 
 def test_without_spot_a_killed_container_has_failed(

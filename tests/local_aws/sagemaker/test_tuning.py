@@ -378,3 +378,25 @@ def test_permissions_name_the_tuning_job(
         reader.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="other")
     with pytest.raises(ClientError, match="not authorized"):
         reader.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+
+
+def test_the_training_role_must_be_passed(
+    client: Callable[[str], Any], make_role: Callable[..., str], session: Any, tune: Any
+) -> None:
+    request = client("sagemaker").describe_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=tune(X, 1)["HyperParameterTuningJobName"]
+    )
+    role = make_role(allow(["sagemaker:CreateHyperParameterTuningJob"], "*"))
+    assumed = client("sts").assume_role(RoleArn=role, RoleSessionName="tuner")["Credentials"]
+    tuner = session.client(
+        "sagemaker",
+        aws_access_key_id=assumed["AccessKeyId"],
+        aws_secret_access_key=assumed["SecretAccessKey"],
+        aws_session_token=assumed["SessionToken"],
+    )
+    with pytest.raises(ClientError, match="iam:PassRole"):
+        tuner.create_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName=unique("tuning"),
+            HyperParameterTuningJobConfig=request["HyperParameterTuningJobConfig"],
+            TrainingJobDefinition=request["TrainingJobDefinition"],
+        )
