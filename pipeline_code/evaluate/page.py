@@ -19,11 +19,11 @@ p { margin: 0 0 10px; max-width: 78ch; }
 .verdict { border-left: 6px solid #1f5fa8; padding: 10px 16px; background: #fff; margin-top: 16px; }
 .passed { border-color: #1a7f4b; } .refused { border-color: #b42318; }
 .verdict strong { display: block; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; margin: 0 0 12px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 5px 14px 5px 0; border-bottom: 1px solid #eef1f4; }
 th { color: #52606d; font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 18px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 18px; }
 figure { margin: 0; } figcaption { font-weight: 600; margin-bottom: 6px; }
 img { width: 100%; height: auto; border: 1px solid #eef1f4; border-radius: 6px; }
 """
