@@ -29,7 +29,7 @@ def random_rows(count: int, seed: int = 4, *, skill: float = 0.3) -> Scored:
         days=generator.integers(0, 7, count),
         customers=generator.integers(0, count // 5, count),
         labels=labels,
-        scores=labels * skill + generator.random(count),
+        scores=(labels * skill + generator.random(count)) / (1 + skill),
         amounts=generator.integers(100, 30_000, count),
         scenarios=np.where(labels == 1, generator.integers(0, 4, count), 0).astype(np.int8),
     )
