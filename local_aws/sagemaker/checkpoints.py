@@ -30,13 +30,23 @@ class CheckpointSync:
         uri: Prefix in S3, shared by all hosts.
         folders: One for each host.
         staging: File that a checkpoint is copied to first, so that it cannot change meanwhile.
+        period_seconds: Between two looks, during which nobody must have written to a file.
     """
 
-    def __init__(self, s3: Any, uri: str, folders: Sequence[Path], staging: Path) -> None:
+    def __init__(
+        self,
+        s3: Any,
+        uri: str,
+        folders: Sequence[Path],
+        staging: Path,
+        *,
+        period_seconds: float = _PERIOD_SECONDS,
+    ) -> None:
         self._s3 = s3
         self._uri = uri
         self._folders = folders
         self._staging = staging
+        self._period_seconds = period_seconds
         self._copied: dict[Path, State] = {}
         self._held: dict[Path, tuple[BinaryIO, State]] = {}
         self._finished = threading.Event()
@@ -78,7 +88,7 @@ class CheckpointSync:
             raise self.error
 
     def _work(self) -> None:
-        while self.error is None and not self._finished.wait(_PERIOD_SECONDS):
+        while self.error is None and not self._finished.wait(self._period_seconds):
             self._attempt(self._copy_settled)
 
     def _attempt(self, copy: Callable[[], None]) -> None:

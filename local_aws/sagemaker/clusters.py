@@ -19,6 +19,8 @@ _MOST_HOSTS = 16
 _POLL_SECONDS = 0.05
 # A host that fails takes its peers with it; all of them are heard before one is blamed.
 _SETTLE_SECONDS = 0.5
+# Peers of a host that failed may finish the file that they are writing.
+_PEER_GRACE_SECONDS = 5.0
 _ENDED_FROM_OUTSIDE = (128 + signal.SIGTERM, 128 + signal.SIGKILL)
 _networks = itertools.count()
 
@@ -159,8 +161,7 @@ class Cluster:
     def _end(self, index: int) -> End:
         host, container, log = self._members[index]
         code = container.wait() or 0  # it has ended: this waits for the last of its output
-        for _, other, _ in self._members:
-            other.stop(0.0)
+        self.stop(_PEER_GRACE_SECONDS)
         return End(code=_shell_code(code), host=host, tail=log.tail())
 
 

@@ -156,8 +156,8 @@ def _most_jobs(strategy: str, space: Space, limits: Mapping[str, int]) -> int:
                 f"MaxNumberOfTrainingJobs must be {space.count}, the number of combinations of the "
                 f"grid, got {most}; leave it out"
             )
-        most = int(space.count)
-    elif most is None:
+        return int(space.count)
+    if most is None:
         raise validation("MaxNumberOfTrainingJobs must be given; only strategy Grid knows it")
     if parallel > most:
         raise validation(

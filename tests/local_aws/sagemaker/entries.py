@@ -110,12 +110,12 @@ def persist() -> None:
     folder.mkdir(exist_ok=True)
     (folder / "deleted").write_text("soon")
     with (folder / "slow").open("w") as file:
-        for _ in range(12):
-            file.write("x" * 100)
+        for _ in range(40):
+            file.write("x" * 30)
             file.flush()
-            time.sleep(0.2)
+            time.sleep(0.05)
     (folder / "whole").write_text("done")
-    time.sleep(2.5)  # the files above are older than a second now, and have been copied
+    time.sleep(2.5)  # the files above are old enough now, and have been copied
     (folder / "deleted").unlink()
     print("written", flush=True)
     time.sleep(600)

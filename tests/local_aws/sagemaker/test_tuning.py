@@ -150,7 +150,7 @@ def test_one_seed_tries_the_same_values(tune: Any, trials: Any) -> None:
 
 
 def test_a_grid_is_tried_as_a_whole(tune: Any, trials: Any) -> None:
-    job = tune(KINDS, None, 2, strategy="Grid")
+    job = tune(KINDS, None, 9, strategy="Grid")
     values = [item["TunedHyperParameters"]["kind"] for item in trials(job)]
     assert values == ["c", "a", "b"]
     assert job["BestTrainingJob"]["TunedHyperParameters"] == {"kind": "a"}
