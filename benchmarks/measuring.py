@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Measured", "add_json", "in_process", "show"]
+__all__ = ["Measured", "add_json", "in_process", "show", "write"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +54,17 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def show(result: dict[str, Any], path: str | None) -> None:
     """Prints a benchmark's result, a line a figure, and writes it where it was asked for."""
-    text = json.dumps(result, indent=2)
-    if path == "-":
-        print(text)
-        return
-    for name, value in result.items():
-        print(f"{name:32} {value:,.3f}" if isinstance(value, float) else f"{name:32} {value}")
+    if path != "-":
+        for name, value in result.items():
+            print(f"{name:32} {value:,.3f}" if isinstance(value, float) else f"{name:32} {value}")
     if path is not None:
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        write(result, path)
+
+
+def write(result: dict[str, Any], path: str) -> None:
+    """Writes a benchmark's result to a file; - is stdout."""
+    text = json.dumps(result, indent=2) + "\n"
+    if path == "-":
+        print(text, end="")
+    else:
+        Path(path).write_text(text, encoding="utf-8")

@@ -124,7 +124,7 @@ class History:
         self, fold: Fold, parameters: Parameters, reviews_per_day: int, report: Path | None
     ) -> dict[str, Any]:
         """Trains on the fold's first period and measures on its last."""
-        train, test = self._masks(fold)
+        train, test = self.masks(fold)
         model = self._fit(fold, train, parameters)
         rows = self.rows.filter(test)
         evaluation = evaluate(model, rows, reviews_per_day=reviews_per_day)
@@ -164,7 +164,7 @@ class History:
 
     def check(self, fold: Fold) -> None:
         """Raises BadInput if a period of the fold holds no fraud, or nothing else."""
-        for name, mask in zip(("training", "test"), self._masks(fold), strict=True):
+        for name, mask in zip(("training", "test"), self.masks(fold), strict=True):
             frauds = int(self.labels[mask].sum())
             if not 0 < frauds < int(mask.sum()):
                 raise BadInput(
@@ -184,7 +184,7 @@ class History:
             delay_days=fold.delay_days,
         )
 
-    def _masks(self, fold: Fold) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    def masks(self, fold: Fold) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """The training rows, and the test rows without the cards known to be compromised."""
         testing = fold.is_testing(self.days) & ~self._known_compromised(fold)
         return fold.is_training(self.days), testing
