@@ -94,6 +94,8 @@ class TrainingPipeline(Construct):
     def _define_pipeline(
         self, name: str, definition: str, image: ContainerImage
     ) -> sagemaker.CfnPipeline:
+        # Some settings leave a placeholder out, and CloudFormation minds a value without one.
+        values = {key: value for key, value in self._values.items() if f"${{{key}}}" in definition}
         pipeline = sagemaker.CfnPipeline(
             self,
             "Pipeline",
@@ -101,7 +103,7 @@ class TrainingPipeline(Construct):
             pipeline_description="Checks data, computes features, trains, evaluates and registers",
             role_arn=self.roles.pipeline.role_arn,
             # Untyped in the CDK: copied as it is, hence CloudFormation's own spelling.
-            pipeline_definition={"PipelineDefinitionBody": Fn.sub(definition, self._values)},
+            pipeline_definition={"PipelineDefinitionBody": Fn.sub(definition, values)},
         )
         # An execution needs the image and whole roles; neither shows in the definition.
         pipeline.node.add_dependency(image, self.roles)

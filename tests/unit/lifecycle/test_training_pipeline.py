@@ -1,18 +1,25 @@
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import lifecycle  # noqa: F401  # first: it tells jsii which node to start when aws_cdk is imported
+
+# isort: split
+import aws_cdk as cdk
 import pytest
+from cdk_nag import AwsSolutionsChecks
 
 from lifecycle.pipeline_definition import PLACEHOLDERS
 from lifecycle.training_config import FeatureJobConfig, JobConfig, TrainingConfig
 from lifecycle.training_job import TrainingJobConfig
 from lifecycle.training_pipeline import TrainingPipeline
+from lifecycle.tuning import TuningConfig
+from lifecycle.tuning_ranges import IntegerRange
 from pipeline_code.features.definitions import SCHEMA_VERSION
 
 
-@pytest.fixture(scope="module")
-def around(new_surroundings: Callable[[], Any]) -> Any:
-    around = new_surroundings()
+def pipeline_around(around: Any, config: TrainingConfig) -> None:
     TrainingPipeline(
         around.stack,
         "Training",
@@ -24,9 +31,15 @@ def around(new_surroundings: Callable[[], Any]) -> Any:
         feature_store=around.feature_store,
         registry=around.registry,
         encryption_key=around.key,
-        config=TrainingConfig(train_days=11),
+        config=config,
         revision="v1-2-gabc",
     )
+
+
+@pytest.fixture(scope="module")
+def around(new_surroundings: Callable[[], Any]) -> Any:
+    around = new_surroundings()
+    pipeline_around(around, TrainingConfig(train_days=11))
     return around
 
 
@@ -92,20 +105,7 @@ def test_a_job_that_needs_a_variant_of_the_image_runs_it(
     config = TrainingConfig(jobs=jobs)
     assert config.image_variants == (variant,)
     around = new_surroundings(variants=config.image_variants)
-    TrainingPipeline(
-        around.stack,
-        "Training",
-        pipeline_name="test-training",
-        image=around.image,
-        raw_bucket=around.raw,
-        features_bucket=around.features,
-        artifacts_bucket=around.artifacts,
-        feature_store=around.feature_store,
-        registry=around.registry,
-        encryption_key=around.key,
-        config=config,
-        revision="unknown",
-    )
+    pipeline_around(around, config)
     template = around.template()
     (pipeline,) = template.find_resources("AWS::SageMaker::Pipeline").values()
     values = pipeline["Properties"]["PipelineDefinition"]["PipelineDefinitionBody"]["Fn::Sub"][1]
@@ -116,3 +116,34 @@ def test_a_job_that_needs_a_variant_of_the_image_runs_it(
     builds = set(template.find_resources("Custom::ContainerImage"))
     assert len(builds) == 2
     assert builds <= set(pipeline["DependsOn"])
+
+
+def test_cdk_nag_finds_nothing_in_a_pipeline_of_other_settings(
+    new_surroundings: Callable[..., Any],
+) -> None:
+    # No environment tunes or has GPUs, so tests/nag does not see what these take.
+    config = TrainingConfig(
+        hyperparameters={"validation_days": "2"},
+        tuning=TuningConfig(ranges=[IntegerRange(name="max_depth", low=4, high=8)]),
+        jobs=JobConfig(
+            features=FeatureJobConfig(engine="spark", instance_count=2),
+            training=TrainingJobConfig(device="cuda", instance_type="ml.g5.xlarge", spot=True),
+        ),
+    )
+    around = new_surroundings(variants=config.image_variants)
+    pipeline_around(around, config)
+    app = cdk.Stage.of(around.stack)
+    assert app is not None
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    # The buckets beside it are bare, and reported.
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
+        app.synth()
+    report = json.loads((Path(app.outdir) / "validation-report.json").read_text())
+    found = {
+        (construct["constructPath"], finding["ruleName"])
+        for plugin in report["pluginReports"]
+        for finding in plugin.get("violations", [])
+        for construct in finding["violatingConstructs"]
+    }
+    assert found
+    assert {path for path, _ in found if path.startswith("Test/Training/")} == set()
