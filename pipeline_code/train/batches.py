@@ -17,7 +17,18 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.schema import data_files, open_file
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
 
-__all__ = ["BATCH_ROWS", "LABEL", "ArrayBatches", "Batch", "Batches", "Between", "ParquetBatches"]
+__all__ = [
+    "BATCH_ROWS",
+    "LABEL",
+    "ArrayBatches",
+    "Batch",
+    "Batches",
+    "Between",
+    "ParquetBatches",
+    "check_schema",
+    "converted",
+    "empty_batch",
+]
 
 LABEL = "is_fraud"
 TIME = "event_time"
@@ -44,6 +55,13 @@ class Batch:
         if mask.all():
             return self
         return Batch(self.rows[mask], self.labels[mask], self.times[mask])
+
+
+def empty_batch(features: int) -> Batch:
+    """No rows."""
+    return Batch(
+        np.empty((0, features), dtype=np.float32), np.empty(0, np.int8), np.empty(0, np.int64)
+    )
 
 
 class Batches(Protocol):

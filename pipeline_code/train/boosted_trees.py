@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xgboost
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.train.batches import Batch, Batches, Matrix
+from pipeline_code.train.batches import Batch, Batches, Matrix, empty_batch
 from pipeline_code.train.parameters import Parameters
 
 __all__ = ["BoostedTrees", "available_cores", "settings_of"]
@@ -138,15 +138,21 @@ class _Stream(xgboost.DataIter):  # type: ignore[misc]
         self._batches = batches
         self._names = list(names)
         self._place: Iterator[Batch] = iter(())
+        self._given = 0
         super().__init__(cache_prefix=None if cache is None else str(cache))
 
     def reset(self) -> None:
         self._place = iter(self._batches)
+        self._given = 0
 
     def next(self, input_data: Any) -> bool:
         batch = next(self._place, None)
         if batch is None:
-            return False
+            if self._given:
+                return False
+            # A host may have none of these rows; XGBoost wants one batch at least.
+            batch = empty_batch(len(self._names))
+        self._given += 1
         input_data(data=batch.rows, label=batch.labels, feature_names=self._names)
         return True
 

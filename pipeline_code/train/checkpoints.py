@@ -38,7 +38,7 @@ class Progress:
 
     Attributes:
         rounds: Rounds learned of the model under way.
-        history: Average precision on the validation slice after each round of the selection.
+        history: Log loss on the validation slice after each round of the selection.
         selection: What came of the selection; None while it is under way.
     """
 

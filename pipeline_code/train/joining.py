@@ -5,13 +5,16 @@ leads: it waits for the others, runs the tracker that the collective needs, and 
 
     follower -> leader   {"job": the job's name, "host": its own name}
     leader -> follower   {"port": the tracker's}
+    either -> other      {"done": true}, when it has nothing more to do
 
 Guarantees:
-    No host waits for ever: one that loses another fails, and says so.
+    No host waits for ever: one that loses another fails, and says so. The connections stay open to
+    see to that, because XGBoost itself can wait for a host that died, whatever its timeout.
 """
 
 import errno
 import os
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -20,8 +23,9 @@ from typing import Any
 
 from pipeline_code.features.spark_peers import Peer
 from pipeline_code.train.hosts import Hosts, Team
+from pipeline_code.train.watching import watched
 
-__all__ = ["join"]
+__all__ = ["address_of", "join"]
 
 LEADER_PORT = 9099
 # Each host downloads its inputs first; some take longer.
@@ -30,6 +34,10 @@ ARRIVAL_SECONDS = 900
 # once, because its connections close.
 ANSWER_SECONDS = 900
 POLL_SECONDS = 0.5
+# The parts of XGBoost that speak with other hosts; what any other part says is of this host.
+LOSS = re.compile(
+    r"\[(allgather|allreduce|broadcast|coll|comm|loop|protocol|socket|tracker)\.(cc|h):"
+)
 
 
 @contextmanager
@@ -43,10 +51,16 @@ def join(hosts: Hosts) -> Iterator[Team]:
         yield Team(hosts)
         return
     with ExitStack() as stack:
-        leads = hosts.rank == 0
-        port = stack.enter_context(_tracker(hosts)) if leads else _ask(hosts)
-        stack.enter_context(_collective(hosts, port))
-        yield Team(hosts)
+        if hosts.rank == 0:
+            peers = _gather(hosts, stack)
+            port = stack.enter_context(_tracker(hosts))
+            for peer in peers:
+                peer.send({"port": port})
+        else:
+            leader, port = _ask(hosts, stack)
+            peers = [leader]
+        with watched(peers, hosts.names), _collective(hosts, port):
+            yield Team(hosts)
 
 
 @contextmanager
@@ -69,7 +83,7 @@ def _collective(hosts: Hosts, port: int) -> Iterator[None]:
         with suppress(XGBoostError):
             # Closes the connections, so that the others need not wait for an answer.
             collective.finalize()
-        if isinstance(error, XGBoostError):
+        if isinstance(error, XGBoostError) and LOSS.search(str(error)):
             raise RuntimeError(
                 f"all of {', '.join(hosts.names)} must stay until the end, got one lost: "
                 f"{_told(error)}; its log says why"
@@ -79,25 +93,24 @@ def _collective(hosts: Hosts, port: int) -> Iterator[None]:
 
 @contextmanager
 def _tracker(hosts: Hosts) -> Iterator[int]:
-    """Starts the tracker once all others are there; gives its port."""
+    """Runs the tracker; gives its port."""
     from xgboost.core import XGBoostError  # noqa: PLC0415
     from xgboost.tracker import RabitTracker  # noqa: PLC0415
 
-    with ExitStack() as stack:
-        followers = _gather(hosts, stack)
-        tracker = RabitTracker(
-            n_workers=len(hosts.names),
-            host_ip=address_of(hosts.current),
-            # Ranks follow from names, and with them the order in which numbers are added up.
-            sortby="task",
-            timeout=ARRIVAL_SECONDS,
-        )
-        tracker.start()
-        port = int(tracker.worker_args()["dmlc_tracker_port"])
-        for follower in followers:
-            follower.send({"port": port})
+    tracker = RabitTracker(
+        n_workers=len(hosts.names),
+        host_ip=address_of(hosts.current),
+        # Ranks follow from names, and with them the order in which numbers are added up.
+        sortby="task",
+        timeout=ARRIVAL_SECONDS,
+    )
+    tracker.start()
+    port = int(tracker.worker_args()["dmlc_tracker_port"])
     try:
         yield port
+        # Followers take their leave of the tracker too, and may be slower than the leader.
+        with suppress(XGBoostError):
+            tracker.wait_for(timeout=ANSWER_SECONDS)
     finally:
         # Of a collective that broke it complains, after the reason is known.
         with suppress(XGBoostError):
@@ -107,27 +120,27 @@ def _tracker(hosts: Hosts) -> Iterator[int]:
 def _gather(hosts: Hosts, stack: ExitStack) -> list[Peer]:
     """Waits for all followers."""
     deadline = time.monotonic() + ARRIVAL_SECONDS
-    server = stack.enter_context(_listening(address_of(hosts.current), deadline))
     came: dict[str, Peer] = {}
-    while len(came) < len(hosts.names) - 1:
-        server.settimeout(max(deadline - time.monotonic(), 0.001))
-        try:
-            connection, _ = server.accept()
-        except TimeoutError as error:
-            raise RuntimeError(
-                f"all of {', '.join(hosts.names)} must come within {ARRIVAL_SECONDS} seconds, "
-                f"got {', '.join((hosts.current, *came))}; see the logs of the others"
-            ) from error
-        peer = Peer(stack.enter_context(connection), "a host")
-        said = _hello(peer)
-        if said == _introduction(said.get("host", "")) and said["host"] in hosts.names:
-            peer.name = said["host"]
-            came[peer.name] = peer
-        else:
-            # Somebody of another job, which runs on this machine too, will look again later. A
-            # close alone does not reach the other end while the peer holds the connection.
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+    with _listening(address_of(hosts.current), deadline) as server:
+        while len(came) < len(hosts.names) - 1:
+            server.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                connection, _ = server.accept()
+            except TimeoutError as error:
+                raise RuntimeError(
+                    f"all of {', '.join(hosts.names)} must come within {ARRIVAL_SECONDS} seconds, "
+                    f"got {', '.join((hosts.current, *came))}; see the logs of the others"
+                ) from error
+            peer = Peer(stack.enter_context(_kept_alive(connection)), "a host")
+            said = _hello(peer)
+            if said == _introduction(said.get("host", "")) and said["host"] in hosts.names:
+                peer.name = said["host"]
+                came[peer.name] = peer
+            else:
+                # Somebody of another job, which runs on this machine too, will look again later. A
+                # close alone does not reach the other end while the peer holds the connection.
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
     return list(came.values())
 
 
@@ -138,18 +151,21 @@ def _hello(peer: Peer) -> dict[str, Any]:
     return {}
 
 
-def _ask(hosts: Hosts) -> int:
-    """The tracker's port, once the leader tells it."""
+def _ask(hosts: Hosts, stack: ExitStack) -> tuple[Peer, int]:
+    """The leader and the tracker's port, once the leader tells it."""
     deadline = time.monotonic() + ARRIVAL_SECONDS
     leader = hosts.names[0]
     while True:
         try:
-            with socket.create_connection((address_of(leader), LEADER_PORT)) as connection:
-                peer = Peer(connection, leader)
+            with ExitStack() as attempt:
+                connection = socket.create_connection((address_of(leader), LEADER_PORT))
+                peer = Peer(attempt.enter_context(_kept_alive(connection)), leader)
                 peer.send(_introduction(hosts.current))
-                if peer.has_said_something(max(deadline - time.monotonic(), 0.001)):
-                    return int(peer.receive()["port"])
-                raise TimeoutError("it said nothing")
+                if not peer.has_said_something(max(deadline - time.monotonic(), 0.001)):
+                    raise TimeoutError("it said nothing")
+                port = int(peer.receive()["port"])
+                stack.push(attempt.pop_all())
+                return peer, port
         except (OSError, RuntimeError) as error:
             if time.monotonic() > deadline:
                 raise RuntimeError(
@@ -157,6 +173,14 @@ def _ask(hosts: Hosts) -> int:
                     "its log says why"
                 ) from error
             time.sleep(POLL_SECONDS)
+
+
+def _kept_alive(connection: socket.socket) -> socket.socket:
+    """A connection that ends within some two minutes if the other host's network is gone."""
+    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, option):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return connection
 
 
 def _introduction(host: str) -> dict[str, str]:

@@ -16,14 +16,12 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.train.batches import Batches, Matrix
+from pipeline_code.train.batches import Batches, Matrix, empty_batch
 from pipeline_code.train.boosted_trees import available_cores
 from pipeline_code.train.parameters import Parameters
 
 __all__ = ["LightTrees"]
 
-# More leaves than this per tree and LightGBM refuses.
-MOST_LEAVES = 131_072
 MAX_BINS = 255
 # Where the file begins to say with which settings it was made: cores among them, which would make
 # files of equal models differ.
@@ -60,10 +58,7 @@ class LightTrees:
         cache: Path | None = None,  # noqa: ARG002 - `check` has refused it
     ) -> "_Rows":
         """The rows as one array."""
-        parts = list(batches)
-        if not parts:
-            empty = np.empty((0, len(names)), dtype=np.float32)
-            return _Rows(empty, np.empty(0, dtype=np.int8))
+        parts = [empty_batch(len(names)), *batches]
         return _Rows(
             np.concatenate([part.rows for part in parts]),
             np.concatenate([part.labels for part in parts]),
@@ -187,13 +182,13 @@ class _Boosting:
 
 def _settings(parameters: Parameters, names: Sequence[str], tree: int) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        "num_leaves": min(2**parameters.max_depth, MOST_LEAVES),
+        # It grows where that pays most, so fewer than half of a full tree's leaves do.
+        "num_leaves": max(2, 2 ** (parameters.max_depth - 1) - 1),
         "max_depth": parameters.max_depth,
         "learning_rate": parameters.learning_rate / parameters.trees_per_round,
         "feature_fraction_bynode": parameters.feature_share,
         # Features are drawn anew for each tree, by its number.
         "feature_fraction_seed": (parameters.seed + 7_919 * tree) % 2**31,
-        "min_data_in_leaf": 1,
         "min_sum_hessian_in_leaf": parameters.min_child_weight,
         "lambda_l2": parameters.l2_penalty,
         "max_bin": MAX_BINS,

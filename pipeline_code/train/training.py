@@ -2,9 +2,9 @@
 
 With a validation slice there are two fits. The first learns from the days before the slice; after
 each of its rounds the slice is scored, which says how many rounds are best and what their log-odds
-mean. The second learns that many rounds from all rows, and is the model.
-
-Without a slice there is the second fit only.
+mean. The second learns that many rounds from all rows, and is the model; without a slice it is the
+only one. The best rounds are those of the lowest log loss: by average precision, which a few frauds
+decide, they were too few and differed more from seed to seed (docs/detection.md).
 """
 
 import tempfile
@@ -32,7 +32,7 @@ from pipeline_code.train.interruption import Interrupted, Interruption
 from pipeline_code.train.memory import lies_on_disk
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.survey import Survey
-from pipeline_code.train.validation import calibrated_figures, prefixed, ranking_figures
+from pipeline_code.train.validation import figures_of, prefixed
 
 __all__ = ["Job", "Trained", "train"]
 
@@ -138,12 +138,12 @@ class _Training:
             return self._job.team.together(boosting.margins(watched, rounds))
 
         def measured(progress: Progress) -> Progress:
-            figures = ranking_figures(labels, margins(progress.rounds))
+            figures = figures_of(labels, margins(progress.rounds), self._unweighted())
             self._job.report({"round": progress.rounds, **prefixed(figures)})
-            return replace(progress, history=(*progress.history, figures["average_precision"]))
+            return replace(progress, history=(*progress.history, figures["log_loss"]))
 
         history = self._learn(boosting, checkpoint.progress, measured).history
-        best = int(np.argmax(history)) + 1 if self._parameters.early_stopping_rounds else None
+        best = int(np.argmin(history)) + 1 if self._parameters.early_stopping_rounds else None
         return self._selection(best or len(history), labels, margins(best or len(history)))
 
     def _selection(
@@ -152,8 +152,9 @@ class _Training:
         calibration = self._unweighted()
         if self._parameters.calibrate:
             calibration = Calibration.fitted(margins, labels)
-        figures = calibrated_figures(labels, margins, calibration)
-        return Selection(rounds=rounds, calibration=calibration, validation=figures)
+        figures = figures_of(labels, margins, calibration)
+        counts = {"rows": float(len(labels)), "frauds": float(labels.sum())}
+        return Selection(rounds=rounds, calibration=calibration, validation=figures | counts)
 
     def _fit(self, checkpoint: Checkpoint) -> Trained:
         """Learns the chosen number of rounds from all rows."""
@@ -188,7 +189,7 @@ class _Training:
             return progress.rounds >= progress.selection.rounds
         patience = self._parameters.early_stopping_rounds
         history = progress.history
-        stale = bool(patience and history) and len(history) - 1 - np.argmax(history) >= patience
+        stale = bool(patience and history) and len(history) - 1 - np.argmin(history) >= patience
         return bool(stale) or progress.rounds >= self._parameters.rounds
 
     def _prepared(self, name: str, batches: Batches, reference: Any = None) -> Any:

@@ -9,30 +9,22 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 
 from pipeline_code.train.calibration import Calibration
 
-__all__ = ["PREFIX", "calibrated_figures", "prefixed", "ranking_figures"]
+__all__ = ["PREFIX", "figures_of", "prefixed"]
 
 # Of a figure's name in the log, where the platform finds it.
 PREFIX = "validation:"
 
 
-def ranking_figures(labels: npt.NDArray[np.int8], margins: npt.NDArray[Any]) -> dict[str, float]:
-    """How well the rows are put in order."""
+def figures_of(
+    labels: npt.NDArray[np.int8], margins: npt.NDArray[Any], calibration: Calibration
+) -> dict[str, float]:
+    """How well rows are put in order, and how true their probabilities are."""
+    scores = calibration.probabilities(margins).astype(np.float64)
     return {
         "average_precision": float(average_precision_score(labels, margins)),
         "auc_roc": float(roc_auc_score(labels, margins)),
-    }
-
-
-def calibrated_figures(
-    labels: npt.NDArray[np.int8], margins: npt.NDArray[Any], calibration: Calibration
-) -> dict[str, float]:
-    """That, and how true the probabilities are."""
-    scores = calibration.probabilities(margins).astype(np.float64)
-    return ranking_figures(labels, margins) | {
         "log_loss": float(log_loss(labels, scores)),
         "brier_score": float(brier_score_loss(labels, scores)),
-        "rows": float(len(labels)),
-        "frauds": float(labels.sum()),
     }
 
 

@@ -1,8 +1,11 @@
 """Several hosts learn one model, or all of them fail and say why."""
 
 import json
+import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -14,14 +17,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.train import joining
+from pipeline_code.train import joining, watching
 from pipeline_code.train.entry import main
 from pipeline_code.train.hosts import ALONE, Hosts
 from pipeline_code.train.interruption import EXIT_CODE
 from pipeline_code.train.joining import join
 
 from .conftest import make_rows
-from .job_process import JobProcess, name_hosts, prepare, start
+from .job_process import PROJECT, JobProcess, name_hosts, prepare, start
 
 HOSTS = ("127.0.0.1", "127.0.0.2")
 PARAMETERS = {
@@ -101,9 +104,8 @@ def test_a_host_that_dies_fails_the_others(tmp_path: Path, dead: int) -> None:
     wait_for_lines(jobs[0], 2)
     jobs[dead].process.kill()
     assert jobs[1 - dead].end() == 1
-    assert "all of 127.0.0.1, 127.0.0.2 must stay until the end, got one lost" in (
-        jobs[1 - dead].failure()
-    )
+    rule = "all of 127.0.0.1, 127.0.0.2 must stay until the end, got"
+    assert rule in jobs[1 - dead].failure()
     assert not (jobs[0].root / "model").exists()
 
 
@@ -126,14 +128,21 @@ def test_what_one_host_refuses_all_refuse(tmp_path: Path) -> None:
         )
 
 
-def test_files_that_were_dealt_already_are_all_read(tmp_path: Path) -> None:
-    found = roots(tmp_path, {"rounds": "2", "early_stopping_rounds": "0"})
+@pytest.mark.parametrize("external_memory", ["on", "off"])
+def test_a_host_may_have_no_rows_of_the_earlier_or_the_later_days(
+    tmp_path: Path, external_memory: str
+) -> None:
+    parameters = {"rounds": "4", "early_stopping_rounds": "0", "validation_days": "2"}
+    found = roots(tmp_path, parameters | {"external_memory": external_memory})
     channel = {"train": {"S3DistributionType": "ShardedByS3Key"}}
-    for root in found:
+    for root, part in zip(found, (slice(0, 3000), slice(3000, 6000)), strict=True):
         (root / "input" / "config" / "inputdataconfig.json").write_text(json.dumps(channel))
+        file = root / "input" / "data" / "train" / "part-0.parquet"
+        pq.write_table(pq.read_table(file)[part], file)
     jobs = start_all(found)
-    assert [job.end() for job in jobs] == [0, 0]
-    assert json.loads(jobs[0].model()["metadata.json"])["train_rows"] == 12_000
+    assert final(jobs[0]) > 0.8
+    assert jobs[1].end() == 0
+    assert json.loads(jobs[0].model()["metadata.json"])["train_rows"] == 6000
 
 
 def test_lightgbm_refuses_several_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +160,43 @@ def test_a_host_that_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     rule = "127.0.0.1 must lead within 1 seconds, got no answer"
     with pytest.raises(RuntimeError, match=rule), join(Hosts(HOSTS[1], HOSTS)):
         pytest.fail("nobody led")
+
+
+STUCK = """
+import socket, sys, time
+from pipeline_code.features.spark_peers import Peer
+from pipeline_code.train import watching
+watching.GRACE_SECONDS = 0.1
+peer = Peer(socket.socket(fileno=int(sys.argv[1])), "algo-2")
+with watching.watched([peer], ("algo-1", "algo-2")):
+    time.sleep(300)
+"""
+
+
+def test_a_host_that_hangs_when_another_is_lost_is_ended(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUCK, str(theirs.fileno())],
+        cwd=PROJECT,
+        env={**os.environ, "SAGEMAKER_BASE_DIR": str(tmp_path)},
+        pass_fds=[theirs.fileno()],
+    )
+    theirs.close()
+    ours.close()
+    assert process.wait(120) == 1
+    assert (tmp_path / "output" / "failure").read_text() == (
+        "all of algo-1, algo-2 must stay until the end, got algo-2 lost; its log says why"
+    )
+
+
+def test_a_host_that_is_done_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "GRACE_SECONDS", 0)
+    ours, theirs = socket.socketpair()
+    with theirs, ours:
+        other = joining.Peer(theirs, "algo-1")
+        with watching.watched([joining.Peer(ours, "algo-2")], ("algo-1", "algo-2")):
+            other.send({"done": True})
+        assert other.receive() == {"done": True}
 
 
 def test_a_name_without_an_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

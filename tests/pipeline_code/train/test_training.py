@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.special import expit
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, log_loss
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train import interruption, memory
@@ -61,8 +61,8 @@ def run(parameters: Parameters, rows: Batch = ROWS, **more: Any) -> tuple[Traine
     return train(job), said
 
 
-def scored(said: list[Mapping[str, Any]]) -> list[float]:
-    name = "validation:average_precision"
+def scored(said: list[Mapping[str, Any]], figure: str = "log_loss") -> list[float]:
+    name = f"validation:{figure}"
     return [line[name] for line in said if name in line]
 
 
@@ -74,11 +74,12 @@ def slice_of(rows: Batch, days: int, later: bool) -> Batch:
 def test_rounds_are_those_that_score_the_slice_best() -> None:
     trained, said = run(STOPPED)
     history = scored(said)
-    best = int(np.argmax(history)) + 1
+    best = int(np.argmin(history)) + 1
     assert trained.selection.rounds == best
     assert len(history) == best + STOPPED.early_stopping_rounds < STOPPED.rounds
     assert [line["round"] for line in said[: len(history)]] == list(range(1, len(history) + 1))
-    assert trained.selection.validation["average_precision"] == history[best - 1]
+    precision = scored(said, "average_precision")[best - 1]
+    assert trained.selection.validation["average_precision"] == precision
 
 
 def test_the_model_is_that_of_so_many_rounds_of_all_rows() -> None:
@@ -93,7 +94,9 @@ def test_the_slice_is_scored_by_a_model_of_the_earlier_days() -> None:
     assert trained.selection.validation["rows"] == len(later)
     model = run(Parameters(rounds=5), earlier)[0]
     margins = find_algorithm("xgboost").read(model.content).margins(later.rows)
-    assert scored(said)[-1] == average_precision_score(later.labels, margins)
+    precision = average_precision_score(later.labels, margins)
+    assert scored(said, "average_precision")[-1] == precision
+    assert scored(said)[-1] == pytest.approx(log_loss(later.labels, expit(margins)), rel=1e-6)
     assert trained.selection.calibration == Calibration.fitted(margins, later.labels)
 
 
@@ -125,7 +128,8 @@ def test_both_algorithms_are_trained_by_it() -> None:
     except BadInput as error:
         pytest.skip(str(error))
     trained, said = run(parameters)
-    assert max(scored(said)) == trained.selection.validation["average_precision"] > 0.6
+    assert trained.selection.rounds == int(np.argmin(scored(said))) + 1
+    assert trained.selection.validation["average_precision"] > 0.6
     assert trained.content == run(parameters)[0].content
 
 
