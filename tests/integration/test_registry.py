@@ -93,7 +93,7 @@ def test_two_versions_are_compared_on_the_newers_test_window(ask: Ask, versions:
     assert found["window"]["start"] == tested["test_start"][:10]
     precision = found["metrics"]["average_precision"]
     assert precision["low"] <= precision["difference"] <= precision["high"]
-    # Left out are cards known when either began to learn: all that the evaluation left out, or more.
+    # Left out are cards known since either began to learn: what the evaluation left out, or more.
     assert 0 < found["rows"] <= int(tested["test_rows"])
     assert 0 < found["frauds"] <= int(tested["test_frauds"])
 
