@@ -7,9 +7,12 @@ from pipeline_code.common.exits import BadInput
 
 __all__ = ["available_bytes", "lies_on_disk"]
 
-# Per row and feature: its bin, by row and by column. Per row besides: gradients, log-odds, place.
+# XGBoost, measured: a value's bin by row and by column, and a row's gradients, log-odds, label and
+# places in the trees.
 BYTES_PER_VALUE = 2
-BYTES_PER_ROW = 48
+BYTES_PER_ROW = 100
+# LightGBM: the value as it is beside its bin, and numbers of a row in double precision.
+WHOLE_BYTES_PER_VALUE = 5
 # The rest is for the sketches, batches being read and the histograms.
 USABLE_SHARE = 0.6
 
@@ -46,8 +49,9 @@ def lies_on_disk(choice: str, rows: int, features: int, scales_out: bool) -> boo
     """
     if choice != "auto":
         return choice == "on"
-    size = 4 * features if not scales_out else BYTES_PER_VALUE * features + BYTES_PER_ROW
-    needed, there = rows * size, available_bytes() * USABLE_SHARE
+    per_value = BYTES_PER_VALUE if scales_out else WHOLE_BYTES_PER_VALUE
+    needed = rows * (per_value * features + BYTES_PER_ROW)
+    there = available_bytes() * USABLE_SHARE
     if needed > there and not scales_out:
         raise BadInput(
             f"the rows must fit into {there / 2**20:.0f} MiB of memory for this algorithm, "

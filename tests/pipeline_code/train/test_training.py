@@ -144,7 +144,7 @@ def test_what_does_not_fit_into_memory_goes_to_the_disk(monkeypatch: pytest.Monk
     assert memory.lies_on_disk("auto", 10**5, 25, scales_out=True)
     assert not memory.lies_on_disk("auto", 10**3, 25, scales_out=True)
     assert not memory.lies_on_disk("off", 10**9, 25, scales_out=True)
-    with pytest.raises(BadInput, match="must fit into 1 MiB of memory for this algorithm, got 10"):
+    with pytest.raises(BadInput, match="must fit into 1 MiB of memory for this algorithm, got 21"):
         memory.lies_on_disk("auto", 10**5, 25, scales_out=False)
 
 
