@@ -20,14 +20,14 @@ PARAMETERS = {"rounds": "60", "validation_days": "1", "checkpoint_seconds": "0"}
 
 @pytest.fixture(scope="module")
 def rows_uri(client: Callable[[str], Any], bucket: str) -> str:
-    """Feature rows of a few days, in four files of many row groups: hosts share those."""
+    """Feature rows of a few days, in four files, of which one has the last day."""
     prefix = unique("rows")
     table = pa.table(make_rows(6000)).replace_schema_metadata(
         {b"feature_schema_version": SCHEMA_VERSION}
     )
     for part in range(4):
         body = io.BytesIO()
-        pq.write_table(table.slice(part * 1500, 1500), body, row_group_size=100)
+        pq.write_table(table.slice(part * 1500, 1500), body)
         client("s3").put_object(
             Bucket=bucket, Key=f"{prefix}/part-{part}.parquet", Body=body.getvalue()
         )
@@ -36,13 +36,13 @@ def rows_uri(client: Callable[[str], Any], bucket: str) -> str:
 
 @pytest.fixture
 def definition(bucket: str, job_role: str, rows_uri: str) -> Callable[..., dict[str, Any]]:
-    """definition(instances=1): what training jobs and those of tuning jobs have in common."""
+    """definition(instances=1, ...): what training and tuning jobs have in common."""
 
-    def make(instances: int = 1) -> dict[str, Any]:
+    def make(instances: int = 1, distribution: str = "FullyReplicated") -> dict[str, Any]:
         source = {
             "S3DataType": "S3Prefix",
             "S3Uri": rows_uri,
-            "S3DataDistributionType": "FullyReplicated",
+            "S3DataDistributionType": distribution,
         }
         return {
             "RoleArn": job_role,
@@ -131,8 +131,11 @@ def test_an_interruption_does_not_change_the_model(
     assert "Interrupted" in [item["Status"] for item in job["SecondaryStatusTransitions"]]
 
 
-def test_two_hosts_learn_one_model(definition: Any, start: Any, model: Any) -> None:
-    name = start(definition(2), HyperParameters=PARAMETERS)
+@pytest.mark.parametrize("distribution", ["FullyReplicated", "ShardedByS3Key"])
+def test_two_hosts_learn_one_model(
+    definition: Any, start: Any, model: Any, distribution: str
+) -> None:
+    name = start(definition(2, distribution))
     files = members(model(name))
     metadata = json.loads(files["metadata.json"])
     assert metadata["train_rows"] == 6000
