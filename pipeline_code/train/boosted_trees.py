@@ -30,12 +30,17 @@ class BoostedTrees:
         return f"xgboost {xgboost.__version__}"
 
     def check(self, parameters: Parameters) -> None:
-        """Raises BadInput if a GPU is wanted of a build without."""
+        """Raises BadInput if a GPU is wanted of a build without, or with a matrix on the disk."""
         if parameters.device == "cuda" and not xgboost.build_info()["USE_CUDA"]:
             raise BadInput(
                 "hyperparameter device must be cpu in this image, got cuda; its XGBoost "
                 f"{xgboost.__version__} is built without CUDA: put the package xgboost in place of "
                 "xgboost-cpu into its requirements"
+            )
+        if parameters.device == "cuda" and parameters.external_memory == "on":
+            raise BadInput(
+                "hyperparameter external_memory must be auto or off with device cuda, got on; "
+                "rows are read into the host's memory here"
             )
 
     def prepare(

@@ -103,7 +103,7 @@ class _Training:
         self._algorithm = find_algorithm(job.parameters.algorithm)
         self._algorithm.check(job.parameters)
         self._cache = cache
-        self._on_disk = job.team.any(
+        self._on_disk = job.parameters.device == "cpu" and job.team.any(
             lies_on_disk(
                 job.parameters.external_memory,
                 rows=job.survey.own_rows,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xgboost
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train.algorithms import ALGORITHMS, Algorithm, find_algorithm
@@ -129,6 +130,13 @@ def test_what_is_no_model_is_refused(algorithm: Algorithm, content: bytes) -> No
 def test_a_gpu_needs_a_build_for_it() -> None:
     with pytest.raises(BadInput, match="device must be cpu in this image, got cuda"):
         find_algorithm("xgboost").check(Parameters(device="cuda"))
+
+
+def test_a_gpu_wants_its_matrix_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xgboost, "build_info", lambda: {"USE_CUDA": True})
+    find_algorithm("xgboost").check(Parameters(device="cuda"))
+    with pytest.raises(BadInput, match="external_memory must be auto or off with device cuda"):
+        find_algorithm("xgboost").check(Parameters(device="cuda", external_memory="on"))
 
 
 @pytest.mark.parametrize(
