@@ -50,7 +50,7 @@ def fit_rows(table: pa.Table, rounds: int = 60) -> Model:
     return fit(
         rows.matrix(),
         rows.labels(),
-        parameters=Parameters(rounds=rounds, max_depth=4),
+        parameters=Parameters(rounds=rounds, trees_per_round=4, max_depth=4, row_share=0.7),
         first_event=first,
         last_event=last,
     )
