@@ -61,7 +61,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     },
     "all risks increasing": {"increasing_features": ",".join(RISKS)},
     "amount increasing too": {
-        "increasing_features": f"amount_minor,{Parameters().increasing_features}".rstrip(",")
+        "increasing_features": f"amount_minor,{Parameters().increasing_features}"
     },
     "70 % of rows a round": {"row_share": 0.7},
     "one tree a round": {"trees_per_round": 1},
@@ -69,7 +69,6 @@ CHOICES: dict[str, dict[str, Any]] = {
     "twice the rounds": {"rounds": Parameters().rounds * 2},
     "depth 4": {"max_depth": 4},
     "depth 8": {"max_depth": 8},
-    "all features at a split": {"feature_share": 1.0},
     "leaves of 8 times the weight": {"min_child_weight": 8.0},
     "10 times the penalty": {"l2_penalty": 10.0},
     "a fraud counts 10 times": {"positive_weight": 10.0},
@@ -125,18 +124,13 @@ def _features() -> Iterator[_Variant]:
     added = {name for group in GROUPS.values() for name in group}
     handbook = [name for name in FEATURE_NAMES if name not in added]
     yield _Variant("all features")
-    yield _of("the handbook's features", handbook)
+    yield _Variant("the handbook's features", features=handbook)
     for title, group in GROUPS.items():
-        yield _of(f"handbook + {title}", [*handbook, *group])
+        yield _Variant(f"handbook + {title}", features=[*handbook, *group])
     for title, group in GROUPS.items():
-        yield _of(f"all - {title}", [name for name in FEATURE_NAMES if name not in group])
-
-
-def _of(name: str, features: Sequence[str]) -> _Variant:
-    """Learns from these features only."""
-    increasing = Parameters().increasing_features.split(",")
-    left = ",".join(feature for feature in increasing if feature in features)
-    return _Variant(name, Parameters(increasing_features=left), features)
+        yield _Variant(
+            f"all - {title}", features=[name for name in FEATURE_NAMES if name not in group]
+        )
 
 
 def _choices() -> Iterator[_Variant]:
