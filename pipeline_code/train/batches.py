@@ -50,6 +50,10 @@ class Batch:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def part(self, start: int, end: int) -> "Batch":
+        """The rows from one to before another."""
+        return Batch(self.rows[start:end], self.labels[start:end], self.times[start:end])
+
     def where(self, mask: npt.NDArray[np.bool_]) -> "Batch":
         """The rows where the mask is true."""
         if mask.all():
@@ -79,8 +83,7 @@ class ArrayBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         for start in range(0, len(self.batch), BATCH_ROWS):
-            part = slice(start, start + BATCH_ROWS)
-            yield Batch(self.batch.rows[part], self.batch.labels[part], self.batch.times[part])
+            yield self.batch.part(start, start + BATCH_ROWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,24 +236,17 @@ def _rebatched(batches: Iterable[Batch]) -> Iterator[Batch]:
         start = 0
         while count + len(batch) - start >= BATCH_ROWS:
             end = start + BATCH_ROWS - count
-            yield _joined([*waiting, _slice(batch, start, end)])
+            yield _joined([*waiting, batch.part(start, end)])
             waiting, count, start = [], 0, end
         if start < len(batch):
-            waiting.append(_slice(batch, start, len(batch)))
+            waiting.append(batch.part(start, len(batch)))
             count += len(batch) - start
     if waiting:
         yield _joined(waiting)
 
 
-def _slice(batch: Batch, start: int, end: int) -> Batch:
-    return Batch(batch.rows[start:end], batch.labels[start:end], batch.times[start:end])
-
-
 def _joined(batches: Sequence[Batch]) -> Batch:
     if len(batches) == 1:
         return batches[0]
-    return Batch(
-        np.concatenate([batch.rows for batch in batches]),
-        np.concatenate([batch.labels for batch in batches]),
-        np.concatenate([batch.times for batch in batches]),
-    )
+    columns = ([getattr(batch, name) for batch in batches] for name in Batch.__slots__)
+    return Batch(*(np.concatenate(parts) for parts in columns))

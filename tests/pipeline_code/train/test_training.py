@@ -284,7 +284,7 @@ def test_a_checkpoint_of_another_job_is_not_read(tmp_path: Path) -> None:
     "changed",
     [
         {"seed": 8},
-        {"rounds": 41},
+        {"rounds": 5},
         {"positive_weight": 2.0},
         {"validation_days": 1},
     ],
@@ -292,7 +292,7 @@ def test_a_checkpoint_of_another_job_is_not_read(tmp_path: Path) -> None:
 def test_a_checkpoint_of_other_parameters_is_not_used(
     tmp_path: Path, changed: dict[str, Any]
 ) -> None:
-    parameters = Parameters(rounds=40, validation_days=2, checkpoint_seconds=0.0)
+    parameters = Parameters(rounds=4, validation_days=2, checkpoint_seconds=0.0)
     run(parameters, checkpoint_folder=tmp_path)
     _, said = run(Parameters(**parameters.as_dict() | changed), checkpoint_folder=tmp_path)
     assert said[0]["checkpoint"] == "not used"
