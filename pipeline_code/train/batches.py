@@ -63,9 +63,7 @@ class Batch:
 
 def empty_batch(features: int) -> Batch:
     """No rows."""
-    return Batch(
-        np.empty((0, features), dtype=np.float32), np.empty(0, np.int8), np.empty(0, np.int64)
-    )
+    return Batch(np.empty((0, features), np.float32), np.empty(0, np.int8), np.empty(0, np.int64))
 
 
 class Batches(Protocol):
