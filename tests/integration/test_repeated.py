@@ -1,0 +1,67 @@
+"""The same inputs give the same model, byte for byte, whether a step runs again or is cached."""
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from operations import executions, registry
+from operations.executions import Execution
+from operations.target import Target
+
+pytestmark = pytest.mark.end_to_end
+
+CACHED = ("CheckData", "ComputeFeatures", "TrainModel", "Baseline")
+
+
+@pytest.fixture(scope="module")
+def as_of(played: Any) -> str:
+    """The moment that the deployed version was trained at; what has come since does not count."""
+    package = registry.find(played.target, "deployed")
+    report = urlsplit(package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"])
+    answer = played.target.client("s3").get_object(
+        Bucket=report.netloc, Key=report.path.lstrip("/")
+    )
+    return str(json.load(answer["Body"])["windows"]["as_of"])
+
+
+def run(target: Target, as_of: str, **parameters: str) -> Execution:
+    arn = executions.start(target, reason="repeated", parameters={"AsOf": as_of, **parameters})
+    return executions.require_success(executions.watch(target, arn, poll_seconds=0.2))
+
+
+@pytest.fixture(scope="module")
+def first(played: Any, as_of: str) -> Execution:
+    return run(played.target, as_of)
+
+
+def archive(target: Target, execution: Execution) -> bytes:
+    """The model that the execution registered."""
+    assert execution.model_package is not None
+    package = registry.find(target, execution.model_package)
+    place = urlsplit(package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"])
+    answer = target.client("s3").get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
+    return bytes(answer["Body"].read())
+
+
+def test_a_second_start_is_served_from_the_cache_and_registers_the_same_model(
+    played: Any, first: Execution, as_of: str
+) -> None:
+    second = run(played.target, as_of)
+    details = {step.name: step.detail for step in second.steps}
+    for name in CACHED:
+        assert details[name].startswith("cached from "), (name, details[name])
+    assert second.model_package != first.model_package
+    assert archive(played.target, second) == archive(played.target, first)
+
+
+def test_a_training_that_runs_again_ends_with_the_same_bytes(
+    played: Any, first: Execution, as_of: str
+) -> None:
+    # Another instance is another request, which no cached result answers.
+    again = run(played.target, as_of, TrainingInstanceType="ml.m5.2xlarge")
+    jobs = {step.name: step.detail for step in again.steps}
+    assert ":training-job/" in jobs["TrainModel"]
+    assert jobs["TrainModel"] != {step.name: step.detail for step in first.steps}["TrainModel"]
+    assert archive(played.target, again) == archive(played.target, first)
