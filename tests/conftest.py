@@ -15,6 +15,8 @@ CLUSTERS = frozenset(
 )
 
 
+# First, since the processes read the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process plays the loop for all integration tests; elsewhere a file's tests stay together.
 
