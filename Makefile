@@ -23,7 +23,7 @@ demo: install
 	$(BIN)/fraudloop demo
 
 test: install
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest
 
 check: install
 	$(BIN)/ruff check .
