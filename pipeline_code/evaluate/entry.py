@@ -8,8 +8,8 @@ Reads (processing inputs):
     train-summary/summary.json: optional, what `features` said about the windows.
 
 Environment:
-    MODEL_PACKAGE_GROUP: the registry's group; its newest approved package is the champion, scored
-        on the same rows. Unset: there is no champion.
+    MODEL_PACKAGE_GROUP: the registry's group; the package that was approved last is the champion,
+        scored on the same rows. Unset: there is no champion.
 
 Writes (processing output `evaluation`):
     evaluation.json: metrics in the form the registry shows, the gate's checks and its reason in
