@@ -71,6 +71,7 @@ services.cloudwatch._evaluate_parent_alarms(child, seen)
 services.cloudwatch._metrics
 services.cloudwatch._put_metric_alarm(params, cbor_data, is_cbor, is_json)
 services.cloudwatch._record_history(alarm_name, old_state, new_state, reason, alarm_type, reason_data)
+services.cloudwatch._store_datum(namespace, name, dims, ts, unit, value, values, counts, stat_values)
 services.cloudwatch._stat_value(stats, stat_name, points)
 services.cloudwatch.record_metric(namespace, metric_name, value, unit, dimensions)
 services.ecr._repositories

@@ -69,3 +69,28 @@ def test_what_a_document_does_not_hold_is_an_error() -> None:
         list(metrics_of(document("n", Refused=1, Milliseconds=1)))
     with pytest.raises(KeyError, match="Milliseconds"):
         list(metrics_of(document("n", service="fold", Refused=1)))
+
+
+def test_each_set_of_dimensions_is_a_metric_of_its_own() -> None:
+    both = document("n", service="fold", version="7", Refused=[1, 2], Milliseconds=3)
+    (directive,) = both["_aws"]["CloudWatchMetrics"]
+    directive["Dimensions"] = [["service"], ["service", "version"], []]
+    found = [(m.name, m.dimensions, m.values) for m in metrics_of(both)]
+    sets = [{"service": "fold"}, {"service": "fold", "version": "7"}, {}]
+    assert found == [
+        (name, dimensions, values)
+        for dimensions in sets
+        for name, values in (("Refused", [1.0, 2.0]), ("Milliseconds", [3.0]))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"Refused": [1] * 101}, "Refused must have at most 100 values, got 101"),
+        ({"_aws": {"Timestamp": 0, "CloudWatchMetrics": []}}, "of the last two weeks"),
+    ],
+)
+def test_what_cloudwatch_does_not_take_is_an_error(change: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        list(metrics_of(document("n", service="fold", Refused=1, Milliseconds=1) | change))

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -137,6 +138,35 @@ def test_the_servers_output_is_in_cloudwatch_logs(
         lines = [event["message"] for event in events]
     assert lines == ["serving"]
     assert name.startswith("AllTraffic/")
+
+
+def test_metrics_in_the_servers_output_reach_cloudwatch(
+    client: Client, serving: Serving, endpoint: str, eventually: Callable[..., Any]
+) -> None:
+    names = [["EndpointName"], ["EndpointName", "ModelVersion"]]
+    directive = {"Namespace": endpoint, "Dimensions": names, "Metrics": [{"Name": "Score"}]}
+    document = {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
+        "EndpointName": endpoint,
+        "ModelVersion": "arn:7",
+        "Score": [0.25, 0.75],
+    }
+    serving.invoke(endpoint, f"print {json.dumps(document)}".encode())
+
+    def average(**dimensions: str) -> float | None:
+        points = client("cloudwatch").get_metric_statistics(
+            Namespace=endpoint,
+            MetricName="Score",
+            Dimensions=[{"Name": k, "Value": v} for k, v in dimensions.items()],
+            StartTime=datetime(2020, 1, 1, tzinfo=UTC),
+            EndTime=datetime(2100, 1, 1, tzinfo=UTC),
+            Period=60,
+            Statistics=["Average"],
+        )["Datapoints"]
+        return points[0]["Average"] if points else None
+
+    assert eventually(lambda: average(EndpointName=endpoint)) == 0.5
+    assert average(EndpointName=endpoint, ModelVersion="arn:7") == 0.5
 
 
 @contextmanager

@@ -1,10 +1,13 @@
 """Transform jobs, started by a real client; the stand-in answers each CSV line with its length."""
 
 import gzip
+import io
 import time
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
@@ -25,9 +28,9 @@ def serving(client: Client) -> Serving:
     return serving
 
 
-def start(client: Client, serving: Serving, source: str, **settings: Any) -> str:
-    name = unique("transform")
-    request: dict[str, Any] = {
+def transform(client: Client, serving: Serving, name: str, source: str) -> dict[str, Any]:
+    """A CreateTransformJob request."""
+    return {
         "TransformJobName": name,
         "ModelName": serving.model(),
         "TransformInput": {
@@ -47,6 +50,11 @@ def start(client: Client, serving: Serving, source: str, **settings: Any) -> str
         },
         "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
     }
+
+
+def start(client: Client, serving: Serving, source: str, **settings: Any) -> str:
+    name = unique("transform")
+    request = transform(client, serving, name, source)
     for key, value in settings.items():
         request[key] = {**request[key], **value} if isinstance(request.get(key), dict) else value
     client("sagemaker").create_transform_job(**request)
@@ -87,6 +95,23 @@ def test_records_are_joined_with_their_answers(client: Client, serving: Serving)
     name = start(client, serving, "in/a.csv", DataProcessing={"JoinSource": "Input"})
     assert finished(client, name)["TransformJobStatus"] == "Completed"
     assert outputs(client, serving, name) == {"a.csv.out": b"1,1\n22,2\n333,3\n"}
+
+
+def test_a_file_that_is_not_split_is_sent_and_kept_byte_by_byte(
+    client: Client, serving: Serving
+) -> None:
+    table = io.BytesIO()
+    pq.write_table(pa.table({"transaction_id": ["a", "b"], "amount": [1.0, 2.0]}), table)
+    client("s3").put_object(Bucket=serving.bucket, Key="rows/d.parquet", Body=table.getvalue())
+    kind = "application/x-parquet"
+    name = unique("transform")
+    request = transform(client, serving, name, "rows/")
+    request["TransformInput"] |= {"ContentType": kind, "SplitType": "None"}
+    request["TransformOutput"] |= {"Accept": kind, "AssembleWith": "None"}
+    client("sagemaker").create_transform_job(**request)
+    assert finished(client, name)["TransformJobStatus"] == "Completed"
+    (answer,) = outputs(client, serving, name).values()
+    assert answer == table.getvalue()
 
 
 def test_packed_files_are_unpacked(client: Client, serving: Serving) -> None:

@@ -1,8 +1,8 @@
 """A model server that does as it is told: stands in for the image's own `serve`.
 
 Its environment says how it behaves (STAND_IN_PING: status of /ping, STAND_IN_STATUS: status of
-/invocations, STAND_IN_NAME: what it calls itself); so does a request's body (`exit`, `sleep`,
-`refuse`, `break`).
+/invocations, STAND_IN_NAME: what it calls itself); so does a request's body (`exit`, `print`,
+`sleep`, `refuse`, `break`).
 """
 
 import json
@@ -29,12 +29,16 @@ class Handler(BaseHTTPRequestHandler):
         command = body.decode(errors="replace").split()
         if command[:1] == ["exit"]:
             os._exit(3)
+        if command[:1] == ["print"]:
+            print(body.decode().removeprefix("print "), flush=True)
         if command[:1] == ["sleep"]:
             time.sleep(float(command[1]))
         if command[:1] == ["refuse"]:
             self.answer(400, b'{"error": "no"}')
         elif command[:1] == ["break"] or "STAND_IN_STATUS" in os.environ:
             self.answer(int(os.environ.get("STAND_IN_STATUS", "500")), b"broken")
+        elif self.headers.get("Content-Type") == "application/x-parquet":
+            self.answer(200, body, "application/x-parquet")
         elif (self.headers.get("Content-Type") or "").startswith("text/csv"):
             lines = body.decode().splitlines()
             self.answer(200, "".join(f"{len(line)}\n" for line in lines).encode(), "text/csv")
