@@ -1,0 +1,35 @@
+"""Which tests stay together when several processes share them (`make test`)."""
+
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+# Their jobs' hosts meet on a fixed port of this machine.
+CLUSTERS = frozenset(
+    {
+        "tests/local_aws/sagemaker/test_image_training.py",
+        "tests/pipeline_code/train/test_hosts.py",
+    }
+)
+
+
+class Groups(LoadScopeScheduling):
+    """One process plays the loop for all integration tests; elsewhere a file's tests stay together.
+
+    Fixtures of a session or a module are then made about as often as by a single process.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if PurePosixPath(file).is_relative_to("tests/integration"):
+            return "integration"
+        return "clusters" if file in CLUSTERS else file
+
+
+# Without the plugin (`-p no:xdist`) nobody asks.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    """Who runs what."""
+    return Groups(config, log)
