@@ -126,8 +126,18 @@ class Environment:
         return f"/{PRODUCT}/{self.name}/approved-model-package"
 
     @property
+    def challenger_parameter_name(self) -> str:
+        """The SSM parameter that names the package in the shadow, `none` while there is none."""
+        return f"/{PRODUCT}/{self.name}/challenger-model-package"
+
+    @property
+    def deployment_state_parameter_name(self) -> str:
+        """The SSM parameter that says what became of the last deployment."""
+        return f"/{PRODUCT}/{self.name}/deployment-state"
+
+    @property
     def metric_namespace(self) -> str:
-        """The CloudWatch namespace of the analyzer's metrics."""
+        """The CloudWatch namespace of the server's and the analyzer's metrics."""
         return f"{PRODUCT}/{self.name}"
 
     @property

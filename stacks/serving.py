@@ -5,6 +5,7 @@ from __future__ import annotations
 import aws_cdk as cdk
 from constructs import Construct
 
+from lifecycle.alarm_topic import AlarmTopic
 from lifecycle.batch_scoring import BatchScoring
 from lifecycle.container_image import ContainerImage
 from lifecycle.data_lake import DataLake
@@ -34,6 +35,12 @@ class ServingStack(cdk.Stack):
             construct_id,
             stack_name=environment.resource_name("serving"),
             description="fraudloop: the endpoint of the approved model, and batch scoring",
+        )
+        self.alarm_topic = AlarmTopic(
+            self,
+            "AlarmTopic",
+            encryption_key=lake.encryption_key,
+            email=environment.monitoring.alarm_email,
         )
         # Its value is read at each deployment; the training stack created the parameter.
         approved_package = cdk.CfnParameter(
@@ -79,6 +86,7 @@ class ServingStack(cdk.Stack):
         self._define_outputs(environment)
 
     def _define_outputs(self, environment: Environment) -> None:
+        cdk.CfnOutput(self, "ServingAlarmTopicArn", value=self.alarm_topic.topic_arn)
         cdk.CfnOutput(self, "EndpointName", value=environment.endpoint_name)
         cdk.CfnOutput(self, "BatchPipelineName", value=environment.batch_pipeline_name)
         cdk.CfnOutput(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnCondition, Duration, Fn, Stack, Token
+from aws_cdk import CfnCondition, Duration, Fn, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
+
+from lifecycle.alarm_topic import AlarmTopic
 
 __all__ = ["MonitoringAlarms", "define_silence_alarm"]
 
@@ -50,7 +50,7 @@ class MonitoringAlarms(Construct):
         super().__init__(scope, construct_id)
         self._namespace = metric_namespace
         self._endpoint_name = endpoint_name
-        self.topic = self._define_topic(encryption_key, email)
+        self.topic = AlarmTopic(self, "Topic", encryption_key=encryption_key, email=email)
         self.drift_alarm = self._define_drift_alarm()
         self.missing_data_alarm = self._define_missing_data_alarm(missing_data_hours, condition)
 
@@ -64,22 +64,6 @@ class MonitoringAlarms(Construct):
             period=HOUR,
         )
 
-    def _define_topic(self, encryption_key: kms.IKey, email: str | None) -> sns.Topic:
-        topic = sns.Topic(self, "Topic", master_key=encryption_key, enforce_ssl=True)
-        # A topic with a policy of its own has lost the default one, which let alarms publish.
-        topic.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="Alarms",
-                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-                actions=["sns:Publish"],
-                resources=[topic.topic_arn],
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
-            )
-        )
-        if email is not None:
-            topic.add_subscription(subscriptions.EmailSubscription(email))
-        return topic
-
     def _define_drift_alarm(self) -> cloudwatch.Alarm:
         alarm = self.metric("FeatureDriftViolations", "Maximum").create_alarm(
             self,
@@ -91,7 +75,7 @@ class MonitoringAlarms(Construct):
             evaluation_periods=1,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
-        alarm.add_alarm_action(actions.SnsAction(self.topic))
+        self.topic.notify_of(alarm)
         return alarm
 
     def _define_missing_data_alarm(self, hours: int, condition: CfnCondition) -> cloudwatch.Alarm:

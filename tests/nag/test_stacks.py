@@ -34,7 +34,12 @@ OUTPUTS = {
     },
     "FeatureStore": {"CustomerFeatureGroupName", "TerminalFeatureGroupName"},
     "Training": {"TrainingPipelineName", "ModelPackageGroupName", "ImageUri"},
-    "Serving": {"EndpointName", "ApprovedModelParameterName", "BatchPipelineName"},
+    "Serving": {
+        "EndpointName",
+        "ApprovedModelParameterName",
+        "BatchPipelineName",
+        "ServingAlarmTopicArn",
+    },
     "Streaming": {
         "EventStreamName",
         "TerminalEventStreamName",
