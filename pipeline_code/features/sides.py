@@ -1,10 +1,11 @@
 """One entity's side of the features: the totals of its events, for each of its rows.
 
 A row has two sides, its terminal's and its customer's. Batch and Spark bring the rows of whole
-entities together, for one side after the other, and hand them to this module.
+entities together, for one side after the other, and hand them to this module. What came before the
+rows may also be given as the states that were kept of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,15 +14,19 @@ import numpy.typing as npt
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL, Entity
-from pipeline_code.features.events import Reports, Transactions
+from pipeline_code.features.events import NO_REPORTS, Reports, Transactions
+from pipeline_code.features.folding import join
 from pipeline_code.features.grouping import grouped, repetitions
 from pipeline_code.features.kernel import carry, combine, group_totals, recall
 from pipeline_code.features.plan import Plan
+from pipeline_code.features.state import NO_EVENTS, EntityState, events_of
 
-__all__ = ["CustomerFeatures", "all_features", "customer_features", "terminal_totals"]
+__all__ = ["CustomerFeatures", "States", "all_features", "customer_features", "terminal_totals"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+# By entity: what was kept of events before the rows, which may be among them again.
+States = Mapping[int, EntityState]
 
 # Rows whose totals are in memory at once: few enough for the processor's cache.
 BLOCK_ROWS = 1 << 14
@@ -42,18 +47,21 @@ class CustomerFeatures:
     repeated: int
 
 
-def terminal_totals(rows: Transactions, reports: Reports, plan: Plan) -> tuple[Ints, Ints]:
+def terminal_totals(
+    rows: Transactions, reports: Reports, plan: Plan, states: States | None = None
+) -> tuple[Ints, Ints]:
     """The terminals' totals, terminal by terminal and in order of time.
 
     Args:
         rows: All transactions of some terminals.
         reports: All fraud reports of those terminals; of others there may be some.
         plan: Which totals.
+        states: What came before. If given, all reports are in it, and none may be given.
 
     Returns:
         Which transaction comes where, and in that order a row of totals (`Plan.places`) for each.
     """
-    side = _Side(TERMINAL, rows, reports, plan)
+    side = _Side(TERMINAL, rows, reports, plan, states)
     places = plan.places(TERMINAL)
     totals = np.empty((len(rows), len(places)), np.int64)
     for low, high, operands in side.blocks():
@@ -62,7 +70,7 @@ def terminal_totals(rows: Transactions, reports: Reports, plan: Plan) -> tuple[I
 
 
 def customer_features(
-    rows: Transactions, reports: Reports, totals: Ints, plan: Plan
+    rows: Transactions, reports: Reports, totals: Ints, plan: Plan, states: States | None = None
 ) -> CustomerFeatures:
     """Every feature of each transaction of some customers.
 
@@ -71,11 +79,12 @@ def customer_features(
         reports: All fraud reports of those customers; of others there may be some.
         totals: The transactions' rows of `terminal_totals`, in the order of the transactions.
         plan: Which features.
+        states: What came before. If given, all reports are in it, and none may be given.
 
     Raises:
         BadInput: Two transactions of a customer have one id and differ.
     """
-    side = _Side(CUSTOMER, rows, reports, plan)
+    side = _Side(CUSTOMER, rows, reports, plan, states)
     side.refuse_conflicts(rows)
     places = plan.places(TERMINAL)
     features = np.empty((len(plan.features), len(rows)), np.float32)
@@ -103,21 +112,30 @@ def all_features(rows: Transactions, reports: Reports, plan: Plan) -> CustomerFe
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Events:
-    """Events of one stream, entity by entity in order of time, each a partial sum of one."""
+    """Partial sums of one stream, entity by entity in order of time; an event is one of one."""
 
     starts: Ints
     times: Ints
-    ones: Ints
-    amounts: Ints
+    counts: Ints
+    sums: Ints
+    largest: Ints
 
     @classmethod
     def of(cls, starts: Ints, times: Ints, amounts: Ints) -> Self:
-        return cls(starts, times, np.ones(len(times), np.int64), amounts)
+        """Events, one by one."""
+        return cls(starts, times, np.ones(len(times), np.int64), amounts, amounts)
+
+    @classmethod
+    def joined(cls, parts: list[tuple[Ints, Ints, Ints, Ints]]) -> Self:
+        """Each entity's own partial sums."""
+        starts = np.cumsum([0, *(len(part[0]) for part in parts)], dtype=np.int64)
+        columns = [np.concatenate([np.empty(0, np.int64), *of]) for of in zip(*parts, strict=True)]
+        return cls(starts, *columns) if parts else cls.of(starts, *np.empty((2, 0), np.int64))
 
     def where(self, wanted: npt.NDArray[np.bool_]) -> "_Events":
         """Some of the events."""
         before = np.concatenate([[0], np.cumsum(wanted)])
-        return _Events.of(before[self.starts], self.times[wanted], self.amounts[wanted])
+        return _Events.of(before[self.starts], self.times[wanted], self.sums[wanted])
 
 
 class _Side:
@@ -129,15 +147,37 @@ class _Side:
         repeated: Which of them repeat an earlier one of their entity, and count no second time.
     """
 
-    def __init__(self, entity: Entity, rows: Transactions, reports: Reports, plan: Plan) -> None:
+    def __init__(
+        self, entity: Entity, rows: Transactions, reports: Reports, plan: Plan, states: States | None
+    ) -> None:
         self._entity, self._plan = entity, plan
         self.order, self._starts, names = grouped(rows.owners(entity), rows.times, rows.ids)
         self.times, self.amounts = rows.times[self.order], rows.amounts[self.order]
         self._ids = rows.ids[self.order]
         self.repeated = repetitions(self._starts, self._ids)
+        if states is not None:
+            assert reports is NO_REPORTS  # noqa: S101 - which would count twice
+            self._transactions, self._reports = self._after(states, names)
+            return
         events = _Events.of(self._starts, self.times, self.amounts)
         self._transactions = events.where(~self.repeated) if self.repeated.any() else events
         self._reports = _aligned(reports, entity, names)
+
+    def _after(self, states: States, names: Ints) -> tuple[_Events, _Events]:
+        """What the states tell of both streams, these rows added as if folded into them."""
+        nothing, once = EntityState(self._entity), ~self.repeated
+        spent, reported = [], []
+        for group, name in enumerate(names.tolist()):
+            mine = slice(self._starts[group], self._starts[group + 1])
+            rows = events_of(self.times[mine], self._ids[mine], self.amounts[mine])[once[mine]]
+            state = states.get(name, nothing)
+            known = state.transactions.recent
+            # An event that was folded before counts once, as it was then.
+            recent = np.concatenate([known, rows[~np.isin(rows[:, 1], known[:, 1])]])
+            recent = recent[np.lexsort((recent[:, 1], recent[:, 0]))]
+            spent.append(join(recent, state.transactions.hops, NO_EVENTS))
+            reported.append(state.partial_sums(reports=True))
+        return _Events.joined(spent), _Events.joined(reported)
 
     def blocks(self) -> Iterator[tuple[int, int, Ints]]:
         """First column, end, and operands of so many columns, this side's totals filled in.
@@ -179,9 +219,9 @@ class _Side:
             group_totals(
                 events.starts,
                 events.times,
-                events.ones,
-                events.amounts,
-                events.amounts,
+                events.counts,
+                events.sums,
+                events.largest,
                 self._starts,
                 self.times,
                 self._plan.windows(self._entity, reports=reports),
