@@ -11,6 +11,7 @@ from local_aws import (
     firehose,
     image_functions,
     sagemaker,
+    service_events,
     stack_updates,
     stored_types,
     streams,
@@ -30,6 +31,7 @@ def install(layout: Layout, connection: Connection) -> None:
         authorization,
         embedded_metrics,
         image_functions,
+        service_events,
         stack_updates,
         stored_types,
     ):

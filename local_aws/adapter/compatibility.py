@@ -51,13 +51,17 @@ services.athena._run_ddl(ddl, database)
 services.athena._start_query_execution(data)
 services.athena._workgroups
 services.cloudformation._stacks
+services.cloudformation.changesets._add_event(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
 services.cloudformation.custom_resource._pending
 services.cloudformation.custom_resource.deliver_response(token, response)
+services.cloudformation.handlers._add_event(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
 services.cloudformation.provisioners._REPLACING_PROPERTIES
 services.cloudformation.provisioners._RESOURCE_HANDLERS
 services.cloudformation.provisioners._STACK_TAG_PROPERTY
 services.cloudformation.provisioners._physical_name(stack_name, logical_id, lowercase, max_len, seeded)
 services.cloudformation.provisioners._replacing_change(resource_type, old_props, new_props)
+services.cloudformation.stacks.CLIENT_REQUEST_TOKEN
+services.cloudformation.stacks._add_event(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
 services.cloudformation.stacks._update_keeping_seed(*args)
 services.cloudformation.stacks._validation_errors(resources_defs, ordered, param_values, conditions, mappings, stack_name, stack_id, owned_buckets)
 services.cloudformation.stacks._runs_on_worker_thread(resource_type)
@@ -150,6 +154,11 @@ services.s3._put_bucket_ownership_controls(name, body)
 services.s3._put_bucket_tagging(name, body)
 services.s3._resolve_sse_write_headers(headers, bucket_name)
 services.scheduler._SCHEDULE_TICK_INTERVAL
+services.ssm._delete_parameter(data)
+services.ssm._delete_parameters(data)
+services.ssm._lookup_parameter(name_or_arn, allow_arn_region, flexible_name)
+services.ssm._parameters
+services.ssm._put_parameter(data)
 services.stepfunctions._AWS_SDK_SERVICE_MAP
 services.sts._caller_identity(headers, query_params)
 services.sts.is_root_access_key(access_key_id)
