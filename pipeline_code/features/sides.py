@@ -122,12 +122,10 @@ class _Events:
 
     @classmethod
     def of(cls, starts: Ints, times: Ints, amounts: Ints) -> Self:
-        """Events, one by one."""
         return cls(starts, times, np.ones(len(times), np.int64), amounts, amounts)
 
     @classmethod
     def joined(cls, parts: list[tuple[Ints, Ints, Ints, Ints]]) -> Self:
-        """Each entity's own partial sums."""
         starts = np.cumsum([0, *(len(part[0]) for part in parts)], dtype=np.int64)
         columns = [np.concatenate([np.empty(0, np.int64), *of]) for of in zip(*parts, strict=True)]
         return cls(starts, *columns) if parts else cls.of(starts, *np.empty((2, 0), np.int64))
@@ -148,16 +146,21 @@ class _Side:
     """
 
     def __init__(
-        self, entity: Entity, rows: Transactions, reports: Reports, plan: Plan, states: States | None
+        self,
+        entity: Entity,
+        rows: Transactions,
+        reports: Reports,
+        plan: Plan,
+        before: States | None,
     ) -> None:
         self._entity, self._plan = entity, plan
         self.order, self._starts, names = grouped(rows.owners(entity), rows.times, rows.ids)
         self.times, self.amounts = rows.times[self.order], rows.amounts[self.order]
         self._ids = rows.ids[self.order]
         self.repeated = repetitions(self._starts, self._ids)
-        if states is not None:
+        if before is not None:
             assert reports is NO_REPORTS  # noqa: S101 - which would count twice
-            self._transactions, self._reports = self._after(states, names)
+            self._transactions, self._reports = self._after(before, names)
             return
         events = _Events.of(self._starts, self.times, self.amounts)
         self._transactions = events.where(~self.repeated) if self.repeated.any() else events
