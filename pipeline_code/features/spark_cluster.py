@@ -25,8 +25,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pipeline_code.common.paths import ml_root
+from pipeline_code.common.peers import Peer, address_of
 from pipeline_code.features.parts import Output
-from pipeline_code.features.spark_peers import Peer
 from pipeline_code.features.spark_session import Daemon, open_session, prepare
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Leader:
     def __init__(self, hosts: Hosts, work: Path) -> None:
         self._hosts = hosts
         self._work = work
-        self._address = _address(hosts.leader)
+        self._address = address_of(hosts.leader, ARRIVAL_SECONDS)
         self._followers: list[Peer] = []
         self._published = False
 
@@ -177,7 +177,7 @@ def follow(hosts: Hosts, outputs: Sequence[Output], work: Path) -> None:
     Raises:
         RuntimeError: The leader failed or was lost; nothing is published then.
     """
-    address = _address(hosts.current)
+    address = address_of(hosts.current, ARRIVAL_SECONDS)
     with ExitStack() as stack:
         connection = stack.enter_context(_connected(hosts.leader))
         leader = Peer(connection, hosts.leader)
@@ -211,24 +211,12 @@ def _worker(address: str, master: str) -> Daemon:
     return Daemon("deploy.worker.Worker", "--host", address, "--webui-port", "0", master)
 
 
-def _address(name: str) -> str:
-    """A host's address, once its name is known: hosts are named while they start."""
-    deadline = time.monotonic() + ARRIVAL_SECONDS
-    while True:
-        try:
-            return socket.gethostbyname(name)
-        except socket.gaierror as error:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{name} must have an address, got none: {error}") from error
-            time.sleep(POLL_SECONDS)
-
-
 def _connected(leader: str) -> socket.socket:
     """A connection to the leader, once it listens."""
     deadline = time.monotonic() + ARRIVAL_SECONDS
     while True:
         try:
-            return socket.create_connection((_address(leader), LEADER_PORT))
+            return socket.create_connection((address_of(leader, ARRIVAL_SECONDS), LEADER_PORT))
         except OSError as error:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{leader} must lead, got no answer: {error}") from error

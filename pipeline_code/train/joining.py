@@ -21,11 +21,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from pipeline_code.features.spark_peers import Peer
+from pipeline_code.common.peers import Peer, address_of
 from pipeline_code.train.hosts import Hosts, Team
 from pipeline_code.train.watching import watched
 
-__all__ = ["address_of", "join"]
+__all__ = ["join"]
 
 LEADER_PORT = 9099
 # Each host downloads its inputs first; some take longer.
@@ -72,7 +72,7 @@ def _collective(hosts: Hosts, port: int) -> Iterator[None]:
     try:
         collective.init(
             dmlc_communicator="rabit",
-            dmlc_tracker_uri=address_of(hosts.names[0]),
+            dmlc_tracker_uri=address_of(hosts.names[0], ARRIVAL_SECONDS),
             dmlc_tracker_port=port,
             dmlc_task_id=f"{hosts.rank:06}",
             dmlc_timeout=ANSWER_SECONDS,
@@ -99,7 +99,7 @@ def _tracker(hosts: Hosts) -> Iterator[int]:
 
     tracker = RabitTracker(
         n_workers=len(hosts.names),
-        host_ip=address_of(hosts.current),
+        host_ip=address_of(hosts.current, ARRIVAL_SECONDS),
         # Ranks follow from names, and with them the order in which numbers are added up.
         sortby="task",
         timeout=ARRIVAL_SECONDS,
@@ -121,7 +121,7 @@ def _gather(hosts: Hosts, stack: ExitStack) -> list[Peer]:
     """Waits for all followers."""
     deadline = time.monotonic() + ARRIVAL_SECONDS
     came: dict[str, Peer] = {}
-    with _listening(address_of(hosts.current), deadline) as server:
+    with _listening(address_of(hosts.current, ARRIVAL_SECONDS), deadline) as server:
         while len(came) < len(hosts.names) - 1:
             server.settimeout(max(deadline - time.monotonic(), 0.001))
             try:
@@ -158,7 +158,8 @@ def _ask(hosts: Hosts, stack: ExitStack) -> tuple[Peer, int]:
     while True:
         try:
             with ExitStack() as attempt:
-                connection = socket.create_connection((address_of(leader), LEADER_PORT))
+                address = address_of(leader, ARRIVAL_SECONDS)
+                connection = socket.create_connection((address, LEADER_PORT))
                 peer = Peer(attempt.enter_context(_kept_alive(connection)), leader)
                 peer.send(_introduction(hosts.current))
                 if not peer.has_said_something(max(deadline - time.monotonic(), 0.001)):
@@ -197,18 +198,6 @@ def _listening(address: str, deadline: float) -> socket.socket:
                 raise RuntimeError(
                     f"port {LEADER_PORT} of {address} must be free, got: {error}"
                 ) from error
-            time.sleep(POLL_SECONDS)
-
-
-def address_of(name: str) -> str:
-    """A host's address, once its name is known: hosts are named while they start."""
-    deadline = time.monotonic() + ARRIVAL_SECONDS
-    while True:
-        try:
-            return socket.gethostbyname(name)
-        except socket.gaierror as error:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{name} must have an address, got none: {error}") from error
             time.sleep(POLL_SECONDS)
 
 

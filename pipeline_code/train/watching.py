@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from pipeline_code.common.exits import report_failure
-from pipeline_code.features.spark_peers import Peer
+from pipeline_code.common.peers import Peer
 
 __all__ = ["watched"]
 

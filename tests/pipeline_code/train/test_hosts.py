@@ -164,7 +164,7 @@ def test_a_host_that_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 STUCK = """
 import socket, sys, time
-from pipeline_code.features.spark_peers import Peer
+from pipeline_code.common.peers import Peer
 from pipeline_code.train import watching
 watching.GRACE_SECONDS = 0.1
 peer = Peer(socket.socket(fileno=int(sys.argv[1])), "algo-2")
@@ -197,12 +197,6 @@ def test_a_host_that_is_done_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> N
         with watching.watched([joining.Peer(ours, "algo-2")], ("algo-1", "algo-2")):
             other.send({"done": True})
         assert other.receive() == {"done": True}
-
-
-def test_a_name_without_an_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "ARRIVAL_SECONDS", 0)
-    with pytest.raises(RuntimeError, match=r"nobody\.invalid must have an address, got none"):
-        joining.address_of("nobody.invalid")
 
 
 def test_strangers_at_the_leaders_port_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:

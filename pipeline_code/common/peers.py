@@ -1,11 +1,14 @@
-"""What the hosts of a cluster tell each other beside what Spark does: a line a message."""
+"""The other hosts of a job: where they are, and what they tell each other, a line a message."""
 
 import json
 import select
 import socket
+import time
 from typing import Any
 
-__all__ = ["Peer"]
+__all__ = ["Peer", "address_of"]
+
+POLL_SECONDS = 0.5
 
 
 class Peer:
@@ -48,3 +51,19 @@ class Peer:
         return RuntimeError(
             f"{self.name} must stay until the end, got its connection closed; its log says why"
         )
+
+
+def address_of(name: str, patience_seconds: float) -> str:
+    """A host's address, once its name is known: hosts are named while they start.
+
+    Raises:
+        RuntimeError: It is not known within so long.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return socket.gethostbyname(name)
+        except socket.gaierror as error:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{name} must have an address, got none: {error}") from error
+            time.sleep(POLL_SECONDS)
