@@ -1,0 +1,231 @@
+"""What callers notice while the endpoint changes: requests at a constant rate through four events.
+
+    python -m benchmarks.promotion --json -
+
+Plays the demo on an embedded AWS of its own and then, one after another: promotes a good version,
+promotes a broken one (miscalibrated, so that it flags nearly everyone), kills one of the endpoint's
+instances, and stops and starts the embedded AWS. The peer of each event is the same traffic with
+nothing going on.
+
+JSON, by event (`quiet`, `good`, `broken`, `killed`, `restarted`): requests, failed, failed_share,
+answered_twice, seconds (until the event was over), p50_milliseconds, p99_milliseconds; of `broken`
+also broken_share: of the requests while the broken version had traffic, those that it answered.
+"""
+
+import argparse
+import io
+import json
+import tarfile
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import psutil  # type: ignore[import-untyped]
+
+from benchmarks.measuring import add_json, show
+from local_aws.server import EmbeddedAws, free_port
+from operations import approvals, registry
+from operations.demo.run import Demo
+from operations.demo.story import Scale, simulated
+from operations.demo.traffic import Asked, Traffic, captured
+from operations.errors import OperationError
+from operations.scoring import requests_of
+from operations.target import Target, connect
+
+# So much is added to the log-odds of the broken version's scores.
+MISCALIBRATION = 12.0
+QUIET_SECONDS = 10.0
+PATIENCE_SECONDS = 300.0
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--per-second", type=float, default=50.0, help="requests that begin")
+    add_json(parser)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="promotion-") as folder:
+        state, port, scale = Path(folder), free_port(), Scale()
+        try:
+            Demo(state=state, port=port, scale=scale, progress=print).run(keep=True)
+            target = connect("local", profile=None, region=None, state=state)
+            story = simulated(scale)
+            asked = story.stream.between(story.quiet, story.drift).transactions.slice(0, 500)
+            events = Events(target, EmbeddedAws(state, port), list(requests_of(asked)))
+            show(events.measure(arguments.per_second), arguments.json)
+        finally:
+            EmbeddedAws(state, port).wipe()
+
+
+class Events:
+    """The events of one endpoint, each under traffic of its own."""
+
+    def __init__(
+        self, target: Target, embedded: EmbeddedAws, requests: Sequence[dict[str, Any]]
+    ) -> None:
+        self._target, self._embedded, self._requests = target, embedded, requests
+
+    def measure(self, per_second: float) -> dict[str, Any]:
+        """All figures, by event and name."""
+        result: dict[str, Any] = {"requests_per_second": per_second}
+        for name, event in (
+            ("quiet", lambda: time.sleep(QUIET_SECONDS)),
+            ("good", self._good),
+            ("broken", self._broken),
+            ("killed", self._killed),
+            ("restarted", self._restarted),
+        ):
+            result |= {f"{name}_{key}": value for key, value in self._under(event, per_second)}
+        return result
+
+    def _under(self, event: Callable[[], Any], per_second: float) -> list[tuple[str, Any]]:
+        with Traffic(self._target, self._requests, per_second=per_second) as traffic:
+            time.sleep(2.0)
+            begun = time.monotonic()
+            broken = event()
+            seconds = time.monotonic() - begun
+            time.sleep(2.0)
+        twice = sum(count > 1 for count in captured(self._target, traffic).values())
+        figures = _figures(traffic.asked) | {"answered_twice": twice, "seconds": seconds}
+        if isinstance(broken, str):
+            figures["broken_share"] = share_of(traffic.asked, broken)
+        return list(figures.items())
+
+    def _good(self) -> None:
+        versions = registry.approved(self._target)
+        deployed = registry.deployed_package(self._target)
+        other = next(p for p in versions if p["ModelPackageArn"] != deployed)
+        done = approvals.roll_back(
+            self._target, reason="benchmark", to=str(other["ModelPackageVersion"])
+        )
+        registry.await_deployment(self._target, done.restored)
+
+    def _broken(self) -> str:
+        deployed = registry.deployed_package(self._target)
+        broken = register_broken(self._target, deployed)
+        approvals.approve(self._target, broken, reason="benchmark: a broken version")
+        await_rejection(self._target, broken, deployed)
+        return broken
+
+    def _killed(self) -> None:
+        victim = servers(self._embedded)[0]
+        kill(victim)
+        _wait(lambda: len(servers(self._embedded)) > 1 and victim not in servers(self._embedded))
+
+    def _restarted(self) -> None:
+        self._embedded.stop()
+        self._embedded.start()
+        sagemaker, name = self._target.client("sagemaker"), self._target.output("EndpointName")
+        _wait(
+            lambda: sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "InService"
+        )
+
+
+def register_broken(target: Target, package: str) -> str:
+    """A copy of a package whose model flags nearly everyone; returns its ARN."""
+    sagemaker, s3 = target.client("sagemaker"), target.client("s3")
+    described = sagemaker.describe_model_package(ModelPackageName=package)
+    specification = described["InferenceSpecification"]
+    container = specification["Containers"][0]
+    source = urlsplit(container["ModelDataUrl"])
+    archive = s3.get_object(Bucket=source.netloc, Key=source.path.lstrip("/"))["Body"].read()
+    key = f"{source.path.lstrip('/').rpartition('/')[0]}/{uuid.uuid4()}/model.tar.gz"
+    s3.put_object(Bucket=source.netloc, Key=key, Body=_miscalibrated(archive))
+    kept = ("Image", "Environment")
+    specification["Containers"] = [
+        {name: container[name] for name in kept if name in container}
+        | {"ModelDataUrl": f"s3://{source.netloc}/{key}"}
+    ]
+    metadata = {
+        name: value
+        for name, value in described["CustomerMetadataProperties"].items()
+        if not name.startswith("decision_")
+    }
+    return str(
+        sagemaker.create_model_package(
+            ModelPackageGroupName=described["ModelPackageGroupName"],
+            ModelApprovalStatus="PendingManualApproval",
+            InferenceSpecification=specification,
+            DriftCheckBaselines=described["DriftCheckBaselines"],
+            CustomerMetadataProperties=metadata,
+        )["ModelPackageArn"]
+    )
+
+
+def _miscalibrated(archive: bytes) -> bytes:
+    changed = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(archive)) as old,
+        tarfile.open(fileobj=changed, mode="w:gz") as new,
+    ):
+        for member in old.getmembers():
+            file = old.extractfile(member)
+            content = b"" if file is None else file.read()
+            if member.name.endswith("metadata.json"):
+                document = json.loads(content)
+                document["calibration"]["intercept"] += MISCALIBRATION
+                content = json.dumps(document).encode()
+                member.size = len(content)
+            new.addfile(member, io.BytesIO(content))
+    return changed.getvalue()
+
+
+def await_rejection(target: Target, broken: str, before: str) -> None:
+    """Wait until a broken version was rolled back: rejected, and the one before named again."""
+    sagemaker, ssm = target.client("sagemaker"), target.client("ssm")
+    parameter = target.output("ApprovedModelParameterName")
+
+    def settled() -> bool:
+        package = sagemaker.describe_model_package(ModelPackageName=broken)
+        named = ssm.get_parameter(Name=parameter)["Parameter"]["Value"]
+        return bool(package["ModelApprovalStatus"] == "Rejected" and named == before)
+
+    _wait(settled)
+
+
+def servers(embedded: EmbeddedAws) -> list[psutil.Process]:
+    """The endpoint's instances: the model servers that the embedded AWS has started."""
+    children = psutil.Process(embedded.connection()["pid"]).children()
+    return [child for child in children if child.cmdline()[-1:] == ["serve"]]
+
+
+def kill(server: psutil.Process) -> None:
+    """End an instance as a loss of its machine does: no process of it is left, none is asked."""
+    for process in (server, *server.children(recursive=True)):
+        process.kill()
+
+
+def share_of(asked: Sequence[Asked], version: str) -> float:
+    """Of the answers between a version's first and last one, those that it gave."""
+    given = [each.answer["model_version"] == version for each in asked if each.answer is not None]
+    places = np.flatnonzero(given)
+    return float(np.mean(given[places[0] : places[-1] + 1])) if len(places) else 0.0
+
+
+def _figures(asked: Sequence[Asked]) -> dict[str, Any]:
+    milliseconds = np.array([each.seconds for each in asked if each.answer is not None]) * 1e3
+    failed = sum(each.answer is None for each in asked)
+    return {
+        "requests": len(asked),
+        "failed": failed,
+        "failed_share": failed / len(asked),
+        "p50_milliseconds": float(np.percentile(milliseconds, 50)),
+        "p99_milliseconds": float(np.percentile(milliseconds, 99)),
+    }
+
+
+def _wait(over: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not over():
+        if time.monotonic() > deadline:
+            raise OperationError(f"the event must be over within {PATIENCE_SECONDS:.0f} seconds")
+        time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    main()
