@@ -5,25 +5,18 @@ the old servers or the new ones, and both are up.
 """
 
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
-from local_aws.sagemaker.balancer import LiveEndpoint, Route
+from local_aws.sagemaker import routes, shifting
 from local_aws.sagemaker.capture import Capture
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.fleets import Fleet
+from local_aws.sagemaker.guard import AbandonedError, Guard, RollbackError
 from local_aws.sagemaker.plans import Plan
+from local_aws.sagemaker.routes import LiveEndpoint, Route
 from local_aws.sagemaker.servers import FleetSpec
-
-_ALARM_SECONDS = 0.5
-_WHOLE = 100.0
-
-
-class RollbackError(Exception):
-    """An alarm fired while traffic moved; the message is the endpoint's failure reason."""
 
 
 class Deployment:
@@ -43,49 +36,76 @@ class Deployment:
         self._live = live
         self._plan = plan
         self._config = config
-        self._fleets = [Fleet(context, spec) for spec in plan.variants]
+        self._fleets = {spec.variant: Fleet(context, spec) for spec in plan.specs}
         self._stopping = threading.Event()
+        self._guard = Guard(context, config, self._stopping)
 
     def start(self) -> None:
         """Bring the new servers up.
 
         Raises:
-            ServerError: If one does not come up; none of the new ones runs then.
+            RollbackError: If an alarm is in ALARM before anything has been changed.
+            ServerError: If a server does not come up; none of the new ones runs then.
         """
+        self._guard.check()
         with ThreadPoolExecutor(len(self._fleets)) as pool:
-            starts = [pool.submit(fleet.start) for fleet in self._fleets]
+            starts = [pool.submit(fleet.start) for fleet in self._fleets.values()]
         failures = [error for start in starts if (error := start.exception()) is not None]
         if failures:
             self.stop()
             raise failures[0]
 
-    def shift(self) -> None:
+    def shift(self, on_rollback: Callable[[], None]) -> None:
         """Move the traffic over, watching the alarms, and stop the old servers.
 
+        Args:
+            on_rollback: Called when the old servers have all traffic again, before the new ones
+                are stopped.
+
         Raises:
-            RollbackError: If an alarm fires; the old servers have all traffic again then.
+            RollbackError: If an alarm fires or time runs out.
+            AbandonedError: If it is given up.
         """
-        old, new = self._live.routes, self._routes()
+        live = self._live
+        old, new = live.routes, self._routes(self._plan.variants)
+        old_shadows, new_shadows = live.shadows, self._shadows()
+        instances = max(spec.count for spec in self._plan.variants)
         try:
-            for percent, seconds in _steps(self._config):
-                self._live.routes = _mixed(old, new, percent)
-                self._bake(seconds)
+            for step in shifting.steps(self._config, instances):
+                live.routes = shifting.mixed(old, new, step)
+                live.shadows = new_shadows
+                self._guard.watch(step.seconds)
         except RollbackError:
-            self._live.routes = old
-            _retire(new)
+            live.routes, live.shadows = old, old_shadows
+            on_rollback()
+            routes.retire((*new, *new_shadows))
             raise
-        _retire(old)
+        except AbandonedError:
+            routes.close_captures((*new, *new_shadows))
+            raise
+        routes.retire((*old, *old_shadows))
 
     def stop(self) -> None:
         """Give up, at whatever point it is."""
         self._stopping.set()
-        for fleet in self._fleets:
+        for fleet in self._fleets.values():
             fleet.stop()
 
-    def _routes(self) -> tuple[Route, ...]:
+    def _routes(self, specs: Sequence[FleetSpec]) -> tuple[Route, ...]:
+        weights = self._plan.weights
         return tuple(
-            Route(fleet, self._plan.weights[fleet.spec.variant], self._capture(fleet.spec))
-            for fleet in self._fleets
+            Route(self._fleets[spec.variant], weights[spec.variant], self._capture(spec))
+            for spec in specs
+        )
+
+    def _shadows(self) -> tuple[Route, ...]:
+        return tuple(
+            Route(
+                self._fleets[spec.variant],
+                self._plan.shadow_share(spec.variant),
+                self._capture(spec),
+            )
+            for spec in self._plan.shadows
         )
 
     def _capture(self, spec: FleetSpec) -> Capture | None:
@@ -94,91 +114,3 @@ class Deployment:
             return None
         role = spec.container.role_arn
         return Capture(self._context, config, self._live.name, spec.variant, role)
-
-    def _bake(self, seconds: float) -> None:
-        """Watch the alarms for a while, and at least once."""
-        names = [
-            alarm["AlarmName"]
-            for alarm in self._config.get("AutoRollbackConfiguration", {}).get("Alarms", ())
-        ]
-        deadline = time.monotonic() + seconds
-        while True:
-            if firing := self._firing(names):
-                raise RollbackError(f"One or more alarms are in ALARM state: {', '.join(firing)}")
-            left = deadline - time.monotonic()
-            if left <= 0 or self._stopping.wait(min(left, _ALARM_SECONDS)):
-                return
-
-    def _firing(self, names: Sequence[str]) -> list[str]:
-        if not names:
-            return []
-        client = self._context.admin_session().client("cloudwatch")
-        found = client.describe_alarms(
-            AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-        )
-        alarms = [*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ())]
-        return sorted(a["AlarmName"] for a in alarms if a["StateValue"] == "ALARM")
-
-
-def _steps(config: dict[str, Any]) -> Iterator[tuple[float, float]]:
-    """(percentage on the new servers, seconds to watch it) one after another."""
-    blue_green = config.get("BlueGreenUpdatePolicy")
-    if blue_green is not None:
-        routing = blue_green["TrafficRoutingConfiguration"]
-        wait = float(routing["WaitIntervalInSeconds"])
-        last = float(blue_green.get("TerminationWaitInSeconds", 0))
-        if routing["Type"] == "CANARY":
-            yield _percent(routing["CanarySize"]), wait
-        elif routing["Type"] == "LINEAR":
-            yield from _ladder(_percent(routing["LinearStepSize"]), wait)
-        yield _WHOLE, wait + last
-        return
-    rolling = config.get("RollingUpdatePolicy")
-    if rolling is not None:
-        wait = float(rolling["WaitIntervalInSeconds"])
-        yield from _ladder(_percent(rolling["MaximumBatchSize"]), wait)
-        yield _WHOLE, wait
-        return
-    yield _WHOLE, 0.0
-
-
-def _ladder(step: float, wait: float) -> Iterator[tuple[float, float]]:
-    percent = step
-    while percent < _WHOLE:
-        yield percent, wait
-        percent += step
-
-
-def _percent(size: dict[str, Any]) -> float:
-    # Instances are processes of one machine here: a count of them says nothing about capacity.
-    return float(size["Value"]) if size["Type"] == "CAPACITY_PERCENT" else 50.0
-
-
-def _mixed(old: Sequence[Route], new: Sequence[Route], percent: float) -> tuple[Route, ...]:
-    if not old or percent >= _WHOLE:
-        return tuple(new)
-    return tuple(
-        replace(route, weight=route.weight / (_sum(routes) or 1.0) * share)
-        for routes, share in ((old, _WHOLE - percent), (new, percent))
-        for route in routes
-    )
-
-
-def _sum(routes: Sequence[Route]) -> float:
-    return sum(route.weight for route in routes)
-
-
-def _retire(routes: Sequence[Route]) -> None:
-    for route in routes:
-        route.fleet.retire()
-        if route.capture is not None:
-            route.capture.close()
-
-
-def stop_routes(live: LiveEndpoint, grace_seconds: float) -> None:
-    """Stop all servers of an endpoint that goes away."""
-    routes, live.routes = live.routes, ()
-    for route in routes:
-        route.fleet.stop(grace_seconds)
-        if route.capture is not None:
-            route.capture.close()

@@ -10,7 +10,7 @@ from local_aws.sagemaker.models import find_model
 from local_aws.sagemaker.queries import page, select
 
 KIND = "endpoint-config"
-_UNSUPPORTED = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
+_UNSUPPORTED = ("AsyncInferenceConfig", "ExplainerConfig")
 
 
 class EndpointConfigs:
@@ -24,12 +24,7 @@ class EndpointConfigs:
         for member in _UNSUPPORTED:
             if request.get(member):
                 raise unsupported(member, "serve ProductionVariants only")
-        variants = request["ProductionVariants"]
-        names = [variant["VariantName"] for variant in variants]
-        if len(set(names)) < len(names):
-            raise validation(f"ProductionVariants must have unique names, got {names}")
-        for variant in variants:
-            _check_variant(self._context, variant)
+        _check_variants(self._context, request)
         name = request["EndpointConfigName"]
         arn = self._context.arn(KIND, name)
         config = {key: value for key, value in request.items() if key != "Tags"}
@@ -84,14 +79,45 @@ def weight(variant: Mapping[str, Any]) -> float:
     return float(variant.get("InitialVariantWeight", 1.0))
 
 
+def _check_variants(context: Context, request: Mapping[str, Any]) -> None:
+    """Refuse variants that SageMaker would not have together."""
+    variants = request["ProductionVariants"]
+    shadows = request.get("ShadowProductionVariants", ())
+    names = [variant["VariantName"] for variant in (*variants, *shadows)]
+    if len(set(names)) < len(names):
+        raise validation(f"ProductionVariants must have unique names, got {names}")
+    if shadows and (len(variants), len(shadows)) != (1, 1):
+        raise validation(
+            "ShadowProductionVariants must be one variant beside one of ProductionVariants, got "
+            f"{len(shadows)} beside {len(variants)}"
+        )
+    serverless = [v["VariantName"] for v in (*variants, *shadows) if "ServerlessConfig" in v]
+    if serverless and len(names) > 1:
+        raise validation(f"a serverless variant must be the only one, got {names}")
+    if serverless and request.get("DataCaptureConfig", {}).get("EnableCapture"):
+        raise validation(
+            f"DataCaptureConfig must not be enabled for the serverless variant {serverless[0]}; "
+            "use instances to capture"
+        )
+    for variant in (*variants, *shadows):
+        _check_variant(context, variant)
+
+
 def _check_variant(context: Context, variant: Mapping[str, Any]) -> None:
     name = variant["VariantName"]
     if "ModelName" not in variant:
         raise unsupported(f"variant {name} without a ModelName", "name a model for each variant")
-    find_model(context, variant["ModelName"])
-    if "ServerlessConfig" not in variant and not (
-        "InstanceType" in variant and "InitialInstanceCount" in variant
-    ):
+    model = find_model(context, variant["ModelName"])
+    of_instances = "InstanceType" in variant and "InitialInstanceCount" in variant
+    if "ServerlessConfig" in variant:
+        if "InstanceType" in variant or "InitialInstanceCount" in variant:
+            raise validation(f"variant {name} must have instances or a ServerlessConfig, got both")
+        if "VpcConfig" in model or model.get("EnableNetworkIsolation"):
+            raise validation(
+                f"the model of the serverless variant {name} must have neither a VpcConfig nor "
+                "network isolation"
+            )
+    elif not of_instances:
         raise validation(
             f"variant {name} must have an InstanceType and an InitialInstanceCount, or a "
             "ServerlessConfig"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws.sagemaker.balancer import LiveEndpoint
 from local_aws.sagemaker.plans import Plan
+from local_aws.sagemaker.routes import LiveEndpoint
 from local_aws.sagemaker.servers import FleetSpec
 
 _SUMMARY = (
@@ -28,6 +28,10 @@ def describe(endpoint: Mapping[str, Any], live: LiveEndpoint | None) -> dict[str
     answer["ProductionVariants"] = [
         _variant(spec, plan.weights[spec.variant], live) for spec in plan.variants
     ]
+    if plan.shadows:
+        answer["ShadowProductionVariants"] = [
+            _variant(spec, plan.weights[spec.variant], live) for spec in plan.shadows
+        ]
     if plan.capture is not None:
         enabled = plan.capture.get("EnableCapture", False)
         answer["DataCaptureConfig"] = {
@@ -46,7 +50,7 @@ def summary(endpoint: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _variant(spec: FleetSpec, weight: float, live: LiveEndpoint | None) -> dict[str, Any]:
-    routes = () if live is None else live.routes
+    routes = () if live is None else (*live.routes, *live.shadows)
     servers = [
         server
         for route in routes

@@ -9,26 +9,31 @@ capture.py            what is kept of them
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from local_aws.sagemaker.balancer import Balancer, LiveEndpoint, refused
+from local_aws.sagemaker import routes, shifting
+from local_aws.sagemaker.balancer import Balancer, refused
 from local_aws.sagemaker.context import Context
-from local_aws.sagemaker.deployment import Deployment, RollbackError, stop_routes
+from local_aws.sagemaker.deployment import Deployment
 from local_aws.sagemaker.endpoint_configs import EndpointConfigs, find_config
 from local_aws.sagemaker.endpoint_metrics import InvocationMetrics
+from local_aws.sagemaker.endpoint_records import KIND, EndpointRecords
 from local_aws.sagemaker.endpoint_views import describe, summary
 from local_aws.sagemaker.errors import validation
-from local_aws.sagemaker.events import in_millis, now
+from local_aws.sagemaker.events import now
+from local_aws.sagemaker.guard import AbandonedError, RollbackError
 from local_aws.sagemaker.plans import Plan, make_plan, retained
 from local_aws.sagemaker.queries import page, select
 from local_aws.sagemaker.recovery import end_orphans, wait_until_served
+from local_aws.sagemaker.routes import LiveEndpoint
 from local_aws.sagemaker.servers import ServerError
 
-KIND = "endpoint"
 _LOG = logging.getLogger(__name__)
 _SERVING = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
 _NOTHING: dict[str, Any] = {"config_name": "", "capture": None, "variants": [], "weights": {}}
+_GIVEN_UP = "The embedded AWS was stopped during the update, which was given up."
 _SHUTDOWN_GRACE_SECONDS = 2.0
 
 
@@ -38,6 +43,7 @@ class Endpoints(EndpointConfigs):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._live: dict[str, LiveEndpoint] = {}
+        self._records = EndpointRecords(context, self._live)
         self._deployments: dict[str, Deployment] = {}
         self._balancer = Balancer(context, InvocationMetrics(context))
         self._stopped = False
@@ -52,10 +58,11 @@ class Endpoints(EndpointConfigs):
                 self._context.store.delete(KIND, name)
             elif "Deployed" not in endpoint:
                 reason = "The embedded AWS was stopped while the endpoint was created."
-                self._set(name, EndpointStatus="Failed", FailureReason=reason)
+                self._records.change(name, EndpointStatus="Failed", FailureReason=reason)
             elif status in _SERVING:
                 self._live[name] = LiveEndpoint(name, returning=True)
-                self._set(name, EndpointStatus="SystemUpdating", Pending=None)
+                lost: dict[str, Any] = {"FailureReason": _GIVEN_UP} if "Pending" in endpoint else {}
+                self._records.change(name, EndpointStatus="SystemUpdating", Pending=None, **lost)
                 self._start(name, Plan.parse(endpoint["Deployed"]), {})
 
     def shutdown(self) -> None:
@@ -64,7 +71,7 @@ class Endpoints(EndpointConfigs):
         for deployment in list(self._deployments.values()):
             deployment.stop()
         threads = [
-            threading.Thread(target=stop_routes, args=(live, _SHUTDOWN_GRACE_SECONDS))
+            threading.Thread(target=routes.stop, args=(live, _SHUTDOWN_GRACE_SECONDS))
             for live in self._live.values()
         ]
         for thread in threads:
@@ -93,7 +100,7 @@ class Endpoints(EndpointConfigs):
             raise validation(f'Cannot create already existing endpoint "{arn}".')
         self._stopped = False
         self._live[name] = LiveEndpoint(name)
-        self._announce_endpoint(endpoint)
+        self._records.announce(endpoint)
         self._start(name, plan, {})
         return {"EndpointArn": arn}
 
@@ -101,35 +108,37 @@ class Endpoints(EndpointConfigs):
         """Have an endpoint serve another configuration, blue/green, without an outage."""
         name = request["EndpointName"]
         config = find_config(self._context, request["EndpointConfigName"])
-        endpoint = self._find(name)
-        plan = retained(make_plan(self._context, name, config), endpoint.get("Deployed"), request)
+        endpoint = self._records.find(name)
+        deployed = endpoint.get("Deployed")
+        plan = retained(make_plan(self._context, name, config), deployed, request)
         deployment = request.get("DeploymentConfig", {})
         if request.get("RetainDeploymentConfig"):
             deployment = endpoint.get("LastDeploymentConfig", {})
+        if deployed is not None:
+            shifting.check(deployment, Plan.parse(deployed), plan)
         pending = {"EndpointConfigName": config["EndpointConfigName"], "StartTime": now()}
-        self._begin_update(name, Pending=pending, LastDeploymentConfig=deployment or None)
+        self._records.begin_update(name, Pending=pending, LastDeploymentConfig=deployment or None)
         self._start(name, plan, deployment)
         return {"EndpointArn": endpoint["EndpointArn"]}
 
     def update_endpoint_weights_and_capacities(self, request: dict[str, Any]) -> dict[str, Any]:
         """Change shares of traffic and numbers of servers."""
         name = request["EndpointName"]
-        plan = Plan.parse(self._find(name).get("Deployed", _NOTHING))
+        plan = Plan.parse(self._records.find(name).get("Deployed", _NOTHING))
         desired = {item["VariantName"]: item for item in request["DesiredWeightsAndCapacities"]}
         if unknown := sorted(desired.keys() - plan.weights.keys()):
             raise validation(f"VariantName must be one of {sorted(plan.weights)}, got {unknown}")
         counts = {k: v["DesiredInstanceCount"] for k, v in desired.items() if _has_count(v)}
         weights = {k: v["DesiredWeight"] for k, v in desired.items() if "DesiredWeight" in v}
-        changed = plan.with_counts(counts)
-        changed.weights.update(weights)
-        endpoint = self._begin_update(name)
+        changed = plan.with_counts(counts).with_weights(weights)
+        endpoint = self._records.begin_update(name)
         self._run(name, "scale", lambda: self._scale(name, plan, changed))
         return {"EndpointArn": endpoint["EndpointArn"]}
 
     def describe_endpoint(self, request: dict[str, Any]) -> dict[str, Any]:
         """All about an endpoint, with its servers as they are now."""
         name = request["EndpointName"]
-        return describe(self._find(name), self._live.get(name))
+        return describe(self._records.find(name), self._live.get(name))
 
     def list_endpoints(self, request: dict[str, Any]) -> dict[str, Any]:
         """Summaries of endpoints."""
@@ -141,8 +150,8 @@ class Endpoints(EndpointConfigs):
     def delete_endpoint(self, request: dict[str, Any]) -> dict[str, Any]:
         """Stop an endpoint's servers, a deployment under way included, and forget it."""
         name = request["EndpointName"]
-        self._find(name)
-        self._set(name, EndpointStatus="Deleting")
+        self._records.find(name)
+        self._records.change(name, EndpointStatus="Deleting")
         deployment = self._deployments.get(name)
 
         def work() -> None:
@@ -150,7 +159,7 @@ class Endpoints(EndpointConfigs):
                 deployment.stop()
             live = self._live.pop(name, None)
             if live is not None:
-                stop_routes(live, _SHUTDOWN_GRACE_SECONDS)
+                routes.stop(live, _SHUTDOWN_GRACE_SECONDS)
             self._context.store.delete(KIND, name)
 
         self._run(name, "delete", work)
@@ -163,7 +172,7 @@ class Endpoints(EndpointConfigs):
         if live is None:
             raise refused(f"Endpoint {name} of account {self._context.account} not found.")
         if not live.routes and not live.returning:
-            status = self._find(name)["EndpointStatus"]
+            status = self._records.find(name)["EndpointStatus"]
             raise refused(
                 f"Endpoint {name} of account {self._context.account} is not in service, its "
                 f"status is {status}."
@@ -173,7 +182,7 @@ class Endpoints(EndpointConfigs):
     def _start(self, name: str, plan: Plan, config: dict[str, Any]) -> None:
         self._run(name, "deploy", lambda: self._deploy(name, plan, config))
 
-    def _run(self, name: str, what: str, work: Any) -> None:
+    def _run(self, name: str, what: str, work: Callable[[], None]) -> None:
         threading.Thread(target=work, name=f"{what}-{name}", daemon=True).start()
 
     def _deploy(self, name: str, plan: Plan, config: dict[str, Any]) -> None:
@@ -185,14 +194,16 @@ class Endpoints(EndpointConfigs):
         try:
             deployment = self._deployments[name] = Deployment(self._context, live, plan, config)
             deployment.start()
-            deployment.shift()
+            deployment.shift(lambda: self._records.change(name, EndpointStatus="RollingBack"))
+        except AbandonedError:
+            return
         except (ServerError, RollbackError) as error:
             self._fail(name, live, str(error))
         except Exception as error:
             _LOG.exception("the deployment of %s failed", name)
             self._fail(name, live, f"InternalServerError: {error!r}")
         else:
-            self._set(
+            self._records.change(
                 name,
                 EndpointStatus="InService",
                 EndpointConfigName=plan.config_name,
@@ -207,67 +218,27 @@ class Endpoints(EndpointConfigs):
         if self._stopped:
             return
         status = "InService" if live.routes else "Failed"
-        self._set(name, EndpointStatus=status, FailureReason=reason, Pending=None)
+        self._records.change(name, EndpointStatus=status, FailureReason=reason, Pending=None)
 
     def _scale(self, name: str, plan: Plan, changed: Plan) -> None:
         live = self._live[name]
         outcome: dict[str, Any] = {"FailureReason": None}
+        counts = {spec.variant: spec.count for spec in changed.specs}
         try:
-            counts = {spec.variant: spec.count for spec in changed.variants}
-            for route in live.routes:
+            for route in (*live.routes, *live.shadows):
                 route.fleet.resize(counts[route.fleet.spec.variant])
             live.routes = tuple(
-                type(route)(route.fleet, changed.weights[route.fleet.spec.variant], route.capture)
+                replace(route, weight=changed.weights[route.fleet.spec.variant])
                 for route in live.routes
+            )
+            live.shadows = tuple(
+                replace(route, weight=changed.shadow_share(route.fleet.spec.variant))
+                for route in live.shadows
             )
         except ServerError as error:
             changed, outcome = plan, {"FailureReason": str(error)}
-        self._set(name, EndpointStatus="InService", Deployed=changed.document(), **outcome)
-
-    def _find(self, name: str) -> dict[str, Any]:
-        endpoint = self._context.store.get(KIND, name)
-        if endpoint is None:
-            raise validation(f'Could not find endpoint "{self._context.arn(KIND, name)}".')
-        return endpoint
-
-    def _begin_update(self, name: str, **members: Any) -> dict[str, Any]:
-        """Mark an endpoint as Updating, unless something else is being done to it."""
-        with self._context.store.transaction():
-            endpoint = self._find(name)
-            status = endpoint["EndpointStatus"]
-            if status == "Failed":
-                raise validation(f'Cannot update failed endpoint "{endpoint["EndpointArn"]}".')
-            if status != "InService":
-                raise validation(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
-            self._set(
-                name, announce=False, EndpointStatus="Updating", FailureReason=None, **members
-            )
-        self._announce_endpoint(self._find(name))
-        return endpoint
-
-    def _set(self, name: str, *, announce: bool = True, **members: Any) -> None:
-        """Change an endpoint's document; None removes a member."""
-
-        def change(document: dict[str, Any]) -> None:
-            document.update(members, LastModifiedTime=now())
-            for member in [key for key, value in document.items() if value is None]:
-                del document[member]
-
-        endpoint = self._context.store.update(KIND, name, change)
-        if endpoint is not None and announce:
-            self._announce_endpoint(endpoint)
-
-    def _announce_endpoint(self, endpoint: Mapping[str, Any]) -> None:
-        described = describe(endpoint, self._live.get(endpoint["EndpointName"]))
-        status = "".join(f"_{c}" if c.isupper() else c for c in described["EndpointStatus"])
-        members = (
-            "EndpointName", "EndpointArn", "EndpointConfigName", "ProductionVariants",
-            "FailureReason", "CreationTime", "LastModifiedTime",
-        )  # fmt: skip
-        detail = in_millis({key: described[key] for key in members if key in described})
-        detail |= {"EndpointStatus": status.lstrip("_").upper(), "Tags": {}}
-        self._context.emit_event(
-            "SageMaker Endpoint State Change", detail, [endpoint["EndpointArn"]]
+        self._records.change(
+            name, EndpointStatus="InService", Deployed=changed.document(), **outcome
         )
 
 

@@ -18,12 +18,25 @@ class Plan:
         capture: Its DataCaptureConfig.
         variants: What each variant's servers run.
         weights: Each variant's share of the traffic.
+        shadows: What the servers of shadow variants run.
     """
 
     config_name: str
     capture: dict[str, Any] | None
     variants: tuple[FleetSpec, ...]
     weights: dict[str, float]
+    shadows: tuple[FleetSpec, ...] = ()
+
+    @property
+    def specs(self) -> tuple[FleetSpec, ...]:
+        """Of all variants."""
+        return (*self.variants, *self.shadows)
+
+    def shadow_share(self, variant: str) -> float:
+        """The part of the requests that a shadow variant gets: SageMaker has it in the weights."""
+        (production,) = self.variants
+        whole = self.weights[production.variant]
+        return min(1.0, self.weights[variant] / whole) if whole > 0 else 0.0
 
     def document(self) -> dict[str, Any]:
         """As the store keeps it."""
@@ -32,20 +45,28 @@ class Plan:
             "capture": self.capture,
             "variants": [spec.document() for spec in self.variants],
             "weights": self.weights,
+            "shadows": [spec.document() for spec in self.shadows],
         }
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> "Plan":
         """From what `document` gave."""
         variants = tuple(FleetSpec.parse(spec) for spec in document["variants"])
-        return cls(**{**document, "variants": variants})
+        shadows = tuple(FleetSpec.parse(spec) for spec in document.get("shadows", ()))
+        return cls(**{**document, "variants": variants, "shadows": shadows})
 
     def with_counts(self, counts: dict[str, int]) -> "Plan":
         """The same with other numbers of servers."""
-        variants = tuple(
-            replace(spec, count=counts.get(spec.variant, spec.count)) for spec in self.variants
-        )
-        return replace(self, variants=variants)
+
+        def counted(specs: tuple[FleetSpec, ...]) -> tuple[FleetSpec, ...]:
+            return tuple(replace(s, count=counts.get(s.variant, s.count)) for s in specs)
+
+        return replace(self, variants=counted(self.variants), shadows=counted(self.shadows))
+
+    def with_weights(self, weights: dict[str, float]) -> "Plan":
+        """The same with other shares of those variants that it has."""
+        known = {name: weight for name, weight in weights.items() if name in self.weights}
+        return replace(self, weights=self.weights | known)
 
 
 def make_plan(context: Context, endpoint: str, config: dict[str, Any]) -> Plan:
@@ -54,25 +75,28 @@ def make_plan(context: Context, endpoint: str, config: dict[str, Any]) -> Plan:
     Raises:
         ServiceError: If one of its models cannot run.
     """
-    specs = tuple(
-        FleetSpec(
-            name=endpoint,
-            variant=variant["VariantName"],
-            container=serving_container(context, find_model(context, variant["ModelName"])),
-            count=instance_count(variant),
-            log_group=f"/aws/sagemaker/Endpoints/{endpoint}",
-            startup_seconds=variant.get(
-                "ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_SECONDS
-            ),
-        )
-        for variant in config["ProductionVariants"]
-    )
-    weights = {v["VariantName"]: weight(v) for v in config["ProductionVariants"]}
+    shadows = config.get("ShadowProductionVariants", ())
+    production = config["ProductionVariants"]
     return Plan(
         config_name=config["EndpointConfigName"],
         capture=config.get("DataCaptureConfig"),
-        variants=specs,
-        weights=weights,
+        variants=tuple(_spec(context, endpoint, variant) for variant in production),
+        weights={v["VariantName"]: weight(v) for v in (*production, *shadows)},
+        shadows=tuple(_spec(context, endpoint, variant) for variant in shadows),
+    )
+
+
+def _spec(context: Context, endpoint: str, variant: dict[str, Any]) -> FleetSpec:
+    return FleetSpec(
+        name=endpoint,
+        variant=variant["VariantName"],
+        container=serving_container(context, find_model(context, variant["ModelName"])),
+        count=instance_count(variant),
+        log_group=f"/aws/sagemaker/Endpoints/{endpoint}",
+        startup_seconds=variant.get(
+            "ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_SECONDS
+        ),
+        serverless=variant.get("ServerlessConfig"),
     )
 
 
@@ -85,9 +109,9 @@ def retained(plan: Plan, deployed: dict[str, Any] | None, request: dict[str, Any
         item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties", ())
     }
     if "DesiredInstanceCount" not in excluded:
-        plan = plan.with_counts({spec.variant: spec.count for spec in old.variants})
+        plan = plan.with_counts({spec.variant: spec.count for spec in old.specs})
     if "DataCaptureConfig" not in excluded:
         plan = replace(plan, capture=old.capture)
     if "DesiredWeight" not in excluded:
-        plan.weights.update({k: v for k, v in old.weights.items() if k in plan.weights})
+        plan = plan.with_weights(old.weights)
     return plan

@@ -39,6 +39,7 @@ class FleetSpec:
         count: How many servers.
         log_group: Where their output goes.
         startup_seconds: How long one may take until it answers /ping.
+        serverless: A serverless variant's ServerlessConfig; None for one of instances.
     """
 
     name: str
@@ -47,6 +48,7 @@ class FleetSpec:
     count: int
     log_group: str
     startup_seconds: float = DEFAULT_STARTUP_SECONDS
+    serverless: dict[str, int] | None = None
 
     def document(self) -> dict[str, Any]:
         """As the store keeps it."""

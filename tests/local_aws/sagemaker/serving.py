@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,45 @@ def archive(**files: bytes) -> bytes:
     return out.getvalue()
 
 
+def production_variant(model: str, **settings: Any) -> dict[str, Any]:
+    return {
+        "VariantName": "AllTraffic",
+        "ModelName": model,
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+        "ContainerStartupHealthCheckTimeoutInSeconds": 60,
+        **settings,
+    }
+
+
+def capture_config(bucket: str, prefix: str, **settings: Any) -> dict[str, Any]:
+    return {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{bucket}/{prefix}",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        **settings,
+    }
+
+
+def metric(client: Client, name: str, endpoint: str, variant: str, **settings: Any) -> float:
+    """The sum of what an endpoint's variant has of a metric."""
+    query = {
+        "Namespace": "AWS/SageMaker",
+        "Dimensions": [
+            {"Name": "EndpointName", "Value": endpoint},
+            {"Name": "VariantName", "Value": variant},
+        ],
+        "StartTime": datetime(2020, 1, 1, tzinfo=UTC),
+        "EndTime": datetime(2100, 1, 1, tzinfo=UTC),
+        "Period": 60,
+        "Statistics": ["Sum"],
+        **settings,
+    }
+    points = client("cloudwatch").get_metric_statistics(MetricName=name, **query)["Datapoints"]
+    return float(sum(point["Sum"] for point in points))
+
+
 @dataclass
 class Serving:
     """Makes what an endpoint needs, of the stand-in server."""
@@ -92,13 +132,7 @@ class Serving:
 
     def config(self, model: str, *, count: int = 1, **settings: Any) -> str:
         name = unique("config")
-        variant = {
-            "VariantName": "AllTraffic",
-            "ModelName": model,
-            "InstanceType": "ml.m5.large",
-            "InitialInstanceCount": count,
-            "ContainerStartupHealthCheckTimeoutInSeconds": 60,
-        }
+        variant = production_variant(model, InitialInstanceCount=count)
         self.client("sagemaker").create_endpoint_config(
             EndpointConfigName=name, ProductionVariants=[variant], **settings
         )
@@ -119,6 +153,13 @@ class Serving:
             if answer["EndpointStatus"] in {"InService", "Failed"}:
                 return answer
             time.sleep(0.1)
+
+    def captured(self, prefix: str) -> list[dict[str, Any]]:
+        """What is captured below a prefix of the bucket."""
+        s3 = self.client("s3")
+        listed = s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])
+        bodies = [s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"] for item in listed]
+        return [json.loads(line) for body in bodies for line in body.read().splitlines()]
 
     def invoke(self, endpoint: str, body: bytes = b"hello", **settings: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self.client("sagemaker-runtime").invoke_endpoint(

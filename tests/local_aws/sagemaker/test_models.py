@@ -125,15 +125,3 @@ def test_variants_are_checked(
         return
     with pytest.raises(ClientError, match=reason):
         client("sagemaker").create_endpoint_config(**request)
-
-
-def test_shadow_variants_are_refused_by_name(client: Client, serving: Serving) -> None:
-    model = serving.model()
-    variant = {
-        "VariantName": "s",
-        "ModelName": model,
-        "InstanceType": "ml.m5.large",
-        "InitialInstanceCount": 1,
-    }
-    with pytest.raises(ClientError, match="ShadowProductionVariants"):
-        serving.config(model, ShadowProductionVariants=[variant])

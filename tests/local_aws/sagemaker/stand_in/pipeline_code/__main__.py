@@ -1,7 +1,7 @@
 """A model server that does as it is told: stands in for the image's own `serve`.
 
 Its environment says how it behaves (STAND_IN_PING: status of /ping, STAND_IN_STATUS: status of
-/invocations, STAND_IN_NAME: what it calls itself); so does a request's body (`exit`, `print`,
+/invocations, STAND_IN_SLEEP: seconds before each answer, STAND_IN_NAME: what it calls itself); so does a request's body (`exit`, `print`,
 `sleep`, `refuse`, `break`).
 """
 
@@ -31,6 +31,7 @@ class Handler(BaseHTTPRequestHandler):
             os._exit(3)
         if command[:1] == ["print"]:
             print(body.decode().removeprefix("print "), flush=True)
+        time.sleep(float(os.environ.get("STAND_IN_SLEEP", "0")))
         if command[:1] == ["sleep"]:
             time.sleep(float(command[1]))
         if command[:1] == ["refuse"]:

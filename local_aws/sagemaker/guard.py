@@ -1,0 +1,83 @@
+"""What watches over an update: its alarms, its time limit, and whether it goes on at all."""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws.sagemaker.context import Context
+from local_aws.sagemaker.shifting import alarm_names, timeout
+
+_ALARM_SECONDS = 0.5
+
+
+class RollbackError(Exception):
+    """The update must not go on; the message is the endpoint's failure reason."""
+
+
+class AbandonedError(Exception):
+    """The endpoint is deleted, or the embedded AWS stops."""
+
+
+class Guard:
+    """Watches over one update, from its first moment on.
+
+    Args:
+        context: Shared state.
+        config: The DeploymentConfig.
+        stopping: Set when the update is to be given up.
+    """
+
+    def __init__(
+        self, context: Context, config: Mapping[str, Any], stopping: threading.Event
+    ) -> None:
+        self._context = context
+        self._names = alarm_names(config)
+        self._timeout = timeout(config)
+        self._started = time.monotonic()
+        self._stopping = stopping
+
+    def check(self) -> None:
+        """Look once.
+
+        Raises:
+            RollbackError: If an alarm is in ALARM, does not exist, or the time is up.
+            AbandonedError: If the update is to be given up.
+        """
+        if self._stopping.is_set():
+            raise AbandonedError
+        if self._timeout is not None and time.monotonic() - self._started > self._timeout:
+            raise RollbackError(
+                f"The deployment did not end within the MaximumExecutionTimeoutInSeconds of "
+                f"{self._timeout:g}."
+            )
+        states = self._states()
+        if missing := sorted(set(self._names) - states.keys()):
+            # An alarm that watches nothing must not pass for one that is content.
+            raise RollbackError(f"One or more alarms do not exist: {', '.join(missing)}")
+        if firing := sorted(name for name, state in states.items() if state == "ALARM"):
+            raise RollbackError(f"One or more alarms are in ALARM state: {', '.join(firing)}")
+
+    def watch(self, seconds: float) -> None:
+        """Look all the time for a while, and at least once.
+
+        Raises:
+            RollbackError: As `check` does.
+            AbandonedError: As `check` does.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            self.check()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            self._stopping.wait(min(left, _ALARM_SECONDS))
+
+    def _states(self) -> dict[str, str]:
+        if not self._names:
+            return {}
+        found = self._context.admin_client("cloudwatch").describe_alarms(
+            AlarmNames=self._names, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        alarms = [*found.get("MetricAlarms", ()), *found.get("CompositeAlarms", ())]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
