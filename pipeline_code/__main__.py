@@ -14,7 +14,17 @@ from collections.abc import Callable, Sequence
 
 from pipeline_code.common.exits import BadInput, report_failure
 
-ENTRIES = ("simulate", "check", "features", "train", "evaluate", "serve", "monitor", "parity")
+ENTRIES = (
+    "simulate",
+    "check",
+    "features",
+    "train",
+    "evaluate",
+    "serve",
+    "batch",
+    "monitor",
+    "parity",
+)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,0 +1,58 @@
+"""What computes a batch's features, whatever it computes them from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_code.batch.asked import Asked
+from pipeline_code.features.definitions import Entity
+
+__all__ = ["Computed", "FeatureSource", "Unusable", "first_of_owner"]
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+class FeatureSource:
+    """Names of what features are computed from."""
+
+    AUTO = "auto"
+    OFFLINE_STORE = "offline-store"
+    LAKE = "lake"
+    ALL = (AUTO, OFFLINE_STORE, LAKE)
+
+
+class Unusable(Exception):  # noqa: N818 - it is no error where another source can be used
+    """A source cannot give the exact features of these transactions; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Computed:
+    """Features of a batch.
+
+    Attributes:
+        asked: What was asked about; a source may have refused more of it.
+        source: What they are computed from.
+        parts: Places among the asked rows, and the features at those, a row a feature; all places
+            once.
+        unknown: Of whose transactions the source knew nothing before, by entity.
+        facts: What else is worth telling, for the summary.
+    """
+
+    asked: Asked
+    source: str
+    parts: Iterator[tuple[Ints, npt.NDArray[np.float32]]]
+    unknown: Mapping[Entity, Mask]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def first_of_owner(owners: Ints, times: Ints) -> Mask:
+    """Which rows are their owner's first, equal times included."""
+    _, places = np.unique(owners, return_inverse=True)
+    first = np.full(len(owners), np.iinfo(np.int64).max)
+    np.minimum.at(first, places, times)
+    mask: Mask = times <= first[places]
+    return mask

@@ -1,0 +1,181 @@
+"""A batch's features after the states of the offline store: what the endpoint would answer.
+
+The offline store keeps every record that was ever put, in folders by the record's event time. Of an
+entity the online store holds the record with the newest event time, so the folders are read from
+the newest hour back until each entity's record is found, or to the end for those that have none.
+Only the columns that tell records apart are read of them all; states, of the records that count.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline_code.batch.asked import Asked
+from pipeline_code.batch.computed import Computed, FeatureSource, Unusable, first_of_owner
+from pipeline_code.batch.remote import RemoteFile
+from pipeline_code.common.exits import BadInput
+from pipeline_code.common.schema import INT96_UNIT
+from pipeline_code.features.continuing import features_after
+from pipeline_code.features.definitions import ALLOWED_LATENESS, ENTITIES, Entity
+from pipeline_code.features.events import epoch_microseconds
+from pipeline_code.features.plan import microseconds
+from pipeline_code.features.records import EVENT_TIME, STATE, Key
+from pipeline_code.features.state import EntityState, StateError
+from pipeline_code.parity.history import DELETED, INVOKED, hours_newest_first
+from pipeline_code.parity.objects import Folder
+
+__all__ = ["features_from_store"]
+
+_HOURS_AT_ONCE = 16
+
+
+def features_from_store(asked: Asked, stores: Mapping[Entity, Folder], as_of: datetime) -> Computed:
+    """Computes the features.
+
+    Args:
+        asked: The transactions; they count as events themselves, each at its own time.
+        stores: The offline stores' data (`ResolvedOutputS3Uri`).
+        as_of: Records that were put later do not exist.
+
+    Raises:
+        Unusable: A transaction is so much older than its customer's or terminal's newest event
+            that the state does not know its windows any more, or a state cannot be read.
+        BadInput: An object of the store cannot be read.
+    """
+    texts = {
+        entity: _texts(stores[entity], entity, asked.rows.owners(entity), as_of)
+        for entity in ENTITIES
+    }
+    for entity in ENTITIES:
+        _refuse_older(asked, entity, texts[entity])
+
+    def states_of(entity: Entity, ids: Collection[int]) -> dict[int, EntityState]:
+        return {
+            id_: _decoded(entity, id_, texts[entity][id_]) for id_ in ids if id_ in texts[entity]
+        }
+
+    unknown = {}
+    for entity in ENTITIES:
+        owners = asked.rows.owners(entity)
+        known = np.isin(owners, np.array(list(texts[entity]), np.int64))
+        unknown[entity] = ~known & first_of_owner(owners, asked.rows.times)
+    return Computed(
+        asked=asked,
+        source=FeatureSource.OFFLINE_STORE,
+        parts=features_after(asked.rows, states_of),
+        unknown=unknown,
+        facts={f"{entity.name}_states": len(texts[entity]) for entity in ENTITIES},
+    )
+
+
+def _decoded(entity: Entity, id_: int, text: str) -> EntityState:
+    try:
+        return EntityState.decode(entity, text, str(Key(entity, id_)))
+    except StateError as error:
+        raise Unusable(str(error)) from error
+
+
+def _refuse_older(asked: Asked, entity: Entity, texts: Mapping[int, str]) -> None:
+    """Raises Unusable if a state has forgotten what a row's windows are made of."""
+    owners, places = np.unique(asked.rows.owners(entity), return_inverse=True)
+    limits = np.full(len(owners), np.iinfo(np.int64).min)
+    for place, owner in enumerate(owners.tolist()):
+        if owner in texts:
+            newest = _decoded(entity, owner, texts[owner]).newest
+            limits[place] = newest - microseconds(ALLOWED_LATENESS)
+    older = np.flatnonzero(asked.rows.times < limits[places])
+    if len(older):
+        row = int(older[0])
+        raise Unusable(
+            f"event_time must be at most {ALLOWED_LATENESS} before the newest event in the state "
+            f"of its {entity.name}, got {len(older)} transactions that are older, the first "
+            f"{int(asked.rows.ids[row])} of {entity.name} {int(owners[places[row]])}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An entity's newest record: its times, in which row of which object it is, and if it ended."""
+
+    time: int
+    invoked: int
+    name: str
+    row: int
+    deleted: bool
+
+
+def _texts(
+    store: Folder, entity: Entity, owners: npt.NDArray[np.int64], as_of: datetime
+) -> dict[int, str]:
+    """The text of the newest state of each owner that has one."""
+    missing = {str(owner) for owner in np.unique(owners).tolist()}
+    found: dict[str, _Found] = {}
+    newest = partial(_newest, entity=entity, limit=epoch_microseconds(as_of))
+    with ThreadPoolExecutor(_HOURS_AT_ONCE) as pool:
+        for hours in _chunks(folder for _, folder in hours_newest_first(store)):
+            wanted = pa.array(sorted(missing), pa.string())
+            for records in pool.map(partial(newest, wanted=wanted), hours):
+                for name in records.keys() & missing:
+                    found[name] = records[name]
+                    missing.discard(name)
+            if not missing:
+                break
+        by_object: dict[str, list[tuple[int, int]]] = {}
+        for name, record in found.items():
+            if not record.deleted:
+                by_object.setdefault(record.name, []).append((record.row, int(name)))
+        read = pool.map(lambda item: _states(store, *item), by_object.items())
+        return {id_: text for states in read for id_, text in states}
+
+
+def _newest(hour: Folder, *, entity: Entity, wanted: pa.Array, limit: int) -> dict[str, _Found]:
+    """Of each wanted entity the newest record of an hour that had been put by then."""
+    identifier = entity.record_identifier
+    found: dict[str, _Found] = {}
+    for name in hour.objects():
+        table = _columns(hour, name, [identifier, EVENT_TIME, INVOKED, DELETED])
+        table = table.append_column("row", pa.array(np.arange(table.num_rows)))
+        invoked = table[INVOKED].cast(pa.timestamp("us")).cast(pa.int64())
+        table = table.set_column(table.column_names.index(INVOKED), INVOKED, invoked)
+        mine = pc.is_in(table[identifier], value_set=wanted)
+        for row in table.filter(pc.and_(mine, pc.less_equal(invoked, limit))).to_pylist():
+            time = epoch_microseconds(datetime.fromisoformat(row[EVENT_TIME]))
+            record = _Found(time, row[INVOKED], name, row["row"], bool(row[DELETED]))
+            before = found.get(row[identifier])
+            if before is None or (before.time, before.invoked) < (record.time, record.invoked):
+                found[row[identifier]] = record
+    return found
+
+
+def _states(store: Folder, name: str, rows: list[tuple[int, int]]) -> list[tuple[int, str]]:
+    """The states in some rows of an object, with the ids they are of."""
+    texts = _columns(store, name, [STATE])[STATE]
+    return [(id_, texts[row].as_py()) for row, id_ in rows]
+
+
+def _columns(folder: Folder, name: str, columns: list[str]) -> pa.Table:
+    try:
+        with pq.ParquetFile(
+            RemoteFile(folder.client, folder.bucket, name), coerce_int96_timestamp_unit=INT96_UNIT
+        ) as file:
+            return file.read(columns=columns).select(columns)
+    except (pa.ArrowException, KeyError, OSError) as error:
+        raise BadInput(
+            f"s3://{folder.bucket}/{name}: file must be readable Parquet with the columns "
+            f"{', '.join(columns)}: {error}"
+        ) from error
+
+
+def _chunks(folders: Iterable[Folder]) -> Iterator[list[Folder]]:
+    remaining = iter(folders)
+    while chunk := list(islice(remaining, _HOURS_AT_ONCE)):
+        yield chunk
