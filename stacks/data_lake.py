@@ -7,7 +7,7 @@ from constructs import Construct
 
 from lifecycle.catalog import Catalog
 from lifecycle.data_lake import DataLake
-from lifecycle.endpoint import VARIANT_NAME
+from lifecycle.endpoint_config import VARIANT_NAME
 from stacks.environments import Environment
 
 __all__ = ["DataLakeStack"]

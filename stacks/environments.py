@@ -9,7 +9,10 @@ from types import MappingProxyType
 from lifecycle.batch_scoring import BatchScoringConfig
 from lifecycle.catalog import CatalogConfig
 from lifecycle.data_lake import DataLakeConfig
-from lifecycle.endpoint import EndpointConfig, RolloutConfig
+from lifecycle.endpoint_config import EndpointConfig, ServerConfig
+from lifecycle.endpoint_health import HealthConfig, ScoreLimits
+from lifecycle.endpoint_rollout import Canary, RolloutConfig
+from lifecycle.endpoint_shadow import ShadowConfig
 from lifecycle.event_stream import StreamConfig
 from lifecycle.feature_store import FeatureStoreConfig
 from lifecycle.model_gate import GateConfig
@@ -165,8 +168,15 @@ LOCAL = Environment(
     landing=LandingConfig(buffer_seconds=2),
     # The simulated bank has 200 cards.
     training=TrainingConfig(train_days=21, test_days=7, gate=GateConfig(reviews_per_day=10)),
-    # Nobody waits for metrics of a fleet on a laptop: the canary's pauses are as short as they go.
-    endpoint=EndpointConfig(rollout=RolloutConfig(canary_seconds=2, old_fleet_seconds=0)),
+    endpoint=EndpointConfig(
+        # The embedded AWS reads metrics at once: a canary of seconds is enough for its alarms.
+        rollout=RolloutConfig(strategy=Canary(wait_seconds=5), old_fleet_seconds=0),
+        # A laptop's store takes its time, and a state that was just folded must be seen.
+        server=ServerConfig(workers=1, store_budget_milliseconds=2000, state_cache_seconds=0),
+        # Ten reviews a day of 200 cards are many, and those asked about are the most active.
+        health=HealthConfig(scores=ScoreLimits(min_answers=20, max_flagged_percent=50.0)),
+        shadow=ShadowConfig(),
+    ),
     monitoring=MonitoringConfig(engine="model_monitor"),
     parity=ParityAuditConfig(schedule=None, settle_minutes=0),
     retraining=RetrainingConfig(cool_down_minutes=10),
@@ -176,6 +186,7 @@ PROD = replace(
     DEV,
     name="prod",
     training=TrainingConfig(approval_status="PendingManualApproval"),
+    endpoint=EndpointConfig(shadow=ShadowConfig()),
     retraining=RetrainingConfig(schedule="rate(7 days)"),
 )
 

@@ -7,7 +7,7 @@ from constructs import Construct
 
 from lifecycle.container_image import ContainerImage
 from lifecycle.data_lake import DataLake
-from lifecycle.endpoint import VARIANT_NAME
+from lifecycle.endpoint_config import VARIANT_NAME
 from lifecycle.feature_store import FeatureStore
 from lifecycle.monitoring import Monitoring
 from lifecycle.monitoring_dashboard import MonitoringDashboard

@@ -42,30 +42,8 @@ class ServingStack(cdk.Stack):
             encryption_key=lake.encryption_key,
             email=environment.monitoring.alarm_email,
         )
-        # Its value is read at each deployment; the training stack created the parameter.
-        approved_package = cdk.CfnParameter(
-            self,
-            "ApprovedModelPackage",
-            type="AWS::SSM::Parameter::Value<String>",
-            default=environment.approved_model_parameter_name,
-            description="SSM parameter that names the approved model package, or none",
-        )
-        self.endpoint = SelfDeployingEndpoint(
-            self,
-            "Endpoint",
-            endpoint_name=environment.endpoint_name,
-            approved_package=approved_package.value_as_string,
-            environment={
-                "CUSTOMER_FEATURE_GROUP": store.customer_group_name,
-                "TERMINAL_FEATURE_GROUP": store.terminal_group_name,
-            },
-            image=image,
-            artifacts_bucket=lake.artifacts_bucket,
-            captures_bucket=lake.captures_bucket,
-            encryption_key=lake.encryption_key,
-            config=environment.endpoint,
-        )
-        store.grant_read(self.endpoint.role)
+        self._environment = environment
+        self.endpoint = self._define_endpoint(lake, store, image)
         ModelDeployment(
             self,
             "Deployment",
@@ -83,12 +61,66 @@ class ServingStack(cdk.Stack):
             encryption_key=lake.encryption_key,
             config=environment.batch_scoring,
         )
-        self._define_outputs(environment)
+        self._define_outputs()
 
-    def _define_outputs(self, environment: Environment) -> None:
+    def _define_endpoint(
+        self, lake: DataLake, store: FeatureStore, image: ContainerImage
+    ) -> SelfDeployingEndpoint:
+        environment = self._environment
+        endpoint = SelfDeployingEndpoint(
+            self,
+            "Endpoint",
+            endpoint_name=environment.endpoint_name,
+            approved_package=self._read_parameter(
+                "ApprovedModelPackage",
+                environment.approved_model_parameter_name,
+                "SSM parameter that names the approved model package, or none",
+            ),
+            challenger_package=self._read_challenger(),
+            environment={
+                "CUSTOMER_FEATURE_GROUP": store.customer_group_name,
+                "TERMINAL_FEATURE_GROUP": store.terminal_group_name,
+            },
+            metric_namespace=environment.metric_namespace,
+            image=image,
+            artifacts_bucket=lake.artifacts_bucket,
+            captures_bucket=lake.captures_bucket,
+            encryption_key=lake.encryption_key,
+            topic=self.alarm_topic,
+            config=environment.endpoint,
+        )
+        store.grant_read(endpoint.role)
+        return endpoint
+
+    def _read_challenger(self) -> str | None:
+        if self._environment.endpoint.shadow is None:
+            return None
+        return self._read_parameter(
+            "ChallengerModelPackage",
+            self._environment.challenger_parameter_name,
+            "SSM parameter that names the challenger's model package, or none",
+        )
+
+    def _read_parameter(self, construct_id: str, name: str, description: str) -> str:
+        """Its value is read at each deployment; the training stack created the parameter."""
+        parameter = cdk.CfnParameter(
+            self,
+            construct_id,
+            type="AWS::SSM::Parameter::Value<String>",
+            default=name,
+            description=description,
+        )
+        return parameter.value_as_string
+
+    def _define_outputs(self) -> None:
+        environment = self._environment
         cdk.CfnOutput(self, "ServingAlarmTopicArn", value=self.alarm_topic.topic_arn)
         cdk.CfnOutput(self, "EndpointName", value=environment.endpoint_name)
         cdk.CfnOutput(self, "BatchPipelineName", value=environment.batch_pipeline_name)
         cdk.CfnOutput(
             self, "ApprovedModelParameterName", value=environment.approved_model_parameter_name
         )
+        if environment.endpoint.shadow is not None:
+            cdk.CfnOutput(
+                self, "ChallengerParameterName", value=environment.challenger_parameter_name
+            )

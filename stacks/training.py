@@ -73,6 +73,13 @@ class TrainingStack(cdk.Stack):
             parameter_name=environment.approved_model_parameter_name,
             encryption_key=lake.encryption_key,
         )
+        if environment.endpoint.shadow is not None:
+            SeededParameter(
+                self,
+                "Challenger",
+                parameter_name=environment.challenger_parameter_name,
+                encryption_key=lake.encryption_key,
+            )
         self._define_outputs(environment)
 
     def _define_outputs(self, environment: Environment) -> None:

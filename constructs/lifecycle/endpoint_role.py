@@ -23,7 +23,8 @@ class EndpointRole(iam.Role):
 
     Guarantees:
         SageMaker can assume it for this account only.
-        It reads model artifacts, writes the endpoint's own captures and log, and nothing else.
+        It reads model artifacts, writes the endpoint's own captures and log, and nothing else
+        unless it is allowed to.
 
     Args:
         endpoint_name: The endpoint; its captures and its log are named after it.
@@ -55,6 +56,23 @@ class EndpointRole(iam.Role):
         grant_read_objects(self, artifacts_bucket, encryption_key, MODELS_PREFIX)
         grant_write_objects(self, captures_bucket, encryption_key, f"{endpoint_name}/")
         self._allow_log(f"/aws/sagemaker/Endpoints/{endpoint_name}")
+
+    def allow_watching_alarms(self) -> None:
+        """Let SageMaker look at the alarms of this stack while it shifts traffic."""
+        stack = Stack.of(self)
+        # By the stack's name, not by their own: there is no alarm before there is an endpoint.
+        alarms = stack.format_arn(
+            service="cloudwatch",
+            resource="alarm",
+            resource_name=f"{stack.stack_name}-*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self.add_to_policy(
+            iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=[alarms])
+        )
+        acknowledge_resource(
+            self, alarms, "The alarms of one stack; CloudFormation names them, with a random end"
+        )
 
     def _allow_log(self, log_group: str) -> None:
         """SageMaker writes the container's log as the role, and creates the group on first use."""

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from lifecycle.analyzer import Analyzer
 from lifecycle.container_image import ContainerImage
-from lifecycle.endpoint import NO_MODEL
+from lifecycle.endpoint_config import NO_MODEL
 from lifecycle.job_requests import Compute
 from lifecycle.monitoring_alarms import MonitoringAlarms
 from lifecycle.monitoring_pipeline import MonitoringPipeline

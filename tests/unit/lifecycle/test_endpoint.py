@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aws_cdk as cdk
@@ -7,10 +7,16 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Match, Template
 
+from lifecycle.alarm_topic import AlarmTopic
 from lifecycle.container_image import ContainerImage
-from lifecycle.endpoint import EndpointConfig, RolloutConfig, SelfDeployingEndpoint
-from lifecycle.endpoint_alarms import HealthConfig
-from lifecycle.endpoint_scaling import ScalingConfig
+from lifecycle.endpoint import SelfDeployingEndpoint
+from lifecycle.endpoint_config import EndpointConfig, ServerConfig
+from lifecycle.endpoint_health import HealthConfig, ScoreLimits
+from lifecycle.endpoint_rollout import AllAtOnce, Canary, Linear, RolloutConfig, Strategy
+from lifecycle.endpoint_scaling import ScalingConfig, ScheduledFloor
+from lifecycle.endpoint_serverless import ServerlessConfig
+from lifecycle.endpoint_shadow import ShadowConfig
+from local_aws.alarms.metric_math import Series, evaluate
 
 CONDITIONAL = (
     "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -22,39 +28,66 @@ CONDITIONAL = (
 )
 
 
+CONFIG = EndpointConfig(
+    instance_type="ml.c6i.xlarge",
+    scaling=ScalingConfig(
+        min_instances=3,
+        max_instances=7,
+        invocations_per_minute=1234,
+        concurrent_requests=5.5,
+        scale_in_seconds=11,
+        scale_out_seconds=12,
+    ),
+    rollout=RolloutConfig(
+        strategy=Canary(percent=34, wait_seconds=21), old_fleet_seconds=22, timeout_seconds=623
+    ),
+    health=HealthConfig(
+        max_errors_per_minute=2,
+        max_latency_milliseconds=75,
+        max_degraded_percent=7,
+        scores=ScoreLimits(min_answers=33, max_flagged_percent=12, min_mean=0.01, max_mean=0.4),
+    ),
+    server=ServerConfig(workers=3, store_budget_milliseconds=44, state_cache_seconds=0.5),
+)
+
+Synthesize = Callable[[EndpointConfig], Template]
+
+
 @pytest.fixture(scope="module")
-def template(new_stack: Callable[[], cdk.Stack]) -> Template:
-    stack = new_stack()
-    key = kms.Key(stack, "Key")
-    package = cdk.CfnParameter(stack, "Package", default="none")
-    SelfDeployingEndpoint(
-        stack,
-        "Endpoint",
-        endpoint_name="fraudloop-test-fraud",
-        approved_package=package.value_as_string,
-        environment={"CUSTOMER_FEATURE_GROUP": "customers"},
-        image=ContainerImage(
-            stack, "Image", encryption_key=key, removal_policy=cdk.RemovalPolicy.DESTROY
-        ),
-        artifacts_bucket=s3.Bucket(stack, "Artifacts"),
-        captures_bucket=s3.Bucket(stack, "Captures"),
-        encryption_key=key,
-        config=EndpointConfig(
-            instance_type="ml.c6i.xlarge",
-            scaling=ScalingConfig(
-                min_instances=3,
-                max_instances=7,
-                invocations_per_minute=1234,
-                scale_in_seconds=11,
-                scale_out_seconds=12,
+def synthesize(new_stack: Callable[[], cdk.Stack]) -> Synthesize:
+    """The template of an endpoint of that configuration."""
+
+    def template_of(config: EndpointConfig) -> Template:
+        stack = new_stack()
+        key = kms.Key(stack, "Key")
+        package, challenger = (
+            cdk.CfnParameter(stack, name, default="none") for name in ("Package", "Challenger")
+        )
+        SelfDeployingEndpoint(
+            stack,
+            "Endpoint",
+            endpoint_name="fraudloop-test-fraud",
+            approved_package=package.value_as_string,
+            challenger_package=challenger.value_as_string if config.shadow else None,
+            environment={"CUSTOMER_FEATURE_GROUP": "customers"},
+            metric_namespace="fraudloop/test",
+            image=ContainerImage(
+                stack, "Image", encryption_key=key, removal_policy=cdk.RemovalPolicy.DESTROY
             ),
-            rollout=RolloutConfig(
-                canary_percent=34, canary_seconds=21, old_fleet_seconds=22, timeout_seconds=623
-            ),
-            health=HealthConfig(max_errors_per_minute=2, max_latency_milliseconds=75),
-        ),
-    )
-    return Template.from_stack(stack)
+            artifacts_bucket=s3.Bucket(stack, "Artifacts"),
+            captures_bucket=s3.Bucket(stack, "Captures"),
+            encryption_key=key,
+            topic=AlarmTopic(stack, "Topic", encryption_key=key),
+            config=config,
+        )
+        return Template.from_stack(stack)
+
+    return template_of
+
+
+@pytest.fixture(scope="module")
+def template(synthesize: Synthesize) -> Template:
+    return synthesize(CONFIG)
 
 
 def only(template: Template, kind: str) -> tuple[str, dict[str, Any]]:
@@ -83,9 +116,19 @@ def test_the_model_is_the_approved_package_and_told_which_it_is(template: Templa
         "ModelPackageName": {"Ref": "Package"},
         "Environment": {
             "CUSTOMER_FEATURE_GROUP": "customers",
+            "METRIC_NAMESPACE": "fraudloop/test",
+            "ENDPOINT_NAME": "fraudloop-test-fraud",
+            "SERVE_WORKERS": "3",
+            "SERVE_STORE_BUDGET_MILLISECONDS": "44",
+            "SERVE_STATE_CACHE_SECONDS": "0.5",
             "MODEL_PACKAGE_ARN": {"Ref": "Package"},
         },
     }
+
+
+def test_the_server_has_a_worker_for_each_core_unless_it_is_told(synthesize: Synthesize) -> None:
+    model = properties(synthesize(EndpointConfig()), "AWS::SageMaker::Model")
+    assert "SERVE_WORKERS" not in model["PrimaryContainer"]["Environment"]
 
 
 def test_the_model_is_made_after_its_roles_policy(template: Template) -> None:
@@ -114,7 +157,7 @@ def test_everything_asked_and_answered_is_captured_encrypted(template: Template)
     assert capture["KmsKeyId"] == key_arn(template)
     assert capture["CaptureContentTypeHeader"] == {
         "CsvContentTypes": ["text/csv"],
-        "JsonContentTypes": ["application/json"],
+        "JsonContentTypes": ["application/json", "application/jsonlines"],
     }
 
 
@@ -142,11 +185,70 @@ def test_a_new_version_comes_as_a_canary(template: Template) -> None:
     }
 
 
-def test_any_alarm_rolls_a_new_version_back(template: Template) -> None:
+@pytest.mark.parametrize(
+    ("strategy", "routing"),
+    [
+        (
+            Linear(step_percent=40, wait_seconds=31),
+            {
+                "Type": "LINEAR",
+                "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 40},
+                "WaitIntervalInSeconds": 31,
+            },
+        ),
+        (AllAtOnce(), {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}),
+    ],
+)
+def test_a_new_version_comes_in_the_configured_steps(
+    synthesize: Synthesize, strategy: Strategy, routing: Mapping[str, Any]
+) -> None:
+    config = EndpointConfig(
+        rollout=RolloutConfig(strategy=strategy), scaling=ScalingConfig(min_instances=3)
+    )
+    endpoint = properties(synthesize(config), "AWS::SageMaker::Endpoint")
+    policy = endpoint["DeploymentConfig"]["BlueGreenUpdatePolicy"]
+    assert policy["TrafficRoutingConfiguration"] == routing
+
+
+def alarms(template: Template) -> dict[str, dict[str, Any]]:
+    """Each alarm by its construct's id."""
+    found = template.find_resources("AWS::CloudWatch::Alarm")
+    return {name[len("EndpointAlarms") : -8]: body["Properties"] for name, body in found.items()}
+
+
+def test_alarms_on_what_a_version_does_roll_it_back(template: Template) -> None:
     deployment = properties(template, "AWS::SageMaker::Endpoint")["DeploymentConfig"]
-    alarms = deployment["AutoRollbackConfiguration"]["Alarms"]
-    assert {alarm["AlarmName"]["Ref"] for alarm in alarms} == set(
-        template.find_resources("AWS::CloudWatch::Alarm")
+    watched = {
+        alarm["AlarmName"]["Ref"][len("EndpointAlarms") : -8]
+        for alarm in deployment["AutoRollbackConfiguration"]["Alarms"]
+    }
+    assert watched == {"Errors", "Latency", "FailedAnswers", "Flagged", "HighScores", "LowScores"}
+    # SageMaker takes ten at most.
+    assert set(alarms(template)) - watched == {"Degraded"}
+
+
+def test_every_alarm_notifies_the_topic(template: Template) -> None:
+    topic, _ = only(template, "AWS::SNS::Topic")
+    assert all(alarm["AlarmActions"] == [{"Ref": topic}] for alarm in alarms(template).values())
+
+
+def test_sagemaker_may_ask_whether_an_alarm_went_off(template: Template) -> None:
+    place = Match.array_with([Match.string_like_regexp(":alarm:Test-\\*$")])
+    template.has_resource_properties(
+        "AWS::IAM::Policy",
+        {
+            "PolicyDocument": {
+                "Statement": Match.array_with(
+                    [
+                        {
+                            "Effect": "Allow",
+                            "Action": "cloudwatch:DescribeAlarms",
+                            "Resource": {"Fn::Join": ["", place]},
+                        }
+                    ]
+                )
+            }
+        },
     )
 
 
@@ -166,42 +268,158 @@ def test_the_fleet_scales_with_the_load_of_an_instance(template: Template) -> No
         {"Fn::GetAtt": [endpoint_id, "EndpointName"]},
         "/variant/primary",
     ]
-    policy = properties(template, "AWS::ApplicationAutoScaling::ScalingPolicy")
-    assert policy["TargetTrackingScalingPolicyConfiguration"] == {
-        "PredefinedMetricSpecification": {
-            "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
+    assert "ScheduledActions" not in target
+    assert tracked(template) == {
+        "invocations-per-instance": {
+            "PredefinedMetricSpecification": {
+                "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
+            },
+            "TargetValue": 1234,
+            "ScaleInCooldown": 11,
+            "ScaleOutCooldown": 12,
         },
-        "TargetValue": 1234,
-        "ScaleInCooldown": 11,
-        "ScaleOutCooldown": 12,
+        "concurrent-requests": {
+            "PredefinedMetricSpecification": {
+                "PredefinedMetricType": "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+            },
+            "TargetValue": 5.5,
+            "ScaleInCooldown": 11,
+            "ScaleOutCooldown": 12,
+        },
     }
 
 
+def tracked(template: Template) -> dict[str, Any]:
+    """What each scaling policy follows."""
+    policies = template.find_resources("AWS::ApplicationAutoScaling::ScalingPolicy").values()
+    return {
+        policy["Properties"]["PolicyName"]: policy["Properties"][
+            "TargetTrackingScalingPolicyConfiguration"
+        ]
+        for policy in policies
+    }
+
+
+def test_a_target_that_is_switched_off_is_not_followed(synthesize: Synthesize) -> None:
+    scaling = ScalingConfig(concurrent_requests=None, scale_in_seconds=None)
+    (policy,) = tracked(synthesize(EndpointConfig(scaling=scaling))).values()
+    assert policy["PredefinedMetricSpecification"]["PredefinedMetricType"] == (
+        "SageMakerVariantInvocationsPerInstance"
+    )
+    assert policy["DisableScaleIn"] is True
+    assert "ScaleInCooldown" not in policy
+    assert tracked(
+        synthesize(EndpointConfig(scaling=ScalingConfig(invocations_per_minute=None)))
+    ).keys() == {"concurrent-requests"}
+
+
+def test_floors_come_at_their_times(synthesize: Synthesize) -> None:
+    floors = (
+        ScheduledFloor(
+            name="morning",
+            schedule="cron(0 7 * * ? *)",
+            timezone="Europe/Berlin",
+            min_instances=6,
+            max_instances=9,
+        ),
+        ScheduledFloor(name="evening", schedule="cron(0 20 * * ? *)", min_instances=2),
+    )
+    scaling = ScalingConfig(max_instances=8, floors=floors)
+    target = properties(
+        synthesize(EndpointConfig(scaling=scaling)), "AWS::ApplicationAutoScaling::ScalableTarget"
+    )
+    assert target["ScheduledActions"] == [
+        {
+            "ScheduledActionName": "morning",
+            "Schedule": "cron(0 7 * * ? *)",
+            "Timezone": "Europe/Berlin",
+            "ScalableTargetAction": {"MinCapacity": 6, "MaxCapacity": 9},
+        },
+        {
+            "ScheduledActionName": "evening",
+            "Schedule": "cron(0 20 * * ? *)",
+            "Timezone": "UTC",
+            "ScalableTargetAction": {"MinCapacity": 2},
+        },
+    ]
+
+
+VARIANT = [
+    {"Name": "EndpointName", "Value": "fraudloop-test-fraud"},
+    {"Name": "VariantName", "Value": "primary"},
+]
+VERSION = [
+    {"Name": "EndpointName", "Value": "fraudloop-test-fraud"},
+    {"Name": "ModelVersion", "Value": {"Ref": "Package"}},
+]
+ENDPOINT = [{"Name": "EndpointName", "Value": "fraudloop-test-fraud"}]
+
+
 @pytest.mark.parametrize(
-    ("metric", "threshold", "statistic"),
+    ("name", "metric", "dimensions", "threshold"),
     [
-        ("Invocation5XXErrors", 2, {"Statistic": "Sum"}),
-        ("ModelLatency", 75_000, {"ExtendedStatistic": "p99"}),
+        ("Errors", "AWS/SageMaker Invocation5XXErrors Sum", VARIANT, 2),
+        ("Latency", "AWS/SageMaker ModelLatency p99", VARIANT, 75_000),
+        ("FailedAnswers", "fraudloop/test FailedAnswers Sum", VERSION, 2),
     ],
 )
 def test_errors_and_slowness_are_alarms_and_silence_is_not(
-    template: Template, metric: str, threshold: int, statistic: dict[str, str]
+    template: Template, name: str, metric: str, dimensions: object, threshold: int
 ) -> None:
-    template.has_resource_properties(
-        "AWS::CloudWatch::Alarm",
-        {
-            "Namespace": "AWS/SageMaker",
-            "MetricName": metric,
-            "Dimensions": [
-                {"Name": "EndpointName", "Value": "fraudloop-test-fraud"},
-                {"Name": "VariantName", "Value": "primary"},
-            ],
-            "Threshold": threshold,
-            "ComparisonOperator": "GreaterThanThreshold",
-            "TreatMissingData": "notBreaching",
-            **statistic,
-        },
+    alarm = alarms(template)[name]
+    statistic = alarm.get("Statistic") or alarm.get("ExtendedStatistic")
+    assert f"{alarm['Namespace']} {alarm['MetricName']} {statistic}" == metric
+    assert alarm["Dimensions"] == dimensions
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", threshold)
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (60, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "dimensions", "comparison", "threshold", "cases"),
+    [
+        # Answers in the minute, the other metric, and what the alarm compares.
+        ("Flagged", VERSION, "GreaterThan", 12, [(33, 3.3, 10), (32, 32, 0), (50, None, 0)]),
+        ("Degraded", ENDPOINT, "GreaterThan", 7, [(40, 40, 100), (32, 32, 0)]),
+        ("HighScores", VERSION, "GreaterThan", 0.4, [(33, 0.7, 0.7), (32, 0.7, 0)]),
+        ("LowScores", VERSION, "LessThan", 0.01, [(33, 0.001, 0.001), (32, 0.001, 1)]),
+    ],
+)
+def test_what_a_version_answers_is_judged_once_there_is_enough_of_it(
+    template: Template,
+    name: str,
+    dimensions: object,
+    comparison: str,
+    threshold: float,
+    cases: list[tuple[float, float | None, float]],
+) -> None:
+    alarm = alarms(template)[name]
+    assert alarm["ComparisonOperator"] == f"{comparison}Threshold"
+    assert alarm["Threshold"] == threshold
+    assert alarm["TreatMissingData"] == "notBreaching"
+    (expression,) = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
+    metrics = {each["Id"]: each["MetricStat"] for each in alarm["Metrics"] if "MetricStat" in each}
+    assert all(each["Metric"]["Namespace"] == "fraudloop/test" for each in metrics.values())
+    assert all(each["Metric"]["Dimensions"] == dimensions for each in metrics.values())
+    assert all(each["Period"] == 60 for each in metrics.values())
+    assert metrics.pop("answers")["Metric"]["MetricName"] == "Answers"
+    ((other, _),) = metrics.items()
+    for answers, value, expected in cases:
+        series: dict[str, Series] = {"answers": [answers], other: [value]}
+        assert evaluate(expression, series) == [pytest.approx(expected)]
+    assert evaluate(expression, {"answers": [None], other: [None]}) == [None]
+
+
+def test_limits_that_are_switched_off_are_no_alarms(synthesize: Synthesize) -> None:
+    health = HealthConfig(
+        max_degraded_percent=None,
+        scores=ScoreLimits(max_flagged_percent=None, min_mean=None, max_mean=None),
     )
+    assert set(alarms(synthesize(EndpointConfig(health=health)))) == {
+        "Errors",
+        "Latency",
+        "FailedAnswers",
+    }
 
 
 @pytest.mark.parametrize(
@@ -232,50 +450,141 @@ def test_the_container_reads_models_and_writes_its_captures(
     )
 
 
+@pytest.fixture(scope="module")
+def shadowed(synthesize: Synthesize) -> Template:
+    shadow = ShadowConfig(percent=25, instance_count=3, instance_type="ml.c6i.2xlarge")
+    return synthesize(EndpointConfig(shadow=shadow))
+
+
+def test_a_challenger_is_asked_a_share_of_what_the_champion_is(shadowed: Template) -> None:
+    config = properties(shadowed, "AWS::SageMaker::EndpointConfig")
+    assert [variant["VariantName"] for variant in config["ProductionVariants"]] == ["primary"]
+    condition, variants, otherwise = config["ShadowProductionVariants"]["Fn::If"]
+    models = shadowed.find_resources("AWS::SageMaker::Model")
+    (challenger,) = [name for name, body in models.items() if body["Condition"] == condition]
+    assert variants == [
+        {
+            "VariantName": "challenger",
+            "ModelName": {"Fn::GetAtt": [challenger, "ModelName"]},
+            "InstanceType": "ml.c6i.2xlarge",
+            "InitialInstanceCount": 3,
+            "InitialVariantWeight": 0.25,
+        }
+    ]
+    assert otherwise == {"Ref": "AWS::NoValue"}
+    assert config["ProductionVariants"][0]["InitialVariantWeight"] == 1
+
+
+def test_a_challenger_runs_on_the_endpoints_instances_unless_it_is_told(
+    synthesize: Synthesize,
+) -> None:
+    config = EndpointConfig(instance_type="ml.c6i.4xlarge", shadow=ShadowConfig())
+    variants = properties(synthesize(config), "AWS::SageMaker::EndpointConfig")
+    (variant,) = variants["ShadowProductionVariants"]["Fn::If"][1]
+    assert (variant["InstanceType"], variant["InitialVariantWeight"]) == ("ml.c6i.4xlarge", 1)
+
+
+def test_a_challenger_is_not_counted_as_the_endpoint(shadowed: Template) -> None:
+    containers = [
+        body["Properties"]["PrimaryContainer"]
+        for body in shadowed.find_resources("AWS::SageMaker::Model").values()
+    ]
+    named = {
+        container["ModelPackageName"]["Ref"]: container["Environment"] for container in containers
+    }
+    assert named["Challenger"]["MODEL_PACKAGE_ARN"] == {"Ref": "Challenger"}
+    assert named["Challenger"]["ENDPOINT_NAME"] == "fraudloop-test-fraud-challenger"
+    assert named["Package"]["ENDPOINT_NAME"] == "fraudloop-test-fraud"
+    assert named["Challenger"]["CUSTOMER_FEATURE_GROUP"] == "customers"
+
+
+def holds(conditions: Mapping[str, Any], condition: Any, values: Mapping[str, str]) -> Any:
+    """What CloudFormation makes of a condition."""
+    if isinstance(condition, str):
+        return condition
+    ((function, arguments),) = condition.items()
+    if function == "Ref":
+        return values[arguments]
+    if function == "Fn::Join":
+        return arguments[0].join(holds(conditions, each, values) for each in arguments[1])
+    found = [holds(conditions, each, values) for each in arguments]
+    return {
+        "Fn::And": lambda: all(found),
+        "Fn::Not": lambda: not found[0],
+        "Fn::Equals": lambda: found[0] == found[1],
+    }[function]()
+
+
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("champion", "challenger", "endpoint", "shadow"),
     [
-        ("canary_percent", 0),
-        ("canary_percent", 51),
-        ("canary_seconds", -1),
-        ("canary_seconds", 3601),
-        ("old_fleet_seconds", 3601),
-        ("timeout_seconds", 599),
-        ("timeout_seconds", 28801),
+        ("none", "none", False, False),
+        ("none", "package/2", False, False),
+        ("package/1", "none", True, False),
+        ("package/1", "package/2", True, True),
+        ("package/2", "package/2", True, False),
     ],
 )
-def test_a_rollout_that_sagemaker_would_refuse_is_refused(field: str, value: int) -> None:
-    with pytest.raises(ValueError, match=rf"^{field} must be between \d+ and \d+, got {value}; "):
-        RolloutConfig(**{field: value})
+def test_there_is_a_challenger_while_another_package_is_named(
+    shadowed: Template, champion: str, challenger: str, endpoint: bool, shadow: bool
+) -> None:
+    conditions = shadowed.find_conditions("*")
+    values = {"Package": champion, "Challenger": challenger}
+    config = only(shadowed, "AWS::SageMaker::EndpointConfig")[1]
+    assert holds(conditions, conditions[config["Condition"]], values) is endpoint
+    variants = config["Properties"]["ShadowProductionVariants"]["Fn::If"][0]
+    assert holds(conditions, conditions[variants], values) is shadow
 
 
-def test_an_instance_type_that_is_not_sagemakers_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^instance_type must be .*, got c6i.large; "):
-        EndpointConfig(instance_type="c6i.large")
+def test_without_a_shadow_nothing_of_it_is_in_the_template(template: Template) -> None:
+    assert "ShadowProductionVariants" not in properties(template, "AWS::SageMaker::EndpointConfig")
+    template.resource_count_is("AWS::SageMaker::Model", 1)
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"min_instances": 1}, "min_instances must be at least 2, got 1; "),
-        ({"min_instances": 3, "max_instances": 2}, r"max_instances must be .* \(3\), got 2; "),
-        ({"invocations_per_minute": 0}, "invocations_per_minute must be at least 1, got 0; "),
-        ({"scale_in_seconds": -1}, "scale_in_seconds must be at least 0, got -1; "),
-        ({"scale_out_seconds": -1}, "scale_out_seconds must be at least 0, got -1; "),
-    ],
-)
-def test_a_scaling_that_cannot_be_is_refused(fields: dict[str, int], message: str) -> None:
-    with pytest.raises(ValueError, match=f"^{message}"):
-        ScalingConfig(**fields)
+@pytest.fixture(scope="module")
+def serverless(synthesize: Synthesize) -> Template:
+    config = ServerlessConfig(memory_mb=3072, max_concurrency=7, provisioned_concurrency=2)
+    return synthesize(EndpointConfig(serverless=config))
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"max_errors_per_minute": -1}, "max_errors_per_minute must be at least 0, got -1; "),
-        ({"max_latency_milliseconds": 0}, "max_latency_milliseconds must be at least 1, got 0; "),
-    ],
-)
-def test_a_health_that_cannot_be_is_refused(fields: dict[str, int], message: str) -> None:
-    with pytest.raises(ValueError, match=f"^{message}"):
-        HealthConfig(**fields)
+def test_serverless_has_no_instances_and_nothing_that_needs_them(serverless: Template) -> None:
+    config = properties(serverless, "AWS::SageMaker::EndpointConfig")
+    (variant,) = config["ProductionVariants"]
+    assert variant["ServerlessConfig"] == {
+        "MemorySizeInMB": 3072,
+        "MaxConcurrency": 7,
+        "ProvisionedConcurrency": 2,
+    }
+    assert not {"InstanceType", "InitialInstanceCount"} & set(variant)
+    assert not {"DataCaptureConfig", "KmsKeyId", "ShadowProductionVariants"} & set(config)
+    endpoint = properties(serverless, "AWS::SageMaker::Endpoint")
+    assert set(endpoint) == {"EndpointName", "EndpointConfigName"}
+    serverless.resource_count_is("AWS::ApplicationAutoScaling::ScalableTarget", 0)
+
+
+def test_serverless_is_watched_all_the_same(serverless: Template) -> None:
+    assert {"Errors", "Latency", "FailedAnswers", "Degraded"} <= set(alarms(serverless))
+
+
+@pytest.mark.parametrize("shadow", [ShadowConfig(), None])
+def test_a_shadow_without_a_parameter_and_the_reverse_are_refused(
+    stack: cdk.Stack, key: kms.IKey, bucket: s3.IBucket, shadow: ShadowConfig | None
+) -> None:
+    with pytest.raises(ValueError, match=r"^challenger_package must be given with config.shadow"):
+        SelfDeployingEndpoint(
+            stack,
+            "Endpoint",
+            endpoint_name="fraudloop-test-fraud",
+            approved_package="none",
+            challenger_package=None if shadow else "none",
+            environment={},
+            metric_namespace="fraudloop/test",
+            image=ContainerImage(
+                stack, "Image", encryption_key=key, removal_policy=cdk.RemovalPolicy.DESTROY
+            ),
+            artifacts_bucket=bucket,
+            captures_bucket=bucket,
+            encryption_key=key,
+            topic=AlarmTopic(stack, "Topic", encryption_key=key),
+            config=EndpointConfig(shadow=shadow),
+        )

@@ -1,0 +1,100 @@
+"""A challenger in the shadow: it is asked what the champion is asked, and nobody hears it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Aws, CfnCondition, Fn, IResolvable, Token
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+__all__ = ["CHALLENGER_VARIANT", "ShadowConfig", "shadow_condition", "shadow_variants"]
+
+# Its captures lie below this name, beside those of the production variant.
+CHALLENGER_VARIANT = "challenger"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowConfig:
+    """What a challenger sees and runs on. Without a challenger it costs nothing.
+
+    Attributes:
+        percent: Share of the live requests that it is asked too.
+        instance_count: Instances, which do not scale: what they cannot bear is not answered, and
+            missing in the comparison.
+        instance_type: Their type. If omitted, that of the endpoint.
+    """
+
+    percent: int = 100
+    instance_count: int = 1
+    instance_type: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.percent <= 100:  # noqa: PLR2004
+            raise ValueError(
+                f"percent must be between 1 and 100, got {self.percent}; leave shadow out to have "
+                "no challenger"
+            )
+        if self.instance_count < 1:
+            raise ValueError(
+                f"instance_count must be at least 1, got {self.instance_count}; a challenger "
+                "needs an instance"
+            )
+        if self.instance_type is not None and not self.instance_type.startswith("ml."):
+            raise ValueError(
+                f"instance_type must be a SageMaker instance type, got {self.instance_type}; "
+                "use one like ml.c6i.large"
+            )
+
+
+def shadow_condition(
+    scope: Construct, *, champion: str, challenger: str, nobody: str
+) -> CfnCondition:
+    """When there is a challenger: one is named, and it is not the champion, whom there must be.
+
+    Args:
+        scope: Where the condition is defined.
+        champion: The approved package.
+        challenger: The challenger's package.
+        nobody: What names no package.
+    """
+    # Joined: CloudFormation's own validation takes the name of an SSM parameter for its value, and
+    # would find two bare ones never equal.
+    one, other = (Fn.join("", ["package ", name]) for name in (challenger, champion))
+    return CfnCondition(
+        scope,
+        "Challenged",
+        expression=Fn.condition_and(
+            Fn.condition_not(Fn.condition_equals(champion, nobody)),
+            Fn.condition_not(Fn.condition_equals(challenger, nobody)),
+            Fn.condition_not(Fn.condition_equals(one, other)),
+        ),
+    )
+
+
+def shadow_variants(
+    config: ShadowConfig,
+    *,
+    model: sagemaker.CfnModel,
+    instance_type: str,
+    condition: CfnCondition,
+) -> IResolvable:
+    """The endpoint configuration's shadow variants: one while the condition holds, else none.
+
+    Args:
+        config: Share and instances.
+        model: The challenger.
+        instance_type: Type of the instances, if the configuration has none of its own.
+        condition: When there is a challenger.
+    """
+    # Inside of a condition nothing is typed: it is copied as it is, hence CloudFormation's own
+    # spelling. SageMaker copies requests by the ratio of weights; the production variant's is 1.
+    variant: dict[str, Any] = {
+        "VariantName": CHALLENGER_VARIANT,
+        "ModelName": model.attr_model_name,
+        "InstanceType": config.instance_type or instance_type,
+        "InitialInstanceCount": config.instance_count,
+        "InitialVariantWeight": config.percent / 100,
+    }
+    return Token.as_any(Fn.condition_if(condition.logical_id, [variant], Aws.NO_VALUE))
