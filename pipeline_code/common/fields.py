@@ -17,6 +17,7 @@ __all__ = [
     "FieldError",
     "check_names",
     "json_object",
+    "json_value",
     "kind",
     "minor_amount",
     "moment",
@@ -51,10 +52,30 @@ class _Decimal(str):
 
 def json_object(data: bytes, name: str) -> dict[str, Any]:
     """The JSON object that the bytes are; `name` is what a reason calls them."""
-    document = _json(data, name)
+    document = json_value(data, name)
     if not isinstance(document, dict):
         raise FieldError(f"{name} must be a JSON object, got {kind(document)}")
     return document
+
+
+def json_value(data: bytes, name: str) -> Any:
+    """What the bytes are as JSON; a number with a fraction or an exponent stays text."""
+    try:
+        return json.loads(
+            text_of(data, name),
+            parse_float=_Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
+        )
+    except RecursionError:
+        raise FieldError(f"{name} must not be nested deeply, got too many levels") from None
+    except json.JSONDecodeError as error:
+        raise FieldError(f"{name} must be JSON, got {error.msg} at {error.pos}") from None
+    except FieldError:
+        raise
+    except ValueError:
+        # An integer of thousands of digits, which Python refuses to convert.
+        raise FieldError("numbers must have at most 4300 digits, got more") from None
 
 
 def check_names(
@@ -142,25 +163,6 @@ def shown(value: Any, *, quoted: bool = True) -> str:
         return str(value) if abs(value) < 10**SHOWN_CHARACTERS else "a larger number"
     text = value if len(value) <= SHOWN_CHARACTERS else value[:SHOWN_CHARACTERS] + "..."
     return ascii(str(text)) if quoted else ascii(str(text))[1:-1]
-
-
-def _json(data: bytes, name: str) -> Any:
-    try:
-        return json.loads(
-            text_of(data, name),
-            parse_float=_Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
-        )
-    except RecursionError:
-        raise FieldError(f"{name} must not be nested deeply, got too many levels") from None
-    except json.JSONDecodeError as error:
-        raise FieldError(f"{name} must be JSON, got {error.msg} at {error.pos}") from None
-    except FieldError:
-        raise
-    except ValueError:
-        # An integer of thousands of digits, which Python refuses to convert.
-        raise FieldError("numbers must have at most 4300 digits, got more") from None
 
 
 def _refuse_constant(name: str) -> NoReturn:

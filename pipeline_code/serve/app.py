@@ -1,7 +1,8 @@
 """The server's application: `GET /ping`, `GET /execution-parameters`, `POST /invocations`.
 
-It speaks RSGI, Granian's own interface. The event loop only moves bytes: everything that computes
-or waits for the online store runs in the worker's threads.
+It speaks RSGI, Granian's own interface. What is small and waits for nothing runs on the event loop
+itself, since handing it to a thread would cost more than it takes. Long bodies and what takes
+milliseconds to compute run in threads, so that other requests do not wait for them.
 """
 
 import asyncio
@@ -9,111 +10,149 @@ import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from time import perf_counter
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
 
 from pipeline_code.common.paths import model_folder
-from pipeline_code.serve.requests import (
-    TOO_LARGE,
-    UNSUPPORTED,
-    RequestError,
-    parse_rows,
-    parse_transaction,
-)
-from pipeline_code.serve.scoring import Scoring, StoredStates
+from pipeline_code.features.online_store import OnlineStore
+from pipeline_code.serve.contract import ATTRIBUTES_HEADER, JSON, MEDIA_TYPES, PARQUET
+from pipeline_code.serve.metrics import Meter
+from pipeline_code.serve.negotiation import Asking, asking
+from pipeline_code.serve.refusals import TOO_LARGE, RequestError
+from pipeline_code.serve.rendering import render
+from pipeline_code.serve.requests import Requested, parse_body
+from pipeline_code.serve.rows import FeatureRows
+from pipeline_code.serve.scoring import Answers, Scoring, keys_of
 from pipeline_code.serve.settings import MEBIBYTE, Settings
+from pipeline_code.serve.states import States
 from pipeline_code.train.model import Model
+
+__all__ = ["Application", "build"]
 
 LOGGER = logging.getLogger(__name__)
 
-JSON = "application/json"
-CSV = "text/csv"
+# Longer bodies and batches are handed to a thread: they take more than about a millisecond.
+INLINE_BYTES = 16_384
+INLINE_ANSWERS = 16
+# Python runs one thread at a time; the rest are there while compiled code runs without its lock.
+COMPUTING_THREADS = 4
 
-Answer = tuple[int, str, str]
+HEADERS = {media_type: [("content-type", media_type)] for media_type in MEDIA_TYPES}
+METHODS = {"/ping": "GET", "/execution-parameters": "GET", "/invocations": "POST"}
+
+Answer = tuple[int, str, bytes]
+Result = TypeVar("Result")
 
 
 class Application:
-    """One worker: the model, its threads, and what each path answers."""
+    """One worker: the model, the states it read, and what each path answers."""
 
-    def __init__(self, scoring: Scoring, settings: Settings) -> None:
+    def __init__(self, scoring: Scoring, states: States, meter: Meter, settings: Settings) -> None:
         self._scoring = scoring
-        self._settings = settings
-        self._threads = ThreadPoolExecutor(settings.threads, thread_name_prefix="request")
-        self._routes: dict[str, tuple[str, Callable[[str, bytes], Answer]]] = {
-            "/ping": ("GET", self._ping),
-            "/execution-parameters": ("GET", self._execution_parameters),
-            "/invocations": ("POST", self._invocations),
+        self._states = states
+        self._meter = meter
+        self._limit = settings.max_body_bytes
+        self._threads = ThreadPoolExecutor(COMPUTING_THREADS, thread_name_prefix="compute")
+        parameters = {
+            "MaxConcurrentTransforms": settings.workers,
+            "BatchStrategy": "MULTI_RECORD",
+            "MaxPayloadInMB": settings.max_body_bytes // MEBIBYTE,
         }
+        self._parameters = json.dumps(parameters).encode()
+
+    def __rsgi_init__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        """The worker starts."""
+        self._meter.start()
+
+    def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        """The worker stops, its requests answered."""
+        self._meter.stop()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answers one HTTP request."""
-        status, kind, body = await self._answer(scope, protocol)
-        protocol.response_str(status, [("content-type", kind)], body)
-
-    async def _answer(self, scope: Any, protocol: Any) -> Answer:
         try:
-            handler = self._route(scope)
-            body = await self._body(scope, protocol)
-            content_type = scope.headers.get("content-type", "")
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, handler, content_type, body)
+            status, media_type, body = await self._answer(scope, protocol)
         except RequestError as refused:
-            return _error(refused.status, refused.reason)
+            status, media_type, body = _error(refused.status, refused.reason)
         except Exception:
             LOGGER.exception("request failed")
-            return _error(500, "internal error; see the server's log")
+            self._meter.failed()
+            status, media_type, body = _error(500, "internal error; see the server's log")
+        protocol.response_bytes(status, HEADERS[media_type], body)
 
-    def _route(self, scope: Any) -> Callable[[str, bytes], Answer]:
-        if scope.path not in self._routes:
-            raise RequestError(f"path must be one of {', '.join(self._routes)}", 404)
-        method, handler = self._routes[scope.path]
-        if scope.method != method:
-            raise RequestError(f"method of {scope.path} must be {method}", 405)
-        return handler
+    async def _answer(self, scope: Any, protocol: Any) -> Answer:
+        path = scope.path
+        if path not in METHODS:
+            raise RequestError(f"path must be one of {', '.join(METHODS)}", 404)
+        if scope.method != METHODS[path]:
+            raise RequestError(f"method of {path} must be {METHODS[path]}", 405)
+        if path == "/invocations":
+            return await self._invocation(scope.headers, protocol)
+        if path == "/execution-parameters":
+            return 200, JSON, self._parameters
+        return self._ping()
 
-    async def _body(self, scope: Any, protocol: Any) -> bytes:
-        limit = self._settings.max_body_bytes
-        reason = f"body must have at most {limit} bytes, got more"
-        length = scope.headers.get("content-length", "")
-        if length.isdigit() and int(length) <= limit:
+    def _ping(self) -> Answer:
+        self._scoring.self_test()
+        return 200, JSON, b'{"status": "ok"}'
+
+    async def _invocation(self, headers: Any, protocol: Any) -> Answer:
+        started = perf_counter()
+        asked = asking(
+            headers.get("content-type", ""),
+            headers.get("accept", ""),
+            headers.get(ATTRIBUTES_HEADER, ""),
+        )
+        body = await self._body(headers.get("content-length", ""), protocol)
+        inline = len(body) <= INLINE_BYTES and asked.reads != PARQUET
+        requested = await self._run(inline, parse_body, asked.reads, body)
+        read = perf_counter()
+        score = await self._prepared(requested, asked)
+        prepared = perf_counter()
+        # A tree's contributions take milliseconds even for one row.
+        inline = inline and len(requested.what) <= INLINE_ANSWERS and not asked.reason_codes
+
+        def answer() -> tuple[Answers, bytes]:
+            answers = score()
+            return answers, render(answers, asked.answers, single=requested.single)
+
+        answers, content = await self._run(inline, answer)
+        self._meter.answered(answers, prepared - read, perf_counter() - started)
+        return 200, asked.answers, content
+
+    async def _prepared(self, requested: Requested, asked: Asking) -> Callable[[], Answers]:
+        """What scores the request, once all is there that it needs."""
+        what, codes = requested.what, asked.reason_codes
+        if isinstance(what, FeatureRows):
+            return lambda: self._scoring.score_rows(what, codes)
+        keys = [key for transaction in what for key in keys_of(transaction)]
+        found = None if asked.fresh else self._states.known(keys)
+        if found is None:
+            found = await self._states.read(keys, fresh=asked.fresh)
+        return lambda: self._scoring.score_transactions(what, found, codes)
+
+    async def _run(self, inline: bool, work: Callable[..., Result], *arguments: Any) -> Result:
+        if inline:
+            return work(*arguments)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, work, *arguments)
+
+    async def _body(self, length: str, protocol: Any) -> bytes:
+        if length.isdigit() and int(length[:20]) <= self._limit:
             return bytes(await protocol())
         chunks: list[bytes] = []
         size = 0
         # The length may be missing or a lie, so what is kept in memory is counted.
         async for chunk in protocol:
             size += len(chunk)
-            if size <= limit:
+            if size <= self._limit:
                 chunks.append(chunk)
-        if size > limit:
-            raise RequestError(reason, TOO_LARGE)
+        if size > self._limit:
+            raise RequestError(f"body must have at most {self._limit} bytes, got more", TOO_LARGE)
         return b"".join(chunks)
-
-    def _ping(self, _content_type: str, _body: bytes) -> Answer:
-        self._scoring.self_test()
-        return 200, JSON, '{"status": "ok"}'
-
-    def _execution_parameters(self, _content_type: str, _body: bytes) -> Answer:
-        document = {
-            "MaxConcurrentTransforms": self._settings.workers,
-            "BatchStrategy": "MULTI_RECORD",
-            "MaxPayloadInMB": self._settings.max_body_bytes // MEBIBYTE,
-        }
-        return 200, JSON, json.dumps(document)
-
-    def _invocations(self, content_type: str, body: bytes) -> Answer:
-        media_type = content_type.partition(";")[0].strip().lower()
-        if media_type == JSON:
-            answer = self._scoring.score_transaction(parse_transaction(body))
-            return 200, JSON, json.dumps(answer)
-        if media_type == CSV:
-            # json.dumps and repr write a float alike: the shortest text that reads back the same.
-            scores = self._scoring.score_rows(parse_rows(body))
-            return 200, CSV, "\n".join(map(repr, scores))
-        raise RequestError(
-            f"content type must be {JSON} or {CSV}, got {media_type[:40]!a}", UNSUPPORTED
-        )
 
 
 def build() -> Application:
@@ -121,13 +160,15 @@ def build() -> Application:
     settings = Settings.from_environment()
     model = Model.load(model_folder())
     model.require_schema()
-    scoring = Scoring(model, settings.model_version, _states(settings))
+    scoring = Scoring(model, settings.model_version, settings.thresholds)
     scoring.self_test()
+    states = States(_store(settings), settings.states)
+    states.warm_up()
     LOGGER.info("model loaded", extra={"model_version": settings.model_version})
-    return Application(scoring, settings)
+    return Application(scoring, states, Meter(settings.metrics), settings)
 
 
-def _states(settings: Settings) -> StoredStates | None:
+def _store(settings: Settings) -> OnlineStore | None:
     if settings.groups is None:
         LOGGER.warning("no feature groups set; raw transactions get default features")
         return None
@@ -139,14 +180,14 @@ def _states(settings: Settings) -> StoredStates | None:
             read_timeout=settings.store_timeout_seconds,
             retries={"mode": "standard", "total_max_attempts": 2},
             # A connection for each thread, kept open: a handshake costs more than the read.
-            max_pool_connections=settings.threads,
+            max_pool_connections=settings.states.threads,
             tcp_keepalive=True,
             # The identifiers are ours; checking them again costs a tenth of the call.
             parameter_validation=False,
         ),
     )
-    return StoredStates(client, settings.groups)
+    return OnlineStore(client, settings.groups)
 
 
 def _error(status: int, reason: str) -> Answer:
-    return status, JSON, json.dumps({"error": reason})
+    return status, JSON, json.dumps({"error": reason}).encode()

@@ -1,96 +1,171 @@
-"""From a request to its score: features, model, answer."""
+"""From checked requests to answers: features, model, decision, and what the score is made of."""
 
-import logging
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL
 from pipeline_code.features.events import Transaction
 from pipeline_code.features.online import vector
-from pipeline_code.features.state import EntityState, StateError
-from pipeline_code.features.store import FeatureGroups, StoreError, read_states
+from pipeline_code.features.records import Key
+from pipeline_code.features.state import EntityState
+from pipeline_code.serve.contract import Decision, Reason
+from pipeline_code.serve.rows import FeatureRows
+from pipeline_code.serve.thresholds import Thresholds
 from pipeline_code.train.model import Model
 
-LOGGER = logging.getLogger(__name__)
+__all__ = ["Answers", "Found", "Scoring", "keys_of"]
 
-States = tuple[EntityState | None, EntityState | None]
-
-
-class StateReader(Protocol):
-    """Where the states of a request's customer and terminal come from."""
-
-    def __call__(self, transaction: Transaction) -> States:
-        """Customer and terminal state; None for an entity of which nothing is known."""
+# The state of an entity, or why there is none.
+Found = EntityState | Reason
+ReasonCodes = list[dict[str, Any]]
+Values = npt.NDArray[np.float32]
 
 
-class StoredStates:
-    """States from the online feature store, both in one call."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answers:
+    """What became of one request.
 
-    def __init__(self, client: Any, groups: FeatureGroups) -> None:
-        self._client = client
-        self._groups = groups
+    Attributes:
+        ids: Whose transactions'; None where the caller did not say.
+        scores: The model's.
+        decisions: By the thresholds; None without any.
+        values: The feature vectors that were scored.
+        degraded: Why a vector is not what it ought to be; None if the caller gave the vectors.
+        reason_codes: What each score is made of; None if that was not asked.
+        model_version: Which model.
+        feature_seconds: What the vectors took, without reading states.
+        model_seconds: What scoring them took.
+    """
 
-    def __call__(self, transaction: Transaction) -> States:
-        return read_states(
-            self._client,
-            self._groups,
-            customer_id=transaction.customer_id,
-            terminal_id=transaction.terminal_id,
-        )
+    ids: Sequence[int | None]
+    scores: list[float]
+    decisions: list[Decision | None]
+    values: Values
+    degraded: list[list[Reason]] | None
+    reason_codes: list[ReasonCodes] | None
+    model_version: str
+    feature_seconds: float = 0.0
+    model_seconds: float = 0.0
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Each answer as a JSON object."""
+        rows = self.values.tolist()
+        documents = []
+        for place, score in enumerate(self.scores):
+            id_ = self.ids[place]
+            document: dict[str, Any] = {} if id_ is None else {"transaction_id": id_}
+            document["score"] = score
+            document["decision"] = self.decisions[place]
+            document["model_version"] = self.model_version
+            if self.degraded is not None:
+                document["degraded"] = bool(self.degraded[place])
+                document["degraded_reasons"] = self.degraded[place]
+            document["features"] = dict(zip(FEATURE_NAMES, rows[place], strict=True))
+            if self.reason_codes is not None:
+                document["reason_codes"] = self.reason_codes[place]
+            documents.append(document)
+        return documents
 
 
 class Scoring:
     """Scores transactions and feature rows with one model; safe to use from several threads.
 
     Guarantees:
-        A transaction's score is that of its feature vector as a CSV row, to the last bit.
-        The answer never fails for lack of state. What is unknown counts as nothing known, the same
-        as for the first transaction of a new customer, and the answer says `degraded`.
+        A transaction's score is that of its feature vector as a feature row, to the last bit.
+        An answer never fails for lack of state. What is unknown counts as nothing known, the same
+        as for the first transaction of a new customer, and the answer says `degraded` and why.
     """
 
-    def __init__(self, model: Model, model_version: str, states: StateReader | None) -> None:
+    def __init__(self, model: Model, model_version: str, thresholds: Thresholds) -> None:
         self._model = model
         self._model_version = model_version
-        self._states = states
+        self._thresholds = thresholds
 
     def self_test(self) -> None:
         """Raises RuntimeError unless the model gives a row of zeros a probability."""
-        score = self.score_rows(np.zeros((1, len(FEATURE_NAMES))))[0]
+        score = self._scores(np.zeros((1, len(FEATURE_NAMES)), np.float32))[0]
         if not 0.0 <= score <= 1.0:
             raise RuntimeError(f"the model must score a row between 0 and 1, got {score}")
 
-    def score_rows(self, rows: npt.NDArray[np.float64]) -> list[float]:
-        """One score per feature row."""
-        scores: list[float] = self._model.predict(rows).tolist()
+    def score_rows(self, rows: FeatureRows, reason_codes: int = 0) -> Answers:
+        """Answers to feature rows, with so many reason codes each."""
+        return self._answers(rows.ids, rows.values, None, reason_codes, perf_counter())
+
+    def score_transactions(
+        self,
+        transactions: Sequence[Transaction],
+        found: Mapping[Key, Found],
+        reason_codes: int = 0,
+    ) -> Answers:
+        """Answers to raw transactions.
+
+        Args:
+            transactions: What is asked.
+            found: The state of each of their customers and terminals, or why there is none.
+            reason_codes: How many for each.
+        """
+        started = perf_counter()
+        rows: list[list[float]] = []
+        degraded: list[list[Reason]] = []
+        for transaction in transactions:
+            customer, terminal = (found[key] for key in keys_of(transaction))
+            reasons = [each for each in (customer, terminal) if isinstance(each, Reason)]
+            degraded.append(list(dict.fromkeys(reasons)))
+            rows.append(vector(_state(customer), _state(terminal), transaction))
+        ids = [transaction.transaction_id for transaction in transactions]
+        return self._answers(ids, np.array(rows, np.float32), degraded, reason_codes, started)
+
+    def _answers(
+        self,
+        ids: Sequence[int | None],
+        values: Values,
+        degraded: list[list[Reason]] | None,
+        reason_codes: int,
+        started: float,
+    ) -> Answers:
+        prepared = perf_counter()
+        scores = self._scores(values)
+        codes = self._reason_codes(values, reason_codes) if reason_codes else None
+        scored = perf_counter()
+        return Answers(
+            ids=ids,
+            scores=scores,
+            decisions=[self._thresholds.decide(score) for score in scores],
+            values=values,
+            degraded=degraded,
+            reason_codes=codes,
+            model_version=self._model_version,
+            feature_seconds=prepared - started,
+            model_seconds=scored - prepared,
+        )
+
+    def _scores(self, values: Values) -> list[float]:
+        scores: list[float] = self._model.predict(values).tolist()
         return scores
 
-    def score_transaction(self, transaction: Transaction) -> dict[str, Any]:
-        """The answer to one raw transaction, the feature vector that it was scored by included."""
-        customer, terminal = self._read(transaction)
-        features = vector(customer, terminal, transaction)
-        return {
-            "transaction_id": transaction.transaction_id,
-            "score": self.score_rows(np.array([features]))[0],
-            "model_version": self._model_version,
-            "degraded": customer is None or terminal is None,
-            "features": dict(zip(FEATURE_NAMES, features, strict=True)),
-        }
-
-    def _read(self, transaction: Transaction) -> States:
-        if self._states is None:
-            return None, None
-        try:
-            return self._states(transaction)
-        except (BotoCoreError, ClientError, StoreError, StateError) as error:
-            # The text of the error may name a customer, so only its kind is logged.
-            LOGGER.warning("states not read", extra={"reason": _kind(error)})
-            return None, None
+    def _reason_codes(self, values: Values, count: int) -> list[ReasonCodes]:
+        """The features that moved each score most, up or down, the largest first."""
+        contributions = self._model.contributions(values)[:, :-1]
+        # Stable, so that of equal ones the first feature comes first.
+        order = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :count]
+        return [
+            [
+                {"feature": FEATURE_NAMES[place], "contribution": float(added[place])}
+                for place in places.tolist()
+            ]
+            for added, places in zip(contributions, order, strict=True)
+        ]
 
 
-def _kind(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "ClientError"))
-    return type(error).__name__
+def keys_of(transaction: Transaction) -> tuple[Key, Key]:
+    """Whose states a transaction's features are made of."""
+    return Key(CUSTOMER, transaction.customer_id), Key(TERMINAL, transaction.terminal_id)
+
+
+def _state(found: Found) -> EntityState | None:
+    return None if isinstance(found, Reason) else found

@@ -2,13 +2,22 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.features.store import FeatureGroups
+from pipeline_code.features.online_store import FeatureGroups
+from pipeline_code.serve.cores import available_cores
+from pipeline_code.serve.metrics import MetricsConfig
+from pipeline_code.serve.states import StatesConfig
+from pipeline_code.serve.thresholds import Thresholds
+
+__all__ = ["MEBIBYTE", "Settings"]
 
 MEBIBYTE = 1024 * 1024
+# The parity audit takes what was put within five seconds of a request for read or for not read
+# (`pipeline_code.parity.history`): an older cache would look like a defect to it.
+LONGEST_CACHE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +27,17 @@ class Settings:
     Args:
         host: SAGEMAKER_BIND_HOST, the address to listen on.
         port: SAGEMAKER_BIND_TO_PORT.
-        workers: SERVE_WORKERS, processes; each holds the model.
-        threads: SERVE_THREADS, requests that one worker handles at a time.
+        workers: SERVE_WORKERS, processes; each holds the model. As many as the container has cores
+            if unset.
         max_body_bytes: SAGEMAKER_MAX_PAYLOAD_IN_MB, as batch transform sets it.
-        store_timeout_seconds: SERVE_STORE_TIMEOUT_SECONDS, for one try to read the online store.
+        states: SERVE_STORE_BUDGET_MILLISECONDS, how long a request waits for the online store;
+            SERVE_STATE_CACHE_SECONDS, how old a state may be that a request uses, 0 for none;
+            SERVE_THREADS, reads of one worker at a time.
+        store_timeout_seconds: SERVE_STORE_TIMEOUT_SECONDS, after which one try to read the online
+            store gives up its connection.
+        thresholds: REVIEW_THRESHOLD and DECLINE_THRESHOLD, which the model package brings.
+        metrics: METRIC_NAMESPACE and ENDPOINT_NAME; None without the former, and in batch
+            transform, whose answers are not the endpoint's.
         groups: CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP; None if neither is set, as in
             batch transform, which sends feature rows.
         model_version: MODEL_PACKAGE_ARN, told in each answer.
@@ -30,10 +46,12 @@ class Settings:
 
     host: str = "0.0.0.0"  # noqa: S104 - inside a container the port is only SageMaker's to reach
     port: int = 8080
-    workers: int = 1
-    threads: int = 16
+    workers: int = field(default_factory=available_cores)
     max_body_bytes: int = 6 * MEBIBYTE
+    states: StatesConfig = field(default_factory=StatesConfig)
     store_timeout_seconds: float = 2.0
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    metrics: MetricsConfig | None = None
     groups: FeatureGroups | None = None
     model_version: str = "none"
     region: str | None = None
@@ -44,18 +62,21 @@ class Settings:
 
         Raises:
             BadInput: A number is none or outside its limits; one feature group is set without the
-                other.
+                other; a threshold is none; metrics have no endpoint.
         """
+        workers = _number(environment, "SERVE_WORKERS", available_cores(), 1, 256)
         return cls(
             host=environment.get("SAGEMAKER_BIND_HOST", "0.0.0.0"),  # noqa: S104 - as above
             port=int(_number(environment, "SAGEMAKER_BIND_TO_PORT", 8080, 1, 65_535)),
-            workers=int(_number(environment, "SERVE_WORKERS", 1, 1, 256)),
-            threads=int(_number(environment, "SERVE_THREADS", 16, 1, 256)),
+            workers=int(workers),
             max_body_bytes=MEBIBYTE
             * int(_number(environment, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 6, 1, 100)),
             store_timeout_seconds=_number(
                 environment, "SERVE_STORE_TIMEOUT_SECONDS", 2.0, 0.01, 60.0
             ),
+            states=_states(environment),
+            thresholds=Thresholds.parse(environment),
+            metrics=_metrics(environment),
             groups=_groups(environment),
             model_version=environment.get("MODEL_PACKAGE_ARN", "none"),
             region=environment.get("AWS_REGION"),
@@ -75,6 +96,35 @@ def _number(
     if not least <= value <= most:
         raise BadInput(f"{name} must be between {least} and {most}, got {text}")
     return value
+
+
+def _states(environment: Mapping[str, str]) -> StatesConfig:
+    usual = StatesConfig()
+    budget = _number(
+        environment, "SERVE_STORE_BUDGET_MILLISECONDS", usual.budget_seconds * 1000, 1, 60_000
+    )
+    return StatesConfig(
+        budget_seconds=budget / 1000,
+        cache_seconds=_number(
+            environment, "SERVE_STATE_CACHE_SECONDS", usual.cache_seconds, 0, LONGEST_CACHE_SECONDS
+        ),
+        threads=int(_number(environment, "SERVE_THREADS", usual.threads, 1, 256)),
+    )
+
+
+def _metrics(environment: Mapping[str, str]) -> MetricsConfig | None:
+    namespace = environment.get("METRIC_NAMESPACE", "")
+    # SageMaker sets this in batch transform.
+    if not namespace or environment.get("SAGEMAKER_BATCH", "").lower() == "true":
+        return None
+    endpoint = environment.get("ENDPOINT_NAME", "")
+    if not endpoint:
+        raise BadInput("ENDPOINT_NAME must be set if METRIC_NAMESPACE is, got none")
+    return MetricsConfig(
+        namespace=namespace,
+        endpoint_name=endpoint,
+        model_version=environment.get("MODEL_PACKAGE_ARN", "none"),
+    )
 
 
 def _groups(environment: Mapping[str, str]) -> FeatureGroups | None:

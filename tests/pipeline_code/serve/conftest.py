@@ -21,11 +21,13 @@ import pytest
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, SCHEMA_VERSION, TERMINAL
 from pipeline_code.features.events import epoch_microseconds
 from pipeline_code.features.state import EntityState, events_of
+from pipeline_code.serve.contract import ATTRIBUTES_HEADER
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters
 
 PROJECT = Path(__file__).parents[3]
 START_SECONDS = 60
+REVIEW_THRESHOLD, DECLINE_THRESHOLD = 0.65, 0.75
 MODEL_VERSION = "arn:aws:sagemaker:us-east-1:000000000000:model-package/fraudloop-test-fraud/7"
 GROUPS = {
     "customer": f"fraudloop-test-customer-{SCHEMA_VERSION}",
@@ -155,6 +157,8 @@ class Server:
                     "AWS_ACCESS_KEY_ID": "test",
                     "AWS_SECRET_ACCESS_KEY": "test",
                     "AWS_EC2_METADATA_DISABLED": "true",
+                    "SERVE_WORKERS": "1",
+                    "SERVE_STATE_CACHE_SECONDS": "0",
                     "MODEL_PACKAGE_ARN": MODEL_VERSION,
                     **self.environment,
                 },
@@ -194,15 +198,32 @@ class Server:
         finally:
             connection.close()
 
-    def invoke(self, body: bytes | str, content_type: str = "application/json") -> Answer:
+    def invoke(
+        self,
+        body: bytes | str,
+        content_type: str = "application/json",
+        *,
+        accept: str | None = None,
+        attributes: str | None = None,
+    ) -> Answer:
         data = body.encode() if isinstance(body, str) else body
-        return self.request("POST", "/invocations", data, {"content-type": content_type})
+        headers = {"content-type": content_type}
+        headers |= {} if accept is None else {"accept": accept}
+        headers |= {} if attributes is None else {ATTRIBUTES_HEADER: attributes}
+        return self.request("POST", "/invocations", data, headers)
 
     def score(self, transaction: dict[str, Any]) -> dict[str, Any]:
         answer = self.invoke(json.dumps(transaction))
         assert answer.status == 200, answer.body
         document: dict[str, Any] = answer.document
         return document
+
+    def wait_undegraded(self, transaction: dict[str, Any]) -> None:
+        """Until the store is asked again after it failed."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.score(transaction)["degraded"]:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -250,7 +271,12 @@ def server(
 ) -> Iterator[Server]:
     """One server that most tests share: it must survive whatever they send."""
     root = tmp_path_factory.mktemp("ml") / "root"
-    environment = store_environment(running_store) | {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "1"}
+    environment = store_environment(running_store) | {
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": "1",
+        "REVIEW_THRESHOLD": repr(REVIEW_THRESHOLD),
+        "DECLINE_THRESHOLD": repr(DECLINE_THRESHOLD),
+        "SERVE_STORE_BUDGET_MILLISECONDS": "10000",
+    }
     with Server(model_folder, root, environment) as running:
         yield running.wait_ready()
         assert running.process.poll() is None, running.log.read_text()

@@ -51,11 +51,14 @@ def test_a_malformed_row_gets_400_and_a_reason(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    ["", "text/plain", "application/jsonlines", "application/x-parquet", "json", "x" * 300],
+    ["", "text/plain", "application/jsonline", "application/parquet", "json", "x" * 300],
 )
 def test_another_content_type_gets_415(server: Server, content_type: str) -> None:
     reason = assert_refused(server.invoke(GOOD, content_type), 415)
-    assert reason.startswith("content type must be application/json or text/csv, got")
+    assert reason.startswith(
+        "content type must be application/json, application/jsonlines, text/csv or "
+        "application/x-parquet, got"
+    )
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
@@ -147,6 +150,6 @@ HEADER_TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_si
 
 
 @OVER_HTTP
-@given(HEADER_TEXT.filter(lambda text: "json" not in text and "csv" not in text))
+@given(HEADER_TEXT.filter(lambda text: "/" not in text))
 def test_any_content_type_gets_415(server: Server, content_type: str) -> None:
     assert_refused(server.invoke(GOOD, content_type), 415)

@@ -13,13 +13,22 @@ from hypothesis import strategies as st
 from pipeline_code.common.money import LARGEST_MINOR
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.events import Transaction
-from pipeline_code.serve.requests import RequestError, parse_rows, parse_transaction
+from pipeline_code.serve.contract import CSV
+from pipeline_code.serve.refusals import RequestError
+from pipeline_code.serve.requests import parse_body, parse_transaction
+from pipeline_code.serve.rows import FeatureRows
 
 from .conftest import transaction
 
 
 def parsed(**changes: Any) -> Transaction:
     return parse_transaction(json.dumps(transaction(**changes)).encode())
+
+
+def parse_rows(body: bytes) -> FeatureRows:
+    what = parse_body(CSV, body).what
+    assert isinstance(what, FeatureRows)
+    return what
 
 
 def reason_of(body: bytes | str) -> str:
@@ -221,7 +230,7 @@ WIDTH = len(FEATURE_NAMES)
 )
 def test_rows_are_read_to_the_last_bit(rows: list[list[float]]) -> None:
     body = "\n".join(",".join(map(repr, row)) for row in rows)
-    np.testing.assert_array_equal(parse_rows(body.encode()), np.array(rows))
+    np.testing.assert_array_equal(parse_rows(body.encode()).values, np.array(rows, np.float32))
 
 
 def csv(*cells: str) -> str:

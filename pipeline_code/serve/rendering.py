@@ -1,0 +1,30 @@
+"""Answers as bytes, in any of the contract's four forms."""
+
+import json
+
+from pipeline_code.serve.contract import CSV, JSON_LINES, PARQUET
+from pipeline_code.serve.parquet import answers_as_parquet
+from pipeline_code.serve.scoring import Answers
+
+__all__ = ["render"]
+
+
+def render(answers: Answers, media_type: str, *, single: bool) -> bytes:
+    """The body of an answer.
+
+    Args:
+        answers: What became of the request.
+        media_type: One of the contract's.
+        single: Whether JSON is one object, not an array.
+    """
+    if media_type == CSV:
+        # json.dumps and repr write a float alike: the shortest text that reads back the same.
+        return "\n".join(map(repr, answers.scores)).encode()
+    if media_type == PARQUET:
+        return answers_as_parquet(
+            answers.ids, answers.scores, answers.decisions, answers.model_version
+        )
+    documents = answers.documents()
+    if media_type == JSON_LINES:
+        return "".join(json.dumps(document) + "\n" for document in documents).encode()
+    return json.dumps(documents[0] if single else documents).encode()
