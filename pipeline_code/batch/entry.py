@@ -35,7 +35,7 @@ from botocore.config import Config
 from pipeline_code.batch.asked import Asked
 from pipeline_code.batch.computed import Computed, FeatureSource, Unusable
 from pipeline_code.batch.from_lake import features_from_lake
-from pipeline_code.batch.from_store import features_from_store
+from pipeline_code.batch.from_store import OBJECTS_AT_ONCE, features_from_store
 from pipeline_code.batch.results import join_results
 from pipeline_code.batch.settings import FeatureSettings
 from pipeline_code.batch.writing import rows_within, write_computed
@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _features(arguments: argparse.Namespace, settings: FeatureSettings) -> None:
-    client = boto3.client("s3", config=Config(retries={"mode": "standard", "max_attempts": 6}))
+    client = _client("s3")
     _refuse_used(client, settings.output_uri)
     asked = Asked.read(processing_input("batch"))
     asked.check(arguments.tolerated_share)
@@ -90,6 +90,14 @@ def _features(arguments: argparse.Namespace, settings: FeatureSettings) -> None:
     print(json.dumps(facts))
 
 
+def _client(service: str) -> Any:
+    # As many connections as objects are read at once.
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 6}, max_pool_connections=OBJECTS_AT_ONCE
+    )
+    return boto3.client(service, config=config)
+
+
 def _refuse_used(client: Any, output_uri: str) -> None:
     """Results of two batches in one folder would be read as those of one."""
     folder = Folder.of(client, output_uri)
@@ -104,9 +112,7 @@ def _computed(
     asked: Asked, source: str, settings: FeatureSettings, client: Any, work: Path
 ) -> Computed:
     if source != FeatureSource.LAKE:
-        sagemaker = boto3.client(
-            "sagemaker", config=Config(retries={"mode": "standard", "max_attempts": 6})
-        )
+        sagemaker = _client("sagemaker")
         stores = {
             entity: _offline_store(sagemaker, client, settings, entity) for entity in ENTITIES
         }

@@ -33,9 +33,10 @@ from pipeline_code.features.state import EntityState, StateError
 from pipeline_code.parity.history import DELETED, INVOKED, hours_newest_first
 from pipeline_code.parity.objects import Folder
 
-__all__ = ["features_from_store"]
+__all__ = ["OBJECTS_AT_ONCE", "features_from_store"]
 
-_HOURS_AT_ONCE = 16
+# As many hours' folders, too.
+OBJECTS_AT_ONCE = 16
 
 
 def features_from_store(asked: Asked, stores: Mapping[Entity, Folder], as_of: datetime) -> Computed:
@@ -120,7 +121,7 @@ def _texts(
     missing = {str(owner) for owner in np.unique(owners).tolist()}
     found: dict[str, _Found] = {}
     newest = partial(_newest, entity=entity, limit=epoch_microseconds(as_of))
-    with ThreadPoolExecutor(_HOURS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
         for hours in _chunks(folder for _, folder in hours_newest_first(store)):
             wanted = pa.array(sorted(missing), pa.string())
             for records in pool.map(partial(newest, wanted=wanted), hours):
@@ -177,5 +178,5 @@ def _columns(folder: Folder, name: str, columns: list[str]) -> pa.Table:
 
 def _chunks(folders: Iterable[Folder]) -> Iterator[list[Folder]]:
     remaining = iter(folders)
-    while chunk := list(islice(remaining, _HOURS_AT_ONCE)):
+    while chunk := list(islice(remaining, OBJECTS_AT_ONCE)):
         yield chunk
