@@ -30,6 +30,9 @@ PACKAGE: Final = (
     "auc_roc",
     "card_precision_at_100",
     "review_threshold",
+    "decline_threshold",
+    "feature_schema_version",
+    "capture_contract",
     "model_sha256",
     "gate_reason",
 )
@@ -89,6 +92,12 @@ class EvaluationStep:
         return {name: self._reported(f"package.{name}") for name in PACKAGE}
 
     @property
+    def thresholds(self) -> dict[str, Any]:
+        """What the server decides by, as its environment variables."""
+        names = ("review_threshold", "decline_threshold")
+        return {name.upper(): self._reported(f"package.{name}") for name in names}
+
+    @property
     def card(self) -> Any:
         """The content of the model card."""
         return sdk.JsonGet(step_name=STEP, property_file=self._card, json_path="content")
@@ -128,6 +137,7 @@ class EvaluationStep:
             "latency-limit-milliseconds": str(gate.latency_limit_milliseconds),
             "size-limit-mib": str(gate.size_limit_mib),
             "reviews-per-day": str(gate.reviews_per_day),
+            "decline-precision": str(gate.decline_precision),
         }
         return [word for name, value in given.items() for word in (f"--{name}", value)]
 

@@ -28,6 +28,8 @@ class GateConfig:
         size_limit_mib: The largest size of the model's archive.
         reviews_per_day: How many cards people can review in a day. The threshold that the
             evaluation proposes, and what it says of a review's yield, are for so many.
+        decline_precision: What is declined without a review has to be fraud in such a part of the
+            test window's cases; the evaluation proposes a threshold for that too.
     """
 
     average_precision_floor: float = 0.3
@@ -37,6 +39,7 @@ class GateConfig:
     latency_limit_milliseconds: float = 10.0
     size_limit_mib: float = 50.0
     reviews_per_day: int = 100
+    decline_precision: float = 0.95
 
     def __post_init__(self) -> None:
         for name in SHARES:
@@ -56,4 +59,9 @@ class GateConfig:
             raise ValueError(
                 f"reviews_per_day must be at least 1, got {self.reviews_per_day}; "
                 "give the number of cards"
+            )
+        if not 0 < self.decline_precision <= 1:
+            raise ValueError(
+                f"decline_precision must be above 0 and at most 1, got {self.decline_precision}; "
+                "use 1 to decline only what no genuine transaction came near"
             )

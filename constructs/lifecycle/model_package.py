@@ -8,10 +8,10 @@ from typing import Any, Final
 from lifecycle import sagemaker_sdk as sdk
 from lifecycle.evaluation_step import EvaluationStep
 from lifecycle.job_requests import IMAGE_URI
+from pipeline_code.serve.contract import MEDIA_TYPES
 
 __all__ = ["model_package_request"]
 
-CONTENT_TYPES: Final = ["application/json", "text/csv"]
 REAL_TIME_INSTANCE_TYPES: Final = ["ml.c5.large", "ml.c5.xlarge", "ml.m5.large", "ml.m5.xlarge"]
 TRANSFORM_INSTANCE_TYPES: Final = ["ml.m5.large", "ml.m5.xlarge"]
 
@@ -60,9 +60,16 @@ def model_package_request(
             "decision_000": _first_decision(approval_status),
         },
         "InferenceSpecification": {
-            "Containers": [{"Image": IMAGE_URI, "ModelDataUrl": model_data_uri}],
-            "SupportedContentTypes": CONTENT_TYPES,
-            "SupportedResponseMIMETypes": CONTENT_TYPES,
+            "Containers": [
+                {
+                    "Image": IMAGE_URI,
+                    "ModelDataUrl": model_data_uri,
+                    # With the package: a version decides by the thresholds it was approved with.
+                    "Environment": evaluation.thresholds,
+                }
+            ],
+            "SupportedContentTypes": list(MEDIA_TYPES),
+            "SupportedResponseMIMETypes": list(MEDIA_TYPES),
             "SupportedRealtimeInferenceInstanceTypes": REAL_TIME_INSTANCE_TYPES,
             "SupportedTransformInstanceTypes": TRANSFORM_INSTANCE_TYPES,
         },

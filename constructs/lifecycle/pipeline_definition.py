@@ -19,7 +19,7 @@ from lifecycle.job_requests import Compute, processing_request, s3_input
 from lifecycle.model_package import model_package_request
 from lifecycle.model_step import model_step
 from lifecycle.training_parameters import training_parameters
-from pipeline_code.features.definitions import LABEL_DELAY, SCHEMA_VERSION
+from pipeline_code.features.definitions import LABEL_DELAY
 
 if TYPE_CHECKING:
     from lifecycle.training_config import TrainingConfig
@@ -207,7 +207,6 @@ class _TrainingSteps:
             approval_status=values["ApprovalStatus"],
             revision=values["CodeRevision"],
             origin={
-                "feature_schema_version": SCHEMA_VERSION,
                 "data_version": values["DataVersion"],
                 "trigger_reason": values["TriggerReason"],
             },

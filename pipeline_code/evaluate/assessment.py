@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline_code.evaluate.declining import DECLINE_PRECISION, Declining
 from pipeline_code.evaluate.evaluation import Evaluation
 from pipeline_code.evaluate.importance import Importance
 from pipeline_code.evaluate.model_quality import binary_classification_metrics
 from pipeline_code.evaluate.scored import Scored
+from pipeline_code.serve.contract import CAPTURE_CONTRACT
+from pipeline_code.serve.thresholds import NO_THRESHOLD
 from pipeline_code.train.model import Metadata
 
 __all__ = ["Artifact", "Assessment", "evaluation_document"]
@@ -48,6 +51,7 @@ class Assessment:
         rival: The champion's scores of the same rows, if there is one that can score them.
         gate: The decision; None if there is nothing to decide.
         artifact: None for a model that is not kept.
+        decline_precision: The part of what is declined that has to be fraud.
     """
 
     metadata: Metadata
@@ -58,6 +62,16 @@ class Assessment:
     rival: Scored | None = None
     gate: Mapping[str, Any] | None = None
     artifact: Artifact | None = None
+    decline_precision: float = DECLINE_PRECISION
+
+    @property
+    def declining(self) -> Declining:
+        """From which score on nobody has to look at a transaction any more."""
+        return Declining.of(
+            self.evaluation.scored,
+            precision=self.decline_precision,
+            review_threshold=self.evaluation.threshold,
+        )
 
     @property
     def rows(self) -> dict[str, int]:
@@ -88,6 +102,7 @@ def evaluation_document(assessment: Assessment, gate: Mapping[str, Any]) -> dict
         "rows": assessment.rows,
         "windows": dict(assessment.windows),
         **assessment.evaluation.sections(),
+        "declines": assessment.declining.as_dict(),
         "importances": [asdict(importance) for importance in assessment.importances],
         "package": _package(assessment, str(gate["reason"])),
     }
@@ -109,11 +124,19 @@ def _package(assessment: Assessment, reason: str) -> dict[str, str]:
         "average_precision": f"{metrics['average_precision'].value:.6f}",
         "auc_roc": f"{metrics['auc_roc'].value:.6f}",
         "card_precision_at_100": f"{metrics['card_precision_at_100'].value:.6f}",
-        "review_threshold": repr(assessment.evaluation.threshold),
+        "review_threshold": _threshold(assessment.evaluation.threshold),
+        "decline_threshold": _threshold(assessment.declining.threshold),
+        "feature_schema_version": metadata.feature_schema_version,
+        "capture_contract": CAPTURE_CONTRACT,
         "model_sha256": "" if assessment.artifact is None else assessment.artifact.sha256,
         "gate_reason": reason,
     }
     return {name: _metadata_text(str(value)) for name, value in values.items()}
+
+
+def _threshold(value: float | None) -> str:
+    """As the server reads it. One above every score there can be, which flags nothing, is none."""
+    return NO_THRESHOLD if value is None or value > 1 else repr(value)
 
 
 def _metadata_text(text: str) -> str:

@@ -48,6 +48,7 @@ from pipeline_code.evaluate.champion import (
     load_archive,
     newest_approved,
 )
+from pipeline_code.evaluate.declining import DECLINE_PRECISION
 from pipeline_code.evaluate.evaluation import evaluate
 from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
 from pipeline_code.evaluate.importance import importances
@@ -62,7 +63,7 @@ from pipeline_code.train.rows import FeatureRows
 
 def main(argv: Sequence[str]) -> int:
     """Runs the evaluation job."""
-    limits, reviews_per_day = _parse(argv)
+    limits, reviews_per_day, decline_precision = _parse(argv)
     archive = _archive()
     challenger = load_archive(archive)
     challenger.require_schema()
@@ -89,6 +90,7 @@ def main(argv: Sequence[str]) -> int:
         rival=None if rival is None else rival.scored,
         gate=gate,
         artifact=artifact,
+        decline_precision=decline_precision,
     )
     _write(assessment, gate)
     print(json.dumps({"gate": gate, "rows": assessment.rows}))
@@ -167,7 +169,7 @@ def _measure_artifact(archive: Path, model: Model, rows: FeatureRows) -> Artifac
     )
 
 
-def _parse(argv: Sequence[str]) -> tuple[Limits, int]:
+def _parse(argv: Sequence[str]) -> tuple[Limits, int, float]:
     usual = Limits()
     parser = argparse.ArgumentParser(prog="evaluate", description="score a model, and its champion")
     parser.add_argument("--average-precision-floor", type=float, required=True)
@@ -177,6 +179,7 @@ def _parse(argv: Sequence[str]) -> tuple[Limits, int]:
     parser.add_argument("--latency-limit-milliseconds", type=float, default=usual.latency)
     parser.add_argument("--size-limit-mib", type=float, default=usual.size)
     parser.add_argument("--reviews-per-day", type=int, default=CARDS_REVIEWED_A_DAY)
+    parser.add_argument("--decline-precision", type=float, default=DECLINE_PRECISION)
     arguments = parser.parse_args(argv)
     try:
         limits = Limits(
@@ -189,7 +192,7 @@ def _parse(argv: Sequence[str]) -> tuple[Limits, int]:
         )
     except ValueError as error:
         raise BadInput(str(error)) from error
-    return limits, arguments.reviews_per_day
+    return limits, arguments.reviews_per_day, arguments.decline_precision
 
 
 def _archive() -> Path:

@@ -19,6 +19,8 @@ from pipeline_code.evaluate.metrics import measure
 from pipeline_code.evaluate.plots import TITLES
 from pipeline_code.evaluate.scored import Scored
 from pipeline_code.features.definitions import SCHEMA_VERSION, SCHEMA_VERSION_KEY
+from pipeline_code.serve.contract import CAPTURE_CONTRACT
+from pipeline_code.serve.thresholds import Thresholds
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
@@ -93,6 +95,14 @@ def test_the_package_tells_the_registry_in_text(
     assert package["train_first_event"] == trained.metadata.train_first_event
     assert (package["test_start"], package["test_end"]) == ("2018-07-15", "2018-07-22")
     assert float(package["review_threshold"]) == report["reviews"]["threshold"]
+    assert float(package["decline_threshold"]) == report["declines"]["threshold"]
+    assert package["feature_schema_version"] == SCHEMA_VERSION
+    assert package["capture_contract"] == CAPTURE_CONTRACT
+    # Whatever the package says of decisions, the server reads.
+    thresholds = Thresholds.parse(
+        {name.upper(): package[name] for name in ("review_threshold", "decline_threshold")}
+    )
+    assert thresholds.review == report["reviews"]["threshold"]
     assert package["gate_reason"].startswith("passed: average precision 0.9")
     for value in package.values():
         # The characters and the length that SageMaker takes.
@@ -274,6 +284,7 @@ def test_test_rows_without_fraud_are_refused(job: Path, test_table: pa.Table) ->
         ("--latency-limit-milliseconds", "0", "latency must be above 0, got 0.0"),
         ("--size-limit-mib", "-5", "size must be above 0, got -5.0"),
         ("--reviews-per-day", "0", "reviews_per_day must be at least 1, got 0"),
+        ("--decline-precision", "0", "decline_precision must be above 0 and at most 1, got 0.0"),
     ],
 )
 def test_a_limit_outside_its_range_is_refused(

@@ -23,6 +23,8 @@ from pipeline_code.evaluate.gate import Limits
         ({"latency_limit_milliseconds": 0}, "latency_limit_milliseconds must be above 0, got 0; "),
         ({"size_limit_mib": float("inf")}, "size_limit_mib must be above 0, got inf; use a large"),
         ({"reviews_per_day": 0}, "reviews_per_day must be at least 1, got 0; give the number"),
+        ({"decline_precision": 0}, "decline_precision must be above 0 and at most 1, got 0; use 1"),
+        ({"decline_precision": 1.1}, "decline_precision must be above 0 and at most 1, got 1.1; "),
     ],
 )
 def test_limits_that_make_no_sense_are_refused(values: dict[str, Any], message: str) -> None:

@@ -18,7 +18,6 @@ from lifecycle.tuning import TuningConfig
 from lifecycle.tuning_ranges import IntegerRange
 from operations.decisions import Decision
 from pipeline_code.evaluate.gate import Candidate, Limits, decide
-from pipeline_code.features.definitions import SCHEMA_VERSION
 
 ROOT = Path(__file__).parents[3]
 CONFIG = TrainingConfig(
@@ -33,6 +32,7 @@ CONFIG = TrainingConfig(
         latency_limit_milliseconds=7.5,
         size_limit_mib=12.0,
         reviews_per_day=33,
+        decline_precision=0.85,
     ),
     hyperparameters={"rounds": "12"},
     jobs=JobConfig(
@@ -299,6 +299,7 @@ def test_evaluation_scores_the_model_on_rows_it_was_not_trained_on(steps: dict[s
         "--latency-limit-milliseconds": "7.5",
         "--size-limit-mib": "12.0",
         "--reviews-per-day": "33",
+        "--decline-precision": "0.85",
     }
 
 
@@ -496,6 +497,9 @@ PACKAGE = (
     "auc_roc",
     "card_precision_at_100",
     "review_threshold",
+    "decline_threshold",
+    "feature_schema_version",
+    "capture_contract",
     "model_sha256",
     "gate_reason",
 )
@@ -511,7 +515,6 @@ def test_a_model_package_says_what_the_evaluation_found(steps: dict[str, Any]) -
     ]
     assert properties.pop("decision_000") is not None
     assert properties == {
-        "feature_schema_version": SCHEMA_VERSION,
         "data_version": {"Get": "Parameters.DataVersion"},
         "trigger_reason": {"Get": "Parameters.TriggerReason"},
     }
@@ -564,13 +567,20 @@ def test_a_model_package_waits_for_approval_as_configured(steps: dict[str, Any])
     assert package["ModelPackageGroupName"] == "${ModelPackageGroup}"
 
 
-def test_a_model_package_serves_json_and_csv(steps: dict[str, Any]) -> None:
+def test_a_model_package_serves_what_the_server_reads_by_its_thresholds(
+    steps: dict[str, Any],
+) -> None:
     serving = steps["RegisterModel"]["Arguments"]["InferenceSpecification"]
-    assert serving["SupportedContentTypes"] == ["application/json", "text/csv"]
+    types = ["application/json", "application/jsonlines", "text/csv", "application/x-parquet"]
+    assert serving["SupportedContentTypes"] == serving["SupportedResponseMIMETypes"] == types
     assert serving["Containers"] == [
         {
             "Image": "${ImageUri}",
             "ModelDataUrl": {"Get": "Steps.TrainModel.ModelArtifacts.S3ModelArtifacts"},
+            "Environment": {
+                "REVIEW_THRESHOLD": read("EvaluationReport", "package.review_threshold"),
+                "DECLINE_THRESHOLD": read("EvaluationReport", "package.decline_threshold"),
+            },
         }
     ]
 
