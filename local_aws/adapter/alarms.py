@@ -43,6 +43,12 @@ def metric_alarms() -> Iterator[tuple[str, str, Alarm]]:
         yield account, region, alarm
 
 
+def state_of(name: str) -> str | None:
+    """An alarm's state in the current account and region; None if there is none of this name."""
+    alarm = cloudwatch._alarms.get(name)
+    return None if alarm is None else str(alarm["StateValue"])
+
+
 def change_state(alarm: Alarm, state: str, reason: str, now: float) -> None:
     """Record an alarm's transition, notify, and re-evaluate the composites above it."""
     old = alarm["StateValue"]

@@ -82,8 +82,10 @@ services.ecr._repositories
 services.cloudwatch_logs._append_log_events(stream, events)
 services.eventbridge._SCHEDULER_TICK_INTERVAL
 services.eventbridge._apply_input_transformer(transformer, rule, view)
+services.eventbridge._cron_next_fire(fields, after_dt)
 services.eventbridge._dispatch_to_sqs(spec, payload, sqs_parameters)
 services.eventbridge._invoke_target(target, event, rule, view)
+services.eventbridge._parse_cron_fields(expr)
 services.eventbridge._pattern_event_view(event)
 services.eventbridge._put_events(data, allow_aws_source)
 services.eventbridge.parse_arn(value)

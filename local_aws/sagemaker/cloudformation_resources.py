@@ -165,8 +165,15 @@ class Endpoint(Resource):
         wanted = new["EndpointConfigName"]
         # An update under way, by whomever, comes first; a stack's rollback may find the endpoint
         # where it wants it already.
-        if self._settled(name)["EndpointConfigName"] != wanted:
-            self._api.call("UpdateEndpoint", {**new, "EndpointName": name})
+        while self._settled(name)["EndpointConfigName"] != wanted:
+            try:
+                self._api.call("UpdateEndpoint", {**new, "EndpointName": name})
+            except ValueError as error:
+                # Auto Scaling may have been quicker.
+                if "in-progress" not in str(error):
+                    raise
+            else:
+                break
         described = self._settled(name)
         if described["EndpointConfigName"] != wanted or described["EndpointStatus"] != "InService":
             raise ValueError(

@@ -20,6 +20,7 @@ from local_aws.sagemaker.deployment import Deployment
 from local_aws.sagemaker.endpoint_configs import EndpointConfigs, find_config
 from local_aws.sagemaker.endpoint_metrics import InvocationMetrics
 from local_aws.sagemaker.endpoint_records import KIND, EndpointRecords
+from local_aws.sagemaker.endpoint_samples import Sampler
 from local_aws.sagemaker.endpoint_views import describe, summary
 from local_aws.sagemaker.errors import validation
 from local_aws.sagemaker.events import now
@@ -46,6 +47,7 @@ class Endpoints(EndpointConfigs):
         self._records = EndpointRecords(context, self._live)
         self._deployments: dict[str, Deployment] = {}
         self._balancer = Balancer(context, InvocationMetrics(context))
+        self._sampler = Sampler(context, self._live)
         self._stopped = False
 
     def recover(self) -> None:
@@ -180,6 +182,7 @@ class Endpoints(EndpointConfigs):
         return await self._balancer.invoke(live, request)
 
     def _start(self, name: str, plan: Plan, config: dict[str, Any]) -> None:
+        self._sampler.start()
         self._run(name, "deploy", lambda: self._deploy(name, plan, config))
 
     def _run(self, name: str, what: str, work: Callable[[], None]) -> None:

@@ -88,3 +88,46 @@ def test_a_policy_needs_a_target(scaling: Any, resource: str) -> None:
             PolicyType="TargetTrackingScaling",
             TargetTrackingScalingPolicyConfiguration=TRACKING,
         )
+
+
+def test_scheduled_actions_are_kept_checked_and_deleted(scaling: Any, resource: str) -> None:
+    named = {**DIMENSION, "ResourceId": resource}
+    scaling.register_scalable_target(**named, MinCapacity=1, MaxCapacity=3)
+
+    def put(**settings: Any) -> None:
+        action = {"Schedule": "cron(0 8 * * ? *)", "ScalableTargetAction": {"MinCapacity": 2}}
+        scaling.put_scheduled_action(
+            **named, **{"ScheduledActionName": "day", **action, **settings}
+        )
+
+    put(Timezone="Europe/Berlin")
+    found = scaling.describe_scheduled_actions(ServiceNamespace="sagemaker", ResourceId=resource)
+    (action,) = found["ScheduledActions"]
+    assert (action["Timezone"], action["ScalableTargetAction"]) == (
+        "Europe/Berlin",
+        {"MinCapacity": 2},
+    )
+    for settings, reason in (
+        ({"ScalableTargetAction": {"MinCapacity": 4}}, "at most MaxCapacity 3, got 4"),
+        ({"Schedule": "at(2020-01-01T00:00:00)"}, "a time to come"),
+        ({"Schedule": "daily"}, "Schedule must be at"),
+    ):
+        with pytest.raises(ClientError, match=reason):
+            put(**settings)
+    scaling.delete_scheduled_action(**named, ScheduledActionName="day")
+    with pytest.raises(scaling.exceptions.ObjectNotFoundException):
+        scaling.delete_scheduled_action(**named, ScheduledActionName="day")
+    scaling.deregister_scalable_target(**named)
+
+
+def test_policies_that_do_not_act_are_refused(scaling: Any, resource: str) -> None:
+    named = {**DIMENSION, "ResourceId": resource}
+    scaling.register_scalable_target(**named, MinCapacity=1, MaxCapacity=3)
+    with pytest.raises(ClientError, match="does not support policies of type StepScaling"):
+        scaling.put_scaling_policy(
+            **named,
+            PolicyName="p",
+            PolicyType="StepScaling",
+            StepScalingPolicyConfiguration={"AdjustmentType": "ChangeInCapacity"},
+        )
+    scaling.deregister_scalable_target(**named)

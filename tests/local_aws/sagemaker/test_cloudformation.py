@@ -108,6 +108,14 @@ def endpoint_template(serving: Serving, name: str) -> dict[str, Any]:
                     "ResourceId": {"Fn::Sub": "endpoint/${Endpoint.EndpointName}/variant/primary"},
                     "MinCapacity": {"Ref": "Count"},
                     "MaxCapacity": 4,
+                    "ScheduledActions": [
+                        {
+                            "ScheduledActionName": "day",
+                            "Schedule": "cron(0 8 * * ? *)",
+                            "EndTime": "2099-01-01T00:00:00Z",
+                            "ScalableTargetAction": {"MinCapacity": "2"},
+                        }
+                    ],
                 },
             },
             "Policy": {
@@ -133,6 +141,14 @@ def endpoint_template(serving: Serving, name: str) -> dict[str, Any]:
     }
 
 
+def scheduled(client: Client) -> list[dict[str, Any]]:
+    scaling = client("application-autoscaling")
+    found: list[dict[str, Any]] = scaling.describe_scheduled_actions(ServiceNamespace="sagemaker")[
+        "ScheduledActions"
+    ]
+    return found
+
+
 def test_an_endpoint_changes_its_model_and_keeps_it_if_the_new_one_is_broken(
     client: Client, serving: Serving, stack: str
 ) -> None:
@@ -147,8 +163,13 @@ def test_an_endpoint_changes_its_model_and_keeps_it_if_the_new_one_is_broken(
         ServiceNamespace="sagemaker", ResourceIds=[f"endpoint/{name}/variant/primary"]
     )["ScalableTargets"]
     assert (target["MinCapacity"], target["MaxCapacity"]) == (1, 4)
+    (action,) = scheduled(client)
+    assert action["ScalableTargetAction"] == {"MinCapacity": 2}
+    assert action["EndTime"].year == 2099
 
+    del template["Resources"]["Target"]["Properties"]["ScheduledActions"]
     deploy(client, "update", stack, template, Version="two")
+    assert scheduled(client) == []
     assert serving.ask(name)["name"] == "two"
     second = outputs(client, stack)
     assert second["Endpoint"] == first["Endpoint"]

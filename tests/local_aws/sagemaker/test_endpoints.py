@@ -3,17 +3,16 @@
 import json
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_aws.sagemaker.load import load
 from tests.local_aws.sagemaker.serving import Serving, make_role, unique
 
 Client = Callable[[str], Any]
@@ -167,30 +166,6 @@ def test_metrics_in_the_servers_output_reach_cloudwatch(
 
     assert eventually(lambda: average(EndpointName=endpoint)) == 0.5
     assert average(EndpointName=endpoint, ModelVersion="arn:7") == 0.5
-
-
-@contextmanager
-def load(serving: Serving, endpoint: str) -> Iterator[Counter[str]]:
-    """Requests all the time, from three clients; counts who answered, failures as `failed`."""
-    answers: Counter[str] = Counter()
-    stop = threading.Event()
-
-    def ask() -> None:
-        while not stop.is_set():
-            try:
-                answers[serving.ask(endpoint)["name"]] += 1
-            except ClientError as error:
-                answers[f"failed: {error}"] += 1
-
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield answers
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 def update(client: Client, serving: Serving, endpoint: str, model: str, **settings: Any) -> None:

@@ -1,8 +1,8 @@
 """A model server that does as it is told: stands in for the image's own `serve`.
 
 Its environment says how it behaves (STAND_IN_PING: status of /ping, STAND_IN_STATUS: status of
-/invocations, STAND_IN_SLEEP: seconds before each answer, STAND_IN_NAME: what it calls itself); so does a request's body (`exit`, `print`,
-`sleep`, `refuse`, `break`).
+/invocations, STAND_IN_SLEEP: seconds before each answer, STAND_IN_NAME: what it calls itself);
+so does a request's body (`exit`, `print`, `sleep`, `refuse`, `break`).
 """
 
 import json
