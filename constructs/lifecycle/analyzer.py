@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lifecycle.container_image import ContainerImage
+from lifecycle.endpoint_config import VARIANT_NAME
 from lifecycle.job_requests import REGION_VARIABLE
 from lifecycle.job_role import JobRole
 from lifecycle.model_deployment import BASELINE_PREFIX
@@ -41,7 +42,7 @@ class Analyzer:
         image_uri: The image it runs.
         key_arn: Key of its volume and its files.
         endpoint_name: The endpoint whose captures it reads.
-        captures_uri: Where those captures are.
+        captures_uri: Where those captures are, of the variant that answers callers.
         baseline_uri: Where `statistics.json` and `constraints.json` of the deployed model are.
         reports_uri: Where its files go.
         metric_namespace: CloudWatch namespace of its metrics.
@@ -87,7 +88,8 @@ class Analyzer:
             image_uri=image.uri,
             key_arn=encryption_key.key_arn,
             endpoint_name=endpoint_name,
-            captures_uri=captures_bucket.s3_url_for_object(captures),
+            # Not a challenger's: what nobody hears is no traffic.
+            captures_uri=captures_bucket.s3_url_for_object(f"{captures}{VARIANT_NAME}/"),
             baseline_uri=artifacts_bucket.s3_url_for_object(BASELINE_PREFIX),
             reports_uri=artifacts_bucket.s3_url_for_object(REPORTS_PREFIX.rstrip("/")),
             metric_namespace=metric_namespace,

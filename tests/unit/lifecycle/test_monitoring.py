@@ -213,7 +213,7 @@ def test_every_placeholder_of_the_pipelines_definition_gets_a_value(by_pipeline:
     definition, values = pipeline["PipelineDefinition"]["PipelineDefinitionBody"]["Fn::Sub"]
     found = set(re.findall(r"\$\{([^}]+)\}", definition)) - {"AWS::Region"}
     assert set(values) == found == set(PLACEHOLDERS)
-    assert values["CapturesUri"] == uri(by_pipeline, by_pipeline.captures, f"{ENDPOINT}/")
+    assert values["CapturesUri"] == uri(by_pipeline, by_pipeline.captures, f"{ENDPOINT}/primary/")
     assert values["BaselineUri"] == uri(by_pipeline, by_pipeline.artifacts, "monitoring/baseline/")
 
 
