@@ -59,21 +59,30 @@ class Scorer:
         self._runtime = target.client("sagemaker-runtime")
         self._endpoint = target.output("EndpointName")
 
-    def ask(self, request: dict[str, Any], *, inference_id: str | None = None) -> dict[str, Any]:
+    def ask(
+        self,
+        request: dict[str, Any],
+        *,
+        inference_id: str | None = None,
+        custom_attributes: str | None = None,
+    ) -> dict[str, Any]:
         """The endpoint's answer to one raw transaction.
 
         Args:
             inference_id: What labels are joined on. If omitted, the transaction's id.
+            custom_attributes: What else the server shall do (docs/serving.md). If omitted, nothing.
 
         Raises:
             OperationError: With the model server's own reason, if it refuses the request.
         """
+        optional = {} if custom_attributes is None else {"CustomAttributes": custom_attributes}
         try:
             response = self._runtime.invoke_endpoint(
                 EndpointName=self._endpoint,
                 ContentType="application/json",
                 InferenceId=inference_id or str(request.get("transaction_id", "none")),
                 Body=json.dumps(request).encode(),
+                **optional,
             )
         except ClientError as error:
             raise OperationError(

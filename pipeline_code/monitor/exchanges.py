@@ -14,10 +14,12 @@ from typing import Any
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
+from pipeline_code.serve.contract import JSON, JSON_LINES
 
 __all__ = ["Exchange", "exchanges_of"]
 
-JSON_TYPE = "application/json"
+# Forms in which an answer can carry features.
+JSON_TYPES = (JSON, JSON_LINES)
 
 
 def exchanges_of(file: Path, name: str) -> Iterator["Exchange"]:
@@ -72,20 +74,16 @@ class Exchange:
         return isinstance(name, str) and name.startswith(PROBE_INFERENCE_PREFIX)
 
     def is_json(self) -> bool:
-        """Whether the answer is JSON; only that can carry features."""
-        output = self._output()
-        kind = output.get("observedContentType")
-        if isinstance(kind, str):
-            return kind.split(";")[0].strip().lower() == JSON_TYPE
-        return output.get("encoding") == "JSON"
+        """Whether the answer is JSON or JSON Lines; only those can carry features."""
+        return self._media_type("endpointOutput") in JSON_TYPES
 
     def features(self) -> list[Mapping[str, Any]]:
         """The feature vectors of the answer: of one object, of an array, or of one a line."""
         return [self._features_of(answer) for answer in self.answers()]
 
-    def request(self) -> bytes:
-        """What was asked, as it was sent."""
-        return self._data("endpointInput").encode()
+    def request(self) -> tuple[str, bytes]:
+        """The media type and the body of what was asked; it may ask about several transactions."""
+        return self._media_type("endpointInput"), self._data("endpointInput").encode()
 
     def answers(self) -> list[Any]:
         """What was answered: one object, those of an array, or one a line."""
@@ -115,9 +113,13 @@ class Exchange:
         except (binascii.Error, UnicodeDecodeError) as error:
             raise self._refused(f"{side}.data must be base64 of UTF-8", data) from error
 
-    def _output(self) -> dict[str, Any]:
-        output: dict[str, Any] = self._field("captureData", "endpointOutput", dict)
-        return output
+    def _media_type(self, side: str) -> str:
+        """Empty if the capture does not tell, and the body was not taken for JSON either."""
+        captured: dict[str, Any] = self._field("captureData", side, dict)
+        kind = captured.get("observedContentType")
+        if isinstance(kind, str):
+            return kind.split(";")[0].strip().lower()
+        return JSON if captured.get("encoding") == "JSON" else ""
 
     def _field(self, outer: str, inner: str, kind: type) -> Any:
         holder = self.document.get(outer)

@@ -142,13 +142,23 @@ def _judge(row: Audited, expected: Vector, known: KnownEvents, held: list[Held])
     equal = np.array_equal(expected, row.answered)
     found = all(each.knows(row.time) for each in held)
     if not answering and (found or not equal):
-        nothing = np.array_equal(_vector((None, None), row.request), row.answered)
-        outcome = Outcome.DEGRADED if row.degraded and nothing else Outcome.ANSWER
+        outcome = Outcome.DEGRADED if _is_degraded(row, held) else Outcome.ANSWER
         return Judged(row, expected, outcome, confirmed=False)
     if equal:
         return Judged(row, expected, Outcome.EQUAL, confirmed=bool(answering) and found)
     outcome = _explained(row, known, held, answering)
     return Judged(row, expected, outcome, confirmed=outcome is Outcome.LATE)
+
+
+def _is_degraded(row: Audited, held: list[Held]) -> bool:
+    """Whether the answer says that a state was not read, and is what comes of that.
+
+    One of the two may have been known all the same, from the endpoint's cache.
+    """
+    return row.degraded and any(
+        np.array_equal(_vector(states, row.request), row.answered)
+        for states in product(*([*each.states(row.time), None] for each in held))
+    )
 
 
 def _explained(

@@ -1,7 +1,7 @@
 """Captured requests whose answers are audited: what was asked, when, and with which features."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,10 @@ from pipeline_code.features.events import Transaction, epoch_microseconds
 from pipeline_code.features.records import Key
 from pipeline_code.monitor.captures import Interval
 from pipeline_code.monitor.exchanges import Exchange, exchanges_of
-from pipeline_code.serve.requests import RequestError, parse_transaction
+from pipeline_code.serve.contract import JSON, JSON_LINES
+from pipeline_code.serve.refusals import RequestError
+from pipeline_code.serve.requests import parse_body
+from pipeline_code.serve.rows import FeatureRows
 
 __all__ = ["Audited", "Sample", "read_sample"]
 
@@ -96,22 +99,50 @@ def read_sample(folder: Path, interval: Interval, size: int) -> Sample:
 
 
 def _audited(exchange: Exchange) -> Iterator[Audited | None]:
-    """The exchange's request; None if this version's features are not those of its answer."""
-    for answer, features in zip(exchange.answers(), exchange.features(), strict=True):
-        if set(features) != set(FEATURE_NAMES):
+    """The exchange's requests; None for one whose answer has other features than this version's.
+
+    Nothing for feature rows: what was asked about those says itself what was answered.
+    """
+    answers, vectors = exchange.answers(), exchange.features()
+    known = [set(features) == set(FEATURE_NAMES) for features in vectors]
+    if not any(known):
+        yield from (None for _ in known)
+        return
+    for asked, answer, features, is_known in zip(
+        _asked(exchange, len(answers)), answers, vectors, known, strict=False
+    ):
+        if not is_known:
             yield None
             continue
         try:
-            request = parse_transaction(exchange.request())
             vector = np.array([features[name] for name in FEATURE_NAMES], np.float64)
-        except (RequestError, TypeError, ValueError) as error:
-            raise BadInput(f"{exchange.place}: must be a raw transaction's: {error}") from error
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"{exchange.place}: must hold numbers as features: {error}") from error
         yield Audited(
-            request,
+            asked,
             vector,
             degraded=answer.get("degraded") is True,
             time=epoch_microseconds(exchange.time()),
         )
+
+
+def _asked(exchange: Exchange, answers: int) -> Sequence[Transaction]:
+    """The raw transactions of the request, none if it was one of feature rows."""
+    media_type, body = exchange.request()
+    if media_type not in (JSON, JSON_LINES):
+        return ()
+    try:
+        requested = parse_body(media_type, body).what
+    except RequestError as error:
+        raise BadInput(f"{exchange.place}: must be a raw transaction's: {error}") from error
+    if isinstance(requested, FeatureRows):
+        return ()
+    if len(requested) != answers:
+        raise BadInput(
+            f"{exchange.place}: must have an answer to each of {len(requested)} transactions, "
+            f"got {answers}"
+        )
+    return requested
 
 
 def _drawn(rows: Iterable[Audited], size: int) -> list[Audited]:

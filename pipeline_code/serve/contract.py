@@ -19,8 +19,8 @@ __all__ = [
     "Reason",
 ]
 
-# Changes whenever a reader of captures must read them in another way: the monitor and the parity
-# audit of one version refuse to judge what an endpoint of another one recorded.
+# Changes whenever readers of captures, the monitor and the parity audit, must read them in another
+# way. A package is registered with it, so that no model is deployed before readers of another one.
 CAPTURE_CONTRACT = "1"
 
 JSON = "application/json"

@@ -29,8 +29,12 @@ ONE, TWO = answer({"amount_minor": 1.0}), answer({"amount_minor": 2.0})
         (f"{json.dumps(ONE)}\n{json.dumps(TWO)}\n", {}),
         (base64_of(json.dumps([ONE, TWO])), {"encoding": "BASE64"}),
         (json.dumps([ONE, TWO], indent=1), {"kind": "application/json; charset=utf-8"}),
+        (
+            base64_of(f"{json.dumps(ONE)}\n{json.dumps(TWO)}\n"),
+            {"kind": "application/jsonlines", "encoding": "BASE64"},
+        ),
     ],
-    ids=["array", "lines", "base64", "charset"],
+    ids=["array", "lines", "base64", "charset", "json lines"],
 )
 def test_a_batch_of_answers_is_several_records(
     tmp_path: Path, text: str, options: dict[str, str]
