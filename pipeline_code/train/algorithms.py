@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train.batches import Batches, Matrix
 from pipeline_code.train.boosted_trees import BoostedTrees
+from pipeline_code.train.forest import Forest
 from pipeline_code.train.light_trees import LightTrees
 from pipeline_code.train.parameters import Parameters
 
@@ -31,6 +32,9 @@ class Scorer(Protocol):
 
     def contributions(self, rows: Matrix) -> npt.NDArray[Any]:
         """What each feature adds to a row's log-odds (TreeSHAP), and the base in a last column."""
+
+    def forest(self) -> Forest:
+        """Its trees; raises BadInput if some of them are more than comparisons with numbers."""
 
 
 class Boosting(Protocol):

@@ -11,6 +11,8 @@ import xgboost
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train.batches import Batch, Batches, Matrix, empty_batch
+from pipeline_code.train.boosted_forest import read_forest
+from pipeline_code.train.forest import Forest
 from pipeline_code.train.parameters import Parameters
 
 __all__ = ["BoostedTrees", "available_cores", "settings_of"]
@@ -105,6 +107,9 @@ class _Scorer:
         data = xgboost.DMatrix(rows, feature_names=self.booster.feature_names, nthread=1)
         contributions: npt.NDArray[Any] = self.booster.predict(data, pred_contribs=True)
         return contributions
+
+    def forest(self) -> Forest:
+        return read_forest(self.content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from scipy.special import expit
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train.batches import Batches, Matrix, empty_batch
 from pipeline_code.train.boosted_trees import available_cores
+from pipeline_code.train.forest import Forest
+from pipeline_code.train.light_forest import read_forest
 from pipeline_code.train.parameters import Parameters
 
 __all__ = ["LightTrees"]
@@ -106,6 +108,9 @@ class _Scorer:
             rows, pred_contrib=True, num_threads=1
         )
         return contributions
+
+    def forest(self) -> Forest:
+        return read_forest(self.content)
 
 
 class _Boosting:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,6 +41,8 @@ class Metadata:
         validation: What a model of the earlier days was worth on the later ones: average_precision,
             auc_roc, log_loss, brier_score, rows, frauds; empty if no slice was held back.
         model_sha256: Of the model's own file.
+        compiled: On how many rows its compiled trees were compared with the library, and the
+            largest difference; empty if they were not.
     """
 
     feature_schema_version: str
@@ -54,6 +56,7 @@ class Metadata:
     calibration: Calibration
     validation: dict[str, float]
     model_sha256: str
+    compiled: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -96,6 +99,30 @@ class Model:
         added *= calibration.slope
         added[:, -1] += calibration.intercept
         return added.astype(np.float32)
+
+    def compiled(self) -> "Model":
+        """An equal model that computes its scores as machine code: the same bits, sooner.
+
+        Raises:
+            BadInput: Some of its trees are more than comparisons with numbers.
+        """
+        # The compiler's library takes a while to load, and not all who train or read need it.
+        from pipeline_code.train.compiled_trees import CompiledTrees  # noqa: PLC0415
+
+        if isinstance(self.scorer, CompiledTrees):
+            return self
+        return replace(self, scorer=CompiledTrees.of(self.scorer))
+
+    def checked(self, rows: npt.ArrayLike) -> "Model":
+        """The same model; its metadata says that its compiled trees were compared on these rows.
+
+        Raises:
+            BadInput: They differ.
+        """
+        from pipeline_code.train.compiled_trees import compared  # noqa: PLC0415 - as above
+
+        found = compared(self.scorer, _matrix(rows))
+        return replace(self, metadata=replace(self.metadata, compiled=found))
 
     def require_schema(
         self, version: str = SCHEMA_VERSION, names: Sequence[str] = FEATURE_NAMES

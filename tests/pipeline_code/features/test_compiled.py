@@ -1,4 +1,4 @@
-"""The kernel is compiled once: by the image's build, for whoever runs it."""
+"""The kernels are compiled once: by the image's build, for whoever runs it."""
 
 import os
 import subprocess
@@ -11,13 +11,12 @@ import pipeline_code
 from pipeline_code.features import compiled as compiled_module
 
 PACKAGE = Path(pipeline_code.__file__).parent
-FEATURES = PACKAGE / "features"
 COUNT = """
 import importlib, numba
 from pipeline_code.features.compiled import MODULES
 hits = misses = 0
 for name in MODULES:
-    for value in vars(importlib.import_module(f"pipeline_code.features.{name}")).values():
+    for value in vars(importlib.import_module(f"pipeline_code.{name}")).values():
         if isinstance(value, numba.core.registry.CPUDispatcher):
             hits += sum(value.stats.cache_hits.values())
             misses += sum(value.stats.cache_misses.values())
@@ -53,9 +52,9 @@ def test_what_the_build_compiled_is_loaded_and_not_compiled_again(tmp_path: Path
 
 def test_every_compiled_module_is_compiled_by_the_build() -> None:
     using = {
-        file.stem
-        for file in FEATURES.glob("*.py")
-        if "import compiled" in file.read_text(encoding="utf-8")
+        f"{file.parent.name}.{file.stem}"
+        for file in PACKAGE.glob("*/*.py")
+        if "import compiled\n" in file.read_text(encoding="utf-8")
     }
     assert using == set(compiled_module.MODULES)
 

@@ -33,6 +33,8 @@ def test_trains_a_model(ml_root: Path, write_rows: Write) -> None:
     model = Model.load(ml_root / "model")
     assert model.metadata.hyperparameters["rounds"] == 4
     assert model.metadata.train_rows == 2000
+    assert model.metadata.compiled["largest_difference"] == 0.0
+    assert model.metadata.compiled["rows"] > 2000
     assert model.metadata.train_first_event == "2018-06-26T08:00:00.000000Z"
     assert model.metadata.train_last_event == "2018-06-27T17:19:00.000000Z"
 
