@@ -7,10 +7,11 @@ constraints.json to processing/output/baseline.
 
     python -m pipeline_code monitor
 
-Follows Model Monitor's contract (`pipeline_code.monitor.settings`): reads captured exchanges and
-the baseline, writes statistics.json and constraint_violations.json, publishes metrics and an event
+Follows Model Monitor's contract (`pipeline_code.monitor.settings`): reads captured exchanges, or
+what a batch's model was asked and answered (`pipeline_code.monitor.datasets`), and the baseline;
+writes statistics.json and constraint_violations.json, publishes metrics and an event
 (`pipeline_code.monitor.publishing`). Violations are a result, not a failure: the exit code is 0 and
-output/message begins with CompletedWithViolations. A capture that cannot be read is a failure.
+output/message begins with CompletedWithViolations. What cannot be read is a failure.
 """
 
 import argparse
@@ -26,9 +27,10 @@ from botocore.config import Config
 from pipeline_code.common.exits import BadInput, shortened
 from pipeline_code.common.paths import failure_file, processing_input, processing_output
 from pipeline_code.monitor.baseline import compute_baseline
-from pipeline_code.monitor.captures import Captures, read_captures
+from pipeline_code.monitor.captures import read_captures
 from pipeline_code.monitor.columns import columns_of
 from pipeline_code.monitor.constraints import Constraints
+from pipeline_code.monitor.datasets import SCORE, Records, read_dataset
 from pipeline_code.monitor.publishing import publish
 from pipeline_code.monitor.settings import Settings
 from pipeline_code.monitor.statistics import Baseline, describe
@@ -62,13 +64,14 @@ def _write_baseline() -> None:
 def _run_analysis(settings: Settings) -> None:
     constraints = Constraints.parse(_read(settings.constraints))
     baselines = Baseline.parse(_read(settings.statistics))
-    captures = read_captures(settings.captures, settings.interval)
-    columns = columns_of(captures.features)
-    records = len(captures.features)
-    analysis = analyze(columns, records, constraints, baselines)
+    records, story = _records(settings)
+    analysis = analyze(records.columns, records.count, constraints, baselines)
     buckets = {name: baseline.buckets for name, baseline in baselines.items()}
     settings.results.mkdir(parents=True, exist_ok=True)
-    _write(settings.results / STATISTICS, describe(columns, records, buckets))
+    # No constraint is about scores, whose share of frauds changes; what they were is worth keeping.
+    scores = {} if records.scores is None else {SCORE: records.scores}
+    described = describe({**records.columns, **scores}, records.count, buckets)
+    _write(settings.results / STATISTICS, described)
     _write(settings.results / VIOLATIONS, analysis.document())
     if settings.metric_namespace is not None:
         retries = Config(retries={"mode": "standard", "max_attempts": 5})
@@ -78,15 +81,25 @@ def _run_analysis(settings: Settings) -> None:
             cloudwatch=boto3.client("cloudwatch", config=retries),
             events=boto3.client("events", config=retries),
         )
-    _tell(analysis, captures)
+    print(story)
+    _tell(analysis)
 
 
-def _tell(analysis: Analysis, captures: Captures) -> None:
-    """Says on the log, and where SageMaker shows it, how the analysis ended."""
-    print(
-        f"{analysis.records} records in {captures.files} files, {captures.outside} exchanges "
+def _records(settings: Settings) -> tuple[Records, str]:
+    """What is to be judged, and in words how much there was of what."""
+    if settings.is_batch:
+        batch = read_dataset(settings.dataset, settings.dataset_format)
+        return batch, f"{batch.count} records in {batch.files} files"
+    captures = read_captures(settings.dataset, settings.interval)
+    columns = columns_of(captures.features)
+    return Records(columns, len(captures.features), captures.files), (
+        f"{len(captures.features)} records in {captures.files} files, {captures.outside} exchanges "
         f"outside the interval, {captures.unmonitored} without features, {captures.probes} probes"
     )
+
+
+def _tell(analysis: Analysis) -> None:
+    """Says on the log, and where SageMaker shows it, how the analysis ended."""
     message = "Completed: no violations"
     if analysis.violations:
         names = sorted({violation.feature_name for violation in analysis.violations})

@@ -8,6 +8,9 @@ Metrics, in the namespace of the environment:
 
 Event, if there are violations: source `fraudloop.monitor`, detail type `Monitoring Violations
 Found`. Missing data alone sends none: there is nothing to retrain on.
+
+Of a batch, `Endpoint` is the name of its pipeline, and the detail type `Batch Violations Found`: it
+may be of any time and of anybody, so that nothing is retrained for it.
 """
 
 import json
@@ -16,10 +19,11 @@ from typing import Any
 from pipeline_code.monitor.settings import Settings
 from pipeline_code.monitor.violations import Analysis
 
-__all__ = ["EVENT_DETAIL_TYPE", "EVENT_SOURCE", "publish"]
+__all__ = ["BATCH_DETAIL_TYPE", "EVENT_DETAIL_TYPE", "EVENT_SOURCE", "publish"]
 
 EVENT_SOURCE = "fraudloop.monitor"
 EVENT_DETAIL_TYPE = "Monitoring Violations Found"
+BATCH_DETAIL_TYPE = "Batch Violations Found"
 # PutMetricData takes this many metrics in one call.
 METRICS_AT_ONCE = 1_000
 
@@ -41,7 +45,8 @@ def publish(analysis: Analysis, settings: Settings, *, cloudwatch: Any, events: 
             MetricData=metrics[first : first + METRICS_AT_ONCE],
         )
     if analysis.broken:
-        _send(events, _detail(analysis, settings))
+        kind = BATCH_DETAIL_TYPE if settings.is_batch else EVENT_DETAIL_TYPE
+        _send(events, kind, _detail(analysis, settings))
 
 
 def _metrics(analysis: Analysis, endpoint_name: str) -> list[dict[str, Any]]:
@@ -74,12 +79,12 @@ def _detail(analysis: Analysis, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _send(events: Any, detail: dict[str, Any]) -> None:
+def _send(events: Any, detail_type: str, detail: dict[str, Any]) -> None:
     answer = events.put_events(
         Entries=[
             {
                 "Source": EVENT_SOURCE,
-                "DetailType": EVENT_DETAIL_TYPE,
+                "DetailType": detail_type,
                 "Detail": json.dumps(detail),
             }
         ]
@@ -87,6 +92,6 @@ def _send(events: Any, detail: dict[str, Any]) -> None:
     if answer["FailedEntryCount"]:
         entry = answer["Entries"][0]
         raise PublishError(
-            f"event {EVENT_DETAIL_TYPE} must be taken by EventBridge, got "
+            f"event {detail_type} must be taken by EventBridge, got "
             f"{entry.get('ErrorCode')}: {entry.get('ErrorMessage')}"
         )

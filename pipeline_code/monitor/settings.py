@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-contract-inputs.html
 
 The `scheduled` engine gives the same variables; as it knows only when it starts, it may give
-`analysis_hours` instead of `start_time`.
+`analysis_hours` instead of `start_time`. So does batch scoring, of which no endpoint is named.
 """
 
 import json
@@ -15,10 +15,10 @@ from pathlib import Path
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import ml_root, rerooted
 from pipeline_code.monitor.captures import Interval
+from pipeline_code.monitor.datasets import DatasetFormat, Kind
 
 __all__ = ["Settings", "moment_of"]
 
-CAPTURE_FORMAT = "sagemakerCaptureJson"
 CAPTURES = "/opt/ml/processing/input/endpoint"
 RESULTS = "/opt/ml/processing/resultdata"
 
@@ -28,18 +28,20 @@ class Settings:
     """One analysis.
 
     Attributes:
-        captures: Folder of the captured exchanges.
+        dataset: Folder of the captured exchanges, or of a batch's files.
+        dataset_format: What those are.
         results: Folder for the reports.
         results_uri: Where SageMaker uploads the reports to.
         constraints: The baseline's constraints.
         statistics: The baseline's statistics.
         interval: The inference times to analyze.
-        endpoint_name: The endpoint watched.
+        endpoint_name: The endpoint watched; for a batch, the schedule or pipeline itself.
         schedule_name: The schedule, or the pipeline, that started the analysis.
         metric_namespace: CloudWatch namespace; None publishes neither metrics nor events.
     """
 
-    captures: Path
+    dataset: Path
+    dataset_format: DatasetFormat
     results: Path
     results_uri: str
     constraints: Path
@@ -49,6 +51,11 @@ class Settings:
     schedule_name: str
     metric_namespace: str | None
 
+    @property
+    def is_batch(self) -> bool:
+        """Whether a batch is judged, and no traffic."""
+        return self.dataset_format.kind is not Kind.CAPTURES
+
     @classmethod
     def parse(cls, environment: Mapping[str, str]) -> "Settings":
         """Reads the job's environment variables.
@@ -56,28 +63,20 @@ class Settings:
         Raises:
             BadInput: One is missing or wrong.
         """
-        _check_format(environment.get("dataset_format", ""))
+        form = DatasetFormat.parse(environment.get("dataset_format", ""))
         results = rerooted(environment.get("output_path", RESULTS))
         return cls(
-            captures=rerooted(environment.get("dataset_source", CAPTURES)),
+            dataset=rerooted(environment.get("dataset_source", CAPTURES)),
+            dataset_format=form,
             results=results,
             results_uri=_uploaded_to(results),
             constraints=_file(environment, "baseline_constraints"),
             statistics=_file(environment, "baseline_statistics"),
             interval=_interval(environment),
-            endpoint_name=_named(environment, "endpoint_name"),
+            endpoint_name=_watched(environment, form),
             schedule_name=_named(environment, "monitoring_schedule_name"),
             metric_namespace=_namespace(environment),
         )
-
-
-def _check_format(text: str) -> None:
-    try:
-        document = json.loads(text) if text else {CAPTURE_FORMAT: {}}
-    except ValueError as error:
-        raise BadInput(f"dataset_format must be JSON, got {text!r}: {error}") from error
-    if not isinstance(document, dict) or CAPTURE_FORMAT not in document:
-        raise BadInput(f"dataset_format must be {CAPTURE_FORMAT}, got {text}")
 
 
 def _file(environment: Mapping[str, str], name: str) -> Path:
@@ -96,6 +95,11 @@ def _named(environment: Mapping[str, str], name: str) -> str:
     if not value:
         raise BadInput(f"sagemaker_{name} must be set, got none")
     return value
+
+
+def _watched(environment: Mapping[str, str], form: DatasetFormat) -> str:
+    captured = form.kind is Kind.CAPTURES
+    return _named(environment, "endpoint_name" if captured else "monitoring_schedule_name")
 
 
 def _namespace(environment: Mapping[str, str]) -> str | None:

@@ -185,6 +185,54 @@ def values(metrics: dict[str, Any], name: str) -> list[float]:
     return [m["Value"] for m in metrics["MetricData"] if m["MetricName"] == name]
 
 
+def batch(root: Path, monkeypatch: pytest.MonkeyPatch, table: pa.Table) -> None:
+    """What batch scoring tells the analyzer of a batch, in two files with their answers."""
+    folder = root / "processing" / "input" / "dataset"
+    for name in ("features", "scores"):
+        (folder / name).mkdir(parents=True)
+    ids = pa.array(range(table.num_rows), pa.int64())
+    table = table.select(FEATURE_NAMES).append_column("transaction_id", ids)
+    answers = pa.table({"transaction_id": ids, "score": np.linspace(0, 1, table.num_rows)})
+    for number, start in enumerate((0, 700)):
+        length = 700 if start == 0 else None
+        pq.write_table(table.slice(start, length), folder / "features" / f"part-{number}.parquet")
+        answer = folder / "scores" / f"part-{number}.parquet.out"
+        pq.write_table(answers.slice(start, length), answer)
+    monkeypatch.setenv("dataset_format", '{"parquet":{}}')
+    monkeypatch.setenv("dataset_source", "/opt/ml/processing/input/dataset")
+    monkeypatch.delenv("sagemaker_endpoint_name")
+
+
+def test_a_batch_is_judged_as_traffic_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_baseline(root)
+    capture(root, rows(seed=1, inflation=2.0))
+    assert main(["monitor"]) == 0
+    violations = report(root, "constraint_violations.json")
+    traffic = report(root, "statistics.json")
+    batch(root, monkeypatch, rows(seed=1, inflation=2.0))
+    assert main(["monitor"]) == 0
+    assert report(root, "constraint_violations.json") == violations
+    *features, scores = report(root, "statistics.json")["features"]
+    assert features == traffic["features"]
+    assert scores["name"] == "score"
+    assert scores["numerical_statistics"]["common"]["num_present"] == ROWS
+
+
+def test_drift_of_a_batch_is_told_apart(
+    root: Path, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_baseline(root)
+    batch(root, monkeypatch, rows(seed=1, inflation=2.0))
+    clients.stubs["cloudwatch"].add_response("put_metric_data", {})
+    clients.stubs["events"].add_response("put_events", {"FailedEntryCount": 0, "Entries": []})
+    assert main(["monitor"]) == 0
+    (_, metrics), (_, sent) = clients.requests
+    assert {metric["Dimensions"][0]["Value"] for metric in metrics["MetricData"]} == {"hourly"}
+    (entry,) = sent["Entries"]
+    # Retraining listens to the other type only.
+    assert entry["DetailType"] == "Batch Violations Found"
+
+
 def test_quiet_traffic_publishes_zero_and_no_event(root: Path, clients: Clients) -> None:
     make_baseline(root)
     capture(root, rows(seed=1))

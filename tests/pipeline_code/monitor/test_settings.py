@@ -8,6 +8,7 @@ import pytest
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.monitor.captures import Interval
+from pipeline_code.monitor.datasets import DatasetFormat, Kind
 from pipeline_code.monitor.settings import Settings
 
 # As AWS documents them, with its space in the times.
@@ -41,7 +42,7 @@ def hour(number: int) -> datetime:
 
 def test_the_documented_variables(root: Path) -> None:
     settings = Settings.parse(GIVEN)
-    assert settings.captures == root / "processing/endpointdata"
+    assert settings.dataset == root / "processing/endpointdata"
     assert settings.results == root / "processing/resultdata"
     assert settings.constraints == root / "processing/baseline/constraints.json"
     assert settings.interval == Interval(hour(15), hour(16))
@@ -58,6 +59,25 @@ def test_the_scheduled_engine_gives_hours_before_its_start(root: Path) -> None:
     assert settings.metric_namespace == "fraudloop/test"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"csv":{"header":"true"}}', DatasetFormat(Kind.CSV, header=True)),
+        ('{"csv":{"header":false}}', DatasetFormat(Kind.CSV)),
+        ('{"json":{"line":true}}', DatasetFormat(Kind.JSON_LINES)),
+        ('{"parquet":{}}', DatasetFormat(Kind.PARQUET)),
+    ],
+)
+def test_a_batch_is_called_after_its_schedule(
+    root: Path, text: str, expected: DatasetFormat
+) -> None:
+    given = {name: value for name, value in GIVEN.items() if "endpoint_name" not in name}
+    settings = Settings.parse(given | {"dataset_format": text})
+    assert settings.dataset_format == expected
+    assert settings.is_batch
+    assert (settings.endpoint_name, settings.schedule_name) == ("hourly", "hourly")
+
+
 def test_reports_are_named_where_sagemaker_uploads_them(root: Path) -> None:
     assert Settings.parse(GIVEN).results_uri.startswith("file:///")
     output = {"S3Uri": "s3://reports/run/", "LocalPath": GIVEN["output_path"]}
@@ -71,8 +91,11 @@ def test_reports_are_named_where_sagemaker_uploads_them(root: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        ({"dataset_format": '{"csv":{}}'}, "dataset_format must be sagemakerCaptureJson"),
-        ({"dataset_format": "{"}, "dataset_format must be JSON"),
+        ({"dataset_format": '{"avro":{}}'}, "dataset_format must be one of sagemakerCaptureJson"),
+        ({"dataset_format": "{"}, "dataset_format must be one of sagemakerCaptureJson"),
+        ({"dataset_format": "[]"}, "dataset_format must be one of sagemakerCaptureJson"),
+        ({"dataset_format": '{"csv":{},"json":{}}'}, "dataset_format must be one"),
+        ({"dataset_format": '{"json":{"line":"false"}}'}, "json must have line true"),
         ({"baseline_constraints": ""}, "baseline_constraints must name a file, got none"),
         (
             {"baseline_statistics": "/opt/ml/nothing"},
