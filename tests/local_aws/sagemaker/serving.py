@@ -161,8 +161,11 @@ class Serving:
         bodies = [s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"] for item in listed]
         return [json.loads(line) for body in bodies for line in body.read().splitlines()]
 
-    def invoke(self, endpoint: str, body: bytes = b"hello", **settings: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = self.client("sagemaker-runtime").invoke_endpoint(
+    def invoke(
+        self, endpoint: str, body: bytes = b"hello", *, runtime: Any = None, **settings: Any
+    ) -> dict[str, Any]:
+        runtime = self.client("sagemaker-runtime") if runtime is None else runtime
+        answer: dict[str, Any] = runtime.invoke_endpoint(
             EndpointName=endpoint, Body=body, **settings
         )
         return answer

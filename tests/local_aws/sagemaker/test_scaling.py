@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 from local_aws.server import EmbeddedAws, free_port
-from tests.local_aws.sagemaker.load import load
+from tests.local_aws.sagemaker.load import load, single_requests
 from tests.local_aws.sagemaker.serving import Serving, production_variant
 
 Eventually = Callable[..., Any]
@@ -91,6 +92,11 @@ def variant(serving: Serving) -> Iterator[Callable[..., Variant]]:
         serving.client("sagemaker").delete_endpoint(EndpointName=each.endpoint)
 
 
+# What a client sees of a server that is not there; none of the requests was answered otherwise.
+_CUT_OFF = {
+    "EndpointConnectionError", "ConnectionClosedError", "ReadTimeoutError", "ServiceUnavailable",
+    "HTTPClientError",
+}  # fmt: skip
 INVOCATIONS = "SageMakerVariantInvocationsPerInstance"
 
 
@@ -199,11 +205,19 @@ def test_a_restart_keeps_capacity_schedules_and_shadows(
         StartTime=datetime.now(UTC) + timedelta(seconds=3),
         ScalableTargetAction={"MinCapacity": 3},
     )
-    aws.stop()
-    aws.start()
+    runtime = aws.session().client(
+        "sagemaker-runtime", config=Config(retries={"total_max_attempts": 1})
+    )
+    with single_requests(serving, runtime, scaled.endpoint, clients=2) as requests:
+        aws.stop()
+        lost = len(requests.answered)
+        aws.start()
+        eventually(lambda: len(requests.answered) > lost + 10)
+    assert requests.names == {"two"}
+    assert requests.failed
+    assert set(requests.failed.values()) <= _CUT_OFF
     described = serving.settled(scaled.endpoint)
     assert described["ShadowProductionVariants"][0]["VariantName"] == "challenger"
-    assert serving.ask(scaled.endpoint)["name"] == "two"
     eventually(lambda: scaled.instances() == 3)
     assert [a["Cause"] for a in scaled.activities()] == [
         "minimum capacity was set to 3",

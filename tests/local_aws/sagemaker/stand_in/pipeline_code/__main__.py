@@ -1,8 +1,9 @@
 """A model server that does as it is told: stands in for the image's own `serve`.
 
 Its environment says how it behaves (STAND_IN_PING: status of /ping, STAND_IN_STATUS: status of
-/invocations, STAND_IN_SLEEP: seconds before each answer, STAND_IN_NAME: what it calls itself);
-so does a request's body (`exit`, `print`, `sleep`, `refuse`, `break`).
+/invocations, STAND_IN_SLEEP: seconds before each answer, STAND_IN_NAME: what it calls itself,
+STAND_IN_RECORD: file for the inference ids of requests); so does a request's body (`exit`,
+`print`, `sleep`, `refuse`, `break`).
 """
 
 import json
@@ -26,6 +27,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "STAND_IN_RECORD" in os.environ:
+            with Path(os.environ["STAND_IN_RECORD"]).open("a") as record:
+                record.write(f"{self.headers['X-Amzn-SageMaker-Inference-Id']}\n")
         command = body.decode(errors="replace").split()
         if command[:1] == ["exit"]:
             os._exit(3)

@@ -1,0 +1,165 @@
+"""Updates under constant load: which requests fail, who answers, and how often."""
+
+import math
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from tests.local_aws.sagemaker.load import Requests, single_requests
+from tests.local_aws.sagemaker.serving import Serving, unique
+
+Client = Callable[[str], Any]
+CLIENTS = 3
+
+
+@pytest.fixture(scope="module")
+def serving(client: Client) -> Serving:
+    return Serving.make(client)
+
+
+@pytest.fixture(scope="module")
+def runtime(session: boto3.Session) -> Any:
+    return session.client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 1}))
+
+
+class Fleet:
+    """An endpoint of the stand-in whose servers note each request they get."""
+
+    def __init__(self, serving: Serving, record: Path, count: int) -> None:
+        self.serving, self.record, self.count = serving, record, count
+        self.name = serving.endpoint(serving.config(self.model("one"), count=count))
+
+    def model(self, name: str, **environment: str) -> str:
+        return self.serving.model(name, STAND_IN_RECORD=str(self.record), **environment)
+
+    def update(self, model: str, deployment: dict[str, Any]) -> dict[str, Any]:
+        """The endpoint's description once the update has ended."""
+        self.serving.client("sagemaker").update_endpoint(
+            EndpointName=self.name,
+            EndpointConfigName=self.serving.config(model, count=self.count),
+            DeploymentConfig=deployment,
+        )
+        return self.serving.settled(self.name)
+
+    def seen(self) -> Counter[str]:
+        """How often servers got each request."""
+        return Counter(self.record.read_text().split())
+
+
+@pytest.fixture
+def fleet(serving: Serving, tmp_path: Path) -> Any:
+    made: list[Fleet] = []
+
+    def make(count: int) -> Fleet:
+        made.append(Fleet(serving, tmp_path / "record", count))
+        return made[-1]
+
+    yield make
+    for each in made:
+        serving.client("sagemaker").delete_endpoint(EndpointName=each.name)
+
+
+def canary(instances: int, seconds: int, *alarms: str) -> dict[str, Any]:
+    routing = {
+        "Type": "CANARY",
+        "CanarySize": {"Type": "INSTANCE_COUNT", "Value": instances},
+        "WaitIntervalInSeconds": seconds,
+    }
+    return {
+        "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing},
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]},
+    }
+
+
+def errors_alarm(client: Client, endpoint: str, missing: str = "notBreaching") -> str:
+    name = unique("alarm")
+    client("cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Dimensions=[
+            {"Name": "EndpointName", "Value": endpoint},
+            {"Name": "VariantName", "Value": "AllTraffic"},
+        ],
+        Statistic="Sum",
+        Period=10,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData=missing,
+    )
+    return name
+
+
+def assert_each_is_seen_once(fleet: Fleet, requests: Requests) -> None:
+    seen = fleet.seen()
+    assert set(seen.values()) == {1}
+    assert requests.answered.keys() <= seen.keys()
+    assert not requests.answered.keys() & requests.failed.keys()
+
+
+def test_a_good_version_takes_over_without_a_failure(
+    client: Client, serving: Serving, runtime: Any, fleet: Callable[..., Fleet]
+) -> None:
+    ours = fleet(2)
+    alarm = errors_alarm(client, ours.name)
+    with single_requests(serving, runtime, ours.name, clients=CLIENTS) as requests:
+        described = ours.update(ours.model("two"), canary(1, 1, alarm))
+    assert "FailureReason" not in described
+    assert requests.failed == {}
+    assert requests.names == {"one", "two"}
+    assert_each_is_seen_once(ours, requests)
+    assert serving.ask(ours.name)["name"] == "two"
+
+
+def test_a_broken_version_breaks_its_canarys_share_and_goes(
+    client: Client, serving: Serving, runtime: Any, fleet: Callable[..., Fleet]
+) -> None:
+    ours = fleet(4)
+    alarm = errors_alarm(client, ours.name)
+    with single_requests(serving, runtime, ours.name, clients=CLIENTS) as requests:
+        described = ours.update(ours.model("two", STAND_IN_STATUS="500"), canary(1, 60, alarm))
+    assert described["EndpointStatus"] == "InService"
+    assert f"alarms are in ALARM state: {alarm}" in described["FailureReason"]
+    assert set(requests.failed.values()) == {"ModelError"}
+    assert requests.names == {"one"}
+    assert_each_is_seen_once(ours, requests)
+    asked = len(requests.answered) + len(requests.failed)
+    # A quarter, and six standard deviations of what chance adds to it.
+    assert len(requests.failed) <= asked / 4 + 6 * math.sqrt(asked * 3 / 16)
+    assert {serving.ask(ours.name)["name"] for _ in range(8)} == {"one"}
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_alarm_that_fires_already_or_is_missing_keeps_the_old_version(
+    client: Client, serving: Serving, fleet: Callable[..., Fleet], exists: bool
+) -> None:
+    ours = fleet(2)
+    alarm = errors_alarm(client, ours.name, "breaching") if exists else unique("alarm")
+    described = ours.update(ours.model("two"), canary(1, 60, alarm))
+    reason = "alarms are in ALARM state" if exists else "alarms do not exist"
+    assert f"{reason}: {alarm}" in described["FailureReason"]
+    assert {serving.ask(ours.name)["name"] for _ in range(8)} == {"one"}
+
+
+def test_only_requests_under_way_are_lost_with_a_server(
+    serving: Serving, runtime: Any, fleet: Callable[..., Fleet], eventually: Callable[..., Any]
+) -> None:
+    ours = fleet(2)
+    victim = serving.ask(ours.name, InferenceId="first")["pid"]
+    body = b"sleep 0.05"
+    with single_requests(serving, runtime, ours.name, body=body, clients=CLIENTS) as requests:
+        eventually(lambda: len(requests.answered) > 10)
+        os.kill(victim, signal.SIGKILL)
+        after = len(requests.answered)
+        eventually(lambda: len(requests.answered) > after + 20)
+    assert set(requests.failed.values()) <= {"ServiceUnavailable"}
+    assert len(requests.failed) <= CLIENTS
+    assert_each_is_seen_once(ours, requests)
