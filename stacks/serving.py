@@ -76,7 +76,7 @@ class ServingStack(cdk.Stack):
                 environment.approved_model_parameter_name,
                 "SSM parameter that names the approved model package, or none",
             ),
-            challenger_package=self._read_challenger(),
+            challenger=self._read_challenger(),
             environment={
                 "CUSTOMER_FEATURE_GROUP": store.customer_group_name,
                 "TERMINAL_FEATURE_GROUP": store.terminal_group_name,
@@ -98,7 +98,7 @@ class ServingStack(cdk.Stack):
         return self._read_parameter(
             "ChallengerModelPackage",
             self._environment.challenger_parameter_name,
-            "SSM parameter that names the challenger's model package, or none",
+            "SSM parameter that spells the challenger's model package, or none",
         )
 
     def _read_parameter(self, construct_id: str, name: str, description: str) -> str:

@@ -20,10 +20,16 @@ from lifecycle.endpoint_scaling import EndpointScaling
 from lifecycle.endpoint_shadow import (
     CHALLENGER_VARIANT,
     ShadowConfig,
+    challenger_container,
     shadow_condition,
     shadow_variants,
 )
-from lifecycle.endpoint_variants import capture_everything, define_model, production_variant
+from lifecycle.endpoint_variants import (
+    capture_everything,
+    define_model,
+    packaged_container,
+    production_variant,
+)
 
 __all__ = ["SelfDeployingEndpoint"]
 
@@ -35,8 +41,7 @@ class SelfDeployingEndpoint(Construct):
         While no package is approved there is no model, no endpoint and nothing to pay.
         A new package reaches the same endpoint in the rollout's steps; an alarm rolls it back.
         An update keeps the instances that scaling added.
-        A challenger's answers are captured, and given to nobody; once it is approved itself, it is
-        no challenger any more.
+        A challenger's answers are captured, and given to nobody.
         Captures and the fleet's volumes are encrypted under the given key.
         Without instances nothing is captured, nothing is shifted in steps, and alarms only notify:
         SageMaker has none of it there.
@@ -44,8 +49,8 @@ class SelfDeployingEndpoint(Construct):
     Args:
         endpoint_name: Physical name; it names no version.
         approved_package: ARN of the approved model package, or `none`; a deploy-time value.
-        challenger_package: The same of the challenger. It is given if, and only if, the
-            configuration has a shadow.
+        challenger: The package in the shadow, as `pipeline_code.common.challenger` spells it, or
+            `none`. It is given if, and only if, the configuration has a shadow.
         environment: What the container is told, beside the package's ARN.
         metric_namespace: Where the server publishes its metrics.
         image: The image that packages name.
@@ -56,7 +61,7 @@ class SelfDeployingEndpoint(Construct):
         config: Compute, scaling, rollout, health and shadow.
 
     Raises:
-        ValueError: If there is a shadow without a challenger's package, or the other way round.
+        ValueError: If there is a shadow without a challenger's parameter, or the other way round.
     """
 
     def __init__(
@@ -66,7 +71,7 @@ class SelfDeployingEndpoint(Construct):
         *,
         endpoint_name: str,
         approved_package: str,
-        challenger_package: str | None = None,
+        challenger: str | None = None,
         environment: Mapping[str, str],
         metric_namespace: str,
         image: ContainerImage,
@@ -101,7 +106,7 @@ class SelfDeployingEndpoint(Construct):
             encryption_key=encryption_key,
         )
         endpoint_config = self._define_endpoint_config(captures_bucket)
-        self._define_shadow(endpoint_config, challenger_package)
+        self._define_shadow(endpoint_config, challenger)
         self.alarms = self._define_alarms(metric_namespace, topic)
         endpoint = self._define_endpoint(endpoint_config)
         if config.serverless is None:
@@ -111,8 +116,9 @@ class SelfDeployingEndpoint(Construct):
         model = define_model(
             self,
             "Model",
-            package=self._approved,
-            environment={**self._environment, "ENDPOINT_NAME": self.endpoint_name},
+            container=packaged_container(
+                self._approved, {**self._environment, "ENDPOINT_NAME": self.endpoint_name}
+            ),
             role=self.role,
             condition=self._condition,
         )
@@ -136,8 +142,8 @@ class SelfDeployingEndpoint(Construct):
         shadow = self._config.shadow
         if (shadow is None) != (challenger is None):
             raise ValueError(
-                "challenger_package must be given with config.shadow and only then, got "
-                f"{challenger} and {shadow}; the package comes from the parameter of challengers"
+                "challenger must be given with config.shadow and only then, got "
+                f"{challenger} and {shadow}; it is the value of a parameter"
             )
         if shadow is not None and challenger is not None:
             self._add_challenger(endpoint_config, shadow, challenger)
@@ -154,12 +160,14 @@ class SelfDeployingEndpoint(Construct):
         model = define_model(
             self,
             "Challenger",
-            package=challenger,
-            environment={
-                **self._environment,
-                # What nobody hears is no answer of the endpoint, in its metrics and its alarms.
-                "ENDPOINT_NAME": f"{self.endpoint_name}-{CHALLENGER_VARIANT}",
-            },
+            container=challenger_container(
+                challenger,
+                {
+                    **self._environment,
+                    # What nobody hears is no answer of the endpoint, for its metrics and alarms.
+                    "ENDPOINT_NAME": f"{self.endpoint_name}-{CHALLENGER_VARIANT}",
+                },
+            ),
             role=self.role,
             condition=condition,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,15 @@ from aws_cdk import Aws, CfnCondition, Fn, IResolvable, Token
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-__all__ = ["CHALLENGER_VARIANT", "ShadowConfig", "shadow_condition", "shadow_variants"]
+from pipeline_code.common.challenger import PARTS, SEPARATOR
+
+__all__ = [
+    "CHALLENGER_VARIANT",
+    "ShadowConfig",
+    "challenger_container",
+    "shadow_condition",
+    "shadow_variants",
+]
 
 # Its captures lie below this name, beside those of the production variant.
 CHALLENGER_VARIANT = "challenger"
@@ -48,27 +57,52 @@ class ShadowConfig:
             )
 
 
+def challenger_container(
+    parameter: str, environment: Mapping[str, str]
+) -> sagemaker.CfnModel.ContainerDefinitionProperty:
+    """What the challenger's model runs, by the parameter's value.
+
+    A model of a package would have to be approved, and what is approved is deployed. So the model
+    is made of what the package holds: the parameter spells it out, in the order of `PARTS`.
+
+    Args:
+        parameter: Value of the challenger's parameter, which may be `none`.
+        environment: What the container is told, beside what the package says.
+    """
+    # Never too few parts, even of `none`: without a challenger this is not used, but is resolved.
+    parts = Fn.split(SEPARATOR, Fn.join("", [parameter, SEPARATOR * (len(PARTS) - 1)]))
+    part = {name: Fn.select(place, parts) for place, name in enumerate(PARTS)}
+    return sagemaker.CfnModel.ContainerDefinitionProperty(
+        image=part["image"],
+        model_data_url=part["model_data_url"],
+        environment={
+            **environment,
+            "MODEL_PACKAGE_ARN": part["model_package"],
+            "REVIEW_THRESHOLD": part["review_threshold"],
+            "DECLINE_THRESHOLD": part["decline_threshold"],
+        },
+    )
+
+
 def shadow_condition(
     scope: Construct, *, champion: str, challenger: str, nobody: str
 ) -> CfnCondition:
-    """When there is a challenger: one is named, and it is not the champion, whom there must be.
+    """When there is a challenger: one is named, and so is the champion whom it is compared with.
 
     Args:
         scope: Where the condition is defined.
         champion: The approved package.
-        challenger: The challenger's package.
+        challenger: Value of the challenger's parameter.
         nobody: What names no package.
     """
-    # Joined: CloudFormation's own validation takes the name of an SSM parameter for its value, and
-    # would find two bare ones never equal.
-    one, other = (Fn.join("", ["package ", name]) for name in (challenger, champion))
     return CfnCondition(
         scope,
         "Challenged",
         expression=Fn.condition_and(
-            Fn.condition_not(Fn.condition_equals(champion, nobody)),
-            Fn.condition_not(Fn.condition_equals(challenger, nobody)),
-            Fn.condition_not(Fn.condition_equals(one, other)),
+            *(
+                Fn.condition_not(Fn.condition_equals(name, nobody))
+                for name in (champion, challenger)
+            )
         ),
     )
 

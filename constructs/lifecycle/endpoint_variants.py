@@ -14,7 +14,7 @@ from constructs import Construct
 from lifecycle.endpoint_config import VARIANT_NAME, EndpointConfig
 from pipeline_code.serve.contract import CSV, JSON, JSON_LINES
 
-__all__ = ["capture_everything", "define_model", "production_variant"]
+__all__ = ["capture_everything", "define_model", "packaged_container", "production_variant"]
 
 _Config = sagemaker.CfnEndpointConfig
 
@@ -23,16 +23,14 @@ def define_model(
     scope: Construct,
     construct_id: str,
     *,
-    package: str,
-    environment: Mapping[str, str],
+    container: sagemaker.CfnModel.ContainerDefinitionProperty,
     role: iam.Role,
     condition: CfnCondition,
 ) -> sagemaker.CfnModel:
-    """The model of a package; its container is told which package that is.
+    """A model that is made as soon as its role may do what it has to.
 
     Args:
-        package: ARN of the package, a deploy-time value.
-        environment: What the container is told besides. The package's own variables count less.
+        container: What it runs.
         role: What the container runs as.
         condition: When there is such a model.
     """
@@ -40,16 +38,28 @@ def define_model(
         scope,
         construct_id,
         execution_role_arn=role.role_arn,
-        primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-            model_package_name=package,
-            environment={**environment, "MODEL_PACKAGE_ARN": package},
-        ),
+        primary_container=container,
     )
     model.cfn_options.condition = condition
     # SageMaker reads artifact and image as this role while it creates the model: without the
     # dependency CloudFormation may create the model before the role's policy.
     model.node.add_dependency(role)
     return model
+
+
+def packaged_container(
+    package: str, environment: Mapping[str, str]
+) -> sagemaker.CfnModel.ContainerDefinitionProperty:
+    """The container of an approved package, told which package that is.
+
+    Args:
+        package: ARN of the package, a deploy-time value.
+        environment: What it is told besides. The package's own variables count less.
+    """
+    return sagemaker.CfnModel.ContainerDefinitionProperty(
+        model_package_name=package,
+        environment={**environment, "MODEL_PACKAGE_ARN": package},
+    )
 
 
 def production_variant(

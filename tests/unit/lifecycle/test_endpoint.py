@@ -17,6 +17,7 @@ from lifecycle.endpoint_scaling import ScalingConfig, ScheduledFloor
 from lifecycle.endpoint_serverless import ServerlessConfig
 from lifecycle.endpoint_shadow import ShadowConfig
 from local_aws.alarms.metric_math import Series, evaluate
+from pipeline_code.common.challenger import NOBODY, spelled
 
 CONDITIONAL = (
     "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -68,7 +69,7 @@ def synthesize(new_stack: Callable[[], cdk.Stack]) -> Synthesize:
             "Endpoint",
             endpoint_name="fraudloop-test-fraud",
             approved_package=package.value_as_string,
-            challenger_package=challenger.value_as_string if config.shadow else None,
+            challenger=challenger.value_as_string if config.shadow else None,
             environment={"CUSTOMER_FEATURE_GROUP": "customers"},
             metric_namespace="fraudloop/test",
             image=ContainerImage(
@@ -484,56 +485,88 @@ def test_a_challenger_runs_on_the_endpoints_instances_unless_it_is_told(
     assert (variant["InstanceType"], variant["InitialVariantWeight"]) == ("ml.c6i.4xlarge", 1)
 
 
-def test_a_challenger_is_not_counted_as_the_endpoint(shadowed: Template) -> None:
-    containers = [
-        body["Properties"]["PrimaryContainer"]
-        for body in shadowed.find_resources("AWS::SageMaker::Model").values()
-    ]
-    named = {
-        container["ModelPackageName"]["Ref"]: container["Environment"] for container in containers
-    }
-    assert named["Challenger"]["MODEL_PACKAGE_ARN"] == {"Ref": "Challenger"}
-    assert named["Challenger"]["ENDPOINT_NAME"] == "fraudloop-test-fraud-challenger"
-    assert named["Package"]["ENDPOINT_NAME"] == "fraudloop-test-fraud"
-    assert named["Challenger"]["CUSTOMER_FEATURE_GROUP"] == "customers"
-
-
-def holds(conditions: Mapping[str, Any], condition: Any, values: Mapping[str, str]) -> Any:
-    """What CloudFormation makes of a condition."""
-    if isinstance(condition, str):
-        return condition
-    ((function, arguments),) = condition.items()
+def evaluated(value: Any, parameters: Mapping[str, str]) -> Any:
+    """What CloudFormation makes of an expression or a condition."""
+    if isinstance(value, list):
+        return [evaluated(each, parameters) for each in value]
+    if not isinstance(value, dict):
+        return value
+    ((function, argument),) = value.items()
     if function == "Ref":
-        return values[arguments]
-    if function == "Fn::Join":
-        return arguments[0].join(holds(conditions, each, values) for each in arguments[1])
-    found = [holds(conditions, each, values) for each in arguments]
-    return {
+        return parameters[argument]
+    found = evaluated(argument, parameters)
+    functions: dict[str, Callable[[], Any]] = {
         "Fn::And": lambda: all(found),
         "Fn::Not": lambda: not found[0],
         "Fn::Equals": lambda: found[0] == found[1],
-    }[function]()
+        "Fn::Join": lambda: found[0].join(found[1]),
+        "Fn::Select": lambda: found[1][int(found[0])],
+        "Fn::Split": lambda: found[1].split(found[0]),
+    }
+    return functions[function]()
+
+
+def challenger_container(template: Template) -> dict[str, Any]:
+    (container,) = (
+        body["Properties"]["PrimaryContainer"]
+        for name, body in template.find_resources("AWS::SageMaker::Model").items()
+        if name.startswith("EndpointChallenger")
+    )
+    return dict(container)
+
+
+def test_a_challenger_runs_what_its_package_holds(shadowed: Template) -> None:
+    package = {
+        "ModelPackageArn": "arn:aws:sagemaker:eu-west-1:0:model-package/fraud/7",
+        "InferenceSpecification": {
+            "Containers": [
+                {
+                    "Image": "repository:tag",
+                    "ModelDataUrl": "s3://bucket/models/model.tar.gz",
+                    "Environment": {"REVIEW_THRESHOLD": "0.25", "DECLINE_THRESHOLD": "none"},
+                }
+            ]
+        },
+    }
+    container = challenger_container(shadowed)
+    parameters = {"Challenger": spelled(package)}
+    assert evaluated(container["Image"], parameters) == "repository:tag"
+    assert evaluated(container["ModelDataUrl"], parameters) == "s3://bucket/models/model.tar.gz"
+    told = {name: evaluated(value, parameters) for name, value in container["Environment"].items()}
+    assert told["MODEL_PACKAGE_ARN"] == package["ModelPackageArn"]
+    assert (told["REVIEW_THRESHOLD"], told["DECLINE_THRESHOLD"]) == ("0.25", "none")
+    assert told["CUSTOMER_FEATURE_GROUP"] == "customers"
+    # What nobody hears does not count as the endpoint's.
+    assert told["ENDPOINT_NAME"] == "fraudloop-test-fraud-challenger"
+
+
+def test_nobody_as_challenger_is_resolved_all_the_same(shadowed: Template) -> None:
+    container = challenger_container(shadowed)
+    nobody = {"Challenger": NOBODY}
+    assert evaluated(container["Environment"]["MODEL_PACKAGE_ARN"], nobody) == NOBODY
+    assert evaluated(container["Environment"]["DECLINE_THRESHOLD"], nobody) == ""
 
 
 @pytest.mark.parametrize(
     ("champion", "challenger", "endpoint", "shadow"),
     [
         ("none", "none", False, False),
-        ("none", "package/2", False, False),
+        ("none", "package/2|image|data|0.5|0.9", False, False),
         ("package/1", "none", True, False),
-        ("package/1", "package/2", True, True),
-        ("package/2", "package/2", True, False),
+        ("package/1", "package/2|image|data|0.5|0.9", True, True),
     ],
 )
-def test_there_is_a_challenger_while_another_package_is_named(
+def test_there_is_a_challenger_while_one_is_named_beside_the_champion(
     shadowed: Template, champion: str, challenger: str, endpoint: bool, shadow: bool
 ) -> None:
     conditions = shadowed.find_conditions("*")
     values = {"Package": champion, "Challenger": challenger}
     config = only(shadowed, "AWS::SageMaker::EndpointConfig")[1]
-    assert holds(conditions, conditions[config["Condition"]], values) is endpoint
+    assert evaluated(conditions[config["Condition"]], values) is endpoint
     variants = config["Properties"]["ShadowProductionVariants"]["Fn::If"][0]
-    assert holds(conditions, conditions[variants], values) is shadow
+    assert evaluated(conditions[variants], values) is shadow
+    models = shadowed.find_resources("AWS::SageMaker::Model").values()
+    assert {model["Condition"] for model in models} == {config["Condition"], variants}
 
 
 def test_without_a_shadow_nothing_of_it_is_in_the_template(template: Template) -> None:
@@ -570,13 +603,13 @@ def test_serverless_is_watched_all_the_same(serverless: Template) -> None:
 def test_a_shadow_without_a_parameter_and_the_reverse_are_refused(
     stack: cdk.Stack, key: kms.IKey, bucket: s3.IBucket, shadow: ShadowConfig | None
 ) -> None:
-    with pytest.raises(ValueError, match=r"^challenger_package must be given with config.shadow"):
+    with pytest.raises(ValueError, match=r"^challenger must be given with config.shadow"):
         SelfDeployingEndpoint(
             stack,
             "Endpoint",
             endpoint_name="fraudloop-test-fraud",
             approved_package="none",
-            challenger_package=None if shadow else "none",
+            challenger=None if shadow else "none",
             environment={},
             metric_namespace="fraudloop/test",
             image=ContainerImage(
