@@ -19,6 +19,8 @@ CHECKPOINT_SECONDS = float(os.environ.get("FRAUDLOOP_CHECKPOINT_SECONDS", "10"))
 # One period of Auto Scaling's alarms: a minute on AWS. Shorter ones make everything that is
 # measured in such periods as much quicker: 3 to scale out, 15 to scale in, and the cool-downs.
 SCALING_PERIOD_SECONDS = int(os.environ.get("FRAUDLOOP_SCALING_PERIOD_SECONDS", "60"))
+# How long a serverless endpoint keeps a server that nobody asks; AWS does not say.
+SERVERLESS_IDLE_SECONDS = float(os.environ.get("FRAUDLOOP_SERVERLESS_IDLE_SECONDS", "300"))
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 

@@ -4,14 +4,17 @@ import asyncio
 import time
 from typing import Any
 
+from local_aws.sagemaker.admission import Admission
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.endpoint_metrics import Invocation, InvocationMetrics
 from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.forwarding import LOST, NOT_SENT, Answer, Forwarder
 from local_aws.sagemaker.mirroring import Mirror, offer
 from local_aws.sagemaker.routes import LiveEndpoint, Route, choose
+from local_aws.sagemaker.serverless import ServerlessFleet
 from local_aws.sagemaker.servers import Server
 
+# For servers that come back after a restart, or start cold.
 _RETURNING_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 _CLIENT_ERROR = 400
@@ -42,15 +45,20 @@ class Balancer:
     def __init__(self, context: Context, metrics: InvocationMetrics) -> None:
         self._context = context
         self._metrics = metrics
+        self._admission = Admission()
         self._forwarder = Forwarder()
         self._mirror = Mirror(self._forwarder, metrics)
 
     async def invoke(self, live: LiveEndpoint, request: dict[str, Any]) -> dict[str, Any]:
         """Serve one InvokeEndpoint."""
-        started = time.perf_counter()
         for member in _UNSUPPORTED:
             if member in request:
                 raise refused(f"The local SageMaker does not support {member}.")
+        with self._admission.one(live):
+            return await self._serve(live, request)
+
+    async def _serve(self, live: LiveEndpoint, request: dict[str, Any]) -> dict[str, Any]:
+        started = time.perf_counter()
         unreachable: list[Server] = []
         while True:
             route, server = await self._pick(live, request.get("TargetVariant"), unreachable)
@@ -85,8 +93,13 @@ class Balancer:
             if ready:
                 servers = dict(ready)
                 route = choose([*servers])
+                if isinstance(route.fleet, ServerlessFleet):
+                    route.fleet.wake()
                 return route, servers[route]
-            if not live.returning or time.monotonic() > deadline:
+            waking = [r.fleet for r in live.routes if isinstance(r.fleet, ServerlessFleet)]
+            for fleet in waking:
+                fleet.wake()
+            if not (live.returning or waking) or time.monotonic() > deadline:
                 raise _unavailable(f"Endpoint {live.name} has no healthy server at the moment.")
             await asyncio.sleep(_POLL_SECONDS)
 

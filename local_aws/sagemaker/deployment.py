@@ -12,10 +12,10 @@ from typing import Any
 from local_aws.sagemaker import routes, shifting
 from local_aws.sagemaker.capture import Capture
 from local_aws.sagemaker.context import Context
-from local_aws.sagemaker.fleets import Fleet
 from local_aws.sagemaker.guard import AbandonedError, Guard, RollbackError
 from local_aws.sagemaker.plans import Plan
 from local_aws.sagemaker.routes import LiveEndpoint, Route
+from local_aws.sagemaker.serverless import make_fleet
 from local_aws.sagemaker.servers import FleetSpec
 
 
@@ -36,7 +36,7 @@ class Deployment:
         self._live = live
         self._plan = plan
         self._config = config
-        self._fleets = {spec.variant: Fleet(context, spec) for spec in plan.specs}
+        self._fleets = {spec.variant: make_fleet(context, spec) for spec in plan.specs}
         self._stopping = threading.Event()
         self._guard = Guard(context, config, self._stopping)
 

@@ -58,11 +58,16 @@ def _variant(spec: FleetSpec, weight: float, live: LiveEndpoint | None) -> dict[
         for server in route.fleet.servers
     ]
     image = spec.container.image
-    return {
+    common = {
         "VariantName": spec.variant,
         "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image}],
         "CurrentWeight": weight,
         "DesiredWeight": weight,
+    }
+    if spec.serverless is not None:
+        config = spec.serverless
+        return common | {"CurrentServerlessConfig": config, "DesiredServerlessConfig": config}
+    return common | {
         "CurrentInstanceCount": sum(server.ready for server in servers),
         "DesiredInstanceCount": spec.count,
     }

@@ -9,7 +9,7 @@ capture.py            what is kept of them
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from local_aws.sagemaker.endpoint_views import describe, summary
 from local_aws.sagemaker.errors import validation
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.guard import AbandonedError, RollbackError
-from local_aws.sagemaker.plans import Plan, make_plan, retained
+from local_aws.sagemaker.plans import Plan, desired, make_plan, retained
 from local_aws.sagemaker.queries import page, select
 from local_aws.sagemaker.recovery import end_orphans, wait_until_served
 from local_aws.sagemaker.routes import LiveEndpoint
@@ -127,12 +127,7 @@ class Endpoints(EndpointConfigs):
         """Change shares of traffic and numbers of servers."""
         name = request["EndpointName"]
         plan = Plan.parse(self._records.find(name).get("Deployed", _NOTHING))
-        desired = {item["VariantName"]: item for item in request["DesiredWeightsAndCapacities"]}
-        if unknown := sorted(desired.keys() - plan.weights.keys()):
-            raise validation(f"VariantName must be one of {sorted(plan.weights)}, got {unknown}")
-        counts = {k: v["DesiredInstanceCount"] for k, v in desired.items() if _has_count(v)}
-        weights = {k: v["DesiredWeight"] for k, v in desired.items() if "DesiredWeight" in v}
-        changed = plan.with_counts(counts).with_weights(weights)
+        changed = desired(plan, request["DesiredWeightsAndCapacities"])
         endpoint = self._records.begin_update(name)
         self._run(name, "scale", lambda: self._scale(name, plan, changed))
         return {"EndpointArn": endpoint["EndpointArn"]}
@@ -229,7 +224,8 @@ class Endpoints(EndpointConfigs):
         counts = {spec.variant: spec.count for spec in changed.specs}
         try:
             for route in (*live.routes, *live.shadows):
-                route.fleet.resize(counts[route.fleet.spec.variant])
+                if route.fleet.spec.serverless is None:
+                    route.fleet.resize(counts[route.fleet.spec.variant])
             live.routes = tuple(
                 replace(route, weight=changed.weights[route.fleet.spec.variant])
                 for route in live.routes
@@ -243,7 +239,3 @@ class Endpoints(EndpointConfigs):
         self._records.change(
             name, EndpointStatus="InService", Deployed=changed.document(), **outcome
         )
-
-
-def _has_count(item: Mapping[str, Any]) -> bool:
-    return "DesiredInstanceCount" in item

@@ -1,10 +1,12 @@
 """What an endpoint serves, resolved from its configuration and kept with it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.endpoint_configs import instance_count, weight
+from local_aws.sagemaker.errors import validation
 from local_aws.sagemaker.models import find_model, serving_container
 from local_aws.sagemaker.servers import DEFAULT_STARTUP_SECONDS, FleetSpec
 
@@ -115,3 +117,22 @@ def retained(plan: Plan, deployed: dict[str, Any] | None, request: dict[str, Any
     if "DesiredWeight" not in excluded:
         plan = plan.with_weights(old.weights)
     return plan
+
+
+def desired(plan: Plan, items: Sequence[Mapping[str, Any]]) -> Plan:
+    """A plan with the weights and capacities that UpdateEndpointWeightsAndCapacities asks for.
+
+    Raises:
+        ServiceError: If it has no such variant, or a serverless one of which a count is asked.
+    """
+    names = [item["VariantName"] for item in items]
+    if unknown := sorted(set(names) - plan.weights.keys()):
+        raise validation(f"VariantName must be one of {sorted(plan.weights)}, got {unknown}")
+    counts = _members(items, "DesiredInstanceCount")
+    if fixed := sorted(s.variant for s in plan.specs if s.serverless and s.variant in counts):
+        raise validation(f"DesiredInstanceCount must be for instances, got {fixed}")
+    return plan.with_counts(counts).with_weights(_members(items, "DesiredWeight"))
+
+
+def _members(items: Sequence[Mapping[str, Any]], member: str) -> dict[str, Any]:
+    return {item["VariantName"]: item[member] for item in items if member in item}

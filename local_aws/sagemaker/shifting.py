@@ -98,11 +98,15 @@ def alarm_names(config: Mapping[str, Any]) -> list[str]:
 
 
 def check(config: Mapping[str, Any], old: Plan, new: Plan) -> None:
-    """Refuse a DeploymentConfig that SageMaker would.
+    """Refuse an update that SageMaker would.
 
     Raises:
         ServiceError: Naming the member.
     """
+    if any(s.serverless for s in new.variants) and not any(s.serverless for s in old.variants):
+        raise validation(
+            "an endpoint of instances must stay one, got a ServerlessConfig; make a new endpoint"
+        )
     if not config:
         return
     before, after = (sorted(s.variant for s in plan.variants) for plan in (old, new))

@@ -11,6 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from local_aws.server import EmbeddedAws
+
 Client = Callable[[str], Any]
 STAND_IN = Path(__file__).parent / "stand_in"
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop:test"
@@ -62,6 +66,22 @@ def production_variant(model: str, **settings: Any) -> dict[str, Any]:
         "ContainerStartupHealthCheckTimeoutInSeconds": 60,
         **settings,
     }
+
+
+def serverless_variant(model: str, concurrency: int = 2) -> dict[str, Any]:
+    settings = {"MemorySizeInMB": 1024, "MaxConcurrency": concurrency}
+    return {"VariantName": "AllTraffic", "ModelName": model, "ServerlessConfig": settings}
+
+
+def server_processes(aws: EmbeddedAws, endpoint: str) -> int:
+    """How many processes serve an endpoint."""
+    root, count = str(aws.state_dir / "ml" / "endpoints" / endpoint), 0
+    for process in psutil.process_iter():
+        try:
+            count += process.environ().get("SAGEMAKER_BASE_DIR", "").startswith(root)
+        except psutil.Error:
+            continue
+    return count
 
 
 def capture_config(bucket: str, prefix: str, **settings: Any) -> dict[str, Any]:

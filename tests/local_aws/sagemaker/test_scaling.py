@@ -9,7 +9,13 @@ from botocore.config import Config
 
 from local_aws.server import EmbeddedAws, free_port
 from tests.local_aws.sagemaker.load import load, single_requests
-from tests.local_aws.sagemaker.serving import Serving, production_variant
+from tests.local_aws.sagemaker.serving import (
+    Serving,
+    production_variant,
+    server_processes,
+    serverless_variant,
+    unique,
+)
 
 Eventually = Callable[..., Any]
 DIMENSION = {
@@ -22,6 +28,7 @@ DIMENSION = {
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FRAUDLOOP_SCALING_PERIOD_SECONDS", "1")
+        patch.setenv("FRAUDLOOP_SERVERLESS_IDLE_SECONDS", "0.5")
         with EmbeddedAws(tmp_path_factory.mktemp("scaling") / "state", free_port()) as aws:
             yield aws
 
@@ -184,6 +191,20 @@ def test_a_scheduled_action_sets_the_floor(
         ServiceNamespace="sagemaker", ResourceIds=[scaled.named["ResourceId"]]
     )["ScalableTargets"]
     assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 3)
+
+
+def test_a_serverless_variant_that_nobody_asks_has_no_server(
+    aws: EmbeddedAws, serving: Serving, eventually: Eventually
+) -> None:
+    name, sagemaker = unique("config"), serving.client("sagemaker")
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=name, ProductionVariants=[serverless_variant(serving.model())]
+    )
+    endpoint = serving.endpoint(name)
+    for _ in range(2):
+        assert serving.ask(endpoint)["name"] == "model"
+        eventually(lambda: server_processes(aws, endpoint) == 0)
+    sagemaker.delete_endpoint(EndpointName=endpoint)
 
 
 def test_a_restart_keeps_capacity_schedules_and_shadows(
