@@ -46,7 +46,7 @@ class Environment:
         landing: When the stream's events are written to the lake.
         training: What the training pipeline trains on and demands of a model.
         endpoint: The endpoint's compute and how a new version gets its traffic.
-        batch_scoring: The compute of offline scoring.
+        batch_scoring: The compute of offline scoring, and its limits.
         monitoring: How the endpoint's traffic is watched.
         parity: How its answers' features are audited.
         retraining: When the pipeline is started again.
@@ -100,7 +100,7 @@ class Environment:
 
     @property
     def batch_pipeline_name(self) -> str:
-        """The SageMaker pipeline that scores a file with the approved model."""
+        """The SageMaker pipeline that scores files of transactions with the approved model."""
         return self.resource_name("batch-scoring")
 
     @property

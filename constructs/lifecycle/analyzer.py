@@ -23,6 +23,7 @@ __all__ = [
     "EVENT_SOURCE",
     "REPORTS_PREFIX",
     "Analyzer",
+    "allow_telling",
     "analyzer_settings",
 ]
 
@@ -82,7 +83,7 @@ class Analyzer:
         role.read(artifacts_bucket, BASELINE_PREFIX)
         role.write(artifacts_bucket, REPORTS_PREFIX)
         role.publish_metrics(metric_namespace)
-        _allow_telling(role)
+        allow_telling(role)
         return cls(
             role=role,
             image_uri=image.uri,
@@ -101,8 +102,8 @@ def analyzer_settings(metric_namespace: str, region: str) -> Mapping[str, str]:
     return {"METRIC_NAMESPACE": metric_namespace, REGION_VARIABLE: region}
 
 
-def _allow_telling(role: JobRole) -> None:
-    """Events of one source on the account's own bus."""
+def allow_telling(role: JobRole) -> None:
+    """Allow the analyzer to send events of its own source to the account's bus."""
     bus = events.EventBus.from_event_bus_name(role, "DefaultBus", "default")
     role.add_to_policy(
         iam.PolicyStatement(

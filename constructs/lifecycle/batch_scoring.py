@@ -1,8 +1,6 @@
-"""Offline scoring: a pipeline of one Batch Transform step."""
+"""Offline scoring: features, Batch Transform, results and the monitor, as a pipeline."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from aws_cdk import Fn
 from aws_cdk import aws_iam as iam
@@ -11,54 +9,39 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from lifecycle.job_role import grant_read_objects, grant_write_objects, sagemaker_principal
-from lifecycle.training_roles import allow_jobs
+from lifecycle.batch_config import BatchScoringConfig
+from lifecycle.batch_roles import BATCH_PREFIX, WORK_PREFIX, BatchRoles
+from lifecycle.container_image import ContainerImage
+from lifecycle.feature_store import FeatureStore
+from lifecycle.job_role import grant_read_objects, grant_write_objects
+from lifecycle.model_deployment import BASELINE_PREFIX
 
-__all__ = ["BATCH_PREFIX", "BatchScoring", "BatchScoringConfig"]
-
-BATCH_PREFIX = "batch/"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchScoringConfig:
-    """The compute of a batch.
-
-    Attributes:
-        instance_type: Type of each instance.
-        instance_count: Instances that share the files.
-    """
-
-    instance_type: str = "ml.m5.large"
-    instance_count: int = 1
-
-    def __post_init__(self) -> None:
-        if self.instance_count < 1:
-            raise ValueError(
-                f"instance_count must be at least 1, got {self.instance_count}; give a number"
-            )
-        if not self.instance_type.startswith("ml."):
-            raise ValueError(
-                f"instance_type must be a SageMaker instance type, got {self.instance_type}; "
-                "use one like ml.m5.large"
-            )
+__all__ = ["BATCH_PREFIX", "WORK_PREFIX", "BatchScoring", "BatchScoringConfig"]
 
 
 class BatchScoring(Construct):
-    """Scores CSV feature rows in S3 with a deployed model: one score a line, in the lines' order.
+    """Scores files of raw transactions as the endpoint would, and leaves a row for each of them.
 
-    Start it with `ModelName`, `InputDataUri` and `OutputDataUri`; both URIs are prefixes below
-    `batch/` of the bucket.
+    Start it with `ModelName`, `InputDataUri` and `OutputDataUri`. The input is a prefix below
+    `batch/` of the artifacts bucket or below `transactions/` of the raw bucket; the output one
+    below `batch/` that is empty.
 
     Guarantees:
-        Answers and volumes are encrypted under the given key.
-        The pipeline can start transform jobs and nothing else.
+        What each step reads and writes, and its volume, is encrypted under the given key.
+        A step that calls nothing in AWS has no network.
+        The pipeline can start its own jobs and nothing else.
 
     Args:
-        pipeline_name: Physical name; people and programs start the pipeline by it.
-        bucket: Where feature rows are read and scores are left, below `batch/`.
+        pipeline_name: Physical name; people and programs start the pipeline by it, and the
+            monitor's metrics carry it.
+        image: What the steps around scoring run.
+        store: The feature groups.
+        raw_bucket: The lake's transactions and fraud reports.
+        artifacts_bucket: Where batches are read and left, below `batch/`.
         model_role: The models' execution role; SageMaker moves a transform's data as this role.
-        encryption_key: Key of the bucket and of the jobs' volumes.
-        config: The compute.
+        metric_namespace: CloudWatch namespace of the monitor's metrics.
+        encryption_key: Key of the buckets and of the jobs' volumes.
+        config: The compute and limits.
     """
 
     def __init__(
@@ -67,8 +50,12 @@ class BatchScoring(Construct):
         construct_id: str,
         *,
         pipeline_name: str,
-        bucket: s3.IBucket,
+        image: ContainerImage,
+        store: FeatureStore,
+        raw_bucket: s3.IBucket,
+        artifacts_bucket: s3.IBucket,
         model_role: iam.IRole,
+        metric_namespace: str,
         encryption_key: kms.IKey,
         config: BatchScoringConfig,
     ) -> None:
@@ -76,27 +63,40 @@ class BatchScoring(Construct):
         # Here and not above: importing the SageMaker SDK takes seconds.
         from lifecycle.batch_definition import batch_definition  # noqa: PLC0415
 
-        grant_read_objects(model_role, bucket, encryption_key, BATCH_PREFIX)
-        grant_write_objects(model_role, bucket, encryption_key, BATCH_PREFIX)
-        role = iam.Role(
+        grant_read_objects(model_role, artifacts_bucket, encryption_key, WORK_PREFIX)
+        grant_write_objects(model_role, artifacts_bucket, encryption_key, WORK_PREFIX)
+        roles = BatchRoles(
             self,
-            "Role",
-            description="Starts batch transform jobs",
-            assumed_by=sagemaker_principal(self),
+            "Roles",
+            image=image,
+            store=store,
+            raw_bucket=raw_bucket,
+            artifacts_bucket=artifacts_bucket,
+            metric_namespace=metric_namespace,
+            encryption_key=encryption_key,
         )
-        allow_jobs(role, "transform-job")
+        values = {
+            **roles.arns,
+            "BaselineUri": artifacts_bucket.s3_url_for_object(BASELINE_PREFIX),
+            "CustomerFeatureGroup": store.customer_group_name,
+            "ImageUri": image.uri,
+            "KeyArn": encryption_key.key_arn,
+            "MetricNamespace": metric_namespace,
+            "PipelineName": pipeline_name,
+            "RawBucket": raw_bucket.bucket_name,
+            "TerminalFeatureGroup": store.terminal_group_name,
+            "WorkUri": artifacts_bucket.s3_url_for_object(WORK_PREFIX.rstrip("/")),
+        }
         pipeline = sagemaker.CfnPipeline(
             self,
             "Pipeline",
             pipeline_name=pipeline_name,
-            pipeline_description="Scores files of feature rows with a deployed model",
-            role_arn=role.role_arn,
+            pipeline_description="Scores files of transactions with a deployed model",
+            role_arn=roles.pipeline.role_arn,
             # Untyped in the CDK: copied as it is, hence CloudFormation's own spelling.
             pipeline_definition={
-                "PipelineDefinitionBody": Fn.sub(
-                    batch_definition(config), {"KeyArn": encryption_key.key_arn}
-                )
+                "PipelineDefinitionBody": Fn.sub(batch_definition(config), values)
             },
         )
-        pipeline.node.add_dependency(role)
+        pipeline.node.add_dependency(roles)
         self.pipeline_name = pipeline.ref
