@@ -1,66 +1,182 @@
-"""Scoring many feature rows at once with the approved model, by Batch Transform."""
+"""Scoring many transactions at once, offline, with the model behind the endpoint."""
 
-import time
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from operations.errors import OperationError
-from operations.executions import describe, watch
+from operations.executions import Execution, describe, watch
 from operations.target import Target
+from pipeline_code.batch.computed import FeatureSource
+from pipeline_code.batch.tables import input_files
+
+__all__ = ["Batch", "live_model", "start"]
+
+_INPUT, _RESULTS, _WORK = "batch/input/", "batch/results/", "batch/executions/"
+_RAW = "transactions/"
 
 
-def transform(target: Target, source: str) -> dict[str, Any]:
-    """Score CSV feature rows with the model behind the endpoint.
+@dataclass(frozen=True)
+class Batch:
+    """A batch that was started.
+
+    Attributes:
+        execution: ARN of the pipeline's execution.
+        model: The model that scores: the endpoint's own.
+        source: S3 prefix of the transactions.
+        output: S3 prefix that will hold `results/`, `refused/`, `monitoring/` and `summary.json`.
+    """
+
+    execution: str
+    model: str
+    source: str
+    output: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "execution": self.execution,
+            "model": self.model,
+            "input": self.source,
+            "output": self.output,
+        }
+
+    def wait(
+        self, target: Target, on_change: Callable[[Execution], None] = lambda _: None
+    ) -> dict[str, Any]:
+        """Follow the batch to its end; returns its summary and the monitor's violations.
+
+        Raises:
+            OperationError: If a step failed, in its own words.
+        """
+        watch(target, self.execution, on_change=on_change)
+        execution = describe(target, self.execution)
+        if execution.status != "Succeeded":
+            raise OperationError(f"batch of {self.source} failed: {execution.explain()}")
+        violations = self._read(target, "monitoring/constraint_violations.json")["violations"]
+        return {**self._read(target, "summary.json"), "violations": violations}
+
+    def _read(self, target: Target, name: str) -> dict[str, Any]:
+        bucket, key = _split(f"{self.output}/{name}")
+        document: dict[str, Any] = json.load(
+            target.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
+        )
+        return document
+
+
+def start(
+    target: Target, source: str, output: str | None = None, *, features: str = FeatureSource.AUTO
+) -> Batch:
+    """Start a batch.
 
     Args:
-        source: A CSV file on this machine, which is uploaded, or an S3 prefix below `batch/` of the
-            artifacts bucket. One row of features a line, in the model's order, without a header.
-
-    Returns:
-        The execution's ARN, the input's S3 URI, and the S3 prefix that then holds one `.out` file
-        for each input file: one score a line, in the order of the rows.
+        source: Transactions as Parquet or CSV: a file or folder on this machine, which is uploaded;
+            or an S3 prefix below `batch/` of the artifacts bucket or `transactions/` of the raw
+            one. Of a simulated folder, its transactions.
+        output: An empty S3 prefix below `batch/` of the artifacts bucket; if omitted, a new one.
+        features: What features are computed from, one of `FeatureSource.ALL`.
 
     Raises:
-        OperationError: If there is no such file, no model is deployed, or the job fails.
+        OperationError: If there is no such input, the output may not be used or holds something, or
+            no model is deployed.
     """
-    model = _live_model(target)
-    sagemaker = target.client("sagemaker")
-    run = f"s3://{target.output('ArtifactsBucketName')}/batch/{int(time.time())}"
-    uri, output = _in_s3(target, source, f"{run}/input"), f"{run}/output"
+    if features not in FeatureSource.ALL:
+        known = ", ".join(FeatureSource.ALL)
+        raise OperationError(f"--features must be one of {known}, got {features!r}")
+    model, name = live_model(target), uuid.uuid4().hex[:12]
+    bucket = target.output("ArtifactsBucketName")
+    target_uri = f"s3://{bucket}/{_RESULTS}{name}" if output is None else output.rstrip("/")
+    _check_output(target, target_uri)
+    uri = _in_s3(target, source, name)
     parameters = {
         "ModelName": model,
         "InputDataUri": uri,
-        "OutputDataUri": output,
+        "OutputDataUri": target_uri,
+        "FeatureSource": features,
     }
-    arn = sagemaker.start_pipeline_execution(
+    arn = target.client("sagemaker").start_pipeline_execution(
         PipelineName=target.output("BatchPipelineName"),
-        PipelineParameters=[{"Name": name, "Value": value} for name, value in parameters.items()],
+        PipelineExecutionDisplayName=f"batch-{name}",
+        PipelineParameters=[{"Name": key, "Value": value} for key, value in parameters.items()],
     )["PipelineExecutionArn"]
-    watch(target, arn)
-    execution = describe(target, arn)
-    if execution.status != "Succeeded":
-        raise OperationError(f"batch scoring of {source} failed: {execution.explain()}")
-    return {"execution": arn, "input": uri, "output": output}
+    return Batch(execution=arn, model=model, source=uri, output=target_uri)
 
 
-def _in_s3(target: Target, source: str, folder: str) -> str:
-    if source.startswith("s3://"):
-        return source
-    file = Path(source)
-    if not file.is_file():
+def _split(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def _check_output(target: Target, uri: str) -> None:
+    """Refuses here, at once, what the pipeline would refuse minutes later."""
+    bucket, prefix = _split(uri)
+    artifacts = target.output("ArtifactsBucketName")
+    allowed = bucket == artifacts and f"{prefix}/".startswith("batch/")
+    if not uri.startswith("s3://") or not allowed or f"{prefix}/".startswith((_WORK, _INPUT)):
         raise OperationError(
-            f"--batch must be a CSV file or an S3 prefix like s3://bucket/path, got {source!r}"
+            f"--output must be a prefix below s3://{artifacts}/batch/ other than {_WORK} and "
+            f"{_INPUT}, got {uri!r}; omit it for a new one"
         )
-    bucket, _, prefix = folder.removeprefix("s3://").partition("/")
-    target.client("s3").upload_file(str(file), bucket, f"{prefix}/{file.name}")
-    return folder
+    if _holds_something(target, bucket, f"{prefix}/"):
+        raise OperationError(f"--output must be an empty prefix, got {uri}, which is not; omit it")
 
 
-def _live_model(target: Target) -> str:
+def _holds_something(target: Target, bucket: str, prefix: str) -> bool:
+    s3 = target.client("s3")
+    return bool(s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents"))
+
+
+def _in_s3(target: Target, source: str, name: str) -> str:
+    if not source.startswith("s3://"):
+        return _upload(target, Path(source), name)
+    artifacts, raw = target.output("ArtifactsBucketName"), target.output("RawBucketName")
+    bucket, key = _split(source)
+    prefix = f"{key.rstrip('/')}/"
+    inside = (bucket == artifacts and prefix.startswith("batch/")) or (
+        bucket == raw and prefix.startswith(_RAW)
+    )
+    if not inside:
+        raise OperationError(
+            f"--input in S3 must be a prefix below s3://{artifacts}/batch/ or s3://{raw}/{_RAW}, "
+            f"got {source!r}; copy it there, or give a file on this machine"
+        )
+    if not _holds_something(target, bucket, prefix):
+        raise OperationError(f"--input must be a prefix that holds objects, got {source!r}")
+    # With the slash: without it, SageMaker takes what only begins alike, too.
+    return f"s3://{bucket}/{prefix}"
+
+
+def _upload(target: Target, path: Path, name: str) -> str:
+    """Copies a file, or the transactions of a folder, to a prefix of their own."""
+    folder = path / "transactions" if (path / "transactions").is_dir() else path
+    files = [folder] if folder.is_file() else input_files(folder)
+    if not files or files[0].suffix.lower() not in (".parquet", ".csv"):
+        raise OperationError(
+            f"--input must be a .parquet or .csv file, a folder of them or an S3 prefix like "
+            f"s3://bucket/path, got {str(path)!r}"
+        )
+    bucket, s3 = target.output("ArtifactsBucketName"), target.client("s3")
+    root = folder.parent if folder.is_file() else folder
+    for file in files:
+        key = f"{_INPUT}{name}/{file.relative_to(root).as_posix()}"
+        s3.upload_file(str(file), bucket, key)
+    return f"s3://{bucket}/{_INPUT}{name}/"
+
+
+def live_model(target: Target) -> str:
+    """The model of the endpoint's production variant, whatever the endpoint runs on."""
     sagemaker, name = target.client("sagemaker"), target.output("EndpointName")
-    endpoints = sagemaker.list_endpoints(NameContains=name)["Endpoints"]
-    if not any(endpoint["EndpointName"] == name for endpoint in endpoints):
-        raise OperationError(f"endpoint {name} must be deployed, got none; approve a model first")
-    config = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+    try:
+        config = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+    except ClientError as error:
+        if "Could not find" not in str(error):
+            raise
+        raise OperationError(
+            f"endpoint {name} must be deployed, got none; approve a model first"
+        ) from error
     variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
     return str(variants[0]["ModelName"])

@@ -1,30 +1,19 @@
 """Verbs for models: train, approve, reject, rollback."""
 
-from contextlib import ExitStack
 from typing import Annotated
 
 import typer
-from rich.live import Live
 
 from operations import approvals, executions, registry
+from operations.cli.following import follow, shown_live, steps_table
 from operations.cli.verbs import Json, on_target
-from operations.console import errors, people, show, table
-from operations.executions import Execution
+from operations.console import show, table
 from operations.target import Target
 
 Package = Annotated[str, typer.Argument(help="ARN, version number, latest or deployed.")]
 Reason = Annotated[str, typer.Option(help="Kept with the package, and who gave it.")]
 Overrule = Annotated[bool, typer.Option(help="Decide again on what was decided before.")]
 Wait = Annotated[bool, typer.Option(help="Wait until the endpoint serves it.")]
-
-
-def steps_table(execution: Execution) -> object:
-    """A pipeline execution as it stands, one row a step."""
-    rows = [
-        (step.name, step.status, f"{step.seconds:.1f}", step.detail) for step in execution.steps
-    ]
-    title = f"{execution.name}: {execution.status}"
-    return table(title, ["step", "status", "seconds", "evidence"], rows)
 
 
 @on_target
@@ -39,15 +28,9 @@ def train(
     if not watch:
         show({"arn": arn}, json, table("Started", ["execution"], [[arn]]))
         return
-    console = errors if json == "-" else people
-    with ExitStack() as stack:
-        live = stack.enter_context(Live(console=console)) if console.is_terminal else None
-        execution = executions.watch(
-            target,
-            arn,
-            on_change=lambda now: live.update(steps_table(now)) if live else None,  # type: ignore[arg-type]
-        )
-    tables = [] if live else [steps_table(execution)]
+    with follow(json) as on_change:
+        execution = executions.watch(target, arn, on_change=on_change)
+    tables = [] if shown_live(json) else [steps_table(execution)]
     show(execution.as_dict(), json, *tables)  # type: ignore[arg-type]
     executions.require_success(execution)
 

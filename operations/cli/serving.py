@@ -1,19 +1,33 @@
-"""The verb that asks the model: score."""
+"""Verbs that ask the model: score, batch."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from operations.batch import transform
+from operations.batch import start
+from operations.cli.following import follow
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table
 from operations.errors import OperationError
 from operations.ingestion import read_events
 from operations.scoring import Scorer, parse_request, requests_of
 from operations.target import Target
+from pipeline_code.batch.computed import FeatureSource
 
 _SHOWN = 20
+# What of a batch's summary a person wants to know first.
+_TOLD = (
+    "feature_source",
+    "rows",
+    "scored",
+    "repeated",
+    "refused",
+    "customer_unknown",
+    "terminal_unknown",
+    "decisions",
+    "model_versions",
+)
 
 
 @on_target
@@ -25,20 +39,12 @@ def score(
     transaction: Annotated[
         str | None, typer.Option(help='One raw transaction as JSON, e.g. {"transaction_id": 1,...}')
     ] = None,
-    batch: Annotated[
-        str | None,
-        typer.Option(help="CSV of feature rows, a file or an S3 prefix, for Batch Transform."),
-    ] = None,
     limit: Annotated[int | None, typer.Option(help="Score only the first so many.", min=1)] = None,
     json: Json = None,
 ) -> None:
-    """Score raw transactions through the endpoint, or feature rows by Batch Transform."""
-    if sum(given is not None for given in (path, transaction, batch)) != 1:
-        raise OperationError("exactly one of PATH, --transaction and --batch must be given")
-    if batch is not None:
-        result = transform(target, batch)
-        show(result, json, table("Batch Transform", ["", ""], result.items()))
-        return
+    """Score raw transactions through the endpoint."""
+    if sum(given is not None for given in (path, transaction)) != 1:
+        raise OperationError("exactly one of PATH and --transaction must be given")
     scorer = Scorer(target)
     if transaction is not None:
         answer = scorer.ask(parse_request(transaction))
@@ -55,6 +61,50 @@ def score(
         raise OperationError(f"{len(scored.failures)} requests failed; the first, {id_}: {reason}")
 
 
+@on_target
+def batch(
+    target: Target,
+    source: Annotated[
+        str,
+        typer.Option(
+            "--input",
+            help="Transactions as Parquet or CSV: a file or folder, or an S3 prefix below batch/ "
+            "of the artifacts bucket or transactions/ of the raw one.",
+        ),
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(help="An empty S3 prefix below batch/ of the artifacts bucket; or a new one."),
+    ] = None,
+    features: Annotated[
+        str,
+        typer.Option(
+            help="What features follow from: offline-store, as the endpoint's; lake, as "
+            "training's; or auto, the first where its states still know the time."
+        ),
+    ] = FeatureSource.AUTO,
+    wait: Annotated[bool, typer.Option(help="Wait for the results.")] = True,
+    json: Json = None,
+) -> None:
+    """Score transactions offline with the endpoint's model, a row of results for each."""
+    started = start(target, source, output, features=features)
+    result = started.as_dict()
+    if wait:
+        with follow(json) as on_change:
+            result["summary"] = started.wait(target, on_change)
+    summary = result.get("summary", {})
+    rows = [*started.as_dict().items(), *((name, summary[name]) for name in _TOLD if summary)]
+    violations = [
+        (each["feature_name"], each["constraint_check_type"], each["description"])
+        for each in summary.get("violations", [])
+    ]
+    tables = [table("Batch", ["", ""], rows)]
+    if violations:
+        tables.append(table("Differs from the baseline", ["feature", "check", ""], violations))
+    show(result, json, *tables)
+
+
 def register(app: typer.Typer) -> None:
-    """Add this verb to the command."""
+    """Add these verbs to the command."""
     app.command()(score)
+    app.command()(batch)
