@@ -1,28 +1,31 @@
 """Batch transform jobs: a model's server of their own, fed from S3."""
 
 import logging
+import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-from local_aws.sagemaker import data
+from local_aws.sagemaker import data, transform_capture
 from local_aws.sagemaker.context import Context
-from local_aws.sagemaker.errors import ServiceError, unsupported, validation
+from local_aws.sagemaker.errors import ServiceError, validation
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.fleets import Fleet
-from local_aws.sagemaker.job_records import JobRecords, one_instance, only
+from local_aws.sagemaker.job_records import JobRecords, only
 from local_aws.sagemaker.models import find_model, serving_container
 from local_aws.sagemaker.servers import FleetSpec, ServerError
 from local_aws.sagemaker.transform_files import Failed, Stopped, Transformer
+from local_aws.sagemaker.transform_records import processing
 
 _LOG = logging.getLogger(__name__)
 _LOG_GROUP = "/aws/sagemaker/TransformJobs"
 _MEBIBYTE = 1024 * 1024
 _DEFAULT_PAYLOAD_MB = 6
+_MOST_MB = 100
 _LONGEST_REASON = 1024
-_JOIN = "Input"
 
 
 class Transform:
@@ -57,7 +60,7 @@ class Transform:
             name=name,
             variant="transform",
             container=replace(container, environment=variables),
-            count=1,
+            count=request["TransformResources"]["InstanceCount"],
             log_group=_LOG_GROUP,
         )
         arn = self._records.create(request, {})
@@ -114,15 +117,24 @@ class Transform:
             fleet.start()
             began = {"TransformStartTime": now()}
             self._records.change(name, lambda job: job.update(began), silent=True)
-            transformer = Transformer(fleet, request, _payload(request), stopping)
-            for path in sorted(file for file in source.rglob("*") if file.is_file()):
-                relative = path.relative_to(source)
-                transformer.transform(path, target / relative.with_name(f"{relative.name}.out"))
+            names = sorted(
+                file.relative_to(source).as_posix() for file in source.rglob("*") if file.is_file()
+            )
+            pairs = [(source / name, target / f"{name}.out") for name in names]
+            failures = Transformer(fleet, request, _payload(request), stopping).transform(pairs)
             output = request["TransformOutput"]
             folder = data.S3Folder(
                 uri=output["S3OutputPath"], path=target, key_id=output.get("KmsKeyId")
             )
+            target.mkdir(parents=True, exist_ok=True)
             data.upload(s3, folder)
+            if failures:
+                raise Failed(_reason(failures, len(names)))
+            if "DataCaptureConfig" in request:
+                written = [f"{name}.out" for name in names]
+                sides = {"input": (_folder(uri, names), names), "output": (folder.uri, written)}
+                config = request["DataCaptureConfig"]
+                transform_capture.write(s3, config, began["TransformStartTime"], sides)
         finally:
             fleet.stop()
 
@@ -135,29 +147,38 @@ def _check(request: dict[str, Any]) -> None:
         raise validation("TransformInput.DataSource must have an S3DataSource")
     only(location["S3DataType"], ("S3Prefix",), "TransformInput S3DataType")
     only(source.get("SplitType"), ("None", "Line"), "TransformInput SplitType")
-    one_instance(request["TransformResources"]["InstanceCount"], "InstanceCount")
     data.split(location["S3Uri"], "TransformInput S3Uri")
     data.split(output["S3OutputPath"], "TransformOutput S3OutputPath")
+    processing(request)  # refuses filters that cannot be read
     if "DataCaptureConfig" in request:
-        raise unsupported("DataCaptureConfig of a transform job", "leave it out")
-    processing = request.get("DataProcessing", {})
-    for member in ("InputFilter", "OutputFilter"):
-        if processing.get(member, "$") != "$":
-            raise unsupported(f"DataProcessing.{member}", "leave it out")
-    if processing.get("JoinSource") == _JOIN:
-        kinds = (source.get("ContentType"), output.get("Accept"))
-        lines = (source.get("SplitType"), output.get("AssembleWith"))
-        if kinds != ("text/csv", "text/csv") or lines != ("Line", "Line"):
-            raise unsupported(
-                "JoinSource Input for other than text/csv",
-                "give ContentType and Accept text/csv, SplitType and AssembleWith Line",
-            )
+        uri = request["DataCaptureConfig"]["DestinationS3Uri"]
+        data.split(uri, "DataCaptureConfig DestinationS3Uri")
+    megabytes = request.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MB)
+    at_once = max(1, request.get("MaxConcurrentTransforms", 1))
+    if megabytes * at_once > _MOST_MB:
+        raise validation(
+            f"MaxConcurrentTransforms * MaxPayloadInMB must be at most {_MOST_MB} MB, got "
+            f"{at_once} * {megabytes}"
+        )
+
+
+def _reason(failures: Sequence[str], files: int) -> str:
+    """A job's failure reason: the first file's, and how many there are."""
+    if len(failures) == 1:
+        return failures[0]
+    return f"{failures[0]} ({len(failures)} of {files} files failed)"
+
+
+def _folder(uri: str, names: Sequence[str]) -> str:
+    """What an input's names are below: its address, or that of the folder an object lies in."""
+    is_object = len(names) == 1 and uri.endswith(f"/{names[0]}")
+    return uri.removesuffix(f"/{names[0]}") if is_object else uri
 
 
 def _payload(request: dict[str, Any]) -> int:
-    """The most bytes of one request; 0 means that SageMaker chooses."""
+    """The most bytes of one request; 0 is no limit."""
     asked = request.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MB)
-    return int(asked if asked > 0 else _DEFAULT_PAYLOAD_MB) * _MEBIBYTE
+    return int(asked) * _MEBIBYTE if asked > 0 else sys.maxsize
 
 
 def _variables(request: dict[str, Any]) -> dict[str, str]:
@@ -165,7 +186,7 @@ def _variables(request: dict[str, Any]) -> dict[str, str]:
     return {
         "SAGEMAKER_BATCH": "True",
         "SAGEMAKER_BATCH_STRATEGY": request.get("BatchStrategy", "MultiRecord"),
-        "SAGEMAKER_MAX_PAYLOAD_IN_MB": str(_payload(request) // _MEBIBYTE),
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": str(request.get("MaxPayloadInMB", _DEFAULT_PAYLOAD_MB)),
         "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": str(request.get("MaxConcurrentTransforms", 1)),
     }
 

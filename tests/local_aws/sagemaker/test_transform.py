@@ -2,8 +2,10 @@
 
 import gzip
 import io
+import json
 import time
 from collections.abc import Callable
+from datetime import UTC
 from typing import Any
 
 import pyarrow as pa
@@ -139,17 +141,140 @@ def test_a_job_is_stopped(client: Client, serving: Serving) -> None:
     assert outputs(client, serving, name) == {}
 
 
+FILTERED = {"DataProcessing": {"InputFilter": "$[1:]"}}
+LINES = {"ContentType": "application/jsonlines", "SplitType": "Line"}
+
+
+def test_filters_choose_columns_before_and_after(client: Client, serving: Serving) -> None:
+    body = b'"id, 1",abc,5\nid2,de,6\n'
+    client("s3").put_object(Bucket=serving.bucket, Key="filtered/f.csv", Body=body)
+    processing = {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": "$[0,-1]"}
+    name = start(client, serving, "filtered/", DataProcessing=processing)
+    assert finished(client, name)["TransformJobStatus"] == "Completed"
+    # The model saw `abc,5` and `de,6`.
+    assert outputs(client, serving, name) == {"f.csv.out": b'"id, 1",5\nid2,4\n'}
+
+
+def test_json_lines_are_joined_under_names(client: Client, serving: Serving) -> None:
+    rows = [{"id": 1, "x": {"a": 1, "b": 2}}, {"id": 2, "x": {"a": 3}}]
+    body = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    client("s3").put_object(Bucket=serving.bucket, Key="lines/f.jsonl", Body=body)
+    processing = {
+        "InputFilter": "$.x",
+        "JoinSource": "Input",
+        "OutputFilter": "$['id','SageMakerOutput']",
+    }
+    request = {
+        "TransformInput": LINES,
+        "TransformOutput": {"Accept": "application/jsonlines"},
+        "DataProcessing": processing,
+    }
+    name = start(client, serving, "lines/", **request)
+    assert finished(client, name)["TransformJobStatus"] == "Completed"
+    (answer,) = outputs(client, serving, name).values()
+    assert [json.loads(line) for line in answer.splitlines()] == [
+        {"id": 1, "SageMakerOutput": {"score": 2}},
+        {"id": 2, "SageMakerOutput": {"score": 1}},
+    ]
+
+
+def put_files(client: Client, serving: Serving, prefix: str, *bodies: bytes) -> None:
+    for number, body in enumerate(bodies):
+        key = f"{prefix}/{number}.txt"
+        client("s3").put_object(Bucket=serving.bucket, Key=key, Body=body)
+
+
+def test_a_file_that_fails_has_no_output_and_the_others_have(
+    client: Client, serving: Serving
+) -> None:
+    put_files(client, serving, "mixed", b"1\n22\n", b"ok\nrefuse\n", b"333\n")
+    job = finished(client, start(client, serving, "mixed/", BatchStrategy="SingleRecord"))
+    assert job["TransformJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("1.txt: ClientError: the model answered with status 400")
+    name = job["TransformJobName"]
+    assert outputs(client, serving, name) == {"0.txt.out": b"1\n2\n", "2.txt.out": b"3\n"}
+
+
+def test_files_are_shared_out_among_instances(client: Client, serving: Serving) -> None:
+    put_files(client, serving, "shared", b"a", b"b", b"c", b"d")
+    settings = {
+        "TransformInput": {"ContentType": "text/plain", "SplitType": "None"},
+        "TransformOutput": {"Accept": "application/json"},
+        "TransformResources": {"InstanceCount": 2},
+    }
+    name = start(client, serving, "shared/", **settings)
+    assert finished(client, name)["TransformJobStatus"] == "Completed"
+    answers = outputs(client, serving, name)
+    pids = [json.loads(answers[f"{number}.txt.out"])["pid"] for number in range(4)]
+    assert len(set(pids)) == 2
+    assert pids[:2] == pids[2:]
+
+
+@pytest.mark.parametrize("split", ["Line", "None"])
+def test_transforms_run_at_once(client: Client, serving: Serving, split: str) -> None:
+    """Each request waits in the model for another one."""
+    bodies = [b"meet\nmeet\n"] if split == "Line" else [b"meet", b"meet"]
+    put_files(client, serving, f"at-once-{split}", *bodies)
+    source = {"ContentType": "text/plain", "SplitType": split}
+    name = start(
+        client,
+        serving,
+        f"at-once-{split}/",
+        BatchStrategy="SingleRecord",
+        MaxConcurrentTransforms=2,
+        TransformInput=source,
+    )
+    assert finished(client, name)["TransformJobStatus"] == "Completed"
+
+
+def test_a_job_captures_what_it_read_and_wrote(client: Client, serving: Serving) -> None:
+    config = {"DestinationS3Uri": f"s3://{serving.bucket}/captured", "GenerateInferenceId": True}
+    name = start(client, serving, "in/", DataCaptureConfig=config)
+    job = finished(client, name)
+    assert job["TransformJobStatus"] == "Completed", job
+    hour = f"{job['TransformStartTime'].astimezone(UTC):%Y/%m/%d/%H}"
+    manifests = {}
+    for side in ("input", "output"):
+        prefix = f"captured/{side}/{hour}/"
+        (listed,) = client("s3").list_objects_v2(Bucket=serving.bucket, Prefix=prefix)["Contents"]
+        body = client("s3").get_object(Bucket=serving.bucket, Key=listed["Key"])["Body"].read()
+        manifests[side] = json.loads(body)
+    out = f"s3://{serving.bucket}/out/{name}/"
+    assert manifests == {
+        "input": [{"prefix": f"s3://{serving.bucket}/in/"}, "a.csv", "more/b.csv"],
+        "output": [{"prefix": out}, "a.csv.out", "more/b.csv.out"],
+    }
+    rows = [line.split(b",") for line in outputs(client, serving, name)["a.csv.out"].splitlines()]
+    assert [row[0] for row in rows] == [b"1", b"2", b"3"]
+    assert len({row[1] for row in rows}) == 3
+    assert all(len(row) == 3 for row in rows)
+
+
+def test_a_file_larger_than_a_request_may_be_fails(client: Client, serving: Serving) -> None:
+    put_files(client, serving, "large", b"x" * (1024 * 1024 + 1))
+    source = {"ContentType": "text/plain", "SplitType": "None"}
+    job = finished(
+        client, start(client, serving, "large/", TransformInput=source, MaxPayloadInMB=1)
+    )
+    assert "must be at most MaxPayloadInMB (1048576 bytes), got 1048577" in job["FailureReason"]
+
+
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "reason"),
     [
-        {"DataProcessing": {"InputFilter": "$[1:]"}},
-        {"DataProcessing": {"JoinSource": "Input"}, "TransformOutput": {"Accept": "x/y"}},
-        {"TransformResources": {"InstanceCount": 2}},
-        {"TransformInput": {"SplitType": "RecordIO"}},
+        ({**FILTERED, "TransformInput": {"SplitType": "None"}}, "SplitType must be Line"),
+        ({**FILTERED, "TransformInput": {"ContentType": "x/y"}}, "for x/y"),
+        ({"DataProcessing": {"InputFilter": "$..a"}}, "must be a JSONPath"),
+        (
+            {"DataProcessing": {"JoinSource": "Input"}, "TransformOutput": {"Accept": "x/y"}},
+            "Accept must be text/csv",
+        ),
+        ({"TransformInput": {"SplitType": "RecordIO"}}, "SplitType must be None or Line"),
+        ({"MaxPayloadInMB": 60, "MaxConcurrentTransforms": 2}, "at most 100 MB"),
     ],
 )
 def test_what_is_not_supported_is_refused(
-    client: Client, serving: Serving, settings: dict[str, Any]
+    client: Client, serving: Serving, settings: dict[str, Any], reason: str
 ) -> None:
-    with pytest.raises(ClientError):
+    with pytest.raises(ClientError, match=reason):
         start(client, serving, "in/", **settings)

@@ -3,7 +3,7 @@
 Its environment says how it behaves (STAND_IN_PING: status of /ping, STAND_IN_STATUS: status of
 /invocations, STAND_IN_SLEEP: seconds before each answer, STAND_IN_NAME: what it calls itself,
 STAND_IN_RECORD: file for the inference ids of requests); so does a request's body (`exit`,
-`print`, `sleep`, `refuse`, `break`).
+`print`, `meet`, `sleep`, `refuse`, `break`).
 """
 
 import json
@@ -15,6 +15,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+MEETING = threading.Barrier(2)
 NAME = os.environ.get("STAND_IN_NAME", "model")
 
 
@@ -36,6 +37,8 @@ class Handler(BaseHTTPRequestHandler):
         if command[:1] == ["print"]:
             print(body.decode().removeprefix("print "), flush=True)
         time.sleep(float(os.environ.get("STAND_IN_SLEEP", "0")))
+        if command[:1] == ["meet"]:
+            MEETING.wait(20)  # breaks, and with it the answer, unless two are here at once
         if command[:1] == ["sleep"]:
             time.sleep(float(command[1]))
         if command[:1] == ["refuse"]:
@@ -44,6 +47,10 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(int(os.environ.get("STAND_IN_STATUS", "500")), b"broken")
         elif self.headers.get("Content-Type") == "application/x-parquet":
             self.answer(200, body, "application/x-parquet")
+        elif self.headers.get("Content-Type") == "application/jsonlines":
+            scores = [{"score": len(json.loads(line))} for line in body.decode().splitlines()]
+            lines = "".join(json.dumps(score) + "\n" for score in scores)
+            self.answer(200, lines.encode(), "application/jsonlines")
         elif (self.headers.get("Content-Type") or "").startswith("text/csv"):
             lines = body.decode().splitlines()
             self.answer(200, "".join(f"{len(line)}\n" for line in lines).encode(), "text/csv")
