@@ -11,7 +11,9 @@ from lifecycle.container_image import ContainerImage
 from lifecycle.data_lake import DataLake
 from lifecycle.endpoint import SelfDeployingEndpoint
 from lifecycle.feature_store import FeatureStore
-from lifecycle.model_deployment import ModelDeployment
+from lifecycle.model_deployment import ModelDeployment, PackageContract
+from pipeline_code.features.definitions import SCHEMA_VERSION
+from pipeline_code.serve.contract import CAPTURE_CONTRACT
 from stacks.environments import Environment
 
 __all__ = ["ServingStack"]
@@ -44,24 +46,46 @@ class ServingStack(cdk.Stack):
         )
         self._environment = environment
         self.endpoint = self._define_endpoint(lake, store, image)
-        ModelDeployment(
-            self,
-            "Deployment",
-            model_package_group_name=environment.model_package_group_name,
-            parameter_name=environment.approved_model_parameter_name,
-            artifacts_bucket=lake.artifacts_bucket,
-            encryption_key=lake.encryption_key,
-        )
+        self.deployment = self._define_deployment(lake, image)
+        self.alarm_topic.notify_of(*self.deployment.alarms)
         BatchScoring(
             self,
             "BatchScoring",
             pipeline_name=environment.batch_pipeline_name,
-            bucket=lake.artifacts_bucket,
+            image=image,
+            store=store,
+            raw_bucket=lake.raw_bucket,
+            artifacts_bucket=lake.artifacts_bucket,
             model_role=self.endpoint.role,
+            metric_namespace=environment.metric_namespace,
             encryption_key=lake.encryption_key,
             config=environment.batch_scoring,
         )
         self._define_outputs()
+
+    def _define_deployment(self, lake: DataLake, image: ContainerImage) -> ModelDeployment:
+        environment = self._environment
+        has_shadow = environment.endpoint.shadow is not None
+        return ModelDeployment(
+            self,
+            "Deployment",
+            model_package_group_name=environment.model_package_group_name,
+            endpoint_name=environment.endpoint_name,
+            parameter_name=environment.approved_model_parameter_name,
+            challenger_parameter_name=(
+                environment.challenger_parameter_name if has_shadow else None
+            ),
+            state_parameter_name=environment.deployment_state_parameter_name,
+            contract=PackageContract(
+                image_repository=image.repository.repository_uri,
+                feature_schema_version=SCHEMA_VERSION,
+                capture_contract=CAPTURE_CONTRACT,
+            ),
+            longest_rollout=cdk.Duration.seconds(environment.endpoint.rollout.timeout_seconds),
+            artifacts_bucket=lake.artifacts_bucket,
+            metric_namespace=environment.metric_namespace,
+            encryption_key=lake.encryption_key,
+        )
 
     def _define_endpoint(
         self, lake: DataLake, store: FeatureStore, image: ContainerImage
@@ -114,6 +138,13 @@ class ServingStack(cdk.Stack):
 
     def _define_outputs(self) -> None:
         environment = self._environment
+        queue, failed, undelivered = self.deployment.queue_urls
+        cdk.CfnOutput(self, "DeploymentQueueUrl", value=queue)
+        cdk.CfnOutput(self, "DeploymentFailuresQueueUrl", value=failed)
+        cdk.CfnOutput(self, "DeploymentUndeliveredQueueUrl", value=undelivered)
+        cdk.CfnOutput(
+            self, "DeploymentStateParameterName", value=environment.deployment_state_parameter_name
+        )
         cdk.CfnOutput(self, "ServingAlarmTopicArn", value=self.alarm_topic.topic_arn)
         cdk.CfnOutput(self, "EndpointName", value=environment.endpoint_name)
         cdk.CfnOutput(self, "BatchPipelineName", value=environment.batch_pipeline_name)

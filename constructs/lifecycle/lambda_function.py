@@ -15,14 +15,14 @@ from constructs import Construct
 __all__ = ["LambdaFunction"]
 
 HANDLERS = Path(__file__).parents[2] / "pipeline_code" / "lambdas"
-SHARED_MODULE = "custom_resource.py"
+SHARED_MODULES = ("custom_resource.py", "served_model.py")
 
 
 class LambdaFunction(Construct):
     """Runs one handler with no more than it is granted.
 
     Guarantees:
-        Ships the handler's own folder and the shared module; a change elsewhere redeploys nothing.
+        Ships the handler's own folder and the shared modules; a change elsewhere redeploys nothing.
         Logs are JSON, kept for three months in a log group under the given key.
         The role may write that log and, until it is granted more, nothing else.
 
@@ -102,6 +102,12 @@ def _code(handler: str) -> lambda_.AssetCode:
     """The handlers' folder without the other handlers, so that imports read as in the source."""
     return lambda_.Code.from_asset(
         str(HANDLERS),
-        exclude=["*", f"!{handler}", f"!{handler}/**", f"!{SHARED_MODULE}", "__pycache__"],
+        exclude=[
+            "*",
+            f"!{handler}",
+            f"!{handler}/**",
+            *(f"!{module}" for module in SHARED_MODULES),
+            "__pycache__",
+        ],
         ignore_mode=IgnoreMode.GIT,
     )

@@ -2,40 +2,89 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, Stack
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aws_cdk import Aws, Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from lifecycle.event_function import EventFunction
-from lifecycle.job_role import grant_read_objects, grant_write_objects
-from lifecycle.wildcards import acknowledge_resource
+from lifecycle.deployment_grants import (
+    BASELINE_PREFIX,
+    grant_baselines,
+    grant_endpoint,
+    grant_packages,
+    grant_parameters,
+    grant_update,
+)
+from lifecycle.queued_function import QueuedFunction
 
-__all__ = ["BASELINE_PREFIX", "ModelDeployment"]
+__all__ = ["BASELINE_PREFIX", "ModelDeployment", "PackageContract"]
 
-# Where the monitors read the baseline of the deployed model, in the artifacts bucket.
-BASELINE_PREFIX = "monitoring/baseline/"
-# Where the training pipeline leaves each execution's baseline, in the same bucket.
-EXECUTIONS_PREFIX = "executions/"
+TIMEOUT = Duration.minutes(15)
+# What one invocation waits for a busy stack, at least.
+WAIT_MINUTES = 14
+# Beside the endpoint's, a stack has other resources to update.
+MARGIN = Duration.hours(1)
+# An error gives the message back for a minute each time.
+ATTEMPTS = 5
+# How an update can end, as CloudFormation says; and a stack that a deployment has just made.
+ENDED = [
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_FAILED",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "UPDATE_ROLLBACK_FAILED",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageContract:
+    """What a package has to fit.
+
+    Attributes:
+        image_repository: URI of the repository that its image must be of.
+        feature_schema_version: Of the feature groups that the endpoint reads.
+        capture_contract: By which monitor and audit read what is captured.
+    """
+
+    image_repository: str
+    feature_schema_version: str
+    capture_contract: str
 
 
 class ModelDeployment(Construct):
-    """Deploys every model package of one group as soon as it is approved.
+    """Keeps its stack's endpoint on the package of one group that was approved last and fits.
 
     Guarantees:
+        An approval waits while the stack is being updated, for longer than an update can take; it
+        is lost in no case, and whatever the order of events, the newest approval is deployed.
+        A package that does not fit, or whose deployment was rolled back, is rejected with the
+        reason, so that nothing deploys it again. The parameter then names what runs.
         When the deployed package is rejected, the one that was approved last before takes its
         place; while there is none, the endpoint stays as it is.
-        The stack is updated with its own template and parameters: only the approved package
-        changes, and rolling back is CloudFormation's.
-        Only this stack, this parameter and packages of this group are within reach.
+        The stack is updated with its own template and parameters: only packages change, and rolling
+        back is CloudFormation's. From the stack's creation on, its policy denies replacing and
+        deleting the endpoint.
+        Only this stack, its parameters and packages of this group are within reach.
+        Whatever a person has to look at is an alarm.
 
     Args:
         model_package_group_name: The group whose approvals and rejections count.
+        endpoint_name: The endpoint.
         parameter_name: The SSM parameter that names the approved package.
+        challenger_parameter_name: The one that names the challenger, if the stack reads one.
+        state_parameter_name: The one that says what became of the last deployment; defined here.
+        contract: What a package has to fit.
+        longest_rollout: How long the endpoint may take to change its model.
         artifacts_bucket: Where the package's baselines are, and where monitors expect them.
-        encryption_key: Key of the dead-letter queue and the log.
+        metric_namespace: Where failed deployments are counted.
+        encryption_key: Key of the queues and the log.
     """
 
     def __init__(
@@ -44,91 +93,132 @@ class ModelDeployment(Construct):
         construct_id: str,
         *,
         model_package_group_name: str,
+        endpoint_name: str,
         parameter_name: str,
+        challenger_parameter_name: str | None = None,
+        state_parameter_name: str,
+        contract: PackageContract,
+        longest_rollout: Duration,
         artifacts_bucket: s3.IBucket,
+        metric_namespace: str,
         encryption_key: kms.IKey,
     ) -> None:
         super().__init__(scope, construct_id)
-        deployer = EventFunction(
+        self._group_name = model_package_group_name
+        self._define_state(state_parameter_name)
+        self._deployer = QueuedFunction(
             self,
             "Deployer",
             handler="deploy_model",
             description="Deploys the newest approved model package through CloudFormation",
             encryption_key=encryption_key,
-            # It waits for an update that is under way, and a canary takes minutes.
-            timeout=Duration.minutes(15),
+            timeout=TIMEOUT,
+            receives=_receives(longest_rollout),
             environment={
-                "PARAMETER_NAME": parameter_name,
                 "STACK_NAME": Stack.of(self).stack_name,
+                "ENDPOINT_NAME": endpoint_name,
+                "MODEL_PACKAGE_GROUP_NAME": model_package_group_name,
+                "APPROVED_PARAMETER": parameter_name,
+                "CHALLENGER_PARAMETER": challenger_parameter_name or "",
+                "STATE_PARAMETER": state_parameter_name,
                 "ARTIFACTS_BUCKET": artifacts_bucket.bucket_name,
+                "METRIC_NAMESPACE": metric_namespace,
+                "IMAGE_REPOSITORY": contract.image_repository,
+                "FEATURE_SCHEMA_VERSION": contract.feature_schema_version,
+                "CAPTURE_CONTRACT": contract.capture_contract,
             },
         )
-        self.function_name = deployer.function.function_name
-        self.dead_letter_queue = deployer.dead_letter_queue
-        _grant_package(deployer.role, model_package_group_name)
-        _grant_update(deployer.role, parameter_name)
-        _grant_baselines(deployer.role, artifacts_bucket, encryption_key)
-        _run_on_decision(deployer, model_package_group_name)
+        self.function_name = self._deployer.function.function_name
+        self.queue_urls = (
+            self._deployer.queue.queue_url,
+            self._deployer.dead_letter_queue.queue_url,
+            self._deployer.undelivered_queue.queue_url,
+        )
+        read = _named(parameter_name, challenger_parameter_name)
+        role = self._deployer.role
+        grant_packages(role, model_package_group_name)
+        grant_endpoint(role, endpoint_name)
+        grant_parameters(role, [*read, state_parameter_name])
+        grant_update(role)
+        grant_baselines(role, artifacts_bucket, encryption_key)
+        self._run_on_changes(_named(challenger_parameter_name))
+        failed = self._define_alarm(metric_namespace, endpoint_name)
+        self.alarms = (failed, *self._deployer.alarms)
 
+    def _define_state(self, name: str) -> None:
+        # Written by CloudFormation only with the stack; what it says is nobody's input.
+        ssm.CfnParameter(
+            self,
+            "State",
+            name=name,
+            type="String",
+            value="none",
+            description="What became of the last deployment of a model package, as JSON",
+        )
 
-def _run_on_decision(deployer: EventFunction, group_name: str) -> None:
-    deployer.run_on(
-        "Approval",
-        description="A model package of the group was approved or rejected",
-        pattern=events.EventPattern(
-            source=["aws.sagemaker"],
-            detail_type=["SageMaker Model Package State Change"],
-            detail={
-                "ModelPackageGroupName": [group_name],
-                "ModelApprovalStatus": ["Approved", "Rejected"],
+    def _run_on_changes(self, challenger: Iterable[str]) -> None:
+        self._deployer.run_on(
+            "Decision",
+            description="A model package of the group was approved or rejected",
+            pattern={
+                "source": ["aws.sagemaker"],
+                "detail-type": ["SageMaker Model Package State Change"],
+                "detail": {
+                    "ModelPackageGroupName": [self._group_name],
+                    "ModelApprovalStatus": ["Approved", "Rejected"],
+                },
             },
-        ),
-    )
-
-
-def _grant_package(role: iam.Role, group_name: str) -> None:
-    group, packages = (
-        Stack.of(role).format_arn(service="sagemaker", resource=resource, resource_name=name)
-        for resource, name in (
-            ("model-package-group", group_name),
-            ("model-package", f"{group_name}/*"),
         )
-    )
-    actions = ["sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages"]
-    role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[group, packages]))
-    acknowledge_resource(
-        role, packages, "Packages of this one group, numbered as they are registered"
-    )
-
-
-def _grant_update(role: iam.Role, parameter_name: str) -> None:
-    stack = Stack.of(role)
-    # CloudFormation reads the values of SSM-typed parameters as whoever updates the stack; the
-    # CDK's own parameter, the version of the bootstrap stack, is one of them.
-    parameter, bootstrap = (
-        stack.format_arn(service="ssm", resource="parameter", resource_name=name.lstrip("/"))
-        for name in (parameter_name, "/cdk-bootstrap/hnb659fds/version")
-    )
-    role.add_to_policy(iam.PolicyStatement(actions=["ssm:PutParameter"], resources=[parameter]))
-    role.add_to_policy(
-        iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[parameter, bootstrap])
-    )
-    # What the update itself does, it does by the role that the CDK gave the stack.
-    this_stack = stack.format_arn(
-        service="cloudformation", resource="stack", resource_name=f"{stack.stack_name}/*"
-    )
-    actions = ("DescribeStacks", "SetStackPolicy", "UpdateStack")
-    role.add_to_policy(
-        iam.PolicyStatement(
-            actions=[f"cloudformation:{action}" for action in actions], resources=[this_stack]
+        self._deployer.run_on(
+            "Ended",
+            description="The stack was created, or an update of it has ended",
+            pattern={
+                "source": ["aws.cloudformation"],
+                "detail-type": ["CloudFormation Stack Status Change"],
+                "detail": {"stack-id": [Aws.STACK_ID], "status-details": {"status": ENDED}},
+            },
         )
-    )
-    acknowledge_resource(
-        role, this_stack, "One stack by name; CloudFormation ends its ARN with a random id"
-    )
+        for name in challenger:
+            self._deployer.run_on(
+                "Challenger",
+                description="Another package, or none, is to be the challenger",
+                pattern={
+                    "source": ["aws.ssm"],
+                    "detail-type": ["Parameter Store Change"],
+                    "detail": {"name": [name], "operation": ["Create", "Update"]},
+                },
+            )
+        self._deployer.run_every(
+            "Hourly",
+            description="Whatever event is lost, its work is done within the hour",
+            schedule=events.Schedule.rate(Duration.hours(1)),
+        )
+
+    def _define_alarm(self, namespace: str, endpoint_name: str) -> cloudwatch.Alarm:
+        metric = cloudwatch.Metric(
+            namespace=namespace,
+            metric_name="FailedDeployments",
+            dimensions_map={"EndpointName": endpoint_name},
+            statistic="Sum",
+            period=Duration.minutes(1),
+        )
+        return metric.create_alarm(
+            self,
+            "Failed",
+            alarm_description=f"A deployment to {endpoint_name} was rolled back, or cannot go on; "
+            "`fraudloop status` says why",
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            threshold=0,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
 
 
-def _grant_baselines(role: iam.Role, artifacts: s3.IBucket, key: kms.IKey) -> None:
-    """To copy the approved package's baselines to where the monitors read them."""
-    grant_read_objects(role, artifacts, key, EXECUTIONS_PREFIX)
-    grant_write_objects(role, artifacts, key, BASELINE_PREFIX)
+def _receives(longest_rollout: Duration) -> int:
+    """How often a message must be given out to outlast an update, and then some errors."""
+    minutes = longest_rollout.to_minutes(integral=False) + MARGIN.to_minutes()
+    return math.ceil(minutes / WAIT_MINUTES) + ATTEMPTS
+
+
+def _named(*names: str | None) -> list[str]:
+    return [name for name in names if name is not None]

@@ -275,9 +275,26 @@ def test_firehose_acts_for_this_account_only(resources: list[Resource]) -> None:
 
 def test_no_record_of_a_stream_is_lost_or_tried_for_ever(resources: list[Resource]) -> None:
     for name, properties in of_type(resources, "AWS::Lambda::EventSourceMapping"):
+        if "StartingPosition" not in properties:
+            continue  # a queue's, which has its dead letters itself
         assert properties["DestinationConfig"]["OnFailure"]["Destination"], name
         assert properties["BisectBatchOnFunctionError"] is True, name
         assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
         assert properties["MaximumRetryAttempts"] > 0, name
         assert properties["MaximumRecordAgeInSeconds"] > 0, name
         assert properties["StartingPosition"] == "TRIM_HORIZON", name
+
+
+def test_no_message_of_a_queue_is_lost_or_given_out_for_ever(resources: list[Resource]) -> None:
+    queues = dict(of_type(resources, "AWS::SQS::Queue"))
+    consumed = [
+        properties["EventSourceArn"]["Fn::GetAtt"][0]
+        for _, properties in of_type(resources, "AWS::Lambda::EventSourceMapping")
+        if "StartingPosition" not in properties
+    ]
+    assert consumed
+    for name in consumed:
+        redrive = queues[name]["RedrivePolicy"]
+        assert redrive["maxReceiveCount"] > 1, name
+        dead_letters = queues[redrive["deadLetterTargetArn"]["Fn::GetAtt"][0]]
+        assert dead_letters["MessageRetentionPeriod"] >= queues[name]["MessageRetentionPeriod"]

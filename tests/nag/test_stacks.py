@@ -39,6 +39,10 @@ OUTPUTS = {
         "ApprovedModelParameterName",
         "BatchPipelineName",
         "ServingAlarmTopicArn",
+        "DeploymentQueueUrl",
+        "DeploymentFailuresQueueUrl",
+        "DeploymentUndeliveredQueueUrl",
+        "DeploymentStateParameterName",
     },
     "Streaming": {
         "EventStreamName",

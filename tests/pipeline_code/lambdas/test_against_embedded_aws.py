@@ -1,18 +1,12 @@
 """The handlers against services that answer, where a scripted answer would prove too little."""
 
 import json
-import os
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from random import Random
 from typing import Any
-from uuid import uuid4
 
 import boto3
 import pytest
 from build_image import handler as build_image
-from deploy_model import handler as deploy_model
 from retrain import handler as retrain
 from seed_parameter import handler as seed_parameter
 
@@ -29,23 +23,6 @@ PIPELINE = json.dumps(
             for name in ("TriggerReason", "DataVersion")
         ],
         "Steps": [{"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "stopped"}}],
-    }
-)
-# Shows what the serving stack does: something is there only if a model is.
-TEMPLATE = json.dumps(
-    {
-        "Parameters": {
-            "Model": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": PARAMETER}
-        },
-        "Conditions": {"IsApproved": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Model"}, "none"]}]}},
-        "Resources": {
-            "Always": {"Type": "AWS::SNS::Topic"},
-            "Endpoint": {
-                "Type": "AWS::SSM::Parameter",
-                "Condition": "IsApproved",
-                "Properties": {"Name": "/serves", "Type": "String", "Value": {"Ref": "Model"}},
-            },
-        },
     }
 )
 TRUST = json.dumps(
@@ -127,140 +104,6 @@ def test_an_image_is_built_by_the_project(invocation: Invocation) -> None:
     outcome = build_image.apply(request("Create", **properties), invocation)
     assert outcome.data == {"ImageTag": "0123abcd"}
     assert len(codebuild.list_builds_for_project(projectName="builder")["ids"]) == 1
-
-
-def registered_package(group: str) -> str:
-    container = {"Image": "image:1", "ModelDataUrl": "s3://raw/model.tar.gz"}
-    arn: str = boto3.client("sagemaker").create_model_package(
-        ModelPackageGroupName=group,
-        ModelApprovalStatus="PendingManualApproval",
-        InferenceSpecification={
-            "Containers": [container],
-            "SupportedContentTypes": ["text/csv"],
-            "SupportedResponseMIMETypes": ["text/csv"],
-        },
-    )["ModelPackageArn"]
-    return arn
-
-
-def decide(arn: str, status: str) -> None:
-    """As `fraudloop` does: the status with a record of the decision."""
-    sagemaker = boto3.client("sagemaker")
-    package = sagemaker.describe_model_package(ModelPackageName=arn)
-    number = len(package.get("CustomerMetadataProperties", {})) + 1
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    sagemaker.update_model_package(
-        ModelPackageArn=arn,
-        ModelApprovalStatus=status,
-        CustomerMetadataProperties={f"decision_{number:03}": f"{at} {status} by arn: because"},
-    )
-
-
-def approved_package(group: str) -> str:
-    arn = registered_package(group)
-    decide(arn, "Approved")
-    return arn
-
-
-def at_rest(stack: str) -> dict[str, Any]:
-    cloudformation = boto3.client("cloudformation")
-    for _ in range(200):
-        described: dict[str, Any] = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        if not described["StackStatus"].endswith("IN_PROGRESS"):
-            return described
-        time.sleep(0.05)
-    raise AssertionError(described)
-
-
-def serving(monkeypatch: pytest.MonkeyPatch, group: str) -> None:
-    """A serving stack at day 0, and a group without packages."""
-    monkeypatch.setenv("PARAMETER_NAME", PARAMETER)
-    monkeypatch.setenv("STACK_NAME", group)
-    monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
-    monkeypatch.setattr(deploy_model, "POLL_SECONDS", 0.05)
-    boto3.client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
-    seed_parameter.apply(request("Delete", ParameterName=PARAMETER))
-    seed_parameter.apply(request("Create", ParameterName=PARAMETER))
-    template = TEMPLATE.replace("/serves", served_name(group))
-    boto3.client("cloudformation").create_stack(StackName=group, TemplateBody=template)
-    assert at_rest(group)["StackStatus"] == "CREATE_COMPLETE"
-
-
-def served_name(group: str) -> str:
-    return "/serves" if group == "fraud" else f"/serves-{group}"
-
-
-def test_each_approval_reaches_the_stack_through_the_parameter(
-    invocation: Invocation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    serving(monkeypatch, "fraud")
-    ssm = boto3.client("ssm")
-    assert ssm.get_parameters(Names=["/serves"])["Parameters"] == []
-
-    first, second = approved_package("fraud"), approved_package("fraud")
-    for number, arn in enumerate((first, second)):
-        event = {"id": f"event-{number}", "detail": {"ModelPackageArn": arn}}
-        assert deploy_model.handler(event, invocation)["deployed"] is True
-        assert at_rest("fraud")["StackStatus"] == "UPDATE_COMPLETE"
-        assert ssm.get_parameter(Name="/serves")["Parameter"]["Value"] == arn
-
-    again = {"id": "event-1-again", "detail": {"ModelPackageArn": second}}
-    assert deploy_model.handler(again, invocation)["reason"] == "stack is up to date"
-    late = {"id": "event-0-again", "detail": {"ModelPackageArn": first}}
-    assert deploy_model.handler(late, invocation)["reason"] == f"{second} was approved later"
-    assert value() == second
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_whatever_the_order_of_events_the_newest_that_is_approved_is_served(
-    monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
-    random, group = Random(seed), f"group-{uuid4().hex[:8]}"  # noqa: S311 - no secret
-    serving(monkeypatch, group)
-    packages = [registered_package(group) for _ in range(3)]
-    approved: list[str] = []  # the last one last
-    waiting: list[str] = []
-    for _ in range(10):
-        arn, status = random.choice(packages), random.choice(["Approved", "Approved", "Rejected"])
-        decide(arn, status)
-        approved = [each for each in approved if each != arn]
-        approved += [arn] if status == "Approved" else []
-        waiting.append(arn)
-        if random.random() < 0.3:  # a change that is no decision raises an event, too
-            waiting.append(touched(random.choice(packages)))
-        # Most events come soon; some are late, some come again, and they overtake each other.
-        random.shuffle(waiting)
-        waiting = [
-            each
-            for each in waiting
-            if random.random() < 0.3 or not deliver(each) or random.random() < 0.1
-        ]
-        if approved and not waiting:  # when all events have come, whichever way
-            assert value() == approved[-1]
-            served = boto3.client("ssm").get_parameter(Name=served_name(group))
-            assert served["Parameter"]["Value"] == approved[-1]
-    boto3.client("cloudformation").delete_stack(StackName=group)
-
-
-def touched(arn: str) -> str:
-    """Changes what is no decision."""
-    boto3.client("sagemaker").update_model_package(
-        ModelPackageArn=arn, ApprovalDescription="in other words"
-    )
-    return arn
-
-
-def deliver(arn: str) -> bool:
-    """Whether the event was handled; else Lambda would deliver it again."""
-    event = {"id": uuid4().hex, "detail": {"ModelPackageArn": arn}}
-    before = value()
-    try:
-        deploy_model.handler(event, Invocation())
-    except deploy_model.NoApprovedPackageError:
-        assert value() == before
-        return False
-    at_rest(os.environ["STACK_NAME"])
-    return True
 
 
 def test_of_two_events_one_starts_the_pipeline(

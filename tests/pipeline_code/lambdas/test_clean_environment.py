@@ -16,7 +16,8 @@ IN_THE_IMAGE = {"fold_customers", "fold_terminals", "land_events"}
 HANDLERS = sorted({path.parent.name for path in LAMBDAS.glob("*/handler.py")} - IN_THE_IMAGE)
 # boto3 as Lambda's runtime has it, with what it is made of.
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
-SERVICES = ("cloudformation", "codebuild", "ecr", "s3", "sagemaker", "ssm")
+SERVICES = ("cloudformation", "codebuild", "ecr", "s3", "sagemaker", "sqs", "ssm", "sts")
+SHARED = ("custom_resource.py", "served_model.py")
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +45,10 @@ def run(program: str, *places: Path) -> subprocess.CompletedProcess[str]:
 
 
 def shipped(name: str, folder: Path) -> Path:
-    """What a Lambda ships: its own folder and the shared module."""
+    """What a Lambda ships: its own folder and the shared modules."""
     shutil.copytree(LAMBDAS / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(LAMBDAS / "custom_resource.py", folder)
+    for module in SHARED:
+        shutil.copy(LAMBDAS / module, folder)
     return folder
 
 

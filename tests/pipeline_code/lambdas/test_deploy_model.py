@@ -1,354 +1,554 @@
-"""An approved package reaches the endpoint through the stack, in an order that can be repeated."""
+"""What the function that deploys model packages decides, whatever comes when."""
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from deploy_model import handler
+from deploy_model.deployer import Deployer
+from deploy_model.fit import misfit
+from deploy_model.ledger import Deployment, Parameters
+from deploy_model.settings import Settings
+from deploy_model.stack import Outcome, Stack, StackBusyError
+from hypothesis import given
+from hypothesis import strategies as st
+from served_model import NO_MODEL, Served
 
 from .conftest import Aws, Invocation
 
-ARN = "arn:aws:sagemaker:us-east-1:000000000000:model-package/fraud/3"
-EVENT = {
-    "id": "0f3c9c4e-1111-2222-3333-444455556666",
-    "source": "aws.sagemaker",
-    "detail": {"ModelPackageArn": ARN, "ModelApprovalStatus": "Approved"},
-}
-CREATED = "2018-04-01T00:00:00Z"
+REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/fraudloop"
+SETTINGS = Settings(
+    queue_url="https://sqs.eu-west-1.amazonaws.com/123456789012/deployments.fifo",
+    stack_name="fraudloop-dev-serving",
+    endpoint_name="fraudloop-dev-fraud",
+    model_package_group_name="fraud",
+    approved_parameter="/approved",
+    challenger_parameter="/challenger",
+    state_parameter="/state",
+    artifacts_bucket="artifacts",
+    metric_namespace="fraudloop/dev",
+    image_repository=REPOSITORY,
+    feature_schema_version="v2",
+    capture_contract="1",
+)
+RECORDED = {"feature_schema_version": "v2", "capture_contract": "1"}
 
 
-@pytest.fixture(autouse=True)
-def settings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    monkeypatch.setenv("PARAMETER_NAME", "/fraudloop/dev/approved-model-package")
-    monkeypatch.setenv("STACK_NAME", "fraudloop-dev-serving")
-    monkeypatch.setenv("ARTIFACTS_BUCKET", "artifacts")
-    pauses: list[float] = []
-    monkeypatch.setattr(handler.time, "sleep", pauses.append)
-    return pauses
-
-
-def package(status: str = "Approved", **fields: Any) -> dict[str, Any]:
+def package(
+    image: str = f"{REPOSITORY}:0123abcd", recorded: dict[str, str] | None = None
+) -> dict[str, Any]:
     return {
-        "ModelPackageName": "fraud",
-        "ModelPackageGroupName": "fraud",
-        "ModelPackageArn": ARN,
-        "CreationTime": 1_522_540_800,
-        "ModelPackageStatus": "Completed",
-        "ModelPackageStatusDetails": {"ValidationStatuses": []},
-        "ModelApprovalStatus": status,
-        **fields,
+        "InferenceSpecification": {"Containers": [{"Image": image}]},
+        "CustomerMetadataProperties": RECORDED if recorded is None else recorded,
     }
 
 
-BASELINES = {
-    "ModelDataQuality": {
-        kind: {"ContentType": "application/json", "S3Uri": f"s3://runs/7/baseline/{name}.json"}
-        for kind, name in (("Statistics", "statistics"), ("Constraints", "constraints"))
+@pytest.mark.parametrize("reference", [":0123abcd", ":0123abcd-cuda", "@sha256:" + "0" * 64, ""])
+def test_any_image_of_the_repository_fits(reference: str) -> None:
+    assert misfit(package(REPOSITORY + reference), SETTINGS) is None
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["fraudloop:1", f"{REPOSITORY}-other:1", REPOSITORY.replace("12.", "13."), "localhost:5000/a"],
+)
+def test_an_image_of_another_repository_does_not(image: str) -> None:
+    expected = f"image must be of {REPOSITORY}, got {image}; train again in this environment"
+    assert misfit(package(image), SETTINGS) == expected
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_another_schema_or_contract_does_not_fit(name: str) -> None:
+    reason = misfit(package(recorded=RECORDED | {name: "other"}), SETTINGS)
+    assert reason == f"{name} must be {RECORDED[name]}, got other; train again"
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_package_that_does_not_say_has_to_be_trained_again(name: str) -> None:
+    recorded = {key: value for key, value in RECORDED.items() if key != name}
+    reason = misfit(package(recorded=recorded), SETTINGS)
+    assert reason is not None
+    assert reason.startswith(f"{name} must be {RECORDED[name]}, got a package that does not say")
+    assert reason.endswith("train again")
+
+
+# How an update ended, from the stack's events.
+
+NOON = datetime(2018, 4, 1, 12, tzinfo=UTC)
+STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/fraudloop-dev-serving/1"
+
+
+def event(
+    second: int, status: str, resource: str = STACK_ID, *, token: str = "", reason: str = ""
+) -> dict[str, Any]:
+    return {
+        "StackId": STACK_ID,
+        "StackName": "fraudloop-dev-serving",
+        "EventId": str(second),
+        "PhysicalResourceId": resource,
+        "LogicalResourceId": resource.title(),
+        "ResourceStatus": status,
+        "Timestamp": NOON + timedelta(seconds=second),
+        **({"ClientRequestToken": token} if token else {}),
+        **({"ResourceStatusReason": reason} if reason else {}),
     }
-}
 
 
-def stack(status: str) -> dict[str, Any]:
-    parameters = [
-        {"ParameterKey": "ApprovedModelPackage", "ParameterValue": "none"},
-        {"ParameterKey": "BootstrapVersion", "ParameterValue": "/cdk-bootstrap/version"},
-    ]
-    described = {"StackName": "fraudloop-dev-serving", "StackStatus": status}
-    return {"Stacks": [{**described, "CreationTime": CREATED, "Parameters": parameters}]}
+def outcome(aws: Aws, *events: dict[str, Any]) -> Outcome | None:
+    answer = {"StackEvents": list(reversed(events))}
+    aws.answers("cloudformation", "describe_stack_events", answer)
+    return Stack("fraudloop-dev-serving").outcome("deploy-1", NOON)
 
 
-def parameter(aws: Aws, value: str) -> None:
-    aws.answers("ssm", "get_parameters", {"Parameters": [{"Value": value}]})
+BEGUN = event(0, "UPDATE_IN_PROGRESS", token="deploy-1")
 
 
-def ready(aws: Aws, *statuses: str) -> None:
-    """Everything up to the update goes well; the stack is in these states, one after another."""
-    described = package(DriftCheckBaselines=BASELINES)
-    aws.answers("sagemaker", "describe_model_package", described)
-    parameter(aws, "none")
-    aws.answers("s3", "copy_object", {})
-    aws.answers("s3", "copy_object", {})
-    aws.answers("ssm", "put_parameter", {})
-    for status in statuses:
-        aws.answers("cloudformation", "describe_stacks", stack(status))
+def test_an_update_that_ended_well(aws: Aws) -> None:
+    ended = outcome(aws, BEGUN, event(9, "UPDATE_COMPLETE", token="deploy-1"))
+    assert ended == Outcome("UPDATE_COMPLETE", "")
+    assert not ended.rolled_back
 
 
-def test_baselines_then_parameter_then_update(aws: Aws, invocation: Invocation) -> None:
-    ready(aws, "UPDATE_COMPLETE")
-    aws.answers("cloudformation", "update_stack", {"StackId": "id"})
-    assert handler.handler(EVENT, invocation) == {"deployed": True, "reason": "update started"}
-    assert aws.names() == [
-        "DescribeModelPackage",
-        "GetParameters",
-        "CopyObject",
-        "CopyObject",
-        "PutParameter",
-        "DescribeStacks",
-        "UpdateStack",
-    ]
-    put = aws.request("PutParameter")
-    assert (put["Value"], put["Overwrite"]) == (ARN, True)
+def test_the_reason_of_a_roll_back_is_the_first_that_failed_and_no_consequence(aws: Aws) -> None:
+    ended = outcome(
+        aws,
+        BEGUN,
+        event(1, "UPDATE_FAILED", "other", reason="Resource update cancelled"),
+        event(2, "UPDATE_FAILED", "endpoint", reason="the alarm is on"),
+        event(3, "UPDATE_FAILED", "scaling", reason="no such endpoint"),
+        event(4, "UPDATE_ROLLBACK_IN_PROGRESS"),
+        event(9, "UPDATE_ROLLBACK_COMPLETE"),
+    )
+    assert ended == Outcome("UPDATE_ROLLBACK_COMPLETE", "Endpoint: the alarm is on")
+    assert ended.rolled_back
 
 
-def test_the_baselines_go_where_the_monitors_read(aws: Aws, invocation: Invocation) -> None:
-    ready(aws, "UPDATE_COMPLETE")
-    aws.answers("cloudformation", "update_stack", {})
-    handler.handler(EVENT, invocation)
-    copies = [params for name, params in aws.calls if name == "CopyObject"]
-    assert [(copy["Bucket"], copy["Key"]) for copy in copies] == [
-        ("artifacts", "monitoring/baseline/statistics.json"),
-        ("artifacts", "monitoring/baseline/constraints.json"),
-    ]
-    assert ["runs/7/baseline/" in str(copy["CopySource"]) for copy in copies] == [True, True]
+def test_an_update_that_a_person_cancelled_was_rolled_back(aws: Aws) -> None:
+    cancelled = event(9, "UPDATE_ROLLBACK_COMPLETE", token="by-hand")
+    assert outcome(aws, BEGUN, cancelled) == Outcome("UPDATE_ROLLBACK_COMPLETE", "")
 
 
-def test_the_update_changes_nothing_but_what_the_parameter_says(
+def test_what_happened_to_the_stack_afterwards_does_not_count(aws: Aws) -> None:
+    ended = outcome(
+        aws,
+        BEGUN,
+        event(5, "UPDATE_COMPLETE"),
+        event(6, "UPDATE_IN_PROGRESS", token="of-the-cdk"),
+        event(7, "UPDATE_FAILED", "topic", reason="no"),
+        event(9, "UPDATE_ROLLBACK_COMPLETE", token="of-the-cdk"),
+    )
+    assert ended == Outcome("UPDATE_COMPLETE", "")
+
+
+def test_an_update_that_never_began_has_no_outcome(aws: Aws) -> None:
+    others = (event(1, "UPDATE_IN_PROGRESS", token="other"), event(2, "UPDATE_ROLLBACK_COMPLETE"))
+    assert outcome(aws, *others) is None
+
+
+def test_events_from_before_the_deployment_are_not_read(aws: Aws) -> None:
+    assert outcome(aws, event(-3600, "UPDATE_IN_PROGRESS", token="deploy-1")) is None
+
+
+# What became of the message.
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.__slots__:
+        monkeypatch.setenv(name.upper(), getattr(SETTINGS, name))
+
+
+def message(body: str = "{}") -> dict[str, Any]:
+    record = {"messageId": "message-1", "receiptHandle": "receipt-1", "body": body}
+    return {"Records": [record]}
+
+
+def described(status: str) -> dict[str, Any]:
+    stack = {"StackName": "serving", "StackStatus": status, "CreationTime": NOON}
+    return {"Stacks": [stack]}
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_busy_stack_gives_the_message_back_and_is_no_error(aws: Aws) -> None:
+    aws.answers("cloudformation", "describe_stacks", described("UPDATE_IN_PROGRESS"))
+    aws.answers("sqs", "change_message_visibility", {})
+    answer = handler.handler(message(), Invocation(remaining=[10_000]))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+    change = aws.request("ChangeMessageVisibility")
+    assert change["VisibilityTimeout"] == handler.BUSY_SECONDS
+    assert (change["QueueUrl"], change["ReceiptHandle"]) == (SETTINGS.queue_url, "receipt-1")
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_busy_stack_is_waited_for_while_the_invocation_lasts(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("deploy_model.stack.time.sleep", pauses.append)
+    for status in ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"):
+        aws.answers("cloudformation", "describe_stacks", described(status))
+    stack = Stack("serving")
+    assert stack.status_at_rest(Invocation()) == "UPDATE_COMPLETE"
+    assert len(pauses) == 2
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_error_gives_the_message_back_for_a_minute_and_is_raised(
     aws: Aws, invocation: Invocation
 ) -> None:
-    ready(aws, "UPDATE_COMPLETE")
-    aws.answers("cloudformation", "update_stack", {})
-    handler.handler(EVENT, invocation)
-    update = aws.request("UpdateStack")
-    assert update["StackName"] == "fraudloop-dev-serving"
-    assert update["UsePreviousTemplate"] is True
-    assert update["Parameters"] == [
-        {"ParameterKey": "ApprovedModelPackage", "UsePreviousValue": True},
-        {"ParameterKey": "BootstrapVersion", "UsePreviousValue": True},
-    ]
-    assert update["ClientRequestToken"] == EVENT["id"]
+    aws.refuses("cloudformation", "describe_stacks", "AccessDenied", "no")
+    aws.answers("sqs", "change_message_visibility", {})
+    with pytest.raises(Exception, match="AccessDenied"):
+        handler.handler(message(), invocation)
+    assert aws.request("ChangeMessageVisibility")["VisibilityTimeout"] == handler.RETRY_SECONDS
 
 
-def test_the_stack_policy_protects_the_endpoint(aws: Aws, invocation: Invocation) -> None:
-    ready(aws, "UPDATE_COMPLETE")
-    aws.answers("cloudformation", "update_stack", {})
-    handler.handler(EVENT, invocation)
-    allow, deny = json.loads(aws.request("UpdateStack")["StackPolicyBody"])["Statement"]
-    assert (allow["Effect"], allow["Action"]) == ("Allow", "Update:*")
-    assert (deny["Effect"], deny["Action"]) == ("Deny", ["Update:Replace", "Update:Delete"])
-    assert deny["Condition"]["StringEquals"]["ResourceType"] == ["AWS::SageMaker::Endpoint"]
-
-
-def test_a_package_without_baselines_is_deployed_too(aws: Aws, invocation: Invocation) -> None:
-    aws.answers("sagemaker", "describe_model_package", package())
-    parameter(aws, "none")
-    updatable(aws)
-    assert handler.handler(EVENT, invocation)["deployed"] is True
-
-
-def updatable(aws: Aws) -> None:
-    aws.answers("ssm", "put_parameter", {})
-    aws.answers("cloudformation", "describe_stacks", stack("CREATE_COMPLETE"))
-    aws.answers("cloudformation", "update_stack", {})
-
-
-OTHER = ARN.replace("/3", "/4")
-
-
-def changed(minute: int, arn: str = ARN, status: str = "Approved") -> dict[str, Any]:
-    moment = datetime(2018, 4, 1, 12, minute, tzinfo=UTC)
-    described = package(status, LastModifiedTime=moment, ModelPackageVersion=int(arn[-1]))
-    return {**described, "ModelPackageArn": arn}
-
-
-def listed(aws: Aws, *arns: str) -> None:
-    """The group's packages that are approved."""
-    summaries = [
-        {
-            "ModelPackageArn": arn,
-            "ModelPackageVersion": int(arn[-1]),
-            "CreationTime": CREATED,
-            "ModelPackageStatus": "Completed",
-        }
-        for arn in arns
-    ]
-    aws.answers("sagemaker", "list_model_packages", {"ModelPackageSummaryList": summaries})
-
-
-def test_an_older_approval_does_not_replace_a_newer_one(aws: Aws, invocation: Invocation) -> None:
-    aws.answers("sagemaker", "describe_model_package", changed(1))
-    parameter(aws, OTHER)
-    aws.answers("sagemaker", "describe_model_package", changed(2, OTHER))
-    result = handler.handler(EVENT, invocation)
-    assert result == {"deployed": False, "reason": f"{OTHER} was approved later"}
-    assert "PutParameter" not in aws.names()
-
-
-def test_an_older_version_that_is_approved_again_is_a_roll_back(
-    aws: Aws, invocation: Invocation
-) -> None:
-    aws.answers("sagemaker", "describe_model_package", changed(3))
-    parameter(aws, OTHER)
-    aws.answers("sagemaker", "describe_model_package", changed(2, OTHER))
-    updatable(aws)
-    assert handler.handler(EVENT, invocation)["deployed"] is True
-    assert aws.request("PutParameter")["Value"] == ARN
-
-
-def test_a_later_change_that_is_no_approval_does_not_bring_back_an_older_model(
-    aws: Aws, invocation: Invocation
-) -> None:
-    recorded = {"decision_001": "2018-04-01T12:01:00.000Z Approved by arn: fine"}
-    card_was_read = {**changed(9), "CustomerMetadataProperties": recorded}
-    aws.answers("sagemaker", "describe_model_package", card_was_read)
-    parameter(aws, OTHER)
-    aws.answers("sagemaker", "describe_model_package", changed(2, OTHER))
-    result = handler.handler(EVENT, invocation)
-    assert result == {"deployed": False, "reason": f"{OTHER} was approved later"}
-
-
-def test_an_approval_that_was_not_recorded_counts_from_the_last_change(
-    aws: Aws, invocation: Invocation
-) -> None:
-    recorded = {"decision_001": "2018-04-01T12:01:00.000Z Rejected by arn: no"}
-    in_the_console = {**changed(9), "CustomerMetadataProperties": recorded}
-    aws.answers("sagemaker", "describe_model_package", in_the_console)
-    parameter(aws, OTHER)
-    aws.answers("sagemaker", "describe_model_package", changed(2, OTHER))
-    updatable(aws)
-    assert handler.handler(EVENT, invocation)["deployed"] is True
-
-
-def test_a_deployed_package_that_was_deleted_is_replaced(aws: Aws, invocation: Invocation) -> None:
-    aws.answers("sagemaker", "describe_model_package", changed(3))
-    parameter(aws, OTHER)
-    aws.refuses("sagemaker", "describe_model_package", "ValidationException", "does not exist")
-    updatable(aws)
-    assert handler.handler(EVENT, invocation)["deployed"] is True
-
-
-def test_a_package_that_waits_again_is_left_alone(aws: Aws, invocation: Invocation) -> None:
-    aws.answers("sagemaker", "describe_model_package", package("PendingManualApproval"))
-    parameter(aws, "none")
-    result = handler.handler(EVENT, invocation)
-    assert result == {"deployed": False, "reason": "package is PendingManualApproval by now"}
-
-
-def test_a_rejection_of_what_is_not_deployed_changes_nothing(
-    aws: Aws, invocation: Invocation
-) -> None:
-    aws.answers("sagemaker", "describe_model_package", package("Rejected"))
-    parameter(aws, OTHER)
-    aws.answers("cloudformation", "describe_stacks", stack("UPDATE_COMPLETE"))
-    result = handler.handler(EVENT, invocation)
-    assert result == {"deployed": False, "reason": "package is Rejected by now"}
-    assert "PutParameter" not in aws.names()
-
-
-THIRD = ARN.replace("/3", "/1")
-
-
-def test_a_rejection_of_the_deployed_brings_back_what_was_approved_last(
-    aws: Aws, invocation: Invocation
-) -> None:
-    aws.answers("sagemaker", "describe_model_package", changed(9, status="Rejected"))
-    parameter(aws, ARN)
-    listed(aws, OTHER, THIRD, ARN)  # the list lags
-    aws.answers("sagemaker", "describe_model_package", changed(5, OTHER))
-    aws.answers("sagemaker", "describe_model_package", changed(6, THIRD))
-    updatable(aws)
-    assert handler.handler(EVENT, invocation)["deployed"] is True
-    assert aws.request("PutParameter")["Value"] == THIRD
-
-
-def test_of_two_approved_at_once_the_later_version_is_brought_back(
-    aws: Aws, invocation: Invocation
-) -> None:
-    aws.answers("sagemaker", "describe_model_package", changed(9, status="Rejected"))
-    parameter(aws, ARN)
-    listed(aws, OTHER, THIRD)
-    aws.answers("sagemaker", "describe_model_package", changed(5, OTHER))
-    aws.answers("sagemaker", "describe_model_package", changed(5, THIRD))
-    updatable(aws)
-    assert handler.handler(EVENT, invocation)["deployed"] is True
-    assert aws.request("PutParameter")["Value"] == OTHER
-
-
-def test_a_second_attempt_still_brings_back_what_the_first_could_not(
-    aws: Aws, invocation: Invocation
-) -> None:
-    # The first one wrote the parameter and then found the stack busy, with the rejected package.
-    aws.answers("sagemaker", "describe_model_package", changed(9, status="Rejected"))
-    parameter(aws, OTHER)
-    resolved = {"ParameterKey": "Model", "ParameterValue": "/approved", "ResolvedValue": ARN}
-    described = stack("UPDATE_COMPLETE")["Stacks"][0]
-    answer = {"Stacks": [{**described, "Parameters": [resolved]}]}
-    aws.answers("cloudformation", "describe_stacks", answer)
-    listed(aws, OTHER)
-    aws.answers("sagemaker", "describe_model_package", changed(5, OTHER))
-    updatable(aws)
-    assert handler.handler(EVENT, invocation)["deployed"] is True
-    assert aws.request("PutParameter")["Value"] == OTHER
-
-
-def test_without_another_approved_package_the_endpoint_stays_as_it_is(
-    aws: Aws, invocation: Invocation
-) -> None:
-    aws.answers("sagemaker", "describe_model_package", changed(9, status="Rejected"))
-    parameter(aws, ARN)
-    listed(aws)
-    expected = f"fraud must hold another approved package, got none.*serving the rejected {ARN}"
-    with pytest.raises(handler.NoApprovedPackageError, match=expected):
-        handler.handler(EVENT, invocation)
-    assert "PutParameter" not in aws.names()
-
-
-def test_a_late_approval_does_not_pass_over_a_newer_one_when_the_deployed_is_rejected(
-    aws: Aws, invocation: Invocation
-) -> None:
-    aws.answers("sagemaker", "describe_model_package", changed(1))
-    parameter(aws, OTHER)
-    aws.answers("sagemaker", "describe_model_package", changed(9, OTHER, "Rejected"))
-    listed(aws, THIRD, ARN)
-    aws.answers("sagemaker", "describe_model_package", changed(2, THIRD))
-    updatable(aws)
-    assert handler.handler(EVENT, invocation)["deployed"] is True
-    assert aws.request("PutParameter")["Value"] == THIRD
-
-
-def test_no_updates_is_success(aws: Aws, invocation: Invocation) -> None:
-    ready(aws, "UPDATE_COMPLETE")
-    message = "No updates are to be performed."
-    aws.refuses("cloudformation", "update_stack", "ValidationError", message)
-    result = handler.handler(EVENT, invocation)
-    assert result == {"deployed": False, "reason": "stack is up to date"}
-
-
-def test_an_update_in_progress_is_waited_for(
-    aws: Aws, invocation: Invocation, settings: list[float]
-) -> None:
-    ready(aws, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE")
-    aws.answers("cloudformation", "update_stack", {})
-    assert handler.handler(EVENT, invocation)["deployed"] is True
-    assert settings == [handler.POLL_SECONDS] * 2
-
-
-def test_an_update_that_outlasts_the_invocation_raises_for_lambda_to_try_again(aws: Aws) -> None:
-    ready(aws, "UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
-    with pytest.raises(handler.StackBusyError, match="serving is UPDATE_IN_PROGRESS; trying again"):
-        handler.handler(EVENT, Invocation(remaining=[30_000, 10_000]))
-
-
-def test_an_update_that_began_in_between_raises_too(aws: Aws, invocation: Invocation) -> None:
-    ready(aws, "UPDATE_COMPLETE")
-    message = "Stack is in UPDATE_IN_PROGRESS state and can not be updated."
-    aws.refuses("cloudformation", "update_stack", "ValidationError", message)
-    with pytest.raises(handler.StackBusyError, match="is being updated"):
-        handler.handler(EVENT, invocation)
-
-
-def test_another_refusal_is_not_swallowed(aws: Aws, invocation: Invocation) -> None:
-    ready(aws, "ROLLBACK_COMPLETE")
-    message = "Stack is in ROLLBACK_COMPLETE state and can not be updated."
-    aws.refuses("cloudformation", "update_stack", "ValidationError", message)
-    with pytest.raises(ClientError, match="ROLLBACK_COMPLETE"):
-        handler.handler(EVENT, invocation)
+@pytest.mark.usefixtures("environment")
+def test_what_is_no_event_is_an_error(aws: Aws, invocation: Invocation) -> None:
+    aws.answers("sqs", "change_message_visibility", {})
+    with pytest.raises(json.JSONDecodeError):
+        handler.handler(message("no JSON"), invocation)
 
 
 def test_a_missing_setting_is_named(
     invocation: Invocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in Settings.__slots__:
+        monkeypatch.setenv(name.upper(), "x")
     monkeypatch.delenv("STACK_NAME")
     with pytest.raises(KeyError, match="STACK_NAME"):
-        handler.handler(EVENT, invocation)
+        handler.handler(message(), invocation)
+
+
+def test_an_update_of_somebody_else_that_began_in_between_is_a_busy_stack(aws: Aws) -> None:
+    aws.answers("cloudformation", "describe_stacks", described("UPDATE_COMPLETE"))
+    text = "Stack is in UPDATE_IN_PROGRESS state and can not be updated."
+    aws.refuses("cloudformation", "update_stack", "ValidationError", text)
+    with pytest.raises(StackBusyError, match="is being updated"):
+        Stack("serving").update("token")
+
+
+def test_the_update_changes_nothing_but_what_the_parameters_say(aws: Aws) -> None:
+    found = described("UPDATE_COMPLETE")
+    found["Stacks"][0]["Parameters"] = [{"ParameterKey": "Approved", "ParameterValue": "/a"}]
+    aws.answers("cloudformation", "describe_stacks", found)
+    aws.answers("cloudformation", "update_stack", {"StackId": "id"})
+    assert Stack("serving").update("token") is True
+    request = aws.request("UpdateStack")
+    assert request["UsePreviousTemplate"] is True
+    assert request["Parameters"] == [{"ParameterKey": "Approved", "UsePreviousValue": True}]
+    assert request["ClientRequestToken"] == "token"
+    _allow, deny = json.loads(request["StackPolicyBody"])["Statement"]
+    assert deny["Action"] == ["Update:Replace", "Update:Delete"]
+
+
+@pytest.mark.parametrize("value", ["none", "[]", '{"state": "InService"}', "no JSON"])
+def test_a_state_that_is_none_of_ours_is_no_deployment(aws: Aws, value: str) -> None:
+    aws.answers("ssm", "get_parameters", {"Parameters": [{"Value": value}]})
+    assert Parameters("/state").last_deployment() is None
+
+
+# Whatever the order of what happens.
+
+
+class World:
+    """Registry, parameters, stack and endpoint in memory, at the interfaces that Deployer uses.
+
+    A fake, for thousands of histories; tests/.../test_deployments.py plays some on services.
+    """
+
+    def __init__(self, broken: Sequence[int], misfits: Sequence[int]) -> None:
+        self.broken, self.misfits = set(broken), set(misfits)
+        self.clock = NOON
+        self.found: dict[str, dict[str, Any]] = {}
+        self.values = {"/approved": NO_MODEL, "/challenger": NO_MODEL}
+        self.last: Deployment | None = None
+        self.endpoint: Served | None = None
+        self.status = "CREATE_COMPLETE"
+        self.under_way: tuple[str, Served] | None = None
+        self.ended: dict[str, Outcome] = {}
+        self.named: list[tuple[str, bool]] = []
+
+    # The registry.
+
+    def arn(self, number: int) -> str:
+        return f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraud/{number}"
+
+    def decide(self, number: int, status: str) -> None:
+        self.clock += timedelta(minutes=1)
+        recorded = {"capture_contract": "0"} if number in self.misfits else {}
+        at = self.clock.isoformat().replace("+00:00", "Z")
+        self.found[self.arn(number)] = package(
+            recorded=RECORDED | recorded | {"decision_001": f"{at} {status} by arn: so"}
+        ) | {
+            "ModelPackageArn": self.arn(number),
+            "ModelPackageVersion": number,
+            "ModelApprovalStatus": status,
+            "CreationTime": NOON,
+        }
+
+    def find(self, arn: str) -> dict[str, Any] | None:
+        return self.found.get(arn)
+
+    def approved(self, _also: str | None = None) -> list[dict[str, Any]]:
+        approved = [p for p in self.found.values() if p["ModelApprovalStatus"] == "Approved"]
+        return sorted(approved, key=decided, reverse=True)
+
+    def reject(self, rejected: dict[str, Any], _reason: str) -> None:
+        self.decide(rejected["ModelPackageVersion"], "Rejected")
+
+    # Parameters.
+
+    def value(self, name: str) -> str:
+        return self.values[name]
+
+    def put(self, name: str, value: str) -> None:
+        self.values[name] = value
+        if name == "/approved":
+            self.named.append((value, self.endpoint is not None))
+
+    def last_deployment(self) -> Deployment | None:
+        return self.last
+
+    def record(self, deployment: Deployment) -> None:
+        self.last = deployment
+
+    # The stack.
+
+    name = "serving"
+
+    def status_at_rest(self, _context: Any) -> str:
+        if self.under_way:
+            raise StackBusyError("busy")
+        return self.status
+
+    def protect(self) -> None:
+        pass
+
+    def update(self, token: str) -> bool:
+        now = self.endpoint or Served()
+        target = Served(package=self.values["/approved"], challenger=self.values["/challenger"])
+        if target == now:
+            return False
+        self.under_way = (token, target)
+        return True
+
+    def outcome(self, token: str, _since: datetime) -> Outcome | None:
+        return self.ended.get(token)
+
+    def settle(self) -> None:
+        """The update that is under way ends, as its model lets it."""
+        if self.under_way is None:
+            return
+        (token, target), self.under_way = self.under_way, None
+        models = (target.package, target.challenger)
+        if any(model.endswith(tuple(f"/{number}" for number in self.broken)) for model in models):
+            self.status = "UPDATE_ROLLBACK_COMPLETE"
+            self.ended[token] = Outcome(self.status, "Endpoint: broken")
+        else:
+            self.status, self.endpoint = "UPDATE_COMPLETE", target
+            self.ended[token] = Outcome(self.status, "")
+
+
+def decided(found: dict[str, Any]) -> str:
+    text: str = found["CustomerMetadataProperties"]["decision_001"]
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Playing(Deployer):
+    """The deployer in a world in memory."""
+
+    def served(self) -> Served | None:
+        world: Any = self.stack
+        endpoint: Served | None = world.endpoint
+        return endpoint
+
+
+@dataclass
+class Play:
+    """Messages wait; each is handled when it pleases."""
+
+    world: World
+    waiting: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def event(self) -> None:
+        self.count += 1
+        self.waiting.append(f"message-{self.count}")
+
+    def deliver(self, index: int, *, twice: bool) -> None:
+        """One of those that wait, whichever; it stays if the stack is busy, or comes twice."""
+        if not self.waiting:
+            return
+        message = self.waiting[index % len(self.waiting)]
+        world: Any = self.world
+        try:
+            Playing(SETTINGS, world, world, world).reconcile(message, None, None)
+        except StackBusyError:
+            return
+        if not twice:
+            self.waiting.remove(message)
+
+    def end(self) -> None:
+        """All that waits comes, and what it starts ends; nothing more happens."""
+        for _ in range(40):
+            self.world.settle()
+            self.event()
+            while self.waiting:
+                self.deliver(0, twice=False)
+                self.world.settle()
+
+
+ACTIONS = st.one_of(
+    st.tuples(st.just("approve"), st.integers(1, 4)),
+    st.tuples(st.just("reject"), st.integers(1, 4)),
+    st.tuples(st.just("challenge"), st.integers(0, 4)),
+    st.tuples(st.just("deliver"), st.integers(0, 9)),
+    st.tuples(st.just("deliver twice"), st.integers(0, 9)),
+    st.tuples(st.just("lose"), st.integers(0, 9)),
+    st.tuples(st.just("settle"), st.just(0)),
+)
+
+
+def play(world: World, actions: Sequence[tuple[str, int]]) -> None:
+    played = Play(world)
+    for action, number in actions:
+        if action in {"approve", "reject"}:
+            world.decide(number, "Approved" if action == "approve" else "Rejected")
+            played.event()
+        elif action == "challenge":
+            world.values["/challenger"] = world.arn(number) if number else NO_MODEL
+            played.event()
+        elif action == "lose" and played.waiting:
+            played.waiting.pop(number % len(played.waiting))
+        elif action == "settle":
+            world.settle()
+            played.event()
+        elif action.startswith("deliver"):
+            played.deliver(number, twice=action == "deliver twice")
+    played.end()
+
+
+@pytest.fixture(autouse=True)
+def without_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The properties' packages have none, but copying asks for a client first."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+
+@given(
+    actions=st.lists(ACTIONS, max_size=25),
+    broken=st.sets(st.integers(1, 4), max_size=2),
+    misfits=st.sets(st.integers(1, 4), max_size=1),
+)
+def test_in_the_end_the_newest_approval_that_can_be_served_is(
+    actions: list[tuple[str, int]], broken: set[int], misfits: set[int]
+) -> None:
+    world = World(sorted(broken), sorted(misfits))
+    play(world, actions)
+    approved = world.approved()
+    if approved:
+        assert world.endpoint is not None
+        assert world.endpoint.package == approved[0]["ModelPackageArn"]
+        assert world.endpoint.package not in {world.arn(number) for number in broken | misfits}
+    if world.endpoint is not None:
+        assert world.values["/approved"] == world.endpoint.package
+        assert world.values["/challenger"] == world.endpoint.challenger
+    # While an endpoint runs, the parameter names a package.
+    assert (NO_MODEL, True) not in world.named
+
+
+@given(actions=st.lists(ACTIONS, max_size=25))
+def test_without_anything_broken_nothing_is_rejected_but_by_people(
+    actions: list[tuple[str, int]],
+) -> None:
+    world = World([], [])
+    by_people: dict[int, str] = {}
+    for action, number in actions:
+        if action in {"approve", "reject"}:
+            by_people[number] = "Approved" if action == "approve" else "Rejected"
+    play(world, actions)
+    assert {
+        found["ModelPackageVersion"]: found["ModelApprovalStatus"] for found in world.found.values()
+    } == by_people
+
+
+def test_a_stack_that_a_person_has_to_bring_back_is_said_and_nothing_is_done(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world: Any = World([], [])
+    world.decide(1, "Approved")
+    played = Play(world)
+    played.event()
+    played.deliver(0, twice=False)
+    world.under_way, world.status = None, "UPDATE_ROLLBACK_FAILED"
+    played.event()
+    played.deliver(0, twice=False)
+    assert world.last.state == "Failed"
+    assert "stack serving is UPDATE_ROLLBACK_FAILED" in world.last.reason
+    (counted,) = (
+        found
+        for line in capsys.readouterr().out.splitlines()
+        if "_aws" in (found := json.loads(line))
+    )
+    assert counted["FailedDeployments"] == 1
+    assert counted["EndpointName"] == SETTINGS.endpoint_name
+    # Once the roll-back was continued, the package is blamed as if it had ended so at once.
+    world.status = "UPDATE_ROLLBACK_COMPLETE"
+    world.ended[world.last.update] = Outcome("UPDATE_ROLLBACK_FAILED", "Endpoint: gone")
+    played.event()
+    played.deliver(0, twice=False)
+    assert world.last.state == "RolledBack"
+    assert world.found[world.arn(1)]["ModelApprovalStatus"] == "Rejected"
+
+
+def test_a_stack_that_is_being_deleted_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    world: Any = World([], [])
+    world.decide(1, "Approved")
+    world.status = "DELETE_IN_PROGRESS"
+    done = Playing(SETTINGS, world, world, world).reconcile("message", None, None)
+    assert done == "stack serving is DELETE_IN_PROGRESS"
+    assert "_aws" not in capsys.readouterr().out
+
+
+def test_a_rejected_package_without_another_goes_on_serving_and_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world: Any = World([], [])
+    play(world, [("approve", 1), ("reject", 1)])
+    world.decide(1, "Approved")
+    play(world, [])
+    world.decide(1, "Rejected")
+    capsys.readouterr()
+    done = Playing(SETTINGS, world, world, world).reconcile("message", None, None)
+    assert (
+        done == f"{world.arn(1)} is not approved, but no other package is, and it goes on serving"
+    )
+    assert "FailedDeployments" in capsys.readouterr().out
+    assert world.endpoint.package == world.values["/approved"] == world.arn(1)
+
+
+def test_a_stack_that_has_nothing_to_update_though_its_endpoint_is_another_is_said() -> None:
+    world: Any = World([], [])
+    world.decide(1, "Approved")
+    world.update = lambda _token: False
+    done = Playing(SETTINGS, world, world, world).reconcile("message", None, None)
+    assert "has nothing to update, yet its endpoint serves none" in done
+    assert world.last.state == "Failed"
+
+
+def test_an_update_that_somebody_else_made_is_a_success() -> None:
+    world: Any = World([], [])
+    world.decide(1, "Approved")
+
+    def made_meanwhile(_token: str) -> bool:
+        world.endpoint = Served(package=world.arn(1))
+        return False
+
+    world.update = made_meanwhile
+    done = Playing(SETTINGS, world, world, world).reconcile("message", None, None)
+    assert done == "the stack is up to date"
+    assert replace(world.last, since="", begun="", update="").state == "InService"

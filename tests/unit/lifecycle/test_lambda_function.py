@@ -74,7 +74,7 @@ def test_the_role_may_write_the_log_and_nothing_else(template: Template) -> None
 
 
 @pytest.mark.parametrize("handler", KNOWN)
-def test_a_handler_ships_with_the_shared_module_and_without_its_neighbours(
+def test_a_handler_ships_with_the_shared_modules_and_without_its_neighbours(
     handler: str, flags: dict[str, object], tmp_path: Path
 ) -> None:
     app = cdk.App(context=flags, outdir=str(tmp_path))
@@ -84,7 +84,7 @@ def test_a_handler_ships_with_the_shared_module_and_without_its_neighbours(
     (asset,) = tmp_path.glob("asset.*")
     shipped = {str(path.relative_to(asset)) for path in asset.rglob("*.py")}
     own = {str(path.relative_to(HANDLERS)) for path in (HANDLERS / handler).glob("*.py")}
-    assert shipped == {*own, "custom_resource.py"}
+    assert shipped == {*own, "custom_resource.py", "served_model.py"}
     assert not list(asset.rglob("__pycache__"))
 
 

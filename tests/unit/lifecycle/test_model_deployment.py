@@ -5,34 +5,54 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from aws_cdk.assertions import Template
+from aws_cdk.assertions import Match, Template
 
-from lifecycle.model_deployment import ModelDeployment
+from lifecycle.model_deployment import ModelDeployment, PackageContract
+
+
+def define(stack: cdk.Stack, **changes: Any) -> ModelDeployment:
+    return ModelDeployment(
+        stack,
+        "Deployment",
+        **{
+            "model_package_group_name": "fraudloop-test-fraud",
+            "endpoint_name": "fraudloop-test",
+            "parameter_name": "/fraudloop/test/approved",
+            "challenger_parameter_name": "/fraudloop/test/challenger",
+            "state_parameter_name": "/fraudloop/test/state",
+            "contract": PackageContract(
+                image_repository="registry/fraudloop",
+                feature_schema_version="v9",
+                capture_contract="3",
+            ),
+            "longest_rollout": cdk.Duration.hours(8),
+            "artifacts_bucket": s3.Bucket(stack, "Artifacts"),
+            "metric_namespace": "fraudloop/test",
+            "encryption_key": kms.Key(stack, "Key"),
+            **changes,
+        },
+    )
 
 
 @pytest.fixture(scope="module")
 def template(new_stack: Callable[[], cdk.Stack]) -> Template:
     stack = new_stack()
-    ModelDeployment(
-        stack,
-        "Deployment",
-        model_package_group_name="fraudloop-test-fraud",
-        parameter_name="/fraudloop/test/approved",
-        artifacts_bucket=s3.Bucket(stack, "Artifacts"),
-        encryption_key=kms.Key(stack, "Key"),
-    )
+    define(stack)
     return Template.from_stack(stack)
 
 
 def granted(template: Template, action: str) -> str:
-    """The resource of the one statement with that action, its references left out."""
-    (statement,) = (
-        statement
+    """The resources of the statements with that action, their references left out."""
+    return " ".join(
+        text(statement["Resource"])
         for policy in template.find_resources("AWS::IAM::Policy").values()
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if action in statement["Action"]
+        if action in listed(statement["Action"])
     )
-    return text(statement["Resource"])
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def text(value: Any) -> str:
@@ -43,23 +63,55 @@ def text(value: Any) -> str:
     return str(value)
 
 
+def patterns(template: Template) -> list[dict[str, Any]]:
+    rules = template.find_resources("AWS::Events::Rule").values()
+    found = [rule["Properties"].get("EventPattern") for rule in rules]
+    return [pattern for pattern in found if pattern is not None]
+
+
+def pattern_of(template: Template, source: str) -> dict[str, Any]:
+    (pattern,) = (each for each in patterns(template) if each["source"] == [source])
+    return pattern
+
+
 def test_an_approval_or_rejection_in_this_group_starts_it(template: Template) -> None:
-    template.has_resource_properties(
-        "AWS::Events::Rule",
-        {
-            "EventPattern": {
-                "source": ["aws.sagemaker"],
-                "detail-type": ["SageMaker Model Package State Change"],
-                "detail": {
-                    "ModelPackageGroupName": ["fraudloop-test-fraud"],
-                    "ModelApprovalStatus": ["Approved", "Rejected"],
-                },
-            }
+    assert pattern_of(template, "aws.sagemaker") == {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Model Package State Change"],
+        "detail": {
+            "ModelPackageGroupName": ["fraudloop-test-fraud"],
+            "ModelApprovalStatus": ["Approved", "Rejected"],
         },
-    )
+    }
 
 
-def test_the_handler_knows_stack_parameter_and_bucket(template: Template) -> None:
+def test_the_end_of_an_update_of_its_own_stack_starts_it(template: Template) -> None:
+    detail = pattern_of(template, "aws.cloudformation")["detail"]
+    assert detail["stack-id"] == [{"Ref": "AWS::StackId"}]
+    assert detail["status-details"]["status"] == [
+        "CREATE_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_FAILED",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "UPDATE_ROLLBACK_FAILED",
+    ]
+
+
+def test_another_challenger_starts_it(template: Template) -> None:
+    detail = pattern_of(template, "aws.ssm")["detail"]
+    assert detail == {
+        "name": ["/fraudloop/test/challenger"],
+        "operation": ["Create", "Update"],
+    }
+
+
+def test_a_lost_event_costs_an_hour(template: Template) -> None:
+    template.has_resource_properties("AWS::Events::Rule", {"ScheduleExpression": "rate(1 hour)"})
+
+
+def test_the_handler_knows_what_is_deployed_and_what_a_package_has_to_fit(
+    template: Template,
+) -> None:
     (bucket_id,) = template.find_resources("AWS::S3::Bucket")
     template.has_resource_properties(
         "AWS::Lambda::Function",
@@ -67,17 +119,80 @@ def test_the_handler_knows_stack_parameter_and_bucket(template: Template) -> Non
             "Handler": "deploy_model.handler.handler",
             "Environment": {
                 "Variables": {
-                    "PARAMETER_NAME": "/fraudloop/test/approved",
+                    "QUEUE_URL": Match.any_value(),
                     "STACK_NAME": "Test",
+                    "ENDPOINT_NAME": "fraudloop-test",
+                    "MODEL_PACKAGE_GROUP_NAME": "fraudloop-test-fraud",
+                    "APPROVED_PARAMETER": "/fraudloop/test/approved",
+                    "CHALLENGER_PARAMETER": "/fraudloop/test/challenger",
+                    "STATE_PARAMETER": "/fraudloop/test/state",
                     "ARTIFACTS_BUCKET": {"Ref": bucket_id},
+                    "METRIC_NAMESPACE": "fraudloop/test",
+                    "IMAGE_REPOSITORY": "registry/fraudloop",
+                    "FEATURE_SCHEMA_VERSION": "v9",
+                    "CAPTURE_CONTRACT": "3",
                 }
             },
         },
     )
 
 
-def test_it_outlasts_an_update_that_is_under_way(template: Template) -> None:
-    template.has_resource_properties("AWS::Lambda::Function", {"Timeout": 15 * 60})
+@pytest.mark.parametrize("hours", [1, 8])
+def test_a_message_outlasts_the_longest_update(
+    new_stack: Callable[[], cdk.Stack], hours: int
+) -> None:
+    stack = new_stack()
+    define(stack, longest_rollout=cdk.Duration.hours(hours))
+    (receives,) = (
+        queue["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+        for queue in Template.from_stack(stack).find_resources("AWS::SQS::Queue").values()
+        if "RedrivePolicy" in queue["Properties"]
+    )
+    # Each time the function waits for 14 of its 15 minutes.
+    assert receives * 14 >= (hours + 1) * 60
+    assert receives <= 1000  # the most that SQS takes
+
+
+def test_the_last_deployment_is_kept_in_a_parameter(template: Template) -> None:
+    template.has_resource_properties(
+        "AWS::SSM::Parameter", {"Name": "/fraudloop/test/state", "Type": "String", "Value": "none"}
+    )
+
+
+def test_a_failed_deployment_is_an_alarm(template: Template) -> None:
+    template.has_resource_properties(
+        "AWS::CloudWatch::Alarm",
+        {
+            "Namespace": "fraudloop/test",
+            "MetricName": "FailedDeployments",
+            "Dimensions": [{"Name": "EndpointName", "Value": "fraudloop-test"}],
+            "Statistic": "Sum",
+            "Threshold": 0,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "TreatMissingData": "notBreaching",
+        },
+    )
+
+
+def test_all_its_alarms_can_be_told_of(new_stack: Callable[[], cdk.Stack]) -> None:
+    stack = new_stack()
+    deployment = define(stack)
+    template = Template.from_stack(stack)
+    assert len(deployment.alarms) == len(template.find_resources("AWS::CloudWatch::Alarm")) == 3
+
+
+def test_without_a_challenger_nothing_is_watched_or_read_for_one(
+    new_stack: Callable[[], cdk.Stack],
+) -> None:
+    stack = new_stack()
+    define(stack, challenger_parameter_name=None)
+    template = Template.from_stack(stack)
+    assert "aws.ssm" not in {source for each in patterns(template) for source in each["source"]}
+    assert "challenger" not in granted(template, "ssm:PutParameter")
+    template.has_resource_properties(
+        "AWS::Lambda::Function",
+        {"Environment": {"Variables": Match.object_like({"CHALLENGER_PARAMETER": ""})}},
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,9 +200,11 @@ def test_it_outlasts_an_update_that_is_under_way(template: Template) -> None:
     [
         ("sagemaker:DescribeModelPackage", ":model-package/fraudloop-test-fraud/*"),
         ("sagemaker:ListModelPackages", ":model-package/fraudloop-test-fraud/*"),
-        ("ssm:PutParameter", ":parameter/fraudloop/test/approved"),
+        ("sagemaker:UpdateModelPackage", ":model-package/fraudloop-test-fraud/*"),
+        ("sagemaker:DescribeEndpoint", ":endpoint/fraudloop-test"),
         ("cloudformation:UpdateStack", ":stack/Test/*"),
         ("cloudformation:SetStackPolicy", ":stack/Test/*"),
+        ("cloudformation:DescribeStackEvents", ":stack/Test/*"),
         ("s3:GetObject", "/executions/*"),
         ("s3:PutObject", "/monitoring/baseline/*"),
     ],
@@ -105,8 +222,17 @@ def test_packages_of_other_groups_are_not_listed(template: Template) -> None:
     }
 
 
+PARAMETERS = {
+    f":ssm:::parameter/fraudloop/test/{name}" for name in ("approved", "challenger", "state")
+}
+
+
+def test_its_own_parameters_are_written(template: Template) -> None:
+    assert set(granted(template, "ssm:PutParameter").replace("arn:", "").split()) == PARAMETERS
+
+
 def test_cloudformation_may_read_the_parameters_of_this_stack(template: Template) -> None:
     assert set(granted(template, "ssm:GetParameters").replace("arn:", "").split()) == {
-        ":ssm:::parameter/fraudloop/test/approved",
+        *PARAMETERS,
         ":ssm:::parameter/cdk-bootstrap/hnb659fds/version",
     }

@@ -1,0 +1,108 @@
+"""What the function that deploys model packages may do, and on what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+
+from lifecycle.job_role import grant_read_objects, grant_write_objects
+from lifecycle.wildcards import acknowledge_resource
+
+__all__ = [
+    "BASELINE_PREFIX",
+    "grant_baselines",
+    "grant_endpoint",
+    "grant_packages",
+    "grant_parameters",
+    "grant_update",
+]
+
+# Where the monitors read the baseline of the deployed model, in the artifacts bucket.
+BASELINE_PREFIX = "monitoring/baseline/"
+# Where the training pipeline leaves each execution's baseline, in the same bucket.
+EXECUTIONS_PREFIX = "executions/"
+
+
+def grant_packages(role: iam.Role, group_name: str) -> None:
+    """To read and to reject the packages of a group."""
+    group, packages = (
+        Stack.of(role).format_arn(service="sagemaker", resource=resource, resource_name=name)
+        for resource, name in (
+            ("model-package-group", group_name),
+            ("model-package", f"{group_name}/*"),
+        )
+    )
+    for actions, resources in (
+        (["DescribeModelPackage", "ListModelPackages"], [group, packages]),
+        (["UpdateModelPackage"], [packages]),
+    ):
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[f"sagemaker:{action}" for action in actions], resources=resources
+            )
+        )
+    acknowledge_resource(
+        role, packages, "Packages of this one group, numbered as they are registered"
+    )
+
+
+def grant_endpoint(role: iam.Role, endpoint_name: str) -> None:
+    """To read what an endpoint serves, which CloudFormation names."""
+    stack = Stack.of(role)
+    for action, resource, name in (
+        ("DescribeEndpoint", "endpoint", endpoint_name),
+        ("DescribeEndpointConfig", "endpoint-config", "*"),
+        ("DescribeModel", "model", "*"),
+    ):
+        arn = stack.format_arn(service="sagemaker", resource=resource, resource_name=name)
+        role.add_to_policy(iam.PolicyStatement(actions=[f"sagemaker:{action}"], resources=[arn]))
+        if name == "*":
+            acknowledge_resource(
+                role, arn, "CloudFormation names it anew with each version; only read"
+            )
+
+
+def grant_parameters(role: iam.Role, names: Iterable[str]) -> None:
+    """To read and write parameters of the Parameter Store."""
+    stack = Stack.of(role)
+    parameters = [_parameter(stack, name) for name in names]
+    role.add_to_policy(
+        iam.PolicyStatement(actions=["ssm:GetParameters", "ssm:PutParameter"], resources=parameters)
+    )
+
+
+def grant_update(role: iam.Role) -> None:
+    """To update the role's own stack: what the update does, it does by the role of the CDK."""
+    stack = Stack.of(role)
+    # CloudFormation reads the values of SSM-typed parameters as whoever updates the stack; the
+    # CDK's own parameter, the version of the bootstrap stack, is one of them.
+    bootstrap = _parameter(stack, "/cdk-bootstrap/hnb659fds/version")
+    role.add_to_policy(iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[bootstrap]))
+    this_stack = stack.format_arn(
+        service="cloudformation", resource="stack", resource_name=f"{stack.stack_name}/*"
+    )
+    actions = ("DescribeStackEvents", "DescribeStacks", "SetStackPolicy", "UpdateStack")
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=[f"cloudformation:{action}" for action in actions], resources=[this_stack]
+        )
+    )
+    acknowledge_resource(
+        role, this_stack, "One stack by name; CloudFormation ends its ARN with a random id"
+    )
+
+
+def grant_baselines(role: iam.Role, artifacts: s3.IBucket, key: kms.IKey) -> None:
+    """To copy the approved package's baselines to where the monitors read them."""
+    grant_read_objects(role, artifacts, key, EXECUTIONS_PREFIX)
+    grant_write_objects(role, artifacts, key, BASELINE_PREFIX)
+
+
+def _parameter(stack: Stack, name: str) -> str:
+    return stack.format_arn(
+        service="ssm", resource="parameter", resource_name=name.removeprefix("/")
+    )

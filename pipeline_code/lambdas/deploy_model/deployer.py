@@ -1,0 +1,146 @@
+"""Brings the endpoint to what registry and parameters say."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Self
+
+import boto3
+
+from deploy_model.baselines import copy_baselines
+from deploy_model.fit import misfit
+from deploy_model.ledger import Deployment, Parameters, moment
+from deploy_model.log import log
+from deploy_model.packages import Package, Packages
+from deploy_model.settings import Settings
+from deploy_model.stack import UPDATABLE, Stack
+from deploy_model.verdicts import Verdicts
+from served_model import NO_MODEL, Served, served
+
+__all__ = ["Deployer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployer:
+    """Goes by what AWS says when it is called, so that it may be called at any time, for anything.
+
+    Args:
+        settings: Names of what is deployed.
+        packages: The registry.
+        parameters: What the stack reads, and what became of the last deployment.
+        stack: The stack with the endpoint.
+    """
+
+    settings: Settings
+    packages: Packages
+    parameters: Parameters
+    stack: Stack
+
+    @classmethod
+    def connected(cls, settings: Settings) -> Self:
+        """With clients of AWS."""
+        return cls(
+            settings,
+            Packages(settings.model_package_group_name),
+            Parameters(settings.state_parameter),
+            Stack(settings.stack_name),
+        )
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """What notes how deployments end."""
+        return Verdicts(self.settings, self.packages, self.parameters, self.stack)
+
+    def reconcile(self, message: str, changed: str | None, context: Any) -> str:
+        """Conclude the last deployment, then start the next one if there is something to deploy.
+
+        Args:
+            message: What it is called for: for one message, the same step is one update.
+            changed: ARN of the package that it is called for, if it is for one.
+            context: Lambda's.
+
+        Returns:
+            What was done.
+
+        Raises:
+            StackBusyError: If the stack cannot be updated now.
+        """
+        status = self.stack.status_at_rest(context)
+        if status not in UPDATABLE:
+            return self.verdicts.cannot_update(status)
+        self.stack.protect()
+        endpoint = self.served()
+        now = endpoint or Served()
+        self.verdicts.conclude(now)
+        wanted = self._wanted(changed, now)
+        if wanted is None and endpoint is None:
+            # Nothing runs, so that nothing is lost with the name of what could not be deployed.
+            self.parameters.put(self.settings.approved_parameter, NO_MODEL)
+            return "no package is approved"
+        package = now.package if wanted is None else str(wanted["ModelPackageArn"])
+        target = Served(package=package, challenger=self._challenger(package, now))
+        if (now.package, now.challenger) != (target.package, target.challenger):
+            return self._deploy(message, wanted, target, now)
+        self.parameters.put(self.settings.approved_parameter, now.package)
+        return "up to date" if wanted else self.verdicts.rejected_but_serving(now.package)
+
+    def served(self) -> Served | None:
+        """What the endpoint serves; None if there is no endpoint."""
+        return served(boto3.client("sagemaker"), self.settings.endpoint_name)
+
+    def _wanted(self, changed: str | None, now: Served) -> Package | None:
+        """The package that was approved last among those that fit; the others are rejected."""
+        for package in self.packages.approved(changed):
+            arn = package["ModelPackageArn"]
+            reason = None if arn == now.package else misfit(package, self.settings)
+            if reason is None:
+                return package
+            self.verdicts.reject(arn, f"it does not fit: {reason}")
+            self.verdicts.refuse(arn, reason, now)
+        return None
+
+    def _challenger(self, deployed: str, now: Served) -> str:
+        """The package that is to be in the shadow, or `none`; one that cannot be is let go."""
+        arn = self.parameters.value(self.settings.challenger_parameter)
+        if arn == NO_MODEL:
+            return NO_MODEL
+        if arn == deployed:
+            log("the challenger is deployed itself by now", model_package=arn)
+        else:
+            reason = self._challenger_misfit(arn)
+            if reason is None:
+                return arn
+            self.verdicts.refuse(arn, f"as challenger: {reason}", now, challenger=arn)
+        # Left there, it would fail the next promotion.
+        self.parameters.put(self.settings.challenger_parameter, NO_MODEL)
+        return NO_MODEL
+
+    def _challenger_misfit(self, arn: str) -> str | None:
+        package = self.packages.find(arn)
+        if package is None:
+            return f"it must be a package of {self.settings.model_package_group_name}, got {arn}"
+        if package["ModelApprovalStatus"] != "Approved":
+            # SageMaker makes no model of it.
+            return f"it must be approved, got {package['ModelApprovalStatus']}"
+        return misfit(package, self.settings)
+
+    def _deploy(self, message: str, wanted: Package | None, target: Served, now: Served) -> str:
+        step = f"{message}|{target.package}|{target.challenger}"
+        at = moment()
+        deployment = Deployment(
+            model_package=target.package,
+            challenger=target.challenger,
+            state="Deploying",
+            since=at,
+            reason=(wanted or {}).get("ApprovalDescription", ""),
+            previous=now.package,
+            update=f"deploy-{sha256(step.encode()).hexdigest()[:40]}",
+            begun=at,
+        )
+        if wanted is not None and target.package != now.package:
+            copy_baselines(wanted, self.settings.artifacts_bucket)
+        # First the record, so that no update is without one; then what the update reads.
+        self.parameters.record(deployment)
+        self.parameters.put(self.settings.approved_parameter, target.package)
+        if self.stack.update(deployment.update):
+            return f"update to {target.package} started"
+        return self.verdicts.nothing_to_update(deployment, self.served() or Served())

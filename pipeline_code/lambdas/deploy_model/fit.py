@@ -1,0 +1,39 @@
+"""Whether a model package fits the environment that is to serve it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from deploy_model.settings import Settings
+
+__all__ = ["misfit"]
+
+_RECORDED = ("feature_schema_version", "capture_contract")
+
+
+def misfit(package: Mapping[str, Any], settings: Settings) -> str | None:
+    """Why a described package does not fit; None if it does."""
+    (container, *_) = package["InferenceSpecification"]["Containers"]
+    image = container["Image"]
+    if _repository(image) != settings.image_repository:
+        return (
+            f"image must be of {settings.image_repository}, got {image}; "
+            "train again in this environment"
+        )
+    recorded = package.get("CustomerMetadataProperties", {})
+    for name in _RECORDED:
+        expected = getattr(settings, name)
+        if name not in recorded:
+            return (
+                f"{name} must be {expected}, got a package that does not say; it was registered "
+                "before packages said so: train again"
+            )
+        if recorded[name] != expected:
+            return f"{name} must be {expected}, got {recorded[name]}; train again"
+    return None
+
+
+def _repository(image: str) -> str:
+    """An image's URI without its tag or digest. A registry's port would be before a slash."""
+    name = image.partition("@")[0]
+    folder, slash, last = name.rpartition("/")
+    return folder + slash + last.partition(":")[0]

@@ -1,0 +1,50 @@
+"""What the stack tells the function."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Names of what is deployed, and what a package has to fit.
+
+    Attributes:
+        queue_url: Where the events wait.
+        stack_name: The stack that holds the endpoint.
+        endpoint_name: The endpoint.
+        model_package_group_name: The group whose approvals count.
+        approved_parameter: SSM parameter that the stack reads, of the approved package.
+        challenger_parameter: SSM parameter that the stack reads, of the package in the shadow; empty
+            if it reads none.
+        state_parameter: SSM parameter that says what became of the last deployment.
+        artifacts_bucket: Where packages' baselines are, and where monitors expect them.
+        metric_namespace: Where failed deployments are counted.
+        image_repository: URI of the repository that packages' images must be of.
+        feature_schema_version: Of the feature groups that the endpoint reads.
+        capture_contract: By which the monitor and the parity audit read what is captured.
+    """
+
+    queue_url: str
+    stack_name: str
+    endpoint_name: str
+    model_package_group_name: str
+    approved_parameter: str
+    challenger_parameter: str
+    state_parameter: str
+    artifacts_bucket: str
+    metric_namespace: str
+    image_repository: str
+    feature_schema_version: str
+    capture_contract: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """From the variables of the same names in capitals.
+
+        Raises:
+            KeyError: If one is missing.
+        """
+        return cls(**{name: environment[name.upper()] for name in cls.__slots__})

@@ -1,0 +1,151 @@
+"""The stack that holds the endpoint: whether it rests, updating it, and how an update ended."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+__all__ = ["STACK_POLICY", "Outcome", "Stack", "StackBusyError"]
+
+POLL_SECONDS = 1
+RESERVE_MILLISECONDS = 20_000
+UPDATABLE = frozenset(
+    {
+        "CREATE_COMPLETE",
+        "IMPORT_COMPLETE",
+        "IMPORT_ROLLBACK_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_FAILED",
+        "UPDATE_ROLLBACK_COMPLETE",
+    }
+)
+# What CloudFormation says of those that were stopped because another one failed.
+CONSEQUENCES = ("Resource update cancelled", "Resource creation cancelled")
+
+# The endpoint may be updated, never replaced or deleted: either is an outage.
+STACK_POLICY = json.dumps(
+    {
+        "Statement": [
+            {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"},
+            {
+                "Effect": "Deny",
+                "Action": ["Update:Replace", "Update:Delete"],
+                "Principal": "*",
+                "Resource": "*",
+                "Condition": {"StringEquals": {"ResourceType": ["AWS::SageMaker::Endpoint"]}},
+            },
+        ]
+    }
+)
+
+
+class StackBusyError(Exception):
+    """The stack cannot be updated now; the next attempt may find it at rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an update ended: the stack's status then, and the first thing that failed."""
+
+    status: str
+    reason: str
+
+    @property
+    def rolled_back(self) -> bool:
+        return "ROLLBACK" in self.status or self.status.endswith("_FAILED")
+
+
+class Stack:
+    """One stack.
+
+    Needs: cloudformation:DescribeStacks, DescribeStackEvents, UpdateStack and SetStackPolicy on it;
+    and what an update itself does, unless the stack has a service role (the CDK gives it one).
+    """
+
+    def __init__(self, name: str) -> None:
+        self._cloudformation = boto3.client("cloudformation")
+        self.name = name
+
+    def status_at_rest(self, context: Any) -> str:
+        """The stack's status once nothing is being done to it.
+
+        Raises:
+            StackBusyError: If that takes longer than the invocation.
+        """
+        while True:
+            status: str = self._described()["StackStatus"]
+            if not status.endswith("_IN_PROGRESS") or status == "DELETE_IN_PROGRESS":
+                return status
+            if context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS:
+                raise StackBusyError(f"stack {self.name} is {status}")
+            time.sleep(POLL_SECONDS)
+
+    def protect(self) -> None:
+        """See to it that no update replaces or deletes the endpoint, whoever starts it."""
+        self._cloudformation.set_stack_policy(StackName=self.name, StackPolicyBody=STACK_POLICY)
+
+    def update(self, token: str) -> bool:
+        """Start an update that only reads the parameters anew; False if nothing has changed.
+
+        Raises:
+            StackBusyError: If another update began in between.
+        """
+        keys = [each["ParameterKey"] for each in self._described().get("Parameters", [])]
+        try:
+            self._cloudformation.update_stack(
+                StackName=self.name,
+                UsePreviousTemplate=True,
+                Parameters=[{"ParameterKey": key, "UsePreviousValue": True} for key in keys],
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+                StackPolicyBody=STACK_POLICY,
+                ClientRequestToken=token,
+            )
+        except ClientError as error:
+            message = error.response["Error"]["Message"]
+            if "No updates are to be performed" in message:
+                return False
+            if "_IN_PROGRESS" in message:
+                raise StackBusyError(f"stack {self.name} is being updated") from error
+            raise
+        return True
+
+    def outcome(self, token: str, since: datetime) -> Outcome | None:
+        """How the update with a token ended; None if it has never begun, or not ended.
+
+        Whatever ends next after its beginning is its end: a person who cancels an update, or
+        continues a roll-back, does so with a token of their own.
+        """
+        ended: Outcome | None = None
+        for event in self._events_since(since - timedelta(minutes=1)):
+            status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "")
+            if event["PhysicalResourceId"] != event["StackId"]:
+                # Newest first, so that the last one that is met here is the first that failed.
+                if ended and status.endswith("_FAILED") and not reason.startswith(CONSEQUENCES):
+                    ended = Outcome(ended.status, f"{event['LogicalResourceId']}: {reason}")
+            elif event.get("ClientRequestToken") == token and status == "UPDATE_IN_PROGRESS":
+                return ended
+            elif status in UPDATABLE or status.endswith("ROLLBACK_FAILED"):
+                ended = Outcome(status, reason)
+        return None
+
+    def _events_since(self, moment: datetime) -> Iterator[Mapping[str, Any]]:
+        """Newest first."""
+        pages = self._cloudformation.get_paginator("describe_stack_events").paginate(
+            StackName=self.name
+        )
+        for page in pages:
+            for event in page["StackEvents"]:
+                if event["Timestamp"] < moment:
+                    return
+                yield event
+
+    def _described(self) -> Mapping[str, Any]:
+        found: list[Mapping[str, Any]] = self._cloudformation.describe_stacks(StackName=self.name)[
+            "Stacks"
+        ]
+        return found[0]

@@ -1,0 +1,118 @@
+"""What is noted of deployments that ended, and of packages that are not deployed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from deploy_model.baselines import copy_baselines
+from deploy_model.ledger import Deployment, Parameters, moment
+from deploy_model.log import count_failure, log
+from deploy_model.packages import Packages
+from deploy_model.settings import Settings
+from deploy_model.stack import Outcome, Stack
+from served_model import NO_MODEL, Served
+
+__all__ = ["Verdicts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Keeps registry, parameters and metric in step with how deployments end.
+
+    Args:
+        settings: Names of what is deployed.
+        packages: The registry.
+        parameters: What the stack reads, and what became of the last deployment.
+        stack: The stack with the endpoint.
+    """
+
+    settings: Settings
+    packages: Packages
+    parameters: Parameters
+    stack: Stack
+
+    def conclude(self, now: Served) -> None:
+        """Note how the last deployment ended, if that is not noted yet."""
+        last = self.parameters.last_deployment()
+        if last is None or not last.update or last.state in {"InService", "RolledBack"}:
+            return
+        outcome = self.stack.outcome(last.update, datetime.fromisoformat(last.begun))
+        if outcome is not None and outcome.rolled_back:
+            self._rolled_back(last, outcome, now)
+        elif (now.package, now.challenger) == (last.model_package, last.challenger):
+            self.parameters.record(last.ended("InService", last.reason))
+
+    def _rolled_back(self, last: Deployment, outcome: Outcome, now: Served) -> None:
+        """See to it that the next deployment does not repeat it."""
+        reason = " ".join(f"{outcome.status}: {outcome.reason} {now.failure}".split())
+        if last.model_package != last.previous:
+            self.reject(last.model_package, f"its deployment was rolled back: {reason}")
+            running = self.packages.find(now.package)
+            if running is not None:
+                copy_baselines(running, self.settings.artifacts_bucket)
+        else:
+            # The deployed package served before, so that the challenger is to blame.
+            self.parameters.put(self.settings.challenger_parameter, NO_MODEL)
+        self.parameters.put(self.settings.approved_parameter, now.package)
+        self.parameters.record(last.ended("RolledBack", reason))
+        self.count(reason, last.model_package)
+
+    def cannot_update(self, status: str) -> str:
+        """The stack is in a state that only a person, or its deletion, ends."""
+        reason = f"stack {self.stack.name} is {status}"
+        if status.startswith("DELETE"):
+            return reason
+        reason += ", from which a person has to bring it back"
+        last = self.parameters.last_deployment()
+        if last is not None and last.state == "Deploying":
+            self.parameters.record(last.ended("Failed", reason))
+        self.count(reason, self.parameters.value(self.settings.approved_parameter))
+        return reason
+
+    def nothing_to_update(self, deployment: Deployment, now: Served) -> str:
+        """Either somebody else's update has just done it, or the stack is not what it was."""
+        if (now.package, now.challenger) == (deployment.model_package, deployment.challenger):
+            self.parameters.record(deployment.ended("InService", deployment.reason))
+            return "the stack is up to date"
+        reason = (
+            f"stack {self.stack.name} has nothing to update, yet its endpoint serves "
+            f"{now.package} with challenger {now.challenger}: deploy the stack again"
+        )
+        self.parameters.record(deployment.ended("Failed", reason))
+        self.count(reason, deployment.model_package)
+        return reason
+
+    def rejected_but_serving(self, package: str) -> str:
+        """No answer at all is worse than those of a rejected model; a person has to choose."""
+        reason = f"{package} is not approved, but no other package is, and it goes on serving"
+        self.count(reason, package)
+        return reason
+
+    def refuse(self, arn: str, reason: str, now: Served, *, challenger: str = NO_MODEL) -> None:
+        """Note that a package is not deployed."""
+        log("refused", model_package=arn, reason=reason)
+        self.parameters.record(
+            Deployment(
+                model_package=arn,
+                challenger=challenger,
+                state="Refused",
+                since=moment(),
+                reason=reason,
+                previous=now.package,
+            )
+        )
+
+    def reject(self, arn: str, reason: str) -> None:
+        """Reject a package, unless it is not approved by now."""
+        package = self.packages.find(arn)
+        if package is not None and package["ModelApprovalStatus"] == "Approved":
+            self.packages.reject(package, reason)
+
+    def count(self, reason: str, model_package: str) -> None:
+        """Have a person told."""
+        settings = self.settings
+        count_failure(
+            settings.metric_namespace,
+            settings.endpoint_name,
+            reason=reason,
+            model_package=model_package,
+        )

@@ -1,0 +1,62 @@
+"""What an endpoint serves, for handlers that share this file.
+
+Needs: sagemaker:DescribeEndpoint, DescribeEndpointConfig and DescribeModel.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+__all__ = ["NO_MODEL", "Served", "is_absent", "served"]
+
+NO_MODEL = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What is behind an endpoint.
+
+    Attributes:
+        package: ARN of the model package whose answers are returned, or `none`.
+        challenger: ARN of the one that sees the same requests in its shadow, or `none`.
+        failure: Why the endpoint's last update failed, if it did.
+    """
+
+    package: str = NO_MODEL
+    challenger: str = NO_MODEL
+    failure: str = ""
+
+
+def served(sagemaker: Any, endpoint_name: str) -> Served | None:
+    """What the endpoint serves; None if there is no endpoint."""
+    try:
+        endpoint = sagemaker.describe_endpoint(EndpointName=endpoint_name)
+    except ClientError as error:
+        if is_absent(error):
+            return None
+        raise
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    return Served(
+        package=_package(sagemaker, config["ProductionVariants"]),
+        challenger=_package(sagemaker, config.get("ShadowProductionVariants", ())),
+        failure=endpoint.get("FailureReason", ""),
+    )
+
+
+def is_absent(error: ClientError) -> bool:
+    """Whether SageMaker says that something does not exist: it has no error code of its own."""
+    found = error.response["Error"]
+    return found["Code"] == "ValidationException" and (
+        "Could not find" in found["Message"] or "does not exist" in found["Message"]
+    )
+
+
+def _package(sagemaker: Any, variants: Sequence[Mapping[str, Any]]) -> str:
+    if not variants:
+        return NO_MODEL
+    model = sagemaker.describe_model(ModelName=variants[0]["ModelName"])
+    container = model.get("PrimaryContainer") or model["Containers"][0]
+    package: str = container.get("ModelPackageName", NO_MODEL)
+    return package

@@ -1,0 +1,345 @@
+"""A serving stack in small on an embedded AWS: the real function, a stand-in's endpoint."""
+
+import io
+import json
+import time
+import uuid
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lifecycle  # noqa: F401  # first: it tells jsii which node to start when aws_cdk is imported
+
+# isort: split
+import aws_cdk as cdk
+import boto3
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sagemaker as sagemaker
+from aws_cdk.assertions import Template
+
+from lifecycle.model_deployment import ModelDeployment, PackageContract
+from tests.local_aws.sagemaker.serving import STAND_IN, archive
+
+LAMBDAS = Path(__file__).parents[3] / "pipeline_code" / "lambdas"
+SHARED = ("custom_resource.py", "served_model.py")
+REPOSITORY = "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop"
+RECORDED = {"feature_schema_version": "v2", "capture_contract": "1"}
+KINDS = ("statistics", "constraints")
+PATIENCE_SECONDS = 30
+
+
+@dataclass
+class Deployments:
+    """One environment: its stack, registry group and parameters.
+
+    Args:
+        session: Of the embedded AWS.
+        name: Of all that the environment has.
+    """
+
+    session: boto3.Session
+    name: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:8]}")
+
+    def __post_init__(self) -> None:
+        self.sagemaker = self.session.client("sagemaker")
+        self.ssm = self.session.client("ssm")
+        self.cloudformation = self.session.client("cloudformation")
+        self.s3 = self.session.client("s3")
+
+    # What is deployed.
+
+    def make(self) -> None:
+        """Group, parameters, artifacts, and the stack at day 0."""
+        self.sagemaker.create_model_package_group(ModelPackageGroupName=self.name)
+        for kind in ("approved", "challenger"):
+            self.ssm.put_parameter(Name=self.parameter(kind), Value="none", Type="String")
+        self.s3.create_bucket(Bucket=self.name)
+        self.s3.put_object(Bucket=self.name, Key="models/good.tar.gz", Body=archive(weights=b"1"))
+        self._publish_function()
+        self.cloudformation.create_stack(
+            StackName=self.name,
+            TemplateBody=json.dumps(self._template()),
+            Capabilities=["CAPABILITY_IAM"],
+            OnFailure="DO_NOTHING",
+        )
+        self.await_stack("CREATE_COMPLETE")
+
+    def parameter(self, kind: str) -> str:
+        return f"/{self.name}/{kind}"
+
+    def _template(self) -> Any:
+        """The template with the real construct."""
+        flags = json.loads((LAMBDAS.parents[1] / "cdk.json").read_text())["context"]
+        stack = cdk.Stack(
+            cdk.App(context=flags),
+            "Serving",
+            stack_name=self.name,
+            synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
+        )
+        key = kms.Key(stack, "Key")
+        artifacts = s3.Bucket.from_bucket_name(stack, "Artifacts", self.name)
+        approved, challenger = (self._read(stack, kind) for kind in ("approved", "challenger"))
+        define_endpoint(stack, self.name, approved, challenger)
+        ModelDeployment(
+            stack,
+            "Deployment",
+            model_package_group_name=self.name,
+            endpoint_name=self.name,
+            parameter_name=self.parameter("approved"),
+            challenger_parameter_name=self.parameter("challenger"),
+            state_parameter_name=self.parameter("state"),
+            contract=PackageContract(image_repository=REPOSITORY, **RECORDED),
+            longest_rollout=cdk.Duration.minutes(10),
+            artifacts_bucket=artifacts,
+            metric_namespace=self.name,
+            encryption_key=key,
+        )
+        template = Template.from_stack(stack).to_json()
+        (function,) = (
+            each["Properties"]
+            for each in template["Resources"].values()
+            if each["Type"] == "AWS::Lambda::Function"
+        )
+        function["Code"] = {"S3Bucket": self.name, "S3Key": "code.zip"}
+        return template
+
+    def _read(self, stack: cdk.Stack, kind: str) -> str:
+        parameter = cdk.CfnParameter(
+            stack,
+            kind.capitalize(),
+            type="AWS::SSM::Parameter::Value<String>",
+            default=self.parameter(kind),
+        )
+        return parameter.value_as_string
+
+    def _publish_function(self) -> None:
+        """What the function ships, where the template says that it is."""
+        body = io.BytesIO()
+        files = [*(LAMBDAS / "deploy_model").glob("*.py"), *(LAMBDAS / name for name in SHARED)]
+        with zipfile.ZipFile(body, "w") as packed:
+            for path in files:
+                packed.write(path, path.relative_to(LAMBDAS))
+        self.s3.put_object(Bucket=self.name, Key="code.zip", Body=body.getvalue())
+
+    # What people and pipelines do.
+
+    def register(
+        self,
+        data: str = "good",
+        *,
+        image: str = f"{REPOSITORY}:1",
+        recorded: dict[str, str] | None = None,
+    ) -> str:
+        """A package that waits for a decision; there is no archive but the good one."""
+        folder = uuid.uuid4().hex
+        for kind in KINDS:
+            key = f"executions/{folder}/{kind}.json"
+            self.s3.put_object(Bucket=self.name, Key=key, Body=folder.encode())
+        container = {"Image": image, "ModelDataUrl": f"s3://{self.name}/models/{data}.tar.gz"}
+        arn: str = self.sagemaker.create_model_package(
+            ModelPackageGroupName=self.name,
+            ModelApprovalStatus="PendingManualApproval",
+            InferenceSpecification={
+                "Containers": [container],
+                "SupportedContentTypes": ["text/csv"],
+                "SupportedResponseMIMETypes": ["text/csv"],
+            },
+            CustomerMetadataProperties=RECORDED if recorded is None else recorded,
+            DriftCheckBaselines={
+                "ModelDataQuality": {
+                    kind.capitalize(): {
+                        "ContentType": "application/json",
+                        "S3Uri": f"s3://{self.name}/executions/{folder}/{kind}.json",
+                    }
+                    for kind in KINDS
+                }
+            },
+        )["ModelPackageArn"]
+        return arn
+
+    def decide(self, arn: str, status: str = "Approved") -> None:
+        """As `fraudloop` does: the status with a record of the decision."""
+        number = len(self.package(arn).get("CustomerMetadataProperties", {})) + 1
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.sagemaker.update_model_package(
+            ModelPackageArn=arn,
+            ModelApprovalStatus=status,
+            CustomerMetadataProperties={f"decision_{number:03}": f"{at} {status} by arn: because"},
+        )
+
+    def challenge(self, arn: str) -> None:
+        self.ssm.put_parameter(Name=self.parameter("challenger"), Value=arn, Overwrite=True)
+
+    # What can be seen.
+
+    def package(self, arn: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.sagemaker.describe_model_package(ModelPackageName=arn)
+        return found
+
+    def value(self, kind: str) -> str:
+        found: str = self.ssm.get_parameter(Name=self.parameter(kind))["Parameter"]["Value"]
+        return found
+
+    def state(self) -> dict[str, str]:
+        """The last deployment."""
+        value = self.value("state")
+        found: dict[str, str] = json.loads(value) if value != "none" else {"state": "none"}
+        return found
+
+    def states(self, arn: str) -> list[str]:
+        """Where the deployments of a package have been, one after the other."""
+        pages = self.ssm.get_paginator("get_parameter_history").paginate(
+            Name=self.parameter("state")
+        )
+        values = [each["Value"] for page in pages for each in page["Parameters"]]
+        found = [json.loads(value) for value in values if value != "none"]
+        return [each["state"] for each in found if each["model_package"] == arn]
+
+    def stack(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.cloudformation.describe_stacks(StackName=self.name)["Stacks"][
+            0
+        ]
+        return found
+
+    def serves(self) -> tuple[str, str]:
+        """The packages of the endpoint: whose answers are returned, and whose are not."""
+        endpoint = self.sagemaker.describe_endpoint(EndpointName=self.name)
+        config = self.sagemaker.describe_endpoint_config(
+            EndpointConfigName=endpoint["EndpointConfigName"]
+        )
+        packages = []
+        for variants in ("ProductionVariants", "ShadowProductionVariants"):
+            for variant in config.get(variants, ()):
+                model = self.sagemaker.describe_model(ModelName=variant["ModelName"])
+                packages.append(model["PrimaryContainer"]["ModelPackageName"])
+        return packages[0], packages[1] if len(packages) > 1 else "none"
+
+    def baseline(self) -> set[bytes]:
+        """What the monitors read."""
+        return {
+            self.s3.get_object(Bucket=self.name, Key=f"monitoring/baseline/{kind}.json")[
+                "Body"
+            ].read()
+            for kind in KINDS
+        }
+
+    def baseline_of(self, arn: str) -> set[bytes]:
+        uri = self.package(arn)["DriftCheckBaselines"]["ModelDataQuality"]["Statistics"]["S3Uri"]
+        return {uri.split("/")[-2].encode()}
+
+    def waiting(self) -> int:
+        """Messages of the queue that are not handled yet."""
+        sqs = self.session.client("sqs")
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = sqs.get_queue_attributes(QueueUrl=self.queue("Queue"), AttributeNames=names)
+        return sum(int(count) for count in found["Attributes"].values())
+
+    def queue(self, name: str) -> str:
+        """A queue's URL, by what the construct calls it."""
+        resources = self.cloudformation.describe_stack_resources(StackName=self.name)
+        (url,) = (
+            each["PhysicalResourceId"]
+            for each in resources["StackResources"]
+            if each["ResourceType"] == "AWS::SQS::Queue"
+            and each["LogicalResourceId"].startswith(f"DeploymentDeployer{name}")
+        )
+        return str(url)
+
+    # Waiting.
+
+    def eventually(self, what: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            if found := what():
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"{what}: {self.state()}, {self.stack()['StackStatus']}")
+
+    def await_stack(self, status: str) -> None:
+        self.eventually(lambda: self.stack()["StackStatus"] == status)
+
+    def await_state(self, state: str, arn: str) -> dict[str, str]:
+        """Wait until the last deployment is of a package and in a state; then all is at rest."""
+
+        def there() -> bool:
+            now = self.state()
+            return (now["state"], now.get("model_package")) == (state, arn)
+
+        self.eventually(there)
+        self.eventually(lambda: self.waiting() == 0)
+        return self.state()
+
+    def deployed(self) -> str:
+        """A new package, approved and in service."""
+        arn = self.register()
+        self.decide(arn)
+        self.await_state("InService", arn)
+        return arn
+
+
+def define_endpoint(stack: cdk.Stack, name: str, approved: str, challenger: str) -> None:
+    """As the serving stack does: it is there while a package is approved."""
+    has_model = cdk.CfnCondition(
+        stack,
+        "HasModel",
+        expression=cdk.Fn.condition_not(cdk.Fn.condition_equals(approved, "none")),
+    )
+    has_shadow = cdk.CfnCondition(
+        stack,
+        "HasShadow",
+        expression=cdk.Fn.condition_and(
+            has_model, cdk.Fn.condition_not(cdk.Fn.condition_equals(challenger, "none"))
+        ),
+    )
+    role = cdk.aws_iam.Role(
+        stack, "ModelRole", assumed_by=cdk.aws_iam.ServicePrincipal("sagemaker.amazonaws.com")
+    )
+    s3.Bucket.from_bucket_name(stack, "Models", name).grant_read(role)
+    models = {}
+    for kind, package, condition in (
+        ("Model", approved, has_model),
+        ("Challenging", challenger, has_shadow),
+    ):
+        models[kind] = sagemaker.CfnModel(
+            stack,
+            kind,
+            execution_role_arn=role.role_arn,
+            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
+                model_package_name=package, environment={"PYTHONPATH": str(STAND_IN)}
+            ),
+        )
+        models[kind].cfn_options.condition = condition
+        models[kind].node.add_dependency(role)
+    variants = {
+        kind: {
+            "VariantName": kind.lower(),
+            "ModelName": model.attr_model_name,
+            "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": 1,
+            "InitialVariantWeight": 1,
+        }
+        for kind, model in models.items()
+    }
+    config = cdk.CfnResource(
+        stack,
+        "Config",
+        type="AWS::SageMaker::EndpointConfig",
+        properties={
+            "ProductionVariants": [variants["Model"]],
+            "ShadowProductionVariants": cdk.Fn.condition_if(
+                has_shadow.logical_id, [variants["Challenging"]], cdk.Aws.NO_VALUE
+            ),
+        },
+    )
+    config.cfn_options.condition = has_model
+    endpoint = sagemaker.CfnEndpoint(
+        stack,
+        "Endpoint",
+        endpoint_name=name,
+        endpoint_config_name=cdk.Fn.get_att("Config", "EndpointConfigName").to_string(),
+    )
+    endpoint.cfn_options.condition = has_model

@@ -1,0 +1,187 @@
+"""Promotion from end to end: registry, events, queue, function, stack, endpoint."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from local_aws.server import EmbeddedAws, free_port
+
+from .deployments import RECORDED, REPOSITORY, Deployments
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployments]:
+    with EmbeddedAws(tmp_path_factory.mktemp("embedded") / "state", free_port()) as aws:
+        made = Deployments(aws.session())
+        made.make()
+        yield made
+
+
+@pytest.fixture
+def running(environment: Deployments) -> str:
+    """The package that is served when the test begins."""
+    approved = environment.value("approved")
+    return environment.deployed() if approved == "none" else approved
+
+
+def test_the_policy_protects_the_endpoint_before_there_is_one(environment: Deployments) -> None:
+    def policy() -> str | None:
+        found = environment.cloudformation.get_stack_policy(StackName=environment.name)
+        body: str | None = found.get("StackPolicyBody")
+        return body
+
+    _allow, deny = json.loads(environment.eventually(policy))["Statement"]
+    assert deny["Action"] == ["Update:Replace", "Update:Delete"]
+    assert deny["Condition"]["StringEquals"]["ResourceType"] == ["AWS::SageMaker::Endpoint"]
+
+
+def test_an_approval_is_deployed_and_recorded(environment: Deployments) -> None:
+    arn = environment.deployed()
+    assert environment.value("approved") == arn
+    assert environment.serves() == (arn, "none")
+    assert environment.states(arn) == ["Deploying", "InService"]
+    assert environment.baseline() == environment.baseline_of(arn)
+
+
+def test_approvals_wait_for_an_update_that_is_under_way_and_the_newest_wins(
+    environment: Deployments, running: str
+) -> None:
+    first, second, third = (environment.register() for _ in range(3))
+    environment.decide(first)
+    environment.await_stack("UPDATE_IN_PROGRESS")
+    environment.decide(second)
+    environment.decide(third)
+    assert environment.await_state("InService", third)["previous"] == first
+    assert environment.serves() == (third, "none")
+    assert environment.states(second) == []  # by the time the stack rested, it was overtaken
+    assert environment.package(second)["ModelApprovalStatus"] == "Approved"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"image": "elsewhere/fraudloop:1"}, f"image must be of {REPOSITORY}, got elsewhere/"),
+        (
+            {"recorded": RECORDED | {"feature_schema_version": "v1"}},
+            "feature_schema_version must be v2, got v1",
+        ),
+        (
+            {"recorded": {"feature_schema_version": "v2"}},
+            "capture_contract must be 1, got a package that does not say; it was registered before",
+        ),
+    ],
+)
+def test_a_package_that_does_not_fit_is_refused(
+    environment: Deployments, running: str, fields: dict[str, str], reason: str
+) -> None:
+    arn = environment.register(**fields)  # type: ignore[arg-type]
+    environment.decide(arn)
+    state = environment.await_state("Refused", arn)
+    assert state["reason"].startswith(reason)
+    assert state["previous"] == running
+    package = environment.package(arn)
+    assert package["ModelApprovalStatus"] == "Rejected"
+    assert package["ApprovalDescription"].startswith(f"it does not fit: {reason}")
+    (record,) = (
+        text
+        for name, text in package["CustomerMetadataProperties"].items()
+        if name.startswith("decision_") and " Rejected by arn:aws:sts::" in text
+    )
+    assert ": it does not fit: " in record
+    assert environment.serves() == (running, "none")
+    assert environment.value("approved") == running
+
+
+def rules(environment: Deployments, name: str) -> list[str]:
+    """The names of the stack's rules whose logical ID ends so."""
+    found = environment.cloudformation.describe_stack_resources(StackName=environment.name)
+    return [
+        each["PhysicalResourceId"]
+        for each in found["StackResources"]
+        if each["ResourceType"] == "AWS::Events::Rule" and name in each["LogicalResourceId"]
+    ]
+
+
+def test_a_roll_back_whose_event_is_lost_is_noted_with_the_next_event(
+    environment: Deployments, running: str
+) -> None:
+    events, (rule,) = environment.session.client("events"), rules(environment, "Ended")
+    events.disable_rule(Name=rule)
+    try:
+        broken = environment.register("absent")
+        environment.decide(broken)
+        environment.await_stack("UPDATE_ROLLBACK_COMPLETE")
+        environment.eventually(lambda: environment.waiting() == 0)
+        assert environment.value("approved") == broken
+    finally:
+        events.enable_rule(Name=rule)
+    environment.challenge("none")  # an event of any kind
+    environment.await_state("RolledBack", broken)
+    assert environment.value("approved") == running
+    assert environment.package(broken)["ModelApprovalStatus"] == "Rejected"
+
+
+def test_after_a_roll_back_the_parameter_names_what_runs_and_nothing_repeats_it(
+    environment: Deployments, running: str
+) -> None:
+    broken = environment.register("absent")
+    environment.decide(broken)
+    state = environment.await_state("RolledBack", broken)
+    assert environment.stack()["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert "absent.tar.gz" in state["reason"]
+    assert (state["model_package"], state["previous"]) == (broken, running)
+    assert environment.value("approved") == running
+    assert environment.serves() == (running, "none")
+    assert environment.baseline() == environment.baseline_of(running)
+    package = environment.package(broken)
+    assert package["ModelApprovalStatus"] == "Rejected"
+    assert "its deployment was rolled back" in package["ApprovalDescription"]
+    environment.deployed()  # and the next one is
+
+
+def test_rejecting_what_is_deployed_brings_back_the_one_before(
+    environment: Deployments, running: str
+) -> None:
+    newer = environment.deployed()
+    environment.decide(newer, "Rejected")
+    environment.await_state("InService", running)
+    assert environment.serves() == (running, "none")
+
+
+def test_a_challenger_is_put_into_the_shadow_and_taken_out(
+    environment: Deployments, running: str
+) -> None:
+    champion = environment.deployed()
+    environment.challenge(running)
+    environment.eventually(lambda: environment.serves() == (champion, running))
+    environment.await_state("InService", champion)
+    environment.challenge("none")
+    environment.eventually(lambda: environment.serves() == (champion, "none"))
+    environment.await_state("InService", champion)
+
+
+@pytest.mark.parametrize("kind", ["waiting", "unknown", "broken"])
+def test_a_challenger_that_cannot_run_is_let_go(
+    environment: Deployments, running: str, kind: str
+) -> None:
+    if kind == "broken":  # older than what is served, or it would be served
+        challenger = environment.register("absent")
+        environment.sagemaker.update_model_package(
+            ModelPackageArn=challenger,
+            ModelApprovalStatus="Approved",
+            CustomerMetadataProperties={
+                "decision_001": "2018-04-01T00:00:00Z Approved by arn: long ago"
+            },
+        )
+    else:
+        challenger = "7" if kind == "unknown" else environment.register()
+    environment.challenge(challenger)
+    environment.eventually(lambda: environment.value("challenger") == "none")
+    environment.eventually(lambda: environment.waiting() == 0)
+    state = environment.state()
+    assert state["challenger"] == challenger
+    assert state["state"] == ("RolledBack" if kind == "broken" else "Refused")
+    assert environment.serves() == (running, "none")
+    assert environment.value("approved") == running
+    assert environment.package(running)["ModelApprovalStatus"] == "Approved"
