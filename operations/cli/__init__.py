@@ -11,6 +11,7 @@ from operations.cli import (
     parity,
     quality,
     serving,
+    shadow,
 )
 from operations.cli.verbs import app
 
@@ -24,6 +25,7 @@ for module in (
     model,
     models,
     serving,
+    shadow,
     monitoring,
     quality,
     parity,
