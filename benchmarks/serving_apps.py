@@ -1,0 +1,106 @@
+"""The other servers of `benchmarks.serving`, each a process of its own.
+
+    python -m benchmarks.serving_apps noop     # our server, with a handler that does nothing
+    python -m benchmarks.serving_apps store    # Feature Store's BatchGetRecord
+    gunicorn 'benchmarks.serving_apps:flask_app()'
+
+The first two listen where our server would (SAGEMAKER_BIND_TO_PORT); STATES and MODEL_FILE name
+files.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pipeline_code.serve.entry import server
+from pipeline_code.serve.settings import Settings
+
+HEADERS = [("content-type", "application/json")]
+
+
+async def noop(_scope: Any, protocol: Any) -> None:
+    """Takes a request and answers two bytes."""
+    await protocol()
+    protocol.response_bytes(200, HEADERS, b"{}")
+
+
+class Store:
+    """Answers BatchGetRecord as Feature Store does, from memory."""
+
+    def __init__(self) -> None:
+        records = json.loads(Path(os.environ["STATES"]).read_text(encoding="utf-8"))
+        self._texts = {(group, identifier): text for group, identifier, text in records}
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """One request."""
+        assert scope.path == "/BatchGetRecord", scope.path
+        asked = json.loads(await protocol())
+        found = [
+            self._record(wanted["FeatureGroupName"], identifier)
+            for wanted in asked["Identifiers"]
+            for identifier in wanted["RecordIdentifiersValueAsString"]
+            if (wanted["FeatureGroupName"], identifier) in self._texts
+        ]
+        answer = {"Records": found, "Errors": [], "UnprocessedIdentifiers": []}
+        protocol.response_bytes(200, HEADERS, json.dumps(answer).encode())
+
+    def _record(self, group: str, identifier: str) -> dict[str, Any]:
+        values = {
+            f"{group.rpartition('-')[2]}_id": identifier,
+            "event_time": "2018-08-01T00:00:00.000Z",
+            "state": self._texts[group, identifier],
+        }
+        record = [{"FeatureName": name, "ValueAsString": value} for name, value in values.items()]
+        return {
+            "FeatureGroupName": group,
+            "RecordIdentifierValueAsString": identifier,
+            "Record": record,
+        }
+
+
+def build_noop() -> Any:
+    """Granian's factory."""
+    return noop
+
+
+def build_store() -> Any:
+    """Granian's factory."""
+    return Store()
+
+
+def flask_app() -> Any:
+    """A prediction server as SageMaker's framework containers have it."""
+    import flask  # noqa: PLC0415 - not every process here is one
+    import numpy as np  # noqa: PLC0415
+    import xgboost  # noqa: PLC0415
+
+    booster = xgboost.Booster(model_file=os.environ["MODEL_FILE"])
+    booster.set_param({"nthread": 1})
+    app = flask.Flask("predictor")
+
+    @app.get("/ping")
+    def ping() -> Any:
+        return flask.Response(status=200)
+
+    @app.post("/invocations")
+    def invocations() -> Any:
+        lines = flask.request.get_data(as_text=True).splitlines()
+        rows = np.array([line.split(",") for line in lines], dtype=np.float32)
+        scores = booster.inplace_predict(rows, validate_features=False)
+        return flask.Response("\n".join(map(str, scores.tolist())), mimetype="text/csv")
+
+    return app
+
+
+def main() -> None:
+    """Serves one of the RSGI applications with exactly our server's settings."""
+    running = server(Settings.from_environment())
+    assert running.target == "pipeline_code.serve.app:build", running.target
+    running.target = f"benchmarks.serving_apps:build_{sys.argv[1]}"
+    running.serve()
+
+
+if __name__ == "__main__":
+    main()
