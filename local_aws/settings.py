@@ -16,9 +16,20 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 4600
 CHECKPOINT_SECONDS = float(os.environ.get("FRAUDLOOP_CHECKPOINT_SECONDS", "10"))
 
+
+def _whole_seconds(variable: str, *, default: int) -> int:
+    """A setting of the process's environment: one second or more."""
+    text = os.environ.get(variable, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(
+            f"{variable} must be a whole number of seconds, got {text}; AWS has {default}"
+        )
+    return int(text)
+
+
 # One period of Auto Scaling's alarms: a minute on AWS. Shorter ones make everything that is
 # measured in such periods as much quicker: 3 to scale out, 15 to scale in, and the cool-downs.
-SCALING_PERIOD_SECONDS = int(os.environ.get("FRAUDLOOP_SCALING_PERIOD_SECONDS", "60"))
+SCALING_PERIOD_SECONDS = _whole_seconds("FRAUDLOOP_SCALING_PERIOD_SECONDS", default=60)
 # How long a serverless endpoint keeps a server that nobody asks; AWS does not say.
 SERVERLESS_IDLE_SECONDS = float(os.environ.get("FRAUDLOOP_SERVERLESS_IDLE_SECONDS", "300"))
 

@@ -11,6 +11,7 @@ import random
 import threading
 import uuid
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -70,6 +71,7 @@ class Capture:
         self._encodings = _encodings(config.get("CaptureContentTypeHeader", {}))
         self._random = random.Random()  # noqa: S311 - a sample, not a secret
         self._waiting: list[Exchange] = []
+        self._lost = 0
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._wake = threading.Event()
@@ -91,6 +93,8 @@ class Capture:
         with self._lock:
             if len(self._waiting) < _MOST_WAITING:
                 self._waiting.append(exchange)
+            else:
+                self._lost += 1
             many = len(self._waiting) >= MANY_EXCHANGES
         if many:
             self._wake.set()
@@ -104,6 +108,9 @@ class Capture:
         with self._writing:
             with self._lock:
                 exchanges, self._waiting = self._waiting, []
+                lost, self._lost = self._lost, 0
+            if lost:
+                _LOG.warning("%d exchanges of %s are not captured", lost, self._prefix)
             hours: dict[str, list[Exchange]] = defaultdict(list)
             for exchange in exchanges:
                 hours[f"{datetime.fromtimestamp(exchange.time, UTC):%Y/%m/%d/%H}"].append(exchange)
@@ -185,6 +192,11 @@ class Capture:
             "data": text,
             "encoding": encoding,
         }
+
+
+def enabled(config: Mapping[str, Any] | None) -> bool:
+    """Whether a DataCaptureConfig captures: SageMaker does unless it is told not to."""
+    return config is not None and bool(config.get("EnableCapture", True))
 
 
 def flush(endpoint: str) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from local_aws.sagemaker import routes, shifting
-from local_aws.sagemaker.capture import Capture
+from local_aws.sagemaker.capture import Capture, enabled
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.guard import AbandonedError, Guard, RollbackError
 from local_aws.sagemaker.plans import Plan
@@ -110,7 +110,7 @@ class Deployment:
 
     def _capture(self, spec: FleetSpec) -> Capture | None:
         config = self._plan.capture
-        if config is None or not config.get("EnableCapture", False):
+        if config is None or not enabled(config):
             return None
         role = spec.container.role_arn
         return Capture(self._context, config, self._live.name, spec.variant, role)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from local_aws.sagemaker.capture import enabled
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported, validation
 from local_aws.sagemaker.events import in_millis, now
@@ -94,7 +95,7 @@ def _check_variants(context: Context, request: Mapping[str, Any]) -> None:
     serverless = [v["VariantName"] for v in (*variants, *shadows) if "ServerlessConfig" in v]
     if serverless and len(names) > 1:
         raise validation(f"a serverless variant must be the only one, got {names}")
-    if serverless and request.get("DataCaptureConfig", {}).get("EnableCapture"):
+    if serverless and enabled(request.get("DataCaptureConfig")):
         raise validation(
             f"DataCaptureConfig must not be enabled for the serverless variant {serverless[0]}; "
             "use instances to capture"

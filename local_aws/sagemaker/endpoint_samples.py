@@ -12,7 +12,7 @@ from local_aws.sagemaker.routes import LiveEndpoint, Route
 from local_aws.sagemaker.scaling_records import TARGET, endpoint_and_variant
 from local_aws.settings import SCALING_PERIOD_SECONDS
 
-_SAMPLES_A_PERIOD = 30
+_SAMPLES_A_PERIOD = 6  # every ten seconds, as SageMaker does
 _SHORTEST_SECONDS = 0.1
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from local_aws.sagemaker.capture import enabled
 from local_aws.sagemaker.plans import Plan
 from local_aws.sagemaker.routes import LiveEndpoint
 from local_aws.sagemaker.servers import FleetSpec
@@ -33,10 +34,10 @@ def describe(endpoint: Mapping[str, Any], live: LiveEndpoint | None) -> dict[str
             _variant(spec, plan.weights[spec.variant], live) for spec in plan.shadows
         ]
     if plan.capture is not None:
-        enabled = plan.capture.get("EnableCapture", False)
+        captures = enabled(plan.capture)
         answer["DataCaptureConfig"] = {
-            "EnableCapture": enabled,
-            "CaptureStatus": "Started" if enabled else "Stopped",
+            "EnableCapture": captures,
+            "CaptureStatus": "Started" if captures else "Stopped",
             "CurrentSamplingPercentage": plan.capture["InitialSamplingPercentage"],
             "DestinationS3Uri": plan.capture["DestinationS3Uri"],
             "KmsKeyId": plan.capture.get("KmsKeyId", ""),

@@ -299,8 +299,7 @@ def test_an_endpoint_needs_a_configuration(client: Client) -> None:
 
 def test_requests_are_captured(client: Client, serving: Serving) -> None:
     capture = {
-        "EnableCapture": True,
-        "InitialSamplingPercentage": 100,
+        "InitialSamplingPercentage": 100,  # and EnableCapture, which is the default
         "DestinationS3Uri": f"s3://{serving.bucket}/captures",
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
         "CaptureContentTypeHeader": {
