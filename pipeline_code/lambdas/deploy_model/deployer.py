@@ -7,6 +7,7 @@ from typing import Any, Self
 import boto3
 
 from deploy_model.baselines import copy_baselines
+from deploy_model.challengers import package_of, spelled
 from deploy_model.fit import misfit
 from deploy_model.ledger import Deployment, Parameters, moment
 from deploy_model.log import log
@@ -100,13 +101,14 @@ class Deployer:
 
     def _challenger(self, deployed: str, now: Served) -> str:
         """The package that is to be in the shadow, or `none`; one that cannot be is let go."""
-        arn = self.parameters.value(self.settings.challenger_parameter)
+        value = self.parameters.value(self.settings.challenger_parameter)
+        arn = package_of(value)
         if arn == NO_MODEL:
             return NO_MODEL
         if arn == deployed:
             log("the challenger is deployed itself by now", model_package=arn)
         else:
-            reason = self._challenger_misfit(arn)
+            reason = self._challenger_misfit(arn, value)
             if reason is None:
                 return arn
             self.verdicts.refuse(arn, f"as challenger: {reason}", now, challenger=arn)
@@ -114,13 +116,15 @@ class Deployer:
         self.parameters.put(self.settings.challenger_parameter, NO_MODEL)
         return NO_MODEL
 
-    def _challenger_misfit(self, arn: str) -> str | None:
+    def _challenger_misfit(self, arn: str, value: str) -> str | None:
         package = self.packages.find(arn)
         if package is None:
             return f"it must be a package of {self.settings.model_package_group_name}, got {arn}"
-        if package["ModelApprovalStatus"] != "Approved":
-            # SageMaker makes no model of it.
-            return f"it must be approved, got {package['ModelApprovalStatus']}"
+        if package["ModelApprovalStatus"] == "Rejected":
+            return "it must not be rejected; its model is not to be run"
+        if value != spelled(package):
+            # Else whoever writes the parameter could have the endpoint's role run anything.
+            return f"it must be spelled as {spelled(package)}, got {value}; use `fraudloop shadow`"
         return misfit(package, self.settings)
 
     def _deploy(self, message: str, wanted: Package | None, target: Served, now: Served) -> str:

@@ -17,7 +17,7 @@ class Settings:
         endpoint_name: The endpoint.
         model_package_group_name: The group whose approvals count.
         approved_parameter: SSM parameter that the stack reads, of the approved package.
-        challenger_parameter: SSM parameter that the stack reads, of the package in the shadow; empty
+        challenger_parameter: SSM parameter that the stack reads, of what is in the shadow; empty
             if it reads none.
         state_parameter: SSM parameter that says what became of the last deployment.
         artifacts_bucket: Where packages' baselines are, and where monitors expect them.

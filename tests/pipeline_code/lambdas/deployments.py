@@ -21,7 +21,10 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk.assertions import Template
 
+from lifecycle.endpoint_shadow import challenger_container
+from lifecycle.endpoint_variants import packaged_container
 from lifecycle.model_deployment import ModelDeployment, PackageContract
+from pipeline_code.common.challenger import spelled
 from tests.local_aws.sagemaker.serving import STAND_IN, archive
 
 LAMBDAS = Path(__file__).parents[3] / "pipeline_code" / "lambdas"
@@ -59,7 +62,6 @@ class Deployments:
             self.ssm.put_parameter(Name=self.parameter(kind), Value="none", Type="String")
         self.s3.create_bucket(Bucket=self.name)
         self.s3.put_object(Bucket=self.name, Key="models/good.tar.gz", Body=archive(weights=b"1"))
-        self._publish_function()
         self.cloudformation.create_stack(
             StackName=self.name,
             TemplateBody=json.dumps(self._template()),
@@ -73,13 +75,7 @@ class Deployments:
 
     def _template(self) -> Any:
         """The template with the real construct."""
-        flags = json.loads((LAMBDAS.parents[1] / "cdk.json").read_text())["context"]
-        stack = cdk.Stack(
-            cdk.App(context=flags),
-            "Serving",
-            stack_name=self.name,
-            synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
-        )
+        stack = bare_stack(self.name)
         key = kms.Key(stack, "Key")
         artifacts = s3.Bucket.from_bucket_name(stack, "Artifacts", self.name)
         approved, challenger = (self._read(stack, kind) for kind in ("approved", "challenger"))
@@ -98,14 +94,7 @@ class Deployments:
             metric_namespace=self.name,
             encryption_key=key,
         )
-        template = Template.from_stack(stack).to_json()
-        (function,) = (
-            each["Properties"]
-            for each in template["Resources"].values()
-            if each["Type"] == "AWS::Lambda::Function"
-        )
-        function["Code"] = {"S3Bucket": self.name, "S3Key": "code.zip"}
-        return template
+        return with_code(Template.from_stack(stack).to_json(), self.s3, self.name)
 
     def _read(self, stack: cdk.Stack, kind: str) -> str:
         parameter = cdk.CfnParameter(
@@ -115,15 +104,6 @@ class Deployments:
             default=self.parameter(kind),
         )
         return parameter.value_as_string
-
-    def _publish_function(self) -> None:
-        """What the function ships, where the template says that it is."""
-        body = io.BytesIO()
-        files = [*(LAMBDAS / "deploy_model").glob("*.py"), *(LAMBDAS / name for name in SHARED)]
-        with zipfile.ZipFile(body, "w") as packed:
-            for path in files:
-                packed.write(path, path.relative_to(LAMBDAS))
-        self.s3.put_object(Bucket=self.name, Key="code.zip", Body=body.getvalue())
 
     # What people and pipelines do.
 
@@ -172,7 +152,9 @@ class Deployments:
         )
 
     def challenge(self, arn: str) -> None:
-        self.ssm.put_parameter(Name=self.parameter("challenger"), Value=arn, Overwrite=True)
+        """As `fraudloop shadow` does."""
+        value = spelled(self.package(arn)) if arn.startswith("arn:") else arn
+        self.ssm.put_parameter(Name=self.parameter("challenger"), Value=value, Overwrite=True)
 
     # What can be seen.
 
@@ -215,7 +197,7 @@ class Deployments:
         for variants in ("ProductionVariants", "ShadowProductionVariants"):
             for variant in config.get(variants, ()):
                 model = self.sagemaker.describe_model(ModelName=variant["ModelName"])
-                packages.append(model["PrimaryContainer"]["ModelPackageName"])
+                packages.append(model["PrimaryContainer"]["Environment"]["MODEL_PACKAGE_ARN"])
         return packages[0], packages[1] if len(packages) > 1 else "none"
 
     def baseline(self) -> set[bytes]:
@@ -281,6 +263,29 @@ class Deployments:
         return arn
 
 
+def with_code(template: Any, client: Any, bucket: str) -> Any:
+    """A template of functions, whose code is put where it then says that it is."""
+    for resource in template["Resources"].values():
+        if resource["Type"] != "AWS::Lambda::Function":
+            continue
+        handler = resource["Properties"]["Handler"].partition(".")[0]
+        body = io.BytesIO()
+        files = [*(LAMBDAS / handler).glob("*.py"), *(LAMBDAS / name for name in SHARED)]
+        with zipfile.ZipFile(body, "w") as packed:
+            for path in files:
+                packed.write(path, path.relative_to(LAMBDAS))
+        client.put_object(Bucket=bucket, Key=f"{handler}.zip", Body=body.getvalue())
+        resource["Properties"]["Code"] = {"S3Bucket": bucket, "S3Key": f"{handler}.zip"}
+    return template
+
+
+def bare_stack(name: str) -> cdk.Stack:
+    """A stack under the app's feature flags that can be deployed without the CDK CLI."""
+    flags = json.loads((LAMBDAS.parents[1] / "cdk.json").read_text())["context"]
+    synthesizer = cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False)
+    return cdk.Stack(cdk.App(context=flags), "Stack", stack_name=name, synthesizer=synthesizer)
+
+
 def define_endpoint(stack: cdk.Stack, name: str, approved: str, challenger: str) -> None:
     """As the serving stack does: it is there while a package is approved."""
     has_model = cdk.CfnCondition(
@@ -300,17 +305,13 @@ def define_endpoint(stack: cdk.Stack, name: str, approved: str, challenger: str)
     )
     s3.Bucket.from_bucket_name(stack, "Models", name).grant_read(role)
     models = {}
-    for kind, package, condition in (
-        ("Model", approved, has_model),
-        ("Challenging", challenger, has_shadow),
+    told = {"PYTHONPATH": str(STAND_IN)}
+    for kind, container, condition in (
+        ("Model", packaged_container(approved, told), has_model),
+        ("Challenging", challenger_container(challenger, told), has_shadow),
     ):
         models[kind] = sagemaker.CfnModel(
-            stack,
-            kind,
-            execution_role_arn=role.role_arn,
-            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                model_package_name=package, environment={"PYTHONPATH": str(STAND_IN)}
-            ),
+            stack, kind, execution_role_arn=role.role_arn, primary_container=container
         )
         models[kind].cfn_options.condition = condition
         models[kind].node.add_dependency(role)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from deploy_model import handler
+from deploy_model import challengers, handler
+from deploy_model.challengers import package_of, spelled
 from deploy_model.deployer import Deployer
 from deploy_model.fit import misfit
 from deploy_model.ledger import Deployment, Parameters
@@ -16,6 +17,8 @@ from deploy_model.stack import Outcome, Stack, StackBusyError
 from hypothesis import given
 from hypothesis import strategies as st
 from served_model import NO_MODEL, Served
+
+from pipeline_code.common import challenger
 
 from .conftest import Aws, Invocation
 
@@ -41,7 +44,7 @@ def package(
     image: str = f"{REPOSITORY}:0123abcd", recorded: dict[str, str] | None = None
 ) -> dict[str, Any]:
     return {
-        "InferenceSpecification": {"Containers": [{"Image": image}]},
+        "InferenceSpecification": {"Containers": [{"Image": image, "ModelDataUrl": "s3://a/b"}]},
         "CustomerMetadataProperties": RECORDED if recorded is None else recorded,
     }
 
@@ -73,6 +76,27 @@ def test_a_package_that_does_not_say_has_to_be_trained_again(name: str) -> None:
     assert reason is not None
     assert reason.startswith(f"{name} must be {RECORDED[name]}, got a package that does not say")
     assert reason.endswith("train again")
+
+
+@pytest.mark.parametrize(
+    "environment", [{}, {"REVIEW_THRESHOLD": "0.25", "DECLINE_THRESHOLD": "none", "OTHER": "1"}]
+)
+def test_a_challenger_is_spelled_as_the_command_spells_it(environment: dict[str, str]) -> None:
+    found = package() | {"ModelPackageArn": "arn:fraud/2"}
+    found["InferenceSpecification"]["Containers"][0]["Environment"] = environment
+    assert challengers.spelled(found) == challenger.spelled(found)
+    assert challengers.package_of(challengers.spelled(found)) == "arn:fraud/2"
+
+
+def test_a_challenger_that_is_spelled_in_another_way_is_let_go() -> None:
+    world = World([], [])
+    world.decide(1, "Approved")
+    world.decide(2, "PendingManualApproval")
+    world.challenge(2)
+    world.values["/challenger"] = world.values["/challenger"].replace("s3://a/b", "s3://mine/b")
+    play(world, [])
+    assert world.values["/challenger"] == NO_MODEL
+    assert world.endpoint == Served(package=world.arn(1))
 
 
 # How an update ended, from the stack's events.
@@ -302,6 +326,13 @@ class World:
 
     # Parameters.
 
+    def challenge(self, number: int) -> None:
+        """As `fraudloop shadow` does; 0 for nobody."""
+        arn = self.arn(number)
+        known = self.found.get(arn)
+        value = arn if known is None else spelled(known)
+        self.values["/challenger"] = value if number else NO_MODEL
+
     def value(self, name: str) -> str:
         return self.values[name]
 
@@ -330,7 +361,8 @@ class World:
 
     def update(self, token: str) -> bool:
         now = self.endpoint or Served()
-        target = Served(package=self.values["/approved"], challenger=self.values["/challenger"])
+        challenger = package_of(self.values["/challenger"])
+        target = Served(package=self.values["/approved"], challenger=challenger)
         if target == now:
             return False
         self.under_way = (token, target)
@@ -421,7 +453,7 @@ def play(world: World, actions: Sequence[tuple[str, int]]) -> None:
             world.decide(number, "Approved" if action == "approve" else "Rejected")
             played.event()
         elif action == "challenge":
-            world.values["/challenger"] = world.arn(number) if number else NO_MODEL
+            world.challenge(number)
             played.event()
         elif action == "lose" and played.waiting:
             played.waiting.pop(number % len(played.waiting))
@@ -456,7 +488,7 @@ def test_in_the_end_the_newest_approval_that_can_be_served_is(
         assert world.endpoint.package not in {world.arn(number) for number in broken | misfits}
     if world.endpoint is not None:
         assert world.values["/approved"] == world.endpoint.package
-        assert world.values["/challenger"] == world.endpoint.challenger
+        assert package_of(world.values["/challenger"]) == world.endpoint.challenger
     # While an endpoint runs, the parameter names a package.
     assert (NO_MODEL, True) not in world.named
 

@@ -152,30 +152,24 @@ def test_rejecting_what_is_deployed_brings_back_the_one_before(
 def test_a_challenger_is_put_into_the_shadow_and_taken_out(
     environment: Deployments, running: str
 ) -> None:
-    champion = environment.deployed()
-    environment.challenge(running)
-    environment.eventually(lambda: environment.serves() == (champion, running))
-    environment.await_state("InService", champion)
+    # It waits for a decision: nobody has approved it.
+    challenger = environment.register()
+    environment.challenge(challenger)
+    environment.eventually(lambda: environment.serves() == (running, challenger))
+    environment.await_state("InService", running)
     environment.challenge("none")
-    environment.eventually(lambda: environment.serves() == (champion, "none"))
-    environment.await_state("InService", champion)
+    environment.eventually(lambda: environment.serves() == (running, "none"))
+    environment.await_state("InService", running)
+    assert environment.package(challenger)["ModelApprovalStatus"] == "PendingManualApproval"
 
 
-@pytest.mark.parametrize("kind", ["waiting", "unknown", "broken"])
+@pytest.mark.parametrize("kind", ["rejected", "unknown", "broken"])
 def test_a_challenger_that_cannot_run_is_let_go(
     environment: Deployments, running: str, kind: str
 ) -> None:
-    if kind == "broken":  # older than what is served, or it would be served
-        challenger = environment.register("absent")
-        environment.sagemaker.update_model_package(
-            ModelPackageArn=challenger,
-            ModelApprovalStatus="Approved",
-            CustomerMetadataProperties={
-                "decision_001": "2018-04-01T00:00:00Z Approved by arn: long ago"
-            },
-        )
-    else:
-        challenger = "7" if kind == "unknown" else environment.register()
+    challenger = "7" if kind == "unknown" else environment.register("absent")
+    if kind == "rejected":
+        environment.decide(challenger, "Rejected")
     environment.challenge(challenger)
     environment.eventually(lambda: environment.value("challenger") == "none")
     environment.eventually(lambda: environment.waiting() == 0)
