@@ -15,6 +15,7 @@ from pipeline_code.common.money import LARGEST_MINOR, AmountError, to_minor
 __all__ = [
     "LARGEST_ID",
     "FieldError",
+    "JsonDecimal",
     "check_names",
     "json_object",
     "json_value",
@@ -44,7 +45,7 @@ class FieldError(ValueError):
         self.reason = reason
 
 
-class _Decimal(str):
+class JsonDecimal(str):
     """A JSON number with a fraction or an exponent, kept as its sender wrote it."""
 
     __slots__ = ()
@@ -61,12 +62,7 @@ def json_object(data: bytes, name: str) -> dict[str, Any]:
 def json_value(data: bytes, name: str) -> Any:
     """What the bytes are as JSON; a number with a fraction or an exponent stays text."""
     try:
-        return json.loads(
-            text_of(data, name),
-            parse_float=_Decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
-        )
+        return _DECODER.decode(text_of(data, name))
     except RecursionError:
         raise FieldError(f"{name} must not be nested deeply, got too many levels") from None
     except json.JSONDecodeError as error:
@@ -106,7 +102,7 @@ def moment(document: Mapping[str, Any], name: str) -> datetime:
     """A field that holds a time, in UTC."""
     value = document[name]
     rule = f"{name} must be ISO-8601 with an offset, such as 2018-08-01T10:00:00Z"
-    if not isinstance(value, str) or isinstance(value, _Decimal):
+    if not isinstance(value, str) or isinstance(value, JsonDecimal):
         raise FieldError(f"{rule}, got {kind(value)}")
     if not TIME_FORM.fullmatch(value):
         raise FieldError(f"{rule}, got {shown(value)}")
@@ -150,7 +146,7 @@ def kind(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, _Decimal):
+    if isinstance(value, JsonDecimal):
         return shown(value, quoted=False)
     names = {dict: "an object", list: "an array", str: "a string", int: "an integer"}
     return names[type(value)]
@@ -174,3 +170,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(document) != len(pairs):
         raise FieldError("fields must be given once, got one repeated")
     return document
+
+
+# json.loads would make one for each call.
+_DECODER = json.JSONDecoder(
+    parse_float=JsonDecimal, parse_constant=_refuse_constant, object_pairs_hook=_object
+)

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.features.compiled import compiled
-from pipeline_code.features.kernel import floored
+from pipeline_code.features.kernel import add_totals, floored
 
-__all__ = ["fold", "join"]
+__all__ = ["add_kept_totals", "fold", "join"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -175,3 +175,17 @@ def join(recent: Ints, hops: Ints, request: Ints) -> tuple[Ints, Ints, Ints, Int
         times[place] = request[0, TIME]
         sums[place] = largest[place] = request[0, AMOUNT]
     return times, counts, sums, largest
+
+
+@compiled("void(i8[:, ::1], i8[:, ::1], i8[:, ::1], i8[::1], i8[:, ::1], i8[:, ::1])")
+def add_kept_totals(
+    recent: Ints, hops: Ints, request: Ints, asked: Ints, windows: Ints, operands: Ints
+) -> None:
+    """`join` and `add_totals` at once: handing arrays back to Python takes longer than either.
+
+    Args:
+        recent, hops, request: See `join`.
+        asked, windows, operands: See `add_totals`; one request.
+    """
+    times, counts, sums, largest = join(recent, hops, request)
+    add_totals(times, counts, sums, largest, asked, windows, operands, 0)

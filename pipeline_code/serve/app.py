@@ -6,6 +6,7 @@ milliseconds to compute run in threads, so that other requests do not wait for t
 """
 
 import asyncio
+import gc
 import json
 import logging
 from collections.abc import Callable
@@ -158,12 +159,15 @@ class Application:
 def build() -> Application:
     """Granian's factory, called once in each worker: loads the model and proves that it scores."""
     settings = Settings.from_environment()
-    model = Model.load(model_folder())
+    model = Model.load(model_folder()).compiled()
     model.require_schema()
     scoring = Scoring(model, settings.model_version, settings.thresholds)
     scoring.self_test()
     states = States(_store(settings), settings.states)
     states.warm_up()
+    # What was loaded stays: to look for garbage in it would hold requests up for milliseconds.
+    gc.collect()
+    gc.freeze()
     LOGGER.info("model loaded", extra={"model_version": settings.model_version})
     return Application(scoring, states, Meter(settings.metrics), settings)
 

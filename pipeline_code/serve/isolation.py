@@ -90,7 +90,8 @@ def _exchange(process: subprocess.Popen[bytes], body: bytes) -> FeatureRows:
     outcome = json.loads(_received(process.stdout))
     if "reason" in outcome:
         raise RequestError(outcome["reason"], outcome["status"])
-    values = np.frombuffer(_received(process.stdout), np.float32).reshape(outcome["shape"])
+    # A copy: compiled code takes no array that cannot be written to.
+    values = np.frombuffer(_received(process.stdout), np.float32).reshape(outcome["shape"]).copy()
     ids = _received(process.stdout)
     count = len(values)
     return FeatureRows(values, np.frombuffer(ids, np.int64).tolist() if ids else [None] * count)

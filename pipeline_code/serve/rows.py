@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.common.fields import FieldError, check_names, kind, shown, whole_number
+from pipeline_code.common.fields import (
+    FieldError,
+    JsonDecimal,
+    check_names,
+    kind,
+    shown,
+    whole_number,
+)
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.serve.contract import MOST_FEATURE_ROWS
 from pipeline_code.serve.refusals import TOO_LARGE, RequestError
@@ -32,6 +39,7 @@ LARGEST_VALUE = float(np.finfo(np.float32).max)
 TRANSACTION_ID = "transaction_id"
 _NAMES = frozenset(FEATURE_NAMES)
 _NAMES_AND_ID = _NAMES | {TRANSACTION_ID}
+_NUMBERS = frozenset({int, JsonDecimal})
 _WITHOUT_PLAIN = str.maketrans("", "", PLAIN)
 
 
@@ -77,7 +85,7 @@ def rows_of_objects(documents: Sequence[Mapping[str, Any]], places: Sequence[str
                 check_names(document, "a feature row", FEATURE_NAMES, (TRANSACTION_ID,))
             given = TRANSACTION_ID in document
             ids.append(whole_number(document, TRANSACTION_ID) if given else None)
-            rows.append([_number(document[name], name) for name in FEATURE_NAMES])
+            rows.append(_values(document))
         except FieldError as refused:
             raise RequestError(f"{place}{refused.reason}") from None
     return FeatureRows(np.array(rows, np.float32), ids)
@@ -118,13 +126,27 @@ def _cell(number: int, name: str, text: str) -> float:
     return value
 
 
+def _values(document: Mapping[str, Any]) -> list[float]:
+    given = [document[name] for name in FEATURE_NAMES]
+    # Nothing but JSON's numbers, so that float() takes nothing else for one.
+    if {type(value) for value in given} <= _NUMBERS:
+        try:
+            values = [float(value) for value in given]
+        except OverflowError:
+            pass  # which value it is is found out below
+        else:
+            if max(values) <= LARGEST_VALUE and min(values) >= -LARGEST_VALUE:
+                return values
+    return [_number(value, name) for name, value in zip(FEATURE_NAMES, given, strict=True)]
+
+
 def _number(value: Any, name: str) -> float:
-    """A JSON number; one with a fraction comes as its text (`pipeline_code.common.fields`)."""
-    is_decimal = isinstance(value, str) and type(value) is not str
-    if isinstance(value, bool) or not (is_decimal or isinstance(value, int)):
+    """A JSON number; one with a fraction comes as its text."""
+    if type(value) not in _NUMBERS:
         raise FieldError(f"{name} must be a number, got {kind(value)}")
     # Compared before it is converted: float() refuses what is far too large.
-    number = float(value) if is_decimal or abs(value) <= LARGEST_VALUE else math.inf
+    too_large = isinstance(value, int) and abs(value) > LARGEST_VALUE
+    number = math.inf if too_large else float(value)
     if not abs(number) <= LARGEST_VALUE:
         raise FieldError(f"{name} must be a finite 32-bit number, got {shown(value)}")
     return number

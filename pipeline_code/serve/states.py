@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from time import monotonic
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -80,7 +81,7 @@ class States:
 
     def known(self, keys: Iterable[Key]) -> dict[Key, Found] | None:
         """The states, if none of them has to be read."""
-        now = asyncio.get_running_loop().time()
+        now = monotonic()  # the event loop's clock
         found: dict[Key, Found] = {}
         for key in keys:
             entry = self._cached.get(key)
