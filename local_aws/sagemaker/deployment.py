@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from local_aws.sagemaker import routes, shifting
+from local_aws.sagemaker import routes, shifting, stages
 from local_aws.sagemaker.capture import Capture, enabled
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.guard import AbandonedError, Guard, RollbackError
@@ -27,15 +27,22 @@ class Deployment:
         live: The endpoint as the balancer sees it.
         plan: What it shall serve.
         config: The DeploymentConfig; without one all traffic moves at once.
+        report: Called with every stage of it.
     """
 
     def __init__(
-        self, context: Context, live: LiveEndpoint, plan: Plan, config: dict[str, Any]
+        self,
+        context: Context,
+        live: LiveEndpoint,
+        plan: Plan,
+        config: dict[str, Any],
+        report: stages.Report,
     ) -> None:
         self._context = context
         self._live = live
         self._plan = plan
         self._config = config
+        self._report = report
         self._fleets = {spec.variant: make_fleet(context, spec) for spec in plan.specs}
         self._stopping = threading.Event()
         self._guard = Guard(context, config, self._stopping)
@@ -48,6 +55,7 @@ class Deployment:
             ServerError: If a server does not come up; none of the new ones runs then.
         """
         self._guard.check()
+        self._report(stages.LAUNCHING)
         with ThreadPoolExecutor(len(self._fleets)) as pool:
             starts = [pool.submit(fleet.start) for fleet in self._fleets.values()]
         failures = [error for start in starts if (error := start.exception()) is not None]
@@ -72,8 +80,10 @@ class Deployment:
         instances = max(spec.count for spec in self._plan.variants)
         try:
             for step in shifting.steps(self._config, instances):
+                self._report(stages.activating(step))
                 live.routes = shifting.mixed(old, new, step)
                 live.shadows = new_shadows
+                self._report(stages.baking(step))
                 self._guard.watch(step.seconds)
         except RollbackError:
             live.routes, live.shadows = old, old_shadows

@@ -7,7 +7,9 @@ from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.endpoint_views import describe
 from local_aws.sagemaker.errors import validation
 from local_aws.sagemaker.events import in_millis, now
+from local_aws.sagemaker.plans import Plan
 from local_aws.sagemaker.routes import LiveEndpoint
+from local_aws.sagemaker.stages import Stage, pending_variants
 
 KIND = "endpoint"
 _ANNOUNCED = (
@@ -70,12 +72,36 @@ class EndpointRecords:
         if endpoint is not None and announce:
             self.announce(endpoint)
 
+    def stage(self, name: str, plan: Plan, stage: Stage) -> None:
+        """Tell how far an update is; the creation of an endpoint has no stages to tell of."""
+        variants = pending_variants(plan, stage)
+
+        def change(document: dict[str, Any]) -> None:
+            if "Pending" in document:
+                document["Pending"]["ProductionVariants"] = variants
+
+        endpoint = self._context.store.update(KIND, name, change)
+        if endpoint is None or "Pending" not in endpoint:
+            return
+        described = describe(endpoint, self._live.get(name))
+        summary = in_millis(described["PendingDeploymentSummary"])
+        for variant in summary["ProductionVariants"]:
+            variant["VariantStatus"] = [in_millis(item) for item in variant["VariantStatus"]]
+        detail = _detail(described) | {"PendingDeploymentSummary": summary}
+        self._context.emit_event(
+            "SageMaker Endpoint Deployment State Change", detail, [endpoint["EndpointArn"]]
+        )
+
     def announce(self, endpoint: Mapping[str, Any]) -> None:
         """Put `SageMaker Endpoint State Change` on the bus."""
         described = describe(endpoint, self._live.get(endpoint["EndpointName"]))
-        status = "".join(f"_{c}" if c.isupper() else c for c in described["EndpointStatus"])
-        detail = in_millis({key: described[key] for key in _ANNOUNCED if key in described})
-        detail |= {"EndpointStatus": status.lstrip("_").upper(), "Tags": {}}
         self._context.emit_event(
-            "SageMaker Endpoint State Change", detail, [endpoint["EndpointArn"]]
+            "SageMaker Endpoint State Change", _detail(described), [endpoint["EndpointArn"]]
         )
+
+
+def _detail(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What both events of an endpoint say of it."""
+    status = "".join(f"_{c}" if c.isupper() else c for c in described["EndpointStatus"])
+    detail = in_millis({key: described[key] for key in _ANNOUNCED if key in described})
+    return detail | {"EndpointStatus": status.lstrip("_").upper(), "Tags": {}}

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from local_aws.sagemaker import routes, shifting
@@ -190,7 +191,9 @@ class Endpoints(EndpointConfigs):
         if live.returning:
             wait_until_served(self._context.endpoint_url)
         try:
-            deployment = self._deployments[name] = Deployment(self._context, live, plan, config)
+            deployment = self._deployments[name] = Deployment(
+                self._context, live, plan, config, partial(self._records.stage, name, plan)
+            )
             deployment.start()
             deployment.shift(lambda: self._records.change(name, EndpointStatus="RollingBack"))
         except AbandonedError:

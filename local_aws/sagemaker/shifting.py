@@ -13,6 +13,8 @@ WHOLE = 100.0
 _MOST_PERCENT = 50.0
 _BLUE_GREEN = "BlueGreenUpdatePolicy"
 _ROLLING = "RollingUpdatePolicy"
+_INTERVAL = "WaitIntervalInSeconds"
+_TERMINATION = "TerminationWaitInSeconds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +23,15 @@ class Step:
 
     Args:
         size: How much of the new fleet has traffic: CapacitySize's `Type` and `Value`.
+        capacity: What descriptions call that: `canary`, `batch` or `full`.
         seconds: How long it is watched.
+        wait: The member that says so.
     """
 
     size: Mapping[str, Any]
+    capacity: str
     seconds: float
+    wait: str = _INTERVAL
 
     def active(self, instances: int) -> int:
         """How many of a new fleet's instances take part."""
@@ -60,25 +66,27 @@ def steps(config: Mapping[str, Any], instances: int) -> Iterator[Step]:
     if _BLUE_GREEN in config:
         policy = config[_BLUE_GREEN]
         routing = policy["TrafficRoutingConfiguration"]
-        wait = float(routing["WaitIntervalInSeconds"])
+        wait = float(routing[_INTERVAL])
         if routing["Type"] == "CANARY":
-            yield Step(size=routing["CanarySize"], seconds=wait)
+            yield Step(size=routing["CanarySize"], capacity="canary", seconds=wait)
         elif routing["Type"] == "LINEAR":
             yield from _ladder(routing["LinearStepSize"], wait, instances)
-        last = float(policy.get("TerminationWaitInSeconds", 0))
-        yield Step(size=_ALL, seconds=wait + last)
+        # The interval lies between steps; the whole fleet is watched while the old one waits.
+        last = float(policy.get(_TERMINATION, 0))
+        yield Step(size=_ALL, capacity="full", seconds=last, wait=_TERMINATION)
     elif _ROLLING in config:
         policy = config[_ROLLING]
-        wait = float(policy["WaitIntervalInSeconds"])
+        wait = float(policy[_INTERVAL])
         yield from _ladder(policy["MaximumBatchSize"], wait, instances)
-        yield Step(size=_ALL, seconds=wait)
+        yield Step(size=_ALL, capacity="full", seconds=wait)
     else:
-        yield Step(size=_ALL, seconds=0.0)
+        yield Step(size=_ALL, capacity="full", seconds=0.0)
 
 
 def _ladder(size: Mapping[str, Any], wait: float, instances: int) -> Iterator[Step]:
     for number in range(1, math.ceil(WHOLE / size["Value"]) + instances):
-        step = Step(size={**size, "Value": size["Value"] * number}, seconds=wait)
+        risen = {**size, "Value": size["Value"] * number}
+        step = Step(size=risen, capacity="batch", seconds=wait)
         if step.percent(instances) >= WHOLE:
             return
         yield step

@@ -1,8 +1,11 @@
 """Updates under constant load: which requests fail, who answers, and how often."""
 
+import json
 import math
 import os
 import signal
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +120,54 @@ def test_a_good_version_takes_over_without_a_failure(
     assert requests.names == {"one", "two"}
     assert_each_is_seen_once(ours, requests)
     assert serving.ask(ours.name)["name"] == "two"
+
+
+def test_every_stage_is_described_and_an_event(
+    client: Client, fleet: Callable[..., Fleet], queue: Any, eventually: Callable[..., Any]
+) -> None:
+    ours, rule = fleet(2), unique("rule")
+    queue.allow("events.amazonaws.com")
+    pattern = {"detail-type": ["SageMaker Endpoint Deployment State Change"]}
+    client("events").put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    client("events").put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": queue.arn}])
+    seen: dict[str, dict[str, Any]] = {}
+
+    def all_seen() -> bool:
+        for event in queue.take():
+            detail = event["detail"]
+            if detail["EndpointName"] == ours.name:
+                (pending,) = detail["PendingDeploymentSummary"]["ProductionVariants"]
+                seen[pending["VariantStatus"][0]["StatusMessage"]] = pending
+        return len(seen) == 5
+
+    alarm = errors_alarm(client, ours.name)
+    described: list[str] = []
+    update = threading.Thread(target=lambda: ours.update(ours.model("two"), canary(1, 2, alarm)))
+    update.start()
+    while update.is_alive():
+        answer = client("sagemaker").describe_endpoint(EndpointName=ours.name)
+        for pending in answer.get("PendingDeploymentSummary", {}).get("ProductionVariants", ()):
+            described.append(pending["VariantStatus"][0]["StatusMessage"])
+        time.sleep(0.1)
+    eventually(all_seen)
+    client("events").remove_targets(Rule=rule, Ids=["queue"])
+    client("events").delete_rule(Name=rule)
+    full = "full capacity of 2 instance(s)."
+    bake = "seconds ({}) with traffic enabled on"
+    canaried = f"Baking for 2 {bake.format('WaitIntervalInSeconds')} canary capacity of 1 "
+    canaried += "instance(s)."
+    assert seen.keys() == {
+        "Launching 2 instance(s).",
+        "Activating traffic on canary capacity of 1 instance(s).",
+        canaried,
+        f"Activating traffic on {full}",
+        f"Baking for 0 {bake.format('TerminationWaitInSeconds')} {full}",
+    }
+    assert (seen[canaried]["CurrentInstanceCount"], seen[canaried]["DesiredInstanceCount"]) == (
+        1,
+        2,
+    )
+    assert canaried in described
 
 
 def test_a_broken_version_breaks_its_canarys_share_and_goes(
