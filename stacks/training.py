@@ -72,6 +72,7 @@ class TrainingStack(cdk.Stack):
             "ApprovedModel",
             parameter_name=environment.approved_model_parameter_name,
             encryption_key=lake.encryption_key,
+            endpoint_name=environment.endpoint_name,
         )
         if environment.endpoint.shadow is not None:
             SeededParameter(

@@ -1,15 +1,18 @@
-"""Custom resource: the SSM parameter that names the approved model package.
+"""Custom resource: an SSM parameter that names a model package.
 
 The serving stack reads the parameter at deployment, so it must exist before; and its value is the
 deployed model, so no deployment may reset it.
 
 Contract:
-    Properties: `ParameterName`.
-    Create and Update: the parameter is created with the value `none` if it is absent; a value that
-    is there stays, whatever it is.
-    Delete: the parameter is deleted, if it was this resource's.
+    Properties: `ParameterName`; and `EndpointName`, if it names what an endpoint serves.
+    Create and Update: the parameter is created if it is absent, with what the endpoint serves or,
+    if there is no endpoint, `none`; a value that is there stays, whatever it is.
+    Delete: the parameter is deleted with its stack, if it was this resource's, unless the endpoint
+    is still there. An update that drops the resource may have it under another name, and then
+    CloudFormation makes the new one before it deletes the old one: the parameter stays.
     Answers: `PhysicalResourceId` and `Data.ParameterName` are the parameter's name.
-    Needs: ssm:PutParameter and ssm:DeleteParameter on the parameter.
+    Needs: ssm:PutParameter and ssm:DeleteParameter on the parameter; cloudformation:DescribeStacks
+    on the stack; with an endpoint, what `served` needs.
 """
 
 from collections.abc import Mapping
@@ -19,8 +22,10 @@ import boto3
 from botocore.exceptions import ClientError
 
 from custom_resource import Context, Outcome, answer
+from served_model import NO_MODEL, Served, served
 
-NO_MODEL = "none"
+# While its creation is undone, what it made is deleted, too.
+STACK_GOES = frozenset({"DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"})
 
 
 def handler(event: Mapping[str, Any], context: Context) -> None:
@@ -30,34 +35,46 @@ def handler(event: Mapping[str, Any], context: Context) -> None:
 
 def apply(event: Mapping[str, Any]) -> Outcome:
     """Does what one request of CloudFormation asks for."""
-    ssm = boto3.client("ssm")
     name = event["ResourceProperties"]["ParameterName"]
+    endpoint = _endpoint(event["ResourceProperties"])
     if event["RequestType"] == "Delete":
         # After a failed creation the id is made up, and the parameter may be somebody else's.
-        if event["PhysicalResourceId"] == name:
-            _delete(ssm, name)
+        is_ours = event["PhysicalResourceId"] == name
+        if is_ours and endpoint is None and _stack_goes(event["StackId"]):
+            _delete(name)
         return Outcome(event["PhysicalResourceId"])
-    _create_if_absent(ssm, name)
+    _create_if_absent(name, NO_MODEL if endpoint is None else endpoint.package)
     return Outcome(name, {"ParameterName": name})
 
 
-def _create_if_absent(ssm: Any, name: str) -> None:
+def _endpoint(properties: Mapping[str, str]) -> Served | None:
+    if "EndpointName" not in properties:
+        return None
+    return served(boto3.client("sagemaker"), properties["EndpointName"])
+
+
+def _stack_goes(stack_id: str) -> bool:
+    found = boto3.client("cloudformation").describe_stacks(StackName=stack_id)["Stacks"]
+    return found[0]["StackStatus"] in STACK_GOES
+
+
+def _create_if_absent(name: str, value: str) -> None:
     try:
-        ssm.put_parameter(
+        boto3.client("ssm").put_parameter(
             Name=name,
-            Value=NO_MODEL,
+            Value=value,
             Type="String",
             Overwrite=False,
-            Description="ARN of the approved model package that the endpoint serves, or none",
+            Description="ARN of a model package, or none",
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "ParameterAlreadyExists":
             raise
 
 
-def _delete(ssm: Any, name: str) -> None:
+def _delete(name: str) -> None:
     try:
-        ssm.delete_parameter(Name=name)
+        boto3.client("ssm").delete_parameter(Name=name)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ParameterNotFound":
             raise

@@ -8,13 +8,11 @@ import boto3
 import pytest
 from build_image import handler as build_image
 from retrain import handler as retrain
-from seed_parameter import handler as seed_parameter
 
 from local_aws.server import EmbeddedAws, free_port
 
 from .conftest import Invocation
 
-PARAMETER = "/fraudloop/test/approved-model-package"
 PIPELINE = json.dumps(
     {
         "Version": "2020-12-01",
@@ -55,30 +53,7 @@ def connected(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def request(kind: str, **properties: str) -> dict[str, Any]:
-    return {
-        "RequestType": kind,
-        "RequestId": "request-1",
-        "PhysicalResourceId": PARAMETER,
-        "ResourceProperties": properties,
-    }
-
-
-def value() -> str:
-    found: str = boto3.client("ssm").get_parameter(Name=PARAMETER)["Parameter"]["Value"]
-    return found
-
-
-def test_seeding_never_resets_and_deletes_in_the_end() -> None:
-    ssm = boto3.client("ssm")
-    seed_parameter.apply(request("Create", ParameterName=PARAMETER))
-    assert value() == "none"
-    ssm.put_parameter(Name=PARAMETER, Value="model-7", Overwrite=True)
-    for kind in ("Update", "Create"):
-        seed_parameter.apply(request(kind, ParameterName=PARAMETER))
-        assert value() == "model-7"
-    for _ in range(2):
-        seed_parameter.apply(request("Delete", ParameterName=PARAMETER))
-        assert ssm.get_parameters(Names=[PARAMETER])["Parameters"] == []
+    return {"RequestType": kind, "RequestId": "request-1", "ResourceProperties": properties}
 
 
 def test_an_image_is_built_by_the_project(invocation: Invocation) -> None:

@@ -1,13 +1,20 @@
 """Promotion from end to end: registry, events, queue, function, stack, endpoint."""
 
 import json
+import uuid
 from collections.abc import Iterator
 
-import pytest
+import lifecycle  # noqa: F401  # first: it tells jsii which node to start when aws_cdk is imported
 
+# isort: split
+import pytest
+from aws_cdk import aws_kms as kms
+from aws_cdk.assertions import Template
+
+from lifecycle.seeded_parameter import SeededParameter
 from local_aws.server import EmbeddedAws, free_port
 
-from .deployments import RECORDED, REPOSITORY, Deployments
+from .deployments import RECORDED, REPOSITORY, Deployments, bare_stack, with_code
 
 
 @pytest.fixture(scope="module")
@@ -179,3 +186,79 @@ def test_a_challenger_that_cannot_run_is_let_go(
     assert environment.serves() == (running, "none")
     assert environment.value("approved") == running
     assert environment.package(running)["ModelApprovalStatus"] == "Approved"
+
+
+# The parameter's own resource.
+
+
+class Seeded:
+    """A stack with nothing but a parameter that it seeds."""
+
+    def __init__(self, environment: Deployments) -> None:
+        self.name = f"seeded-{uuid.uuid4().hex[:8]}"
+        self.parameter = f"/{self.name}"
+        self._environment = environment
+
+    def deploy(self, construct_id: str) -> None:
+        stack, environment = bare_stack(self.name), self._environment
+        SeededParameter(
+            stack,
+            construct_id,
+            parameter_name=self.parameter,
+            encryption_key=kms.Key(stack, "Key"),
+            endpoint_name=environment.name,
+        )
+        template = with_code(Template.from_stack(stack).to_json(), environment.s3, environment.name)
+        arguments = {
+            "StackName": self.name,
+            "TemplateBody": json.dumps(template),
+            "Capabilities": ["CAPABILITY_IAM"],
+        }
+        cloudformation = environment.cloudformation
+        try:
+            cloudformation.create_stack(**arguments)
+            kind = "create"
+        except cloudformation.exceptions.AlreadyExistsException:
+            cloudformation.update_stack(**arguments)
+            kind = "update"
+        cloudformation.get_waiter(f"stack_{kind}_complete").wait(
+            StackName=self.name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300}
+        )
+
+    def delete(self) -> None:
+        self._environment.cloudformation.delete_stack(StackName=self.name)
+        self._environment.cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=self.name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300}
+        )
+
+    def value(self) -> str | None:
+        found = self._environment.ssm.get_parameters(Names=[self.parameter])["Parameters"]
+        return found[0]["Value"] if found else None
+
+
+def test_a_parameter_that_is_lost_while_an_endpoint_runs_is_made_with_what_it_serves(
+    environment: Deployments, running: str
+) -> None:
+    seeded = Seeded(environment)
+    seeded.deploy("Approved")
+    assert seeded.value() == running
+    # Under another name, the new resource is made before the old one is deleted.
+    seeded.deploy("Renamed")
+    assert seeded.value() == running
+    seeded.delete()
+    assert seeded.value() == running
+
+
+def test_without_an_endpoint_the_parameter_is_none_at_first_and_goes_with_its_stack(
+    environment: Deployments,
+) -> None:
+    nowhere = Deployments(environment.session)
+    environment.s3.create_bucket(Bucket=nowhere.name)
+    seeded = Seeded(nowhere)
+    seeded.deploy("Approved")
+    assert seeded.value() == "none"
+    environment.ssm.put_parameter(Name=seeded.parameter, Value="a-model", Overwrite=True)
+    seeded.deploy("Renamed")
+    assert seeded.value() == "a-model"
+    seeded.delete()
+    assert seeded.value() is None

@@ -47,16 +47,30 @@ def test_another_refusal_is_not_swallowed(aws: Aws) -> None:
         handler.apply(request("Create"))
 
 
-def test_deletion_deletes(aws: Aws) -> None:
+def stack(aws: Aws, status: str) -> None:
+    found = {"StackName": "training", "StackStatus": status, "CreationTime": "2018-04-01T00:00:00Z"}
+    aws.answers("cloudformation", "describe_stacks", {"Stacks": [found]})
+
+
+@pytest.mark.parametrize("status", ["DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
+def test_the_parameter_goes_with_its_stack(aws: Aws, status: str) -> None:
+    stack(aws, status)
     aws.answers("ssm", "delete_parameter", {})
     assert handler.apply(request("Delete", PhysicalResourceId=NAME)).physical_resource_id == NAME
     assert aws.request("DeleteParameter") == {"Name": NAME}
 
 
 def test_a_parameter_that_is_gone_already_is_deleted(aws: Aws) -> None:
+    stack(aws, "DELETE_IN_PROGRESS")
     aws.refuses("ssm", "delete_parameter", "ParameterNotFound")
     handler.apply(request("Delete", PhysicalResourceId=NAME))
-    assert aws.names() == ["DeleteParameter"]
+    assert "DeleteParameter" in aws.names()
+
+
+def test_an_update_that_drops_the_resource_leaves_the_parameter(aws: Aws) -> None:
+    stack(aws, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+    assert handler.apply(request("Delete", PhysicalResourceId=NAME)).physical_resource_id == NAME
+    assert aws.names() == ["DescribeStacks"]
 
 
 def test_the_clean_up_of_a_failed_creation_deletes_nothing(aws: Aws) -> None:
