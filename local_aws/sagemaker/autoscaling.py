@@ -168,8 +168,9 @@ class AutoScaling:
         for member in ("MinCapacity", "MaxCapacity"):
             if member not in request:
                 raise validation(f"{member} must be given for a new scalable target")
-        if request["ServiceNamespace"] == "sagemaker":
-            self._check_variant(request["ResourceId"], request["ScalableDimension"])
+        if request["ServiceNamespace"] != "sagemaker":
+            raise unsupported(f"scaling of {request['ServiceNamespace']}", "scale endpoints only")
+        self._check_variant(request["ResourceId"], request["ScalableDimension"])
         account = self._context.account
         return {
             "ScalableTargetARN": f"arn:aws:application-autoscaling:{self._context.region}:"

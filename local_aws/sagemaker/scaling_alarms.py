@@ -1,10 +1,13 @@
 """The CloudWatch alarms of target tracking: when a variant has too much or too little to do."""
 
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local_aws import adapter
+from local_aws.adapter import alarms
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported, validation
 from local_aws.settings import SCALING_PERIOD_SECONDS
@@ -103,7 +106,7 @@ def put(context: Context, policy: Mapping[str, Any]) -> list[dict[str, str]]:
     if not policy["TargetTrackingScalingPolicyConfiguration"].get("DisableScaleIn", False):
         sides.append(("Low", "LessThanThreshold", low, metric.periods_low))
     client = context.admin_client("cloudwatch")
-    alarms = []
+    made = []
     for side, comparison, threshold, periods in sides:
         name = _known(policy, side) or (
             f"TargetTracking-{policy['ResourceId']}-Alarm{side}-{uuid.uuid4()}"
@@ -125,16 +128,40 @@ def put(context: Context, policy: Mapping[str, Any]) -> list[dict[str, str]]:
             TreatMissingData="notBreaching",
         )
         arn = f"arn:aws:cloudwatch:{context.region}:{context.account}:alarm:{name}"
-        alarms.append({"AlarmName": name, "AlarmARN": arn})
-    if gone := [a["AlarmName"] for a in policy.get("Alarms", ()) if a not in alarms]:
+        made.append({"AlarmName": name, "AlarmARN": arn})
+    if gone := [a["AlarmName"] for a in policy.get("Alarms", ()) if a not in made]:
         client.delete_alarms(AlarmNames=gone)
-    return alarms
+    return made
 
 
 def delete(context: Context, policy: Mapping[str, Any]) -> None:
     """Delete a policy's alarms."""
     if names := [alarm["AlarmName"] for alarm in policy.get("Alarms", ())]:
         context.admin_client("cloudwatch").delete_alarms(AlarmNames=names)
+
+
+class Readings:
+    """What the embedded CloudWatch knows, in one account and region."""
+
+    def __init__(self, context: Context) -> None:
+        self._scope = (context.account, context.region)
+
+    def exists(self, alarm: str) -> bool:
+        """Whether there is an alarm of this name."""
+        with adapter.request_scope(*self._scope):
+            return alarms.state_of(alarm) is not None
+
+    def fires(self, alarm: str) -> bool:
+        """Whether an alarm is in ALARM."""
+        with adapter.request_scope(*self._scope):
+            return alarms.state_of(alarm) == "ALARM"
+
+    def value(self, metric: Tracked) -> float | None:
+        """A metric's statistic over the last period; None if it has no data."""
+        since = time.time() - metric.period
+        with adapter.request_scope(*self._scope):
+            points = alarms.datapoints(metric.namespace, metric.name, metric.dimensions, since)
+        return alarms.statistic(points, metric.statistic) if points else None
 
 
 def alarm(policy: Mapping[str, Any], side: str) -> str | None:

@@ -6,15 +6,12 @@ cool-down lasts.
 """
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from local_aws import adapter
-from local_aws.adapter import alarms
 from local_aws.sagemaker import scaling_alarms
-from local_aws.sagemaker.context import Context
+from local_aws.sagemaker.scaling_alarms import Tracked
 
 _COOL_DOWN_SECONDS = 300.0  # AWS's default for variants of endpoints
 
@@ -37,80 +34,87 @@ def bounded(target: Mapping[str, Any], current: int) -> Decision | None:
     return None
 
 
-def tracked(
-    context: Context,
-    target: Mapping[str, Any],
-    policies: Sequence[Mapping[str, Any]],
-    current: int,
-) -> Decision | None:
-    """What the policies want, within the bounds and cool-downs.
+class Readings(Protocol):
+    """What CloudWatch knows."""
+
+    def fires(self, alarm: str) -> bool:
+        """Whether an alarm is in ALARM."""
+
+    def value(self, metric: Tracked) -> float | None:
+        """A metric's statistic over the last period; None if it has no data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What there is to decide about.
 
     Args:
-        context: Shared state.
         target: With `LastOut` and `LastIn`, when and from which capacity it was scaled last.
         policies: All of the target.
         current: The capacity that there is.
+        now: Seconds since the epoch.
     """
-    suspended = target.get("SuspendedState", {})
-    with adapter.request_scope(context.account, context.region):
-        out = None
-        if not suspended.get("DynamicScalingOutSuspended", False):
-            out = _out(target, policies, current)
-        if out is not None or suspended.get("DynamicScalingInSuspended", False):
-            return out
-        return _in(target, policies, current)
+
+    target: Mapping[str, Any]
+    policies: Sequence[Mapping[str, Any]]
+    current: int
+    now: float
 
 
-def _out(
-    target: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], current: int
-) -> Decision | None:
-    wanted = []
-    for policy in policies:
+def by_policies(situation: Situation, readings: Readings) -> Decision | None:
+    """What the policies want, within the bounds and cool-downs."""
+    suspended = situation.target.get("SuspendedState", {})
+    out = None
+    if not suspended.get("DynamicScalingOutSuspended", False):
+        out = _out(situation, readings)
+    if out is not None or suspended.get("DynamicScalingInSuspended", False):
+        return out
+    return _in(situation, readings)
+
+
+def _out(situation: Situation, readings: Readings) -> Decision | None:
+    target, wanted = situation.target, []
+    for policy in situation.policies:
         name = scaling_alarms.alarm(policy, "High")
-        if name is None or alarms.state_of(name) != "ALARM":
+        if name is None or not readings.fires(name):
             continue
         last = target.get("LastOut", {})
-        base = last["From"] if _cooling(policy, "ScaleOutCooldown", last) else current
-        desired = min(_needed(policy, base), target["MaxCapacity"])
+        cooling = _cooling(policy, "ScaleOutCooldown", last, situation.now)
+        base = last["From"] if cooling else situation.current
+        desired = min(_needed(policy, base, readings), target["MaxCapacity"])
         wanted.append(Decision(desired, _cause(policy, name)))
     best = max(wanted, key=lambda decision: decision.desired, default=None)
-    return best if best is not None and best.desired > current else None
+    return best if best is not None and best.desired > situation.current else None
 
 
-def _in(
-    target: Mapping[str, Any], policies: Sequence[Mapping[str, Any]], current: int
-) -> Decision | None:
-    wanted = []
-    for policy in policies:
+def _in(situation: Situation, readings: Readings) -> Decision | None:
+    target, current, wanted = situation.target, situation.current, []
+    for policy in situation.policies:
         name = scaling_alarms.alarm(policy, "Low")
         if name is None:  # this one takes nothing away, and does not keep others from it
             continue
-        if alarms.state_of(name) != "ALARM":
+        last = target.get("LastIn", {})
+        if not readings.fires(name) or _cooling(policy, "ScaleInCooldown", last, situation.now):
             return None
-        if _cooling(policy, "ScaleInCooldown", target.get("LastIn", {})):
-            return None
-        desired = max(_needed(policy, current), target["MinCapacity"])
+        desired = max(_needed(policy, current, readings), target["MinCapacity"])
         wanted.append(Decision(desired, _cause(policy, name)))
     best = max(wanted, key=lambda decision: decision.desired, default=None)
     return best if best is not None and best.desired < current else None
 
 
-def _needed(policy: Mapping[str, Any], instances: int) -> int:
+def _needed(policy: Mapping[str, Any], instances: int, readings: Readings) -> int:
     """How many instances would bring the metric of the last period to its target."""
     metric = scaling_alarms.tracked(policy)
-    points = alarms.datapoints(
-        metric.namespace, metric.name, metric.dimensions, time.time() - metric.period
-    )
-    value = alarms.statistic(points, metric.statistic) if points else None
+    value = readings.value(metric)
     return instances if value is None else math.ceil(instances * value / metric.target)
 
 
-def _cooling(policy: Mapping[str, Any], member: str, last: Mapping[str, Any]) -> bool:
+def _cooling(policy: Mapping[str, Any], member: str, last: Mapping[str, Any], now: float) -> bool:
     if not last:
         return False
     config = policy["TargetTrackingScalingPolicyConfiguration"]
     seconds = float(config.get(member, _COOL_DOWN_SECONDS)) / scaling_alarms.SPEED
-    return time.time() < float(last["Time"]) + seconds
+    return now < float(last["Time"]) + seconds
 
 
 def _cause(policy: Mapping[str, Any], alarm: str) -> str:

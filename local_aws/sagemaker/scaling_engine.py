@@ -8,14 +8,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws import adapter
-from local_aws.adapter import alarms
 from local_aws.sagemaker import scaling_alarms
 from local_aws.sagemaker import scaling_records as records
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.events import now
-from local_aws.sagemaker.scaling_decisions import Decision, bounded, tracked
+from local_aws.sagemaker.scaling_decisions import Decision, Situation, bounded, by_policies
 from local_aws.sagemaker.scaling_schedules import next_time
 from local_aws.settings import SCALING_PERIOD_SECONDS
 
@@ -36,6 +34,7 @@ class ScalingEngine:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._readings = scaling_alarms.Readings(context)
         self._stopping = threading.Event()
         self._busy: set[str] = set()
         self._thread: threading.Thread | None = None
@@ -73,7 +72,7 @@ class ScalingEngine:
         decision = bounded(target, current)
         if decision is None:
             policies = [self._with_alarms(p) for p in self._policies(name)]
-            decision = tracked(self._context, target, policies, current)
+            decision = by_policies(Situation(target, policies, current, now()), self._readings)
         if decision is not None:
             self._busy.add(name)
             arguments = (target, current, decision)
@@ -84,10 +83,9 @@ class ScalingEngine:
 
     def _with_alarms(self, policy: dict[str, Any]) -> dict[str, Any]:
         """A policy whose alarms exist: a killed server may have lost them."""
-        with adapter.request_scope(self._context.account, self._context.region):
-            names = [alarm["AlarmName"] for alarm in policy["Alarms"]]
-            if any(alarms.state_of(name) is None for name in names):
-                scaling_alarms.put(self._context, policy)
+        names = [alarm["AlarmName"] for alarm in policy["Alarms"]]
+        if not all(self._readings.exists(name) for name in names):
+            scaling_alarms.put(self._context, policy)
         return policy
 
     def _run_schedules(self, target: dict[str, Any]) -> dict[str, Any]:
