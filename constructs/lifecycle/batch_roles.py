@@ -12,16 +12,16 @@ from constructs import Construct
 
 from lifecycle.analyzer import allow_telling
 from lifecycle.container_image import ContainerImage
+from lifecycle.data_lake import BATCH_WORK_PREFIX
 from lifecycle.feature_store import FeatureStore
 from lifecycle.job_role import JobRole, sagemaker_principal
 from lifecycle.model_deployment import BASELINE_PREFIX
 from lifecycle.training_roles import allow_jobs, allow_passing
 
-__all__ = ["BATCH_PREFIX", "WORK_PREFIX", "BatchRoles"]
+__all__ = ["BATCH_PREFIX", "BatchRoles"]
 
-# Of the artifacts bucket: what is asked about, what comes of it, and what lies between the two.
+# Of the artifacts bucket: what is asked about and what comes of it; below it, what lies between.
 BATCH_PREFIX = "batch/"
-WORK_PREFIX = "batch/executions/"
 
 
 class BatchRoles(Construct):
@@ -60,15 +60,15 @@ class BatchRoles(Construct):
         self.features = self._define_job_role("Features", "Computes a batch's features")
         self.features.read(artifacts_bucket, BATCH_PREFIX)
         self.features.read(raw_bucket, "transactions/", "fraud_reports/")
-        self.features.write(artifacts_bucket, WORK_PREFIX)
+        self.features.write(artifacts_bucket, BATCH_WORK_PREFIX)
         store.grant_read_history(self.features)
 
         self.results = self._define_job_role("Results", "Puts a batch's results together")
-        self.results.read(artifacts_bucket, WORK_PREFIX)
+        self.results.read(artifacts_bucket, BATCH_WORK_PREFIX)
         self.results.write(artifacts_bucket, BATCH_PREFIX)
 
         self.monitor = self._define_job_role("Monitor", "Compares a batch with the baseline")
-        self.monitor.read(artifacts_bucket, WORK_PREFIX, BASELINE_PREFIX)
+        self.monitor.read(artifacts_bucket, BATCH_WORK_PREFIX, BASELINE_PREFIX)
         self.monitor.write(artifacts_bucket, BATCH_PREFIX)
         self.monitor.publish_metrics(metric_namespace)
         allow_telling(self.monitor)

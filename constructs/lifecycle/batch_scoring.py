@@ -10,13 +10,14 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from lifecycle.batch_config import BatchScoringConfig
-from lifecycle.batch_roles import BATCH_PREFIX, WORK_PREFIX, BatchRoles
+from lifecycle.batch_roles import BATCH_PREFIX, BatchRoles
 from lifecycle.container_image import ContainerImage
+from lifecycle.data_lake import BATCH_WORK_PREFIX
 from lifecycle.feature_store import FeatureStore
 from lifecycle.job_role import grant_read_objects, grant_write_objects
 from lifecycle.model_deployment import BASELINE_PREFIX
 
-__all__ = ["BATCH_PREFIX", "WORK_PREFIX", "BatchScoring", "BatchScoringConfig"]
+__all__ = ["BATCH_PREFIX", "BatchScoring", "BatchScoringConfig"]
 
 
 class BatchScoring(Construct):
@@ -63,8 +64,8 @@ class BatchScoring(Construct):
         # Here and not above: importing the SageMaker SDK takes seconds.
         from lifecycle.batch_definition import batch_definition  # noqa: PLC0415
 
-        grant_read_objects(model_role, artifacts_bucket, encryption_key, WORK_PREFIX)
-        grant_write_objects(model_role, artifacts_bucket, encryption_key, WORK_PREFIX)
+        grant_read_objects(model_role, artifacts_bucket, encryption_key, BATCH_WORK_PREFIX)
+        grant_write_objects(model_role, artifacts_bucket, encryption_key, BATCH_WORK_PREFIX)
         roles = BatchRoles(
             self,
             "Roles",
@@ -85,7 +86,7 @@ class BatchScoring(Construct):
             "PipelineName": pipeline_name,
             "RawBucket": raw_bucket.bucket_name,
             "TerminalFeatureGroup": store.terminal_group_name,
-            "WorkUri": artifacts_bucket.s3_url_for_object(WORK_PREFIX.rstrip("/")),
+            "WorkUri": artifacts_bucket.s3_url_for_object(BATCH_WORK_PREFIX.rstrip("/")),
         }
         pipeline = sagemaker.CfnPipeline(
             self,

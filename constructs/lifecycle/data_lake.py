@@ -11,8 +11,15 @@ from constructs import Construct
 from lifecycle.data_key import DataKey
 from lifecycle.retention import data_removal_policy
 
-__all__ = ["CHECKPOINTS_PREFIX", "QUERY_RESULTS_PREFIX", "DataLake", "DataLakeConfig"]
+__all__ = [
+    "BATCH_WORK_PREFIX",
+    "CHECKPOINTS_PREFIX",
+    "QUERY_RESULTS_PREFIX",
+    "DataLake",
+    "DataLakeConfig",
+]
 
+BATCH_WORK_PREFIX = "batch/executions/"
 CHECKPOINTS_PREFIX = "checkpoints/"
 QUERY_RESULTS_PREFIX = "athena/"
 
@@ -29,6 +36,7 @@ class DataLakeConfig:
         access_log_days: Access logs are deleted after so many days.
         query_result_days: Results of Athena queries are deleted after so many days.
         checkpoint_days: Checkpoints of training jobs are deleted after so many days.
+        batch_work_days: What lies between the steps of a batch is deleted after so many days.
     """
 
     delete_with_stack: bool = False
@@ -38,6 +46,7 @@ class DataLakeConfig:
     access_log_days: int = 365
     query_result_days: int = 7
     checkpoint_days: int = 7
+    batch_work_days: int = 7
 
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.name.endswith("_days")):
@@ -97,6 +106,11 @@ class DataLake(Construct):
                 prefix=CHECKPOINTS_PREFIX,
                 expiration=Duration.days(config.checkpoint_days),
                 # A checkpoint overwrites the one before, every few seconds.
+                noncurrent_version_expiration=Duration.days(1),
+            ),
+            s3.LifecycleRule(
+                prefix=BATCH_WORK_PREFIX,
+                expiration=Duration.days(config.batch_work_days),
                 noncurrent_version_expiration=Duration.days(1),
             ),
         )

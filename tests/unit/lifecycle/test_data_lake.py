@@ -34,6 +34,7 @@ def template(lake_template: LakeTemplate) -> Template:
             access_log_days=14,
             query_result_days=15,
             checkpoint_days=16,
+            batch_work_days=17,
         )
     )
 
@@ -171,7 +172,7 @@ def test_captures_and_access_logs_expire(template: Template, prefix: str, days: 
     assert {"ExpirationInDays": days, "Status": "Enabled"} in rules(template, prefix)
 
 
-def test_only_query_results_and_checkpoints_expire_among_artifacts(template: Template) -> None:
+def test_only_what_is_of_use_for_days_expires_among_artifacts(template: Template) -> None:
     expiring = [rule for rule in rules(template, "LakeArtifacts") if "ExpirationInDays" in rule]
     assert expiring == [
         {"ExpirationInDays": 15, "Prefix": "athena/", "Status": "Enabled"},
@@ -179,6 +180,12 @@ def test_only_query_results_and_checkpoints_expire_among_artifacts(template: Tem
             "ExpirationInDays": 16,
             "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
             "Prefix": "checkpoints/",
+            "Status": "Enabled",
+        },
+        {
+            "ExpirationInDays": 17,
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+            "Prefix": "batch/executions/",
             "Status": "Enabled",
         },
     ]
@@ -222,6 +229,7 @@ def test_one_key_alone_deletes_nothing(lake_template: LakeTemplate) -> None:
         "access_log_days",
         "query_result_days",
         "checkpoint_days",
+        "batch_work_days",
     ],
 )
 def test_a_time_below_a_day_is_refused(field: str) -> None:
