@@ -48,8 +48,9 @@ def features_from_store(asked: Asked, stores: Mapping[Entity, Folder], as_of: da
         as_of: Records that were put later do not exist.
 
     Raises:
-        Unusable: A transaction is so much older than its customer's or terminal's newest event
-            that the state does not know its windows any more, or a state cannot be read.
+        Unusable: A transaction is so much older than its customer's or terminal's newest events
+            that the state does not know its windows any more, or whether it is among those; or a
+            state cannot be read.
         BadInput: An object of the store cannot be read.
     """
     texts = {
@@ -91,16 +92,26 @@ def _refuse_older(asked: Asked, entity: Entity, texts: Mapping[int, str]) -> Non
     limits = np.full(len(owners), np.iinfo(np.int64).min)
     for place, owner in enumerate(owners.tolist()):
         if owner in texts:
-            newest = _decoded(entity, owner, texts[owner]).newest
-            limits[place] = newest - microseconds(ALLOWED_LATENESS)
+            limits[place] = _earliest(_decoded(entity, owner, texts[owner]))
     older = np.flatnonzero(asked.rows.times < limits[places])
     if len(older):
         row = int(older[0])
         raise Unusable(
-            f"event_time must be at most {ALLOWED_LATENESS} before the newest event in the state "
-            f"of its {entity.name}, got {len(older)} transactions that are older, the first "
-            f"{int(asked.rows.ids[row])} of {entity.name} {int(owners[places[row]])}"
+            f"event_time must be at most {ALLOWED_LATENESS} before the newest event of its "
+            f"{entity.name}, and after those that its state no longer knows one by one, got "
+            f"{len(older)} transactions that are older, the first {int(asked.rows.ids[row])} of "
+            f"{entity.name} {int(owners[places[row]])}"
         )
+
+
+def _earliest(state: EntityState) -> int:
+    """From which time on a transaction's features follow from the state."""
+    earliest = state.newest - microseconds(ALLOWED_LATENESS)
+    kept = state.transactions
+    if len(kept.hops):
+        # Of what is only summed nobody can say whether the transaction is in it already.
+        earliest = max(earliest, int(kept.recent[0, 0]) + 1)
+    return earliest
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def transaction(id_: int, moment: datetime, customer: int, terminal: int) -> Tra
 # Sixty days of five customers at three terminals; every ninth transaction was a fraud.
 PAST = [
     transaction(n, START + n * 7 * HOUR, customer=n % 5, terminal=n % 3)
-    for n in range(60 * 24 // 7)
+    for n in range(45 * 24 // 7)
 ]
 REPORTS = [report(each, each.event_time + 7 * DAY) for each in PAST[::9]][:-3]
 # A day later: known and unknown customers and terminals, some twice.
@@ -200,8 +200,32 @@ def test_what_a_state_has_forgotten_comes_from_the_lake(job: Job, world: World) 
 def test_the_offline_store_alone_refuses_what_it_has_forgotten(job: Job) -> None:
     job.give(PAST[:3])
     message = job.fail("--source", "offline-store")
-    assert "at most 1 day, 0:00:00 before the newest event in the state of its customer" in message
+    assert "at most 1 day, 0:00:00 before the newest event of its customer" in message
     assert "let features come from the lake" in message
+
+
+def test_what_a_state_only_sums_up_is_not_counted_twice(
+    job: Job, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a customer with many events a day, the morning's cannot be told from new ones."""
+    busy = [
+        transaction(5000 + n, PAST[-1].event_time + n * HOUR / 2, customer=500, terminal=500 + n)
+        for n in range(8)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline_code.features.state.REMEMBERED", 4)
+        world.fold(busy)
+    world.land(busy)
+    world.stores()
+    monkeypatch.setenv("AS_OF", datetime.now(UTC).isoformat())
+    job.give(busy[3:])
+    assert "no longer knows one by one" in job.fail("--source", "offline-store")
+    assert job.run("auto")["feature_source"] == "lake"
+    later = job.vectors()
+    assert [later[5003 + n]["customer_count_1d"] for n in range(5)] == [4, 5, 6, 7, 8]
+    job.give(busy[5:])
+    assert job.run("offline-store")["feature_source"] == "offline-store"
+    assert job.vectors() == {id_: later[id_] for id_ in (5005, 5006, 5007)}
 
 
 def test_a_transaction_that_the_lake_holds_otherwise_is_refused(job: Job) -> None:
