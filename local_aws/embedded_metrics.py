@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.adapter import alarms, logs
+from local_aws.adapter import logs, metrics
 
 logger = logging.getLogger("fraudloop.metrics")
 
@@ -32,6 +32,7 @@ class Values:
 
 def install() -> None:
     """Take metrics out of every log."""
+    metrics.keep_few_points()
     logs.on_messages(publish)
 
 
@@ -47,7 +48,7 @@ def publish(messages: list[str]) -> None:
             logger.warning("a log message holds no valid embedded metrics: %r", error)
             continue
         for metric in found:
-            alarms.put_values(
+            metrics.put_values(
                 metric.namespace,
                 metric.name,
                 metric.dimensions,

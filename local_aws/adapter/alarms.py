@@ -1,6 +1,6 @@
 """CloudWatch's alarms and datapoints as ministack keeps them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ministack.core import responses
@@ -16,19 +16,6 @@ def datapoints(
     """The points of one metric, which is its namespace, name and exact dimensions."""
     key = (namespace, name, cloudwatch._dims_key(dimensions))
     return [point for point in list(cloudwatch._metrics.get(key, ())) if point["Timestamp"] > since]
-
-
-def put_values(
-    namespace: str,
-    name: str,
-    dimensions: dict[str, str],
-    values: Sequence[float],
-    *,
-    unit: str,
-    timestamp: float,
-) -> None:
-    """Count values of one metric in the current account and region."""
-    cloudwatch._store_datum(namespace, name, dimensions, timestamp, unit, None, values, None, None)
 
 
 def statistic(points: list[dict[str, Any]], name: str) -> float | None:

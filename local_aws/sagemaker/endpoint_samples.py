@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 
 from local_aws import adapter
-from local_aws.adapter import alarms
+from local_aws.adapter import metrics
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.endpoint_metrics import NAMESPACE
 from local_aws.sagemaker.routes import LiveEndpoint, Route
@@ -55,6 +55,6 @@ class Sampler:
                 # So that a variant without any traffic is known to have none.
                 ("InvocationsPerInstance", [0.0]),
             ):
-                alarms.put_values(
+                metrics.put_values(
                     NAMESPACE, name, dimensions, values, unit="None", timestamp=time.time()
                 )
