@@ -15,6 +15,7 @@ __all__ = ["MOST_REASON_CODES", "Asking", "asking"]
 
 MOST_REASON_CODES = len(FEATURE_NAMES)
 REASON_CODES, STATE_CACHE = "reason_codes", "state_cache"
+MOST_DIGITS = len(str(MOST_REASON_CODES))
 # Callers differ in few combinations of headers, and none of them can make this grow.
 REMEMBERED = 256
 
@@ -127,12 +128,13 @@ def _attributes(text: str) -> Iterator[tuple[str, str]]:
 def _reason_codes(text: str | None) -> int:
     if text is None:
         return 0
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:3]) <= MOST_REASON_CODES):
+    is_number = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+    if not (is_number and 1 <= int(text) <= MOST_REASON_CODES):
         raise RequestError(
             f"{REASON_CODES} must be a whole number between 1 and {MOST_REASON_CODES}, "
             f"got {shown(text)}"
         )
-    return int(text[:3])
+    return int(text)
 
 
 def _is_fresh(text: str | None) -> bool:
