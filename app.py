@@ -27,13 +27,15 @@ from stacks.training import TrainingStack
 SETTINGS = Path(__file__).with_name("cdk.json")
 
 
-def build_app(environment_name: str | None = None, *, outdir: str | None = None) -> cdk.App:
-    """All seven stacks of one environment, checked by cdk-nag when synthesized.
+def build_app(
+    environment: str | Environment | None = None, *, outdir: str | None = None
+) -> cdk.App:
+    """All stacks of one environment, checked by cdk-nag when synthesized.
 
     build_app("prod").synth()
 
     Args:
-        environment_name: Which environment. If omitted, the context's `environment`.
+        environment: Which one, or its name. If omitted, the context's `environment`.
         outdir: Where the cloud assembly is written. If omitted, the CDK decides.
 
     Raises:
@@ -44,8 +46,8 @@ def build_app(environment_name: str | None = None, *, outdir: str | None = None)
         outdir=outdir,
         analytics_reporting=False,
     )
-    name = environment_name if environment_name else app.node.get_context("environment")
-    _add_stacks(app, environment_named(name))
+    wanted = app.node.get_context("environment") if environment is None else environment
+    _add_stacks(app, wanted if isinstance(wanted, Environment) else environment_named(wanted))
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return app
 
@@ -74,15 +76,9 @@ def _add_stacks(app: cdk.App, environment: Environment) -> None:
         image=training.image,
     )
     serving.node.add_dependency(training)
-    monitoring = MonitoringStack(
-        app,
-        "Monitoring",
-        environment=environment,
-        lake=lake,
-        store=feature_store.store,
-        image=training.image,
-    )
-    monitoring.node.add_dependency(serving)
+    monitoring = _add_monitoring(app, environment, data_lake, feature_store, training)
+    if monitoring is not None:
+        monitoring.node.add_dependency(serving)
     StreamingStack(
         app,
         "Streaming",
@@ -91,14 +87,34 @@ def _add_stacks(app: cdk.App, environment: Environment) -> None:
         catalog=data_lake.catalog,
         store=feature_store.store,
         image=training.image,
-        alarm_topic=monitoring.alarm_topic,
+        alarm_topic=serving.alarm_topic if monitoring is None else monitoring.alarm_topic,
     ).node.add_dependency(feature_store)
     RetrainingStack(
         app,
         "Retraining",
         environment=environment,
         lake=lake,
-        drift_alarm=monitoring.drift_alarm,
+        drift_alarm=None if monitoring is None else monitoring.drift_alarm,
+    )
+
+
+def _add_monitoring(
+    app: cdk.App,
+    environment: Environment,
+    data_lake: DataLakeStack,
+    feature_store: FeatureStoreStack,
+    training: TrainingStack,
+) -> MonitoringStack | None:
+    """The monitors; none in an environment whose endpoint captures nothing."""
+    if not environment.has_monitoring:
+        return None
+    return MonitoringStack(
+        app,
+        "Monitoring",
+        environment=environment,
+        lake=data_lake.lake,
+        store=feature_store.store,
+        image=training.image,
     )
 
 

@@ -79,6 +79,19 @@ class Environment:
                 "record that failed must still be in the stream to be handled again"
             )
 
+        if self.endpoint.serverless is not None and self.has_monitoring:
+            raise ValueError(
+                "monitoring.engine must be none with endpoint.serverless, got "
+                f"{self.monitoring.engine}; SageMaker captures nothing of a serverless endpoint, "
+                "so that a monitor would wait for ever: set it to none, or use instances by "
+                "leaving out endpoint.serverless"
+            )
+
+    @property
+    def has_monitoring(self) -> bool:
+        """Whether what the endpoint captures is analyzed and audited."""
+        return self.monitoring.engine != "none"
+
     def resource_name(self, capability: str) -> str:
         """The physical name of what another system has to type."""
         return f"{PRODUCT}-{self.name}-{capability}"

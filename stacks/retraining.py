@@ -23,7 +23,7 @@ class RetrainingStack(cdk.Stack):
         *,
         environment: Environment,
         lake: DataLake,
-        drift_alarm: cloudwatch.IAlarm,
+        drift_alarm: cloudwatch.IAlarm | None,
     ) -> None:
         super().__init__(
             scope,

@@ -20,7 +20,7 @@ from lifecycle.monitoring_schedule import MonitoringSchedule
 
 __all__ = ["Engine", "Monitoring", "MonitoringConfig"]
 
-Engine = Literal["model_monitor", "scheduled"]
+Engine = Literal["model_monitor", "scheduled", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,8 @@ class MonitoringConfig:
     Attributes:
         engine: `model_monitor` runs the analyzer on a SageMaker monitoring schedule, which only
             accounts that used Model Monitor before 2026-07-30 can create; `scheduled` runs the
-            same analyzer as a SageMaker pipeline that EventBridge Scheduler starts.
+            same analyzer as a SageMaker pipeline that EventBridge Scheduler starts. With `none`
+            nobody watches: no stack of monitors, no audit, and no retraining for drift.
         instance_type: Instance of the analyzer's job.
         volume_size_gib: Encrypted storage volume of the analyzer's job.
         max_runtime_minutes: An analysis that runs longer is stopped.
@@ -65,8 +66,8 @@ class MonitoringConfig:
 class Monitoring(Construct):
     """Compares what the endpoint captured with its model's baseline, every hour.
 
-    Both engines run the same analyzer as the same role, on the same captures and baseline, so that
-    its files, metrics, events and alarms are the same.
+    Either engine runs the same analyzer as the same role, on the same captures and baseline, so
+    that its files, metrics, events and alarms are the same.
 
     Guarantees:
         While no model is approved, nothing runs and nothing is an alarm.
@@ -82,6 +83,9 @@ class Monitoring(Construct):
         artifacts_bucket: Where the baseline is, and the reports go.
         encryption_key: Key of both buckets, of the job's volume and of the alarms' topic.
         config: Engine, compute and alarms.
+
+    Raises:
+        ValueError: If the engine is `none`.
     """
 
     def __init__(
@@ -100,6 +104,8 @@ class Monitoring(Construct):
         config: MonitoringConfig,
     ) -> None:
         super().__init__(scope, construct_id)
+        if config.engine == "none":
+            raise ValueError("engine must be one that watches, got none; leave the construct out")
         self._name = monitor_name
         self._config = config
         self.condition = CfnCondition(

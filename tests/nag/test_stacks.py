@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app import build_app
+from stacks.environments import ENVIRONMENTS
 
 from .conftest import ROOT, Synthesized, Template
 
@@ -121,7 +122,26 @@ def test_the_image_and_the_groups_exist_before_the_consumers(
 @pytest.mark.parametrize("stack", OUTPUTS)
 def test_outputs_are_found_by_these_names(templates: dict[str, Template], stack: str) -> None:
     outputs = {name for name in templates[stack]["Outputs"] if not name.startswith("ExportsOutput")}
-    assert outputs == OUTPUTS[stack]
+    # Where the endpoint has a shadow, and only there.
+    assert outputs - {"ChallengerParameterName"} == OUTPUTS[stack]
+
+
+def test_a_challenger_has_a_parameter_where_the_endpoint_has_a_shadow(
+    templates: dict[str, Template], environment: str
+) -> None:
+    has_shadow = ENVIRONMENTS[environment].endpoint.shadow is not None
+    serving = templates["Serving"]
+    assert ("ChallengerParameterName" in serving["Outputs"]) is has_shadow
+    assert ("ChallengerModelPackage" in serving["Parameters"]) is has_shadow
+    seeded = [
+        resource["Properties"]["ParameterName"]
+        for resource in templates["Training"]["Resources"].values()
+        if resource["Type"] == "Custom::SeededParameter"
+    ]
+    name = f"/fraudloop/{environment}/challenger-model-package"
+    assert (name in seeded) is has_shadow
+    if has_shadow:
+        assert serving["Parameters"]["ChallengerModelPackage"]["Default"] == name
 
 
 def test_the_monitor_is_found_by_its_engines_name(

@@ -64,6 +64,13 @@ def around(request: pytest.FixtureRequest, by_schedule: Any, by_pipeline: Any) -
     return by_schedule if request.param == "model_monitor" else by_pipeline
 
 
+def test_without_an_engine_there_is_nothing_to_define(
+    watched: Callable[[MonitoringConfig], Any],
+) -> None:
+    with pytest.raises(ValueError, match=r"^engine must be one that watches, got none; leave"):
+        watched(MonitoringConfig(engine="none"))
+
+
 def only(template: Template, kind: str) -> dict[str, Any]:
     (found,) = template.find_resources(kind).values()
     return dict(found)
@@ -372,7 +379,7 @@ def test_an_address_is_subscribed_only_if_there_is_one(by_schedule: Any, by_pipe
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"engine": "debugger"}, "engine must be one of model_monitor, scheduled, got debugger"),
+        ({"engine": "debugger"}, "engine must be one of model_monitor, scheduled, none, got debug"),
         ({"max_runtime_minutes": 61}, "max_runtime_minutes must be between 1 and 60, got 61"),
         ({"max_runtime_minutes": 0}, "max_runtime_minutes must be between 1 and 60, got 0"),
         ({"volume_size_gib": 0}, "volume_size_gib must be at least 1, got 0"),

@@ -2,7 +2,10 @@ import dataclasses
 
 import pytest
 
+from lifecycle.endpoint_config import EndpointConfig
+from lifecycle.endpoint_serverless import ServerlessConfig
 from lifecycle.event_stream import StreamConfig
+from lifecycle.monitoring import MonitoringConfig
 from stacks.environments import ENVIRONMENTS, Environment, environment_named
 
 
@@ -49,6 +52,8 @@ def test_what_others_type_is_named_after_product_and_environment() -> None:
     assert environment.endpoint_name == "fraudloop-test-fraud"
     assert environment.monitoring_schedule_name == "fraudloop-test-data-quality"
     assert environment.approved_model_parameter_name == "/fraudloop/test/approved-model-package"
+    assert environment.challenger_parameter_name == "/fraudloop/test/challenger-model-package"
+    assert environment.deployment_state_parameter_name == "/fraudloop/test/deployment-state"
     assert environment.metric_namespace == "fraudloop/test"
     assert environment.database_name == "fraudloop_test"
     assert environment.workgroup_name == "fraudloop-test"
@@ -61,3 +66,18 @@ def test_a_failed_record_outlives_its_last_retry_in_the_stream() -> None:
         match=r"^consumers.max_record_age_hours must be less than stream.retention_hours of 24, ",
     ):
         Environment(name="test", stream=StreamConfig(retention_hours=24))
+
+
+def test_what_is_not_captured_cannot_be_monitored() -> None:
+    endpoint = EndpointConfig(serverless=ServerlessConfig())
+    with pytest.raises(
+        ValueError,
+        match=r"^monitoring.engine must be none with endpoint.serverless, got scheduled; ",
+    ):
+        Environment(name="test", endpoint=endpoint)
+    unwatched = MonitoringConfig(engine="none")
+    assert not Environment(name="test", endpoint=endpoint, monitoring=unwatched).has_monitoring
+
+
+def test_every_environment_is_monitored() -> None:
+    assert all(environment.has_monitoring for environment in ENVIRONMENTS.values())
