@@ -113,9 +113,10 @@ class Events:
         return broken
 
     def _killed(self) -> None:
-        victim = servers(self._embedded)[0]
-        kill(victim)
-        _wait(lambda: len(servers(self._embedded)) > 1 and victim not in servers(self._embedded))
+        before = servers(self._embedded)
+        kill(before[0])
+        # In its place there is another one, which answers once it is ready.
+        _wait(lambda: len({*servers(self._embedded)} - {before[0]}) >= len(before))
 
     def _restarted(self) -> None:
         self._embedded.stop()
