@@ -3,6 +3,7 @@
 from typing import Any
 
 from operations import registry
+from operations.deployments import deployments
 from operations.lineage import describe_package
 from operations.target import Target
 
@@ -10,11 +11,12 @@ __all__ = ["versions"]
 
 
 def versions(target: Target, *, limit: int) -> list[dict[str, Any]]:
-    """The newest versions first, each as `describe_package` tells it, and if it is deployed."""
+    """The newest versions first, each as `describe_package` tells it, and how deploying it went."""
     sagemaker, deployed = target.client("sagemaker"), registry.deployed_package(target)
+    ended = deployments(target)
     found = []
     for summary in registry.packages(target, limit=limit):
         arn = summary["ModelPackageArn"]
         described = describe_package(sagemaker.describe_model_package(ModelPackageName=arn))
-        found.append({**described, "deployed": arn == deployed})
+        found.append({**described, "deployed": arn == deployed, "deployment": ended.get(arn)})
     return found

@@ -1,11 +1,14 @@
-"""Giving consumers again what they gave up on.
+"""Giving functions again what they gave up on.
 
-A queue of failures holds no records: each message says where in the stream they are. They are put
-onto the same stream once more, behind what came meanwhile, which a state does not mind.
+A queue of a consumer's failures holds no records: each message says where in the stream they are.
+They are put onto the same stream once more, behind what came meanwhile, which a state does not
+mind. What the function that deploys models gave up on is an event itself: it is put onto that
+function's queue once more.
 """
 
 import json
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +18,9 @@ from operations.target import Target
 from pipeline_code.stream.producing import Entry, put_all
 
 _QUEUES = ("CustomerFailuresQueueUrl", "TerminalFailuresQueueUrl")
+_DEPLOYMENT_QUEUES = ("DeploymentFailuresQueueUrl", "DeploymentUndeliveredQueueUrl")
+# All deployments' messages are of one group, so that one is handled at a time.
+_DEPLOYMENT_GROUP = "all"
 # Longer than reading a batch takes: the message must not come a second time meanwhile.
 _HIDDEN_SECONDS = 300
 
@@ -47,7 +53,7 @@ class Batch:
 
 
 def redrive(target: Target) -> dict[str, Any]:
-    """Empty both queues of failures; how many records went onto each stream again.
+    """Empty all queues of failures; how much went onto each stream, and the deployments' queue.
 
     Raises:
         OperationError: If a stream has not all of a batch any more, or does not take it; its
@@ -61,7 +67,25 @@ def redrive(target: Target) -> dict[str, Any]:
             batch = Batch.of(message["Body"])
             counts[batch.stream] = counts.get(batch.stream, 0) + _put_again(kinesis, batch)
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return {"records": counts}
+    return {"records": counts, "deployment_events": _deploy_again(target, sqs)}
+
+
+def _deploy_again(target: Target, sqs: Any) -> int:
+    """How many events went onto the deployments' queue again."""
+    count = 0
+    for output in _DEPLOYMENT_QUEUES:
+        url = target.output(output)
+        for message in _messages(sqs, url):
+            sqs.send_message(
+                QueueUrl=target.output("DeploymentQueueUrl"),
+                MessageBody=message["Body"],
+                MessageGroupId=_DEPLOYMENT_GROUP,
+                # By its content the queue would take it for what it had before.
+                MessageDeduplicationId=uuid.uuid4().hex,
+            )
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            count += 1
+    return count
 
 
 def _messages(sqs: Any, url: str) -> Iterator[dict[str, Any]]:

@@ -6,11 +6,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from operations.deployments import why_not_deployed
 from operations.errors import OperationError
 from operations.target import Target
 from pipeline_code.common.approvals import approval
 
 _DEPLOYED = ("deployed", "champion")
+_VERDICT_SECONDS = 60.0
 # After a failed update the endpoint serves what it served before, and that may be what is wanted.
 _STATES_AT_REST = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 
@@ -106,18 +108,26 @@ def await_deployment(
         timeout_seconds: How long to wait.
 
     Raises:
-        OperationError: If the stack update fails or rolls back, or the time is over.
+        OperationError: If the package is refused, the stack update fails or rolls back, or the time
+            is over.
     """
     cloudformation, stack_name = target.client("cloudformation"), target.stack_name("serving")
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
+    deadline, failed_at = time.monotonic() + timeout_seconds, 0.0
+    while (now := time.monotonic()) < deadline:
+        if reason := why_not_deployed(target, package_arn):
+            raise OperationError(f"{package_arn} is not deployed; {reason}")
         stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
         status = stack["StackStatus"]
         at_rest = status in _STATES_AT_REST and deployed_package(target) == package_arn
         if at_rest and (endpoint := _serving(target, package_arn)):
             return endpoint
         if _has_failed(status) and _updated_since(target, stack, package_arn, since):
-            raise OperationError(f"deployment of {package_arn} ended as {status} of {stack_name}")
+            # The function that deploys is about to say why.
+            failed_at = failed_at or now
+            if now - failed_at > _VERDICT_SECONDS:
+                raise OperationError(
+                    f"deployment of {package_arn} ended as {status} of {stack_name}"
+                )
         time.sleep(0.5)
     raise OperationError(
         f"deployment must end within {timeout_seconds:.0f} s, got {status}; see the events of "

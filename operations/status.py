@@ -5,6 +5,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from operations import executions, registry
+from operations.deployments import last_deployment
 from operations.target import STACKS, Target
 
 
@@ -31,6 +32,7 @@ def status(target: Target) -> dict[str, Any]:
             for item in registry.packages(target, limit=5)
         ],
         "approved_model_package": registry.deployed_package(target),
+        "deployment": last_deployment(target),
         "endpoint": _endpoint(target),
         "alarms": _alarms(target),
     }

@@ -76,10 +76,10 @@ def ingest(
 
 @on_target
 def redrive(target: Target, json: Json = None) -> None:
-    """Put what the stream's consumers gave up on onto their streams again."""
+    """Put what functions gave up on onto their streams, or the deployments' queue, again."""
     result = give_again(target)
-    rows = result["records"].items()
-    show(result, json, table("Put again", ["stream", "records"], rows))
+    rows = [*result["records"].items(), ("deployments", result["deployment_events"])]
+    show(result, json, table("Put again", ["onto", "records or events"], rows))
 
 
 def register(app: typer.Typer) -> None:

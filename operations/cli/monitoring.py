@@ -46,6 +46,7 @@ def status(target: Target, json: Json = None) -> None:
             ["version", "approval", "created"],
             [item.values() for item in found["model_packages"]],
         ),
+        table("Last deployment", ["", ""], (found["deployment"] or {"state": "none"}).items()),
         table("Endpoint", ["", ""], found["endpoint"].items()),
         table("Alarms", ["alarm", "state"], found["alarms"].items()),
     )

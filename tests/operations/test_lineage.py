@@ -38,6 +38,7 @@ class Loop:
         self.target = target_with(
             ModelPackageGroupName=self.name,
             ApprovedModelParameterName=f"/{self.name}/approved",
+            DeploymentStateParameterName=f"/{self.name}/state",
             EndpointName=self.name,
         )
         self.s3, self.sagemaker = self.target.client("s3"), self.target.client("sagemaker")
@@ -363,7 +364,15 @@ def test_versions_are_listed_newest_first(
     loop.target.client("ssm").put_parameter(
         Name=parameter, Value=arn, Type="String", Overwrite=True
     )
+    state = loop.target.output("DeploymentStateParameterName")
+    deployment = {"model_package": arn, "state": "InService"}
+    for value in ("none", json.dumps(deployment | {"state": "Deploying"}), json.dumps(deployment)):
+        loop.target.client("ssm").put_parameter(
+            Name=state, Value=value, Type="String", Overwrite=True
+        )
     found = json.loads(verb("models").stdout)["models"]
+    assert [each["deployment"] for each in found if each["arn"] == arn] == [deployment]
+    assert {each["deployment"] for each in found if each["arn"] != arn} == {None}
     assert [model["version"] for model in found] == list(range(len(found), 0, -1))
     assert [model["version"] for model in found if model["deployed"]] == [1]
     assert {model["revision"] for model in found[-2:]} == {"v1-2-gabc"}

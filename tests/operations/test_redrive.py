@@ -12,6 +12,8 @@ from operations.errors import OperationError
 from operations.redrive import redrive
 from operations.target import Target
 
+# Parts of the outputs' names: where the function that deploys takes from, and its failures.
+DEPLOYMENTS = ("", "Failures", "Undelivered")
 SHARD = "shardId-000000000000"
 
 
@@ -22,6 +24,7 @@ class Surroundings:
     target: Target
     stream: str
     queues: dict[str, str]
+    deployments: dict[str, str]
 
     def put(self, *keys: str) -> list[str]:
         """Put a record a key; their sequence numbers."""
@@ -78,17 +81,31 @@ def around(target_with: Callable[..., Target]) -> Surroundings:
         for entity in ("Customer", "Terminal")
     }
     outputs = {f"{entity}FailuresQueueUrl": url for entity, url in queues.items()}
-    return Surroundings(target_with(**outputs), stream, queues)
+    deployments = {name: new_queue(nowhere, f"{stream}-{name}", name) for name in DEPLOYMENTS}
+    outputs |= {f"Deployment{name}QueueUrl": url for name, url in deployments.items()}
+    return Surroundings(target_with(**outputs), stream, queues, deployments)
+
+
+def new_queue(target: Target, name: str, kind: str) -> str:
+    """As the serving stack has them: EventBridge's own dead letters are the only unordered ones."""
+    fifo = (
+        {} if kind == "Undelivered" else {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    )
+    suffix = ".fifo" if fifo else ""
+    url: str = target.client("sqs").create_queue(QueueName=f"{name}{suffix}", Attributes=fifo)[
+        "QueueUrl"
+    ]
+    return url
 
 
 def test_nothing_that_failed_is_nothing_to_do(around: Surroundings) -> None:
-    assert redrive(around.target) == {"records": {}}
+    assert redrive(around.target) == {"records": {}, "deployment_events": 0}
 
 
 def test_a_batch_goes_onto_its_stream_again_in_order(around: Surroundings) -> None:
     numbers = around.put("a", "b", "c", "b", "d")
     around.fail(numbers[1], numbers[3], 3)
-    assert redrive(around.target) == {"records": {around.stream: 3}}
+    assert redrive(around.target)["records"] == {around.stream: 3}
     before, again = around.records()[:5], around.records()[5:]
     assert before == ["a", "b", "c", "b", "d"]
     assert sorted(again) == ["b", "b", "c"]
@@ -99,7 +116,7 @@ def test_both_queues_are_emptied(around: Surroundings) -> None:
     numbers = around.put("a", "b")
     around.fail(numbers[0], numbers[0], 1)
     around.fail(numbers[1], numbers[1], 1, "Terminal")
-    assert redrive(around.target) == {"records": {around.stream: 2}}
+    assert redrive(around.target)["records"] == {around.stream: 2}
     assert around.waiting() == 0
 
 
@@ -128,3 +145,27 @@ def test_what_fails_meanwhile_waits_for_the_next_time(
     redrive(around.target)
     assert len(asked) == 1
     assert around.waiting() == 1
+
+
+def test_events_that_were_not_deployed_go_onto_their_queue_again(around: Surroundings) -> None:
+    sqs = around.target.client("sqs")
+    events = [json.dumps({"id": uuid.uuid4().hex}) for _ in range(3)]
+    sqs.send_message(QueueUrl=around.deployments["Undelivered"], MessageBody=events[0])
+    for event in events[1:]:
+        # As after the first time: the queue must not take it for a duplicate.
+        for url in (around.deployments[""], around.deployments["Failures"]):
+            sqs.send_message(QueueUrl=url, MessageBody=event, MessageGroupId="all")
+    for _ in events[1:]:
+        (taken,) = sqs.receive_message(QueueUrl=around.deployments[""])["Messages"]
+        sqs.delete_message(QueueUrl=around.deployments[""], ReceiptHandle=taken["ReceiptHandle"])
+    assert redrive(around.target)["deployment_events"] == 3
+    found = []
+    while messages := sqs.receive_message(QueueUrl=around.deployments[""]).get("Messages"):
+        found += [message["Body"] for message in messages]
+        for message in messages:
+            sqs.delete_message(
+                QueueUrl=around.deployments[""], ReceiptHandle=message["ReceiptHandle"]
+            )
+    assert sorted(found) == sorted(events)
+    for name in ("Failures", "Undelivered"):
+        assert "Messages" not in sqs.receive_message(QueueUrl=around.deployments[name])

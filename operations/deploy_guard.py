@@ -1,0 +1,177 @@
+"""What has to be so before stacks are deployed: nothing else updates them, and no endpoint goes."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from operations.deployments import last_deployment
+from operations.errors import OperationError
+from operations.stack_conditions import Conditions
+from operations.status import stack_states
+from operations.target import Target
+
+__all__ = ["await_rest", "check_endpoint", "deploy_undisturbed"]
+
+_ENDPOINT = "AWS::SageMaker::Endpoint"
+_BUSY = "_IN_PROGRESS state and can not be updated"
+_ATTEMPTS = 3
+# An update may have ended so long ago without a verdict on it before nobody waits for one.
+_VERDICT_SECONDS = 60.0
+# Longer than the longest rollout that SageMaker allows.
+_LONGEST_SECONDS = 36_000.0
+_ALLOW_EVERYTHING = {
+    "Statement": [{"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}]
+}
+
+
+def check_endpoint(target: Target, assembly: Path, *, may_go: str | None = None) -> None:
+    """Refuse a deployment that would delete or replace the endpoint while it is in service.
+
+    The stack's policy would stop it, too, but only half-way; so this compares the templates first.
+
+    Args:
+        target: Where.
+        assembly: What is about to be deployed.
+        may_go: The endpoint that may be deleted or replaced; its stack's policy is lifted then,
+            and the function that deploys models puts it back after the deployment.
+
+    Raises:
+        OperationError: If an endpoint would go that is not the named one.
+    """
+    stack_name = target.stack_name("serving")
+    for name, fate in _endpoints_that_go(target, stack_name, _template(assembly, stack_name)):
+        if not _is_in_service(target, name):
+            continue
+        if may_go != name:
+            raise OperationError(
+                f"a deployment must not {fate} endpoint {name}, which is in service; "
+                f"if that is meant, give --replace-endpoint {name}"
+            )
+        target.client("cloudformation").set_stack_policy(
+            StackName=stack_name, StackPolicyBody=json.dumps(_ALLOW_EVERYTHING)
+        )
+
+
+def deploy_undisturbed(
+    target: Target, deploy: Callable[[], None], *, report: Callable[[str], None]
+) -> None:
+    """Deploy when the stacks are at rest, and again if another update came in between.
+
+    Args:
+        target: Where.
+        deploy: Deploys.
+        report: Told of what is waited for.
+    """
+    for attempt in range(_ATTEMPTS):
+        await_rest(target, report=report)
+        try:
+            deploy()
+        except OperationError as error:
+            if _BUSY not in str(error) or attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def await_rest(
+    target: Target,
+    *,
+    report: Callable[[str], None],
+    timeout_seconds: float = _LONGEST_SECONDS,
+    poll_seconds: float = 1.0,
+) -> None:
+    """Wait until nothing is being done to the stacks, and the last deployment has its verdict.
+
+    Before that verdict, the approved package may be one that was just rolled back.
+
+    Raises:
+        OperationError: If that takes too long.
+    """
+    begun = rested = time.monotonic()
+    told: list[str] = []
+    while time.monotonic() - begun < timeout_seconds:
+        busy = [name for name, state in stack_states(target).items() if _is_busy(state)]
+        if busy:
+            rested = time.monotonic()
+        elif not _is_deploying(target) or time.monotonic() - rested > _VERDICT_SECONDS:
+            return
+        if busy and busy != told:
+            report(f"{', '.join(busy)} is being updated; waiting until that has ended")
+            told = busy
+        time.sleep(poll_seconds)
+    raise OperationError(
+        f"the stacks must be at rest within {timeout_seconds:.0f} s, got {', '.join(told)} in "
+        "progress; see their events in CloudFormation"
+    )
+
+
+def _is_busy(status: str) -> bool:
+    # A stack in review waits for a person: it has a change set that nobody has executed.
+    return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
+
+
+def _is_deploying(target: Target) -> bool:
+    try:
+        # A target of its own: outputs are kept, and these are about to change.
+        last = last_deployment(replace(target))
+    except OperationError:  # nothing is deployed, or nothing that records deployments
+        return False
+    return last is not None and last["state"] == "Deploying"
+
+
+def _template(assembly: Path, stack_name: str) -> Mapping[str, Any]:
+    """The template of a stack, out of a cloud assembly."""
+    artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"].values()
+    (file,) = (
+        artifact["properties"]["templateFile"]
+        for artifact in artifacts
+        if artifact["type"] == "aws:cloudformation:stack"
+        and artifact["properties"]["stackName"] == stack_name
+    )
+    found: Mapping[str, Any] = json.loads((assembly / file).read_text())
+    return found
+
+
+def _endpoints_that_go(
+    target: Target, stack_name: str, template: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """Name of each deployed endpoint that the template has not, or not as it is, and its fate."""
+    cloudformation = target.client("cloudformation")
+    try:
+        deployed = cloudformation.get_template(StackName=stack_name, TemplateStage="Processed")
+        resources = cloudformation.describe_stack_resources(StackName=stack_name)
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return []
+    before: Any = deployed["TemplateBody"]
+    if isinstance(before, str):
+        before = json.loads(before)
+    conditions = Conditions(template, target.client("ssm"))
+    found = []
+    for resource in resources["StackResources"]:
+        if resource["ResourceType"] != _ENDPOINT:
+            continue
+        logical_id = resource["LogicalResourceId"]
+        name = before["Resources"][logical_id]["Properties"]["EndpointName"]
+        after = template["Resources"].get(logical_id, {})
+        if after.get("Type") != _ENDPOINT or not conditions.hold_for(after):
+            found.append((name, "delete"))
+        elif after["Properties"].get("EndpointName") != name:
+            found.append((name, "replace"))
+    return found
+
+
+def _is_in_service(target: Target, name: str) -> bool:
+    try:
+        target.client("sagemaker").describe_endpoint(EndpointName=name)
+    except ClientError as error:
+        if "Could not find endpoint" not in str(error):
+            raise
+        return False
+    return True

@@ -1,0 +1,51 @@
+"""What became of deployments of model packages, as the function that deploys them records it."""
+
+import json
+from typing import Any
+
+from operations.target import Target
+
+__all__ = ["deployments", "last_deployment", "why_not_deployed"]
+
+_UNSUCCESSFUL = frozenset({"Refused", "RolledBack"})
+
+
+def last_deployment(target: Target) -> dict[str, str] | None:
+    """The last deployment and its state; None before the first."""
+    name = target.output("DeploymentStateParameterName")
+    return _parsed(target.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+
+
+def deployments(target: Target) -> dict[str, dict[str, str]]:
+    """The last deployment of each package, by its ARN; Parameter Store keeps a hundred states."""
+    pages = target.client("ssm").get_paginator("get_parameter_history")
+    kept = [
+        each
+        for page in pages.paginate(Name=target.output("DeploymentStateParameterName"))
+        for each in page["Parameters"]
+    ]
+    parsed = (_parsed(each["Value"]) for each in sorted(kept, key=lambda each: each["Version"]))
+    return {each["model_package"]: each for each in parsed if each is not None}
+
+
+def why_not_deployed(target: Target, package_arn: str) -> str | None:
+    """Why a package was refused or rolled back; None unless that was its last deployment.
+
+    One that was approved again since is not given up: its next deployment is yet to come.
+    """
+    last = last_deployment(target)
+    if last is None or last["model_package"] != package_arn or last["state"] not in _UNSUCCESSFUL:
+        return None
+    found = target.client("sagemaker").describe_model_package(ModelPackageName=package_arn)
+    if found["ModelApprovalStatus"] == "Approved":
+        return None
+    return f"{last['state']}: {last['reason']}"
+
+
+def _parsed(value: str) -> dict[str, str] | None:
+    """A deployment as it is recorded; None of what the parameter holds before the first."""
+    try:
+        found: Any = json.loads(value)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
