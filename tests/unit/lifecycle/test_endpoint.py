@@ -18,6 +18,8 @@ from lifecycle.endpoint_serverless import ServerlessConfig
 from lifecycle.endpoint_shadow import ShadowConfig
 from local_aws.alarms.metric_math import Series, evaluate
 from pipeline_code.common.challenger import NOBODY, spelled
+from pipeline_code.serve.metrics import COUNTS, LISTS
+from pipeline_code.serve.settings import Settings
 
 CONDITIONAL = (
     "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -409,6 +411,28 @@ def test_what_a_version_answers_is_judged_once_there_is_enough_of_it(
         series: dict[str, Series] = {"answers": [answers], other: [value]}
         assert evaluate(expression, series) == [pytest.approx(expected)]
     assert evaluate(expression, {"answers": [None], other: [None]}) == [None]
+
+
+def test_alarms_are_on_what_the_server_publishes(template: Template) -> None:
+    asked = {
+        stat["Metric"]["MetricName"]
+        for alarm in alarms(template).values()
+        for stat in (each.get("MetricStat") for each in alarm.get("Metrics", ()))
+        if stat is not None
+    } | {alarms(template)["FailedAnswers"]["MetricName"]}
+    assert asked <= {*LISTS, *COUNTS}
+
+
+def test_the_server_reads_what_it_is_told(template: Template) -> None:
+    told = properties(template, "AWS::SageMaker::Model")["PrimaryContainer"]["Environment"]
+    told = {name: str(value) for name, value in told.items()}
+    read = Settings.from_environment({**told, "TERMINAL_FEATURE_GROUP": "terminals"})
+    assert read.workers == 3
+    assert (read.states.budget_seconds, read.states.cache_seconds) == (0.044, 0.5)
+    assert read.metrics is not None
+    assert read.metrics.namespace == "fraudloop/test"
+    assert read.metrics.endpoint_name == "fraudloop-test-fraud"
+    assert read.metrics.model_version == told["MODEL_PACKAGE_ARN"]
 
 
 def test_limits_that_are_switched_off_are_no_alarms(synthesize: Synthesize) -> None:
