@@ -39,6 +39,10 @@ class Key:
     entity: Entity
     id: int
 
+    def __hash__(self) -> int:
+        # That of an entity is made of all its fields, each time; there are only two of them.
+        return hash(self.id)
+
     def __str__(self) -> str:
         return f"{self.entity.name} {self.id}"
 

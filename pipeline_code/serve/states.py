@@ -7,16 +7,16 @@ Guarantees:
     the store goes into one read together: a slow store gets fewer reads, not more threads.
     A store that fails is left alone: after a few failures one read is tried each pause.
 
-All but `_fetch` runs on the event loop, so nothing here needs a lock.
+All but `_work` runs on the event loop, so nothing here needs a lock.
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from time import monotonic
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,6 +27,7 @@ from pipeline_code.features.records import Key, StoredRecord
 from pipeline_code.features.state import StateError
 from pipeline_code.serve.breaker import Breaker
 from pipeline_code.serve.contract import Reason
+from pipeline_code.serve.reads import Read
 from pipeline_code.serve.scoring import Found
 
 __all__ = ["States", "StatesConfig"]
@@ -36,8 +37,6 @@ LOGGER = logging.getLogger(__name__)
 MOST_CACHED = 10_000
 FAILURES_IN_A_ROW = 5
 PAUSE_SECONDS = 1.0
-
-Waiting = asyncio.Future[Found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +54,6 @@ class StatesConfig:
     threads: int = 16
 
 
-@dataclass(slots=True)
-class _Read:
-    """A read under way."""
-
-    keys: Mapping[Key, Waiting]
-    started: float
-
-
 class States:
     """The states of a worker's requests; it belongs to one event loop.
 
@@ -74,9 +65,10 @@ class States:
         self._config = config
         self._breaker = Breaker(FAILURES_IN_A_ROW, PAUSE_SECONDS)
         self._cached: dict[Key, tuple[float, Found]] = {}
-        self._queued: dict[Key, Waiting] = {}
-        self._asked: dict[Key, Waiting] = {}
-        self._reads = 0
+        # The newest read of each key that is not over, and those that wait for a thread.
+        self._reads: dict[Key, Read] = {}
+        self._queue: deque[Read] = deque()
+        self._under_way = 0
         self._threads = ThreadPoolExecutor(config.threads, thread_name_prefix="store")
 
     def known(self, keys: Iterable[Key]) -> dict[Key, Found] | None:
@@ -107,10 +99,16 @@ class States:
         missing = [key for key in wanted if key not in found]
         if self._store is None or not (missing and self._breaker.allows(loop.time())):
             return found | dict.fromkeys(missing, Reason.STORE_UNAVAILABLE)
-        waiting = {key: self._waiting(loop, key, fresh=fresh) for key in missing}
+        reads = {key: self._read_of(key, fresh=fresh) for key in missing}
         self._ask(loop)
-        await asyncio.wait(waiting.values(), timeout=self._config.budget_seconds)
-        return found | self._within_budget(loop, waiting)
+        deadline = loop.time() + self._config.budget_seconds
+        for read in dict.fromkeys(reads.values()):
+            await read.wait(loop, deadline)
+        found |= {key: read.state(key) for key, read in reads.items()}
+        if Reason.STORE_TIMEOUT in found.values():
+            self._breaker.failed(loop.time())
+            LOGGER.warning("states not read in time", extra={"reason": Reason.STORE_TIMEOUT})
+        return found
 
     def warm_up(self) -> None:
         """Asks the store for nobody in particular: connects, and fetches credentials.
@@ -121,59 +119,59 @@ class States:
         if self._store is not None:
             self._fetch([Key(CUSTOMER, 0)])
 
-    def _waiting(self, loop: asyncio.AbstractEventLoop, key: Key, *, fresh: bool) -> Waiting:
-        """What tells the key's state once it was read, by a read under way if there is one."""
-        if key in self._queued:
-            return self._queued[key]
-        # A read under way may have been answered before the caller asked.
-        if key in self._asked and not fresh:
-            return self._asked[key]
-        self._queued[key] = loop.create_future()
-        return self._queued[key]
+    def _read_of(self, key: Key, *, fresh: bool) -> Read:
+        """The read that brings a key's state, one that others wait for if there is one."""
+        read = self._reads.get(key)
+        # One under way may have been answered before the caller asked.
+        if read is None or (fresh and read.started is not None):
+            if not self._queue or len(self._queue[-1].keys) >= READ_AT_ONCE:
+                self._queue.append(Read())
+            read = self._reads[key] = self._queue[-1]
+            read.keys[key] = None
+        return read
 
     def _ask(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._queued and self._reads < self._config.threads:
-            keys = list(islice(self._queued, READ_AT_ONCE))
-            read = _Read({key: self._queued.pop(key) for key in keys}, loop.time())
-            self._asked |= read.keys
-            self._reads += 1
-            task = loop.run_in_executor(self._threads, self._fetch, keys)
-            task.add_done_callback(partial(self._answered, read))
+        while self._queue and self._under_way < self._config.threads:
+            read = self._queue.popleft()
+            if read.is_abandoned:
+                self._finish(read)
+                continue
+            read.started = loop.time()
+            self._under_way += 1
+            self._threads.submit(self._work, loop, read)
 
-    def _answered(self, read: _Read, task: asyncio.Future[dict[Key, Found] | None]) -> None:
-        loop = asyncio.get_running_loop()
+    def _work(self, loop: asyncio.AbstractEventLoop, read: Read) -> None:
+        """Reads, in a thread."""
+        found = None
+        try:
+            found = self._fetch(list(read.keys))
+        except Exception:
+            # A request never fails for lack of state, not even by a defect here.
+            LOGGER.exception("states not read")
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(self._answered, loop, read, found)
+
+    def _answered(
+        self, loop: asyncio.AbstractEventLoop, read: Read, found: Mapping[Key, Found] | None
+    ) -> None:
         now = loop.time()
-        self._reads -= 1
-        found = _result(task)
-        if found is None or now - read.started > self._config.budget_seconds:
-            self._breaker.failed(now)
-        else:
+        self._under_way -= 1
+        in_time = read.started is not None and now - read.started <= self._config.budget_seconds
+        if found is not None and in_time:
             self._breaker.succeeded()
-        for key, waiting in read.keys.items():
-            if self._asked.get(key) is waiting:
-                del self._asked[key]
-            state = None if found is None else found.get(key)
-            if state is not None:
-                self._remember(key, state, now)
-            if not waiting.done():
-                waiting.set_result(Reason.STORE_UNAVAILABLE if state is None else state)
+        else:
+            self._breaker.failed(now)
+        for key, state in (found or {}).items():
+            self._remember(key, state, now)
+        read.found = found
+        self._finish(read)
         self._ask(loop)
 
-    def _within_budget(
-        self, loop: asyncio.AbstractEventLoop, waiting: Mapping[Key, Waiting]
-    ) -> dict[Key, Found]:
-        late = [key for key, state in waiting.items() if not state.done()]
-        for key in late:
-            # Nobody asks the store any more for what came too late to be asked.
-            if self._queued.get(key) is waiting[key]:
-                self._queued.pop(key).set_result(Reason.STORE_TIMEOUT)
-        if late:
-            self._breaker.failed(loop.time())
-            LOGGER.warning("states not read in time", extra={"reason": Reason.STORE_TIMEOUT})
-        return {
-            key: state.result() if state.done() else Reason.STORE_TIMEOUT
-            for key, state in waiting.items()
-        }
+    def _finish(self, read: Read) -> None:
+        for key in read.keys:
+            if self._reads.get(key) is read:
+                del self._reads[key]
+        read.finish()
 
     def _remember(self, key: Key, state: Found, now: float) -> None:
         if self._config.cache_seconds == 0:
@@ -200,15 +198,6 @@ class States:
             LOGGER.warning("state not readable", extra={"reason": "StateError"})
             return dict.fromkeys(keys, Reason.STATE_UNREADABLE)
         return {key: _found(key, records.get(key)) for key in keys}
-
-
-def _result(task: asyncio.Future[dict[Key, Found] | None]) -> dict[Key, Found] | None:
-    error = task.exception()
-    if error is None:
-        return task.result()
-    # A request never fails for lack of state, not even by a defect here.
-    LOGGER.error("states not read", exc_info=error)
-    return None
 
 
 def _found(key: Key, record: StoredRecord | None) -> Found:
