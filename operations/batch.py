@@ -87,10 +87,10 @@ def start(
     if features not in FeatureSource.ALL:
         known = ", ".join(FeatureSource.ALL)
         raise OperationError(f"--features must be one of {known}, got {features!r}")
-    model, name = live_model(target), uuid.uuid4().hex[:12]
-    bucket = target.output("ArtifactsBucketName")
+    name, bucket = uuid.uuid4().hex[:12], target.output("ArtifactsBucketName")
     target_uri = f"s3://{bucket}/{_RESULTS}{name}" if output is None else output.rstrip("/")
     _check_output(target, target_uri)
+    model = live_model(target)
     uri = _in_s3(target, source, name)
     parameters = {
         "ModelName": model,
