@@ -188,6 +188,26 @@ def test_a_challenger_that_cannot_run_is_let_go(
     assert environment.package(running)["ModelApprovalStatus"] == "Approved"
 
 
+def test_somebody_elses_update_that_takes_the_endpoint_away_is_undone_and_nobody_blamed(
+    environment: Deployments, running: str
+) -> None:
+    cloudformation = environment.cloudformation
+    template = cloudformation.get_template(StackName=environment.name)["TemplateBody"]
+    template = json.loads(template) if isinstance(template, str) else template
+    without = {k: v for k, v in template["Resources"].items() if k != "Endpoint"}
+    cloudformation.update_stack(
+        StackName=environment.name,
+        TemplateBody=json.dumps({**template, "Resources": without}),
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    environment.await_stack("UPDATE_ROLLBACK_COMPLETE")
+    environment.eventually(lambda: environment.waiting() == 0)
+    assert environment.serves() == (running, "none")
+    assert environment.value("approved") == running
+    assert environment.package(running)["ModelApprovalStatus"] == "Approved"
+    environment.deployed()
+
+
 # The parameter's own resource.
 
 
