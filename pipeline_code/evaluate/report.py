@@ -119,7 +119,22 @@ def _figures(assessment: Assessment) -> str:
             "Of calling a fraud what reaches the threshold:"
         ),
         table(columns, decisions),
+        paragraph(_declining(assessment)),
         paragraph(f"Deviations are those of other cards on the same days. Amounts in {CURRENCY}."),
+    )
+
+
+def _declining(assessment: Assessment) -> str:
+    declining = assessment.declining
+    if declining.threshold is None:
+        return (
+            f"Nothing is declined: from no score on are {declining.precision:.1%} of the "
+            "transactions frauds."
+        )
+    return (
+        f"Declined is what reaches {declining.threshold:.6f}: from there on at least "
+        f"{declining.precision:.1%} of the transactions are frauds, {declining.recall:.1%} of all "
+        "frauds among them."
     )
 
 

@@ -7,13 +7,13 @@ Reads:
 Environment: see `pipeline_code.serve.settings.Settings`.
 
 Answers:
-    GET /ping: 200 once the model is loaded and a self-test prediction succeeds.
-    POST /invocations, application/json: one raw transaction {"transaction_id", "event_time",
-        "customer_id", "terminal_id", "amount"}; answers {"transaction_id", "score",
-        "model_version", "degraded", "features"}.
-    POST /invocations, text/csv: feature rows without header, in the order of FEATURE_NAMES; answers
-        a score per line.
+    GET /ping: 200 once the model is loaded, if a self-test prediction succeeds.
+    POST /invocations: raw transactions as JSON (one, or an array) or JSON Lines; feature rows as
+        CSV, JSON, JSON Lines or Parquet. docs/serving.md tells all of it, docs/serving-openapi.json
+        as a description in OpenAPI.
     4xx with {"error": reason} for what breaks a rule.
+
+Writes metrics in CloudWatch's embedded format on standard output, logs on standard error.
 
 SIGTERM lets the requests under way finish. A model that does not load ends the process with 1.
 """

@@ -146,6 +146,9 @@ def test_whatever_the_scores_there_is_a_report(
     )
     page = read(bare, tmp_path)
     assert "Gate" not in page.shown
+    threshold = bare.declining.threshold
+    declined = "Nothing is declined" if threshold is None else f"what reaches {threshold:.6f}"
+    assert declined in page.shown
     assert page.pictures.keys() == TITLES.keys()
 
 
