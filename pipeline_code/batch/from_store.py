@@ -2,16 +2,15 @@
 
 The offline store keeps every record that was ever put, in folders by the record's event time. Of an
 entity the online store holds the record with the newest event time, so the folders are read from
-the newest hour back until each entity's record is found, or to the end for those that have none.
+the newest day back until each entity's record is found, or to the end for those that have none.
 Only the columns that tell records apart are read of them all; states, of the records that count.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +29,14 @@ from pipeline_code.features.events import epoch_microseconds
 from pipeline_code.features.plan import microseconds
 from pipeline_code.features.records import EVENT_TIME, STATE, Key
 from pipeline_code.features.state import EntityState, StateError
-from pipeline_code.parity.history import DELETED, INVOKED, hours_newest_first
+from pipeline_code.parity.history import DELETED, INVOKED
 from pipeline_code.parity.objects import Folder
 
 __all__ = ["OBJECTS_AT_ONCE", "features_from_store"]
 
-# As many hours' folders, too.
 OBJECTS_AT_ONCE = 16
+# So many are looked through before it is asked whether all is found.
+OBJECTS_IN_A_CHUNK = 64
 
 
 def features_from_store(asked: Asked, stores: Mapping[Entity, Folder], as_of: datetime) -> Computed:
@@ -131,14 +131,13 @@ def _texts(
     """The text of the newest state of each owner that has one."""
     missing = {str(owner) for owner in np.unique(owners).tolist()}
     found: dict[str, _Found] = {}
-    newest = partial(_newest, entity=entity, limit=epoch_microseconds(as_of))
+    newest = partial(_newest, store, entity=entity, limit=epoch_microseconds(as_of))
     with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
-        for hours in _chunks(folder for _, folder in hours_newest_first(store)):
+        for names in _chunks(store):
             wanted = pa.array(sorted(missing), pa.string())
-            for records in pool.map(partial(newest, wanted=wanted), hours):
-                for name in records.keys() & missing:
-                    found[name] = records[name]
-                    missing.discard(name)
+            for records in pool.map(partial(newest, wanted=wanted), names):
+                _keep_newest(found, records)
+            missing -= found.keys()
             if not missing:
                 break
         by_object: dict[str, list[tuple[int, int]]] = {}
@@ -149,22 +148,28 @@ def _texts(
         return {id_: text for states in read for id_, text in states}
 
 
-def _newest(hour: Folder, *, entity: Entity, wanted: pa.Array, limit: int) -> dict[str, _Found]:
-    """Of each wanted entity the newest record of an hour that had been put by then."""
+def _keep_newest(found: dict[str, _Found], records: Mapping[str, _Found]) -> None:
+    for name, record in records.items():
+        before = found.get(name)
+        if before is None or (before.time, before.invoked) < (record.time, record.invoked):
+            found[name] = record
+
+
+def _newest(
+    store: Folder, name: str, *, entity: Entity, wanted: pa.Array, limit: int
+) -> dict[str, _Found]:
+    """Of each wanted entity the newest record of an object that had been put by then."""
     identifier = entity.record_identifier
+    table = _columns(store, name, [identifier, EVENT_TIME, INVOKED, DELETED])
+    table = table.append_column("row", pa.array(np.arange(table.num_rows)))
+    invoked = table[INVOKED].cast(pa.timestamp("us")).cast(pa.int64())
+    table = table.set_column(table.column_names.index(INVOKED), INVOKED, invoked)
+    mine = pc.is_in(table[identifier], value_set=wanted)
     found: dict[str, _Found] = {}
-    for name in hour.objects():
-        table = _columns(hour, name, [identifier, EVENT_TIME, INVOKED, DELETED])
-        table = table.append_column("row", pa.array(np.arange(table.num_rows)))
-        invoked = table[INVOKED].cast(pa.timestamp("us")).cast(pa.int64())
-        table = table.set_column(table.column_names.index(INVOKED), INVOKED, invoked)
-        mine = pc.is_in(table[identifier], value_set=wanted)
-        for row in table.filter(pc.and_(mine, pc.less_equal(invoked, limit))).to_pylist():
-            time = epoch_microseconds(datetime.fromisoformat(row[EVENT_TIME]))
-            record = _Found(time, row[INVOKED], name, row["row"], bool(row[DELETED]))
-            before = found.get(row[identifier])
-            if before is None or (before.time, before.invoked) < (record.time, record.invoked):
-                found[row[identifier]] = record
+    for row in table.filter(pc.and_(mine, pc.less_equal(invoked, limit))).to_pylist():
+        time = epoch_microseconds(datetime.fromisoformat(row[EVENT_TIME]))
+        record = _Found(time, row[INVOKED], name, row["row"], bool(row[DELETED]))
+        _keep_newest(found, {row[identifier]: record})
     return found
 
 
@@ -187,7 +192,27 @@ def _columns(folder: Folder, name: str, columns: list[str]) -> pa.Table:
         ) from error
 
 
-def _chunks(folders: Iterable[Folder]) -> Iterator[list[Folder]]:
-    remaining = iter(folders)
-    while chunk := list(islice(remaining, OBJECTS_AT_ONCE)):
+def _chunks(store: Folder) -> Iterator[list[str]]:
+    """The objects of whole days, some at once, from the newest day back."""
+    chunk: list[str] = []
+    for day in _days_newest_first(store):
+        # Listed by the day: one by one, hours would take as many requests as their objects.
+        chunk += day.objects()
+        if len(chunk) >= OBJECTS_IN_A_CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
         yield chunk
+
+
+def _days_newest_first(store: Folder) -> Iterator[Folder]:
+    """The folders of days, `year=/month=/day=`; two digits each, so that names sort as days."""
+    folders = [store]
+    for level in ("year=", "month=", "day="):
+        folders = [
+            folder / name
+            for folder in folders
+            for name in sorted(folder.folders(), reverse=True)
+            if name.startswith(level)
+        ]
+    yield from folders

@@ -19,7 +19,7 @@ from pipeline_code.features.records import EVENT_TIME, STATE, Key
 from pipeline_code.features.state import EntityState, StateError
 from pipeline_code.parity.objects import Folder
 
-__all__ = ["CLOCK_TOLERANCE", "DELETED", "INVOKED", "Held", "hours_newest_first", "states_held"]
+__all__ = ["CLOCK_TOLERANCE", "DELETED", "INVOKED", "Held", "states_held"]
 
 # The endpoint's and the store's clocks, a request's duration and the precision of what is noted of
 # both, in microseconds: what was put so near a request may have been read by it or not.
@@ -115,7 +115,7 @@ def states_held(
     """
     held = {key: Held(key, times) for key, times in moments.items()}
     incomplete = dict(held)
-    for start, hour in hours_newest_first(folder):
+    for start, hour in _newest_first(folder):
         if not incomplete or start < since.replace(minute=0, second=0, microsecond=0):
             break
         for key, records in _records(hour, entity, incomplete).items():
@@ -125,7 +125,7 @@ def states_held(
     return held
 
 
-def hours_newest_first(folder: Folder) -> Iterator[tuple[datetime, Folder]]:
+def _newest_first(folder: Folder) -> Iterator[tuple[datetime, Folder]]:
     """The folders of hours, `year=/month=/day=/hour=`, and when each begins."""
     below: list[tuple[tuple[int, ...], Folder]] = [((), folder)]
     while below:
