@@ -69,7 +69,11 @@ class Batch:
 
 
 def start(
-    target: Target, source: str, output: str | None = None, *, features: str = FeatureSource.AUTO
+    target: Target,
+    source: str,
+    output: str | None = None,
+    *,
+    features: FeatureSource = FeatureSource.AUTO,
 ) -> Batch:
     """Start a batch.
 
@@ -78,15 +82,12 @@ def start(
             or an S3 prefix below `batch/` of the artifacts bucket or `transactions/` of the raw
             one. Of a simulated folder, its transactions.
         output: An empty S3 prefix below `batch/` of the artifacts bucket; if omitted, a new one.
-        features: What features are computed from, one of `FeatureSource.ALL`.
+        features: What features are computed from.
 
     Raises:
         OperationError: If there is no such input, the output may not be used or holds something, or
             no model is deployed.
     """
-    if features not in FeatureSource.ALL:
-        known = ", ".join(FeatureSource.ALL)
-        raise OperationError(f"--features must be one of {known}, got {features!r}")
     name, bucket = uuid.uuid4().hex[:12], target.output("ArtifactsBucketName")
     target_uri = f"s3://{bucket}/{_RESULTS}{name}" if output is None else output.rstrip("/")
     _check_output(target, target_uri)

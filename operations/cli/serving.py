@@ -77,7 +77,7 @@ def batch(
         typer.Option(help="An empty S3 prefix below batch/ of the artifacts bucket; or a new one."),
     ] = None,
     features: Annotated[
-        str,
+        FeatureSource,
         typer.Option(
             help="What features follow from: offline-store, as the endpoint's; lake, as "
             "training's; or auto, the first where its states still know the time."

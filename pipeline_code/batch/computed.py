@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,12 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
-class FeatureSource:
-    """Names of what features are computed from."""
+class FeatureSource(StrEnum):
+    """What features are computed from."""
 
     AUTO = "auto"
     OFFLINE_STORE = "offline-store"
     LAKE = "lake"
-    ALL = (AUTO, OFFLINE_STORE, LAKE)
 
 
 class Unusable(Exception):  # noqa: N818 - it is no error where another source can be used
@@ -43,7 +43,7 @@ class Computed:
     """
 
     asked: Asked
-    source: str
+    source: FeatureSource
     parts: Iterator[tuple[Ints, npt.NDArray[np.float32]]]
     unknown: Mapping[Entity, Mask]
     facts: Mapping[str, Any] = field(default_factory=dict)

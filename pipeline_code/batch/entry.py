@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="batch", description="score many transactions offline")
     steps = parser.add_subparsers(dest="step", required=True)
     features = steps.add_parser("features", help="compute what the model is asked")
-    features.add_argument("--source", choices=FeatureSource.ALL, default=FeatureSource.AUTO)
+    features.add_argument("--source", default=FeatureSource.AUTO, help="a FeatureSource")
     features.add_argument("--payload-mib", type=int, default=6, help="size of a request")
     features.add_argument(
         "--tolerated-share", type=float, default=0.01, help="of rows that break a rule"
@@ -70,12 +70,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _features(arguments: argparse.Namespace, settings: FeatureSettings) -> None:
+    source = _source(arguments.source)
     client = _client("s3")
     _refuse_used(client, settings.output_uri)
     asked = Asked.read(processing_input("batch"))
     asked.check(arguments.tolerated_share)
     with tempfile.TemporaryDirectory(prefix="batch-", dir=ml_root()) as work:
-        computed = _computed(asked, arguments.source, settings, client, Path(work))
+        computed = _computed(asked, source, settings, client, Path(work))
         # The lake may have refused more.
         computed.asked.check(arguments.tolerated_share)
         written = Path(work) / "written"
@@ -88,6 +89,14 @@ def _features(arguments: argparse.Namespace, settings: FeatureSettings) -> None:
     pq.write_table(computed.asked.refused_table(), folder / REFUSED)
     _write(folder / FACTS, facts)
     print(json.dumps(facts))
+
+
+def _source(text: str) -> FeatureSource:
+    try:
+        return FeatureSource(text)
+    except ValueError:  # a pipeline's parameter, so that it is told as a wrong input is
+        known = ", ".join(FeatureSource)
+        raise BadInput(f"source must be one of {known}, got {text!r}") from None
 
 
 def _client(service: str) -> Any:
@@ -109,7 +118,7 @@ def _refuse_used(client: Any, output_uri: str) -> None:
 
 
 def _computed(
-    asked: Asked, source: str, settings: FeatureSettings, client: Any, work: Path
+    asked: Asked, source: FeatureSource, settings: FeatureSettings, client: Any, work: Path
 ) -> Computed:
     if source != FeatureSource.LAKE:
         sagemaker = _client("sagemaker")

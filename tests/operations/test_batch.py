@@ -47,11 +47,6 @@ def test_an_output_that_holds_something_is_refused(target: Target, end: str) -> 
         batch.start(target, "rows.csv", uri)
 
 
-def test_another_source_of_features_is_refused(target: Target) -> None:
-    with pytest.raises(OperationError, match="--features must be one of auto, offline-store, lake"):
-        batch.start(target, "rows.csv", features="online")
-
-
 def test_without_an_endpoint_there_is_no_model(target: Target) -> None:
     with pytest.raises(OperationError, match="must be deployed, got none; approve a model first"):
         batch.start(target, "rows.csv")

@@ -277,6 +277,12 @@ def test_results_are_never_mixed_with_those_of_another_batch(job: Job, world: Wo
         world.s3.delete_object(Bucket=world.name, Key="results/summary.json")
 
 
+def test_another_source_is_refused_where_people_see_it(job: Job) -> None:
+    assert "source must be one of auto, offline-store, lake, got 'online'" in job.fail(
+        "--source", "online"
+    )
+
+
 @pytest.mark.parametrize("name", ["RAW_BUCKET", "OUTPUT_URI", "CUSTOMER_FEATURE_GROUP"])
 def test_what_is_not_told_is_named(job: Job, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delenv(name)
