@@ -113,8 +113,9 @@ class Application:
         read = perf_counter()
         score = await self._prepared(requested, asked)
         prepared = perf_counter()
-        # A tree's contributions take milliseconds even for one row.
-        inline = inline and len(requested.what) <= INLINE_ANSWERS and not asked.reason_codes
+        # A tree's contributions take milliseconds even for one row, as does a Parquet file.
+        quick = not asked.reason_codes and asked.answers != PARQUET
+        inline = inline and quick and len(requested.what) <= INLINE_ANSWERS
 
         def answer() -> tuple[Answers, bytes]:
             answers = score()

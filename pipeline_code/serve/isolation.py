@@ -22,6 +22,7 @@ from pipeline_code.serve.rows import FeatureRows
 
 __all__ = ["IsolatedReader"]
 
+PROGRAM = ("-m", "pipeline_code.serve.isolation")
 LENGTH = struct.Struct("<Q")
 # Besides what the process has once it has started; the largest batch takes a third of it.
 MOST_MEMORY = 2 * 1024**3
@@ -66,7 +67,7 @@ class IsolatedReader:
         if self._process is None or self._process.poll() is not None:
             self._end()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline_code.serve.isolation"],
+                [sys.executable, *PROGRAM],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # its last words are no structured log

@@ -130,6 +130,23 @@ def unreadable(world: World) -> Asked:
     return replace(without, moment=asked.moment)
 
 
+def half_unreadable(world: World, first_id: int = 14) -> Asked:
+    """The endpoint had the customer's state from its cache, and could not read the terminal's."""
+    *past, last = events(first_id, *DAYS)
+    without = world.ask(last)
+    world.fold(past)
+    asked = world.ask(last)
+    world.fold([last])
+    world.land([*past, last])
+    terminal = {name: value for name, value in without.features.items() if "terminal" in name}
+    assert terminal != {name: asked.features[name] for name in terminal}
+    return replace(asked, features=asked.features | terminal, degraded=True)
+
+
+def half_unreadable_unsaid(world: World) -> Asked:
+    return replace(half_unreadable(world, 15), degraded=False)
+
+
 def never_published(world: World) -> Asked:
     *past, last = events(9, *DAYS)
     world.fold(past)
@@ -184,6 +201,8 @@ CASES = (
     state_of_its_own,
     nothing_yet,
     unreadable,
+    half_unreadable,
+    half_unreadable_unsaid,
     never_published,
     unknown,
     long_ago,
@@ -223,6 +242,8 @@ def audit(world: World, answers: dict[str, Asked], precise: None) -> Callable[..
         (state_of_its_own, Outcome.STATE),
         (nothing_yet, Outcome.LATE),
         (unreadable, Outcome.DEGRADED),
+        (half_unreadable, Outcome.DEGRADED),
+        (half_unreadable_unsaid, Outcome.ANSWER),
         (never_published, Outcome.EQUAL),
         (unknown, Outcome.EQUAL),
         (too_old_a_request, Outcome.LATE),

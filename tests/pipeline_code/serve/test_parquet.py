@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.serve import parquet
+from pipeline_code.serve import isolation, parquet
 from pipeline_code.serve.isolation import IsolatedReader
 from pipeline_code.serve.parquet import rows_of_parquet
 from pipeline_code.serve.refusals import RequestError
@@ -169,6 +169,46 @@ def test_a_damaged_file_is_read_or_refused(
             json.dumps(refused.reason)
         else:
             assert np.isfinite(rows.values).all()
+
+
+def test_a_reader_that_dies_is_replaced(reader: IsolatedReader) -> None:
+    expected = reader.read(GOOD).values.tobytes()
+    process = reader._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    assert reader.read(GOOD).values.tobytes() == expected
+
+
+def test_a_file_that_ends_its_reader_is_refused(
+    reader: IsolatedReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whatever ends it, a broken footer or the time that a body may take.
+    monkeypatch.setattr(isolation, "SECONDS_TO_READ", 0.0)
+    many = written(columns(rows=500_000), use_dictionary=False)
+    assert reason_of(reader, many) == "body must be a Parquet file, got one that breaks"
+    monkeypatch.undo()
+    assert len(reader.read(GOOD)) == 50
+
+
+def test_a_file_that_unpacks_to_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
+    bomb = written(columns(rows=1_000_000))
+    program = (
+        "import sys; from pipeline_code.serve import isolation; "
+        "isolation.MOST_MEMORY = 60 * 1024**2; isolation.main()"
+    )
+    monkeypatch.setattr(isolation, "PROGRAM", ["-c", program])
+    small = IsolatedReader()
+    assert reason_of(small, bomb).startswith("body must be a Parquet file, got one that")
+    assert len(small.read(GOOD)) == 50
+    small.close()
+
+
+def reason_of(reader: IsolatedReader, body: bytes) -> str:
+    with pytest.raises(RequestError) as caught:
+        reader.read(body)
+    return caught.value.reason
 
 
 @given(st.binary(max_size=200))
