@@ -131,6 +131,15 @@ def test_a_row_with_too_few_values_keeps_the_places_of_the_others(tmp_path: Path
     assert asked.sources.tolist() == [[0, 0], [0, 3]]
 
 
+def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
+    lines = [HEADER, [], good(1), [], [], ["2", "x"], good(3), []]
+    (tmp_path / "rows.csv").write_text("".join(",".join(line) + "\n" for line in lines))
+    asked = Asked.read(tmp_path)
+    assert asked.rows.ids.tolist() == [1, 3]
+    assert len(asked.refused) == 1
+    assert asked.total == 3
+
+
 def test_other_currencies_are_refused(tmp_path: Path) -> None:
     header = [*HEADER, "currency"]
     asked = read_rows(tmp_path, [[*good(1), "EUR"], [*good(2), "USD"], [*good(3), ""]], header)
