@@ -54,7 +54,11 @@ class Deployment:
             RollbackError: If an alarm is in ALARM before anything has been changed.
             ServerError: If a server does not come up; none of the new ones runs then.
         """
-        self._guard.check()
+        try:
+            self._guard.check()
+        except (AbandonedError, RollbackError):
+            self.stop()  # the fleets have folders already
+            raise
         self._report(stages.LAUNCHING)
         with ThreadPoolExecutor(len(self._fleets)) as pool:
             starts = [pool.submit(fleet.start) for fleet in self._fleets.values()]
@@ -85,13 +89,14 @@ class Deployment:
                 live.shadows = new_shadows
                 self._report(stages.baking(step))
                 self._guard.watch(step.seconds)
-        except RollbackError:
+        except AbandonedError:
+            routes.close_captures((*new, *new_shadows))
+            raise
+        except Exception:
+            # Whatever it was, the old servers are there and known to be good.
             live.routes, live.shadows = old, old_shadows
             on_rollback()
             routes.retire((*new, *new_shadows))
-            raise
-        except AbandonedError:
-            routes.close_captures((*new, *new_shadows))
             raise
         routes.retire((*old, *old_shadows))
 

@@ -175,7 +175,7 @@ def test_a_scheduled_action_sets_the_floor(
     variant: Callable[..., Variant], eventually: Eventually
 ) -> None:
     scaled = variant((1, 3))
-    soon = datetime.now(UTC) + timedelta(seconds=1.5)
+    soon = datetime.now(UTC) + timedelta(seconds=4)
     scaled.scaling.put_scheduled_action(
         **scaled.named,
         ScheduledActionName="morning",
@@ -223,7 +223,7 @@ def test_a_restart_keeps_capacity_schedules_and_shadows(
         **scaled.named,
         ScheduledActionName="later",
         Schedule="rate(1 minute)",
-        StartTime=datetime.now(UTC) + timedelta(seconds=3),
+        StartTime=datetime.now(UTC) + timedelta(seconds=4),
         ScalableTargetAction={"MinCapacity": 3},
     )
     runtime = aws.session().client(

@@ -65,20 +65,23 @@ def test_the_first_request_starts_the_server(
 
 
 def test_more_requests_than_it_takes_are_throttled(
-    session: boto3.Session, serving: Serving, endpoint: str
+    client: Client, session: boto3.Session, serving: Serving, eventually: Callable[..., Any]
 ) -> None:
+    endpoint = serving.endpoint(config(client, serverless_variant(serving.model("one"), 2)))
     runtime = session.client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 1}))
 
-    def ask(_number: int) -> str:
+    def ask(body: bytes = b"hello") -> str:
         try:
-            return str(serving.ask(endpoint, b"sleep 1", runtime=runtime)["name"])
+            return str(serving.ask(endpoint, body, runtime=runtime)["name"])
         except ClientError as error:
             return str(error.response["Error"]["Code"])
 
-    serving.ask(endpoint)
-    with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(ask, range(6)))
-    assert sorted(answers) == ["ThrottlingException"] * 4 + ["one"] * 2
+    assert ask() == "one"
+    with ThreadPoolExecutor(2) as pool:
+        slow = [pool.submit(ask, b"sleep 50") for _ in range(2)]
+        eventually(lambda: ask() == "ThrottlingException")
+        client("sagemaker").delete_endpoint(EndpointName=endpoint)
+    assert [future.result() for future in slow] == ["ServiceUnavailable"] * 2
 
 
 def test_a_model_that_does_not_start_fails_the_endpoint(client: Client, serving: Serving) -> None:
