@@ -43,7 +43,9 @@ class Verdicts:
 
     def _rolled_back(self, last: Deployment, outcome: Outcome, now: Served) -> None:
         """See to it that the next deployment does not repeat it."""
-        reason = " ".join(f"{outcome.status}: {outcome.reason} {now.failure}".split())
+        reason = f"{outcome.status}: {outcome.reason}"
+        if now.failure not in reason:  # CloudFormation mostly repeats what SageMaker says
+            reason += f" ({now.failure})"
         if last.model_package != last.previous:
             self.reject(last.model_package, f"its deployment was rolled back: {reason}")
             running = self.packages.find(now.package)
@@ -52,7 +54,6 @@ class Verdicts:
         else:
             # The deployed package served before, so that the challenger is to blame.
             self.parameters.put(self.settings.challenger_parameter, NO_MODEL)
-        self.parameters.put(self.settings.approved_parameter, now.package)
         self.parameters.record(last.ended("RolledBack", reason))
         self.count(reason, last.model_package)
 

@@ -295,6 +295,8 @@ class World:
         self.under_way: tuple[str, Served] | None = None
         self.ended: dict[str, Outcome] = {}
         self.named: list[tuple[str, bool]] = []
+        self.served: set[str] = set()
+        self.by_people: dict[str, str] = {}
 
     # The registry.
 
@@ -382,6 +384,7 @@ class World:
             self.ended[token] = Outcome(self.status, "Endpoint: broken")
         else:
             self.status, self.endpoint = "UPDATE_COMPLETE", target
+            self.served.add(target.package)
             self.ended[token] = Outcome(self.status, "")
 
 
@@ -438,7 +441,9 @@ class Play:
 ACTIONS = st.one_of(
     st.tuples(st.just("approve"), st.integers(1, 4)),
     st.tuples(st.just("reject"), st.integers(1, 4)),
+    st.tuples(st.just("register"), st.integers(1, 4)),
     st.tuples(st.just("challenge"), st.integers(0, 4)),
+    st.tuples(st.just("tamper"), st.integers(0, 4)),
     st.tuples(st.just("deliver"), st.integers(0, 9)),
     st.tuples(st.just("deliver twice"), st.integers(0, 9)),
     st.tuples(st.just("lose"), st.integers(0, 9)),
@@ -450,11 +455,17 @@ def play(world: World, actions: Sequence[tuple[str, int]]) -> None:
     played = Play(world)
     for action, number in actions:
         if action in {"approve", "reject"}:
-            world.decide(number, "Approved" if action == "approve" else "Rejected")
+            status = "Approved" if action == "approve" else "Rejected"
+            world.decide(number, status)
+            world.by_people[world.arn(number)] = status
             played.event()
+        elif action == "register" and world.arn(number) not in world.found:
+            world.decide(number, "PendingManualApproval")
         elif action == "challenge":
             world.challenge(number)
             played.event()
+        elif action == "tamper":  # by hand, and no event tells of it
+            world.values["/approved"] = world.arn(number) if number else NO_MODEL
         elif action == "lose" and played.waiting:
             played.waiting.pop(number % len(played.waiting))
         elif action == "settle":
@@ -491,6 +502,9 @@ def test_in_the_end_the_newest_approval_that_can_be_served_is(
         assert package_of(world.values["/challenger"]) == world.endpoint.challenger
     # While an endpoint runs, the parameter names a package.
     assert (NO_MODEL, True) not in world.named
+    # What has served is rejected by people only: a challenger's failure is not its own.
+    for arn in world.served:
+        assert world.found[arn]["ModelApprovalStatus"] == world.by_people[arn]
 
 
 @given(actions=st.lists(ACTIONS, max_size=25))
@@ -498,14 +512,20 @@ def test_without_anything_broken_nothing_is_rejected_but_by_people(
     actions: list[tuple[str, int]],
 ) -> None:
     world = World([], [])
-    by_people: dict[int, str] = {}
-    for action, number in actions:
-        if action in {"approve", "reject"}:
-            by_people[number] = "Approved" if action == "approve" else "Rejected"
     play(world, actions)
-    assert {
-        found["ModelPackageVersion"]: found["ModelApprovalStatus"] for found in world.found.values()
-    } == by_people
+    for arn, status in world.by_people.items():
+        assert world.found[arn]["ModelApprovalStatus"] == status
+
+
+def test_a_challenger_that_does_not_run_is_let_go_and_the_deployed_package_is_not_blamed() -> None:
+    world = World([2], [])
+    world.decide(2, "PendingManualApproval")
+    play(world, [("approve", 1), ("deliver", 0), ("settle", 0), ("challenge", 2)])
+    assert world.endpoint == Served(package=world.arn(1))
+    assert world.values["/challenger"] == NO_MODEL
+    assert world.found[world.arn(1)]["ModelApprovalStatus"] == "Approved"
+    assert world.last is not None
+    assert (world.last.state, world.last.challenger) == ("RolledBack", world.arn(2))
 
 
 def test_a_stack_that_a_person_has_to_bring_back_is_said_and_nothing_is_done(
