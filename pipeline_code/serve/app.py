@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
+from granian.rsgi import ProtocolClosed
 
 from pipeline_code.common.paths import model_folder
 from pipeline_code.features.online_store import OnlineStore
@@ -78,6 +79,8 @@ class Application:
             status, media_type, body = await self._answer(scope, protocol)
         except RequestError as refused:
             status, media_type, body = _error(refused.status, refused.reason)
+        except ProtocolClosed:
+            return  # the caller hung up before all was sent: nobody to answer, and no failure
         except Exception:
             LOGGER.exception("request failed")
             self._meter.failed()

@@ -1,6 +1,7 @@
 """Metrics as CloudWatch reads them: its embedded format, its limits, and what was counted."""
 
 import json
+import socket
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,11 @@ def test_the_server_writes_lines(start: Any, store: Store) -> None:
         "REVIEW_THRESHOLD": "0.0",
     }
     running = start(environment).wait_ready()
+    # Callers who hang up, in the middle of a request or after it, are no failures of the server.
+    for length in (1_000, 2):
+        with socket.create_connection(("127.0.0.1", running.port)) as connection:
+            head = f"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n"
+            connection.sendall(head.encode() + b"content-type: application/json\r\n\r\n{}")
     for id_ in range(20):
         running.score(transaction(transaction_id=id_, customer_id=313_131_313))
     running.__exit__()
@@ -132,3 +138,4 @@ def test_the_server_writes_lines(start: Any, store: Store) -> None:
     assert sum(len(line["FeatureMilliseconds"]) for line in lines) == 20
     assert {line["ModelVersion"] for line in lines} == {MODEL_VERSION}
     assert "313131313" not in text
+    assert "request failed" not in text
