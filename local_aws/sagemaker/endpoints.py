@@ -23,7 +23,7 @@ from local_aws.sagemaker.endpoint_metrics import InvocationMetrics
 from local_aws.sagemaker.endpoint_records import KIND, EndpointRecords
 from local_aws.sagemaker.endpoint_samples import Sampler
 from local_aws.sagemaker.endpoint_views import describe, summary
-from local_aws.sagemaker.errors import validation
+from local_aws.sagemaker.errors import ServiceError, validation
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.guard import AbandonedError, RollbackError
 from local_aws.sagemaker.plans import Plan, desired, make_plan, retained
@@ -36,7 +36,9 @@ _LOG = logging.getLogger(__name__)
 _SERVING = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
 _NOTHING: dict[str, Any] = {"config_name": "", "capture": None, "variants": [], "weights": {}}
 _GIVEN_UP = "The embedded AWS was stopped during the update, which was given up."
-_SHUTDOWN_GRACE_SECONDS = 2.0
+_DELETION_GRACE_SECONDS = 2.0
+# Longer than an answer takes, shorter than the embedded AWS has until it is killed.
+_SHUTDOWN_DRAIN_SECONDS = 5.0
 
 
 class Endpoints(EndpointConfigs):
@@ -68,13 +70,13 @@ class Endpoints(EndpointConfigs):
                 self._records.change(name, EndpointStatus="SystemUpdating", Pending=None, **lost)
                 self._start(name, Plan.parse(endpoint["Deployed"]), {})
 
-    def shutdown(self) -> None:
-        """Stop all servers; the endpoints stay InService for the next run."""
+    def stop_requested(self) -> None:
+        """Stop all servers, while S3 takes what is captured; the endpoints stay InService."""
         self._stopped = True
         for deployment in list(self._deployments.values()):
             deployment.stop()
         threads = [
-            threading.Thread(target=routes.stop, args=(live, _SHUTDOWN_GRACE_SECONDS))
+            threading.Thread(target=routes.finish, args=(live, _SHUTDOWN_DRAIN_SECONDS))
             for live in self._live.values()
         ]
         for thread in threads:
@@ -157,7 +159,7 @@ class Endpoints(EndpointConfigs):
                 deployment.stop()
             live = self._live.pop(name, None)
             if live is not None:
-                routes.stop(live, _SHUTDOWN_GRACE_SECONDS)
+                routes.stop(live, _DELETION_GRACE_SECONDS)
             self._context.store.delete(KIND, name)
 
         self._run(name, "delete", work)
@@ -167,6 +169,8 @@ class Endpoints(EndpointConfigs):
         """Serve a request by the endpoint's servers."""
         name = request["EndpointName"]
         live = self._live.get(name)
+        if self._stopped:
+            raise ServiceError("ServiceUnavailable", "The embedded AWS is being stopped.", 503)
         if live is None:
             raise refused(f"Endpoint {name} of account {self._context.account} not found.")
         if not live.routes and not live.returning:

@@ -74,9 +74,9 @@ class Fleet:
         _stop_all(servers, grace_seconds)
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def retire(self) -> None:
+    def retire(self, drain_seconds: float = _DRAIN_SECONDS) -> None:
         """Stop, once the requests that are being answered are."""
-        _drain(self.servers)
+        _drain(self.servers, drain_seconds)
         self.stop()
 
     def resize(self, count: int) -> None:
@@ -157,9 +157,9 @@ class Fleet:
         return True
 
 
-def _drain(servers: Sequence[Server]) -> None:
+def _drain(servers: Sequence[Server], seconds: float = _DRAIN_SECONDS) -> None:
     """Wait until no request is being answered, but not for ever."""
-    deadline = time.monotonic() + _DRAIN_SECONDS
+    deadline = time.monotonic() + seconds
     # A request picks its server just before it counts itself: leave time for that too.
     time.sleep(_DRAIN_PAUSE_SECONDS)
     while any(server.in_flight for server in servers) and time.monotonic() < deadline:

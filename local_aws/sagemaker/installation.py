@@ -67,6 +67,8 @@ def install(state_dir: Path, endpoint_url: str) -> None:
         _call(handler, "recover")
         if hasattr(handler, "deliver_event"):
             adapter.add_event_target("sagemaker", handler.deliver_event)
+        if hasattr(handler, "stop_requested"):
+            adapter.on_stop_requested(handler.stop_requested)
         if hasattr(handler, "shutdown"):
             adapter.on_shutdown(handler.shutdown)
 

@@ -79,6 +79,15 @@ def retire(routes: Sequence[Route]) -> None:
     close_captures(routes)
 
 
+def finish(live: LiveEndpoint, drain_seconds: float) -> None:
+    """Stop all servers of an endpoint that comes back later; what they answered is captured."""
+    routes = (*live.routes, *live.shadows)
+    live.routes = live.shadows = ()
+    for route in routes:
+        route.fleet.retire(drain_seconds)
+    close_captures(routes)
+
+
 def close_captures(routes: Sequence[Route]) -> None:
     """Write what is captured and not written yet."""
     for route in routes:

@@ -2,15 +2,22 @@
 
 import json
 import signal
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from botocore.config import Config
 
 from local_aws.server import EmbeddedAws, free_port
-from tests.local_aws.sagemaker.serving import Serving, unique
+from tests.local_aws.sagemaker.load import single_requests
+from tests.local_aws.sagemaker.serving import Serving, capture_config, unique
+
+# What a client says of a server that is gone, or goes.
+UNREACHABLE = {"EndpointConnectionError", "ConnectionClosedError", "ConnectTimeoutError"}
 
 
 @pytest.fixture
@@ -72,6 +79,28 @@ def test_an_endpoint_and_records_survive_a_restart(aws: EmbeddedAws) -> None:
         FeatureGroupName=group, RecordIdentifierValueAsString="1"
     )
     assert record["Record"][1]["ValueAsString"] == "12.5"
+
+
+def test_what_was_answered_before_a_stop_is_captured(aws: EmbeddedAws) -> None:
+    serving = Serving.make(clients(aws))
+    capture = capture_config(serving.bucket, "captures")
+    config = serving.config(serving.model("one"), DataCaptureConfig=capture)
+    endpoint = serving.endpoint(config)
+    once = Config(retries={"total_max_attempts": 1})
+    runtime = aws.session().client("sagemaker-runtime", config=once)
+    with single_requests(serving, runtime, endpoint) as requests:
+        while len(requests.answered) < 20:
+            time.sleep(0.05)
+        aws.stop()
+    aws.start()
+    s3 = clients(aws)("s3")
+    captured = Counter(
+        json.loads(line)["eventMetadata"]["inferenceId"]
+        for item in s3.list_objects_v2(Bucket=serving.bucket, Prefix="captures/")["Contents"]
+        for line in s3.get_object(Bucket=serving.bucket, Key=item["Key"])["Body"].iter_lines()
+    )
+    assert captured == Counter(requests.answered.keys())
+    assert set(requests.failed.values()) <= {"ServiceUnavailable", *UNREACHABLE}
 
 
 def test_servers_of_a_killed_run_are_ended(aws: EmbeddedAws) -> None:
