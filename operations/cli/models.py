@@ -39,7 +39,9 @@ def models(
     rows = []
     for each in found:
         metadata, decided = each["metadata"], each["decided"] or {}
-        status = f"{each['status']}, deployed" if each["deployed"] else each["status"]
+        deployment = (each["deployment"] or {}).get("state", "InService")
+        told = "deployed" if each["deployed"] else deployment
+        status = each["status"] if told == "InService" else f"{each['status']}, {told}"
         days = [metadata.get(f"train_{end}_event", "")[:10] for end in ("first", "last")]
         rows.append(
             (
