@@ -156,20 +156,20 @@ def join(recent: Ints, hops: Ints, request: Ints) -> tuple[Ints, Ints, Ints, Int
     size = len(hops) + len(recent) + extra
     times, counts = np.empty(size, np.int64), np.ones(size, np.int64)
     sums, largest = np.empty(size, np.int64), np.empty(size, np.int64)
-    for hop in range(len(hops)):
-        times[hop], counts[hop] = hops[hop, START], hops[hop, COUNT]
-        sums[hop], largest[hop] = hops[hop, SUM], hops[hop, LARGEST]
-    place = len(hops)
-    for event in range(len(recent)):
-        if extra and recent[event, TIME] > request[0, TIME]:
-            times[place], sums[place], largest[place] = (
-                request[0, TIME],
-                request[0, AMOUNT],
-                request[0, AMOUNT],
-            )
+    place = 0
+    for kept in range(len(hops) + len(recent)):
+        event = kept - len(hops)
+        time = recent[event, TIME] if event >= 0 else hops[kept, START]
+        if extra and time > request[0, TIME]:
+            times[place] = request[0, TIME]
+            sums[place] = largest[place] = request[0, AMOUNT]
             place, extra = place + 1, 0
-        times[place] = recent[event, TIME]
-        sums[place] = largest[place] = recent[event, AMOUNT]
+        times[place] = time
+        if event >= 0:
+            sums[place] = largest[place] = recent[event, AMOUNT]
+        else:
+            counts[place], sums[place] = hops[kept, COUNT], hops[kept, SUM]
+            largest[place] = hops[kept, LARGEST]
         place += 1
     if extra:
         times[place] = request[0, TIME]

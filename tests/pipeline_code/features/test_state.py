@@ -160,6 +160,23 @@ def test_an_event_that_is_remembered_is_refused_and_an_older_one_is_not() -> Non
     assert folded(state, events[:1], 4).encode() != state.encode()
 
 
+@unhurried
+@given(events, remembered, st.integers(0, 24 * 45))
+def test_a_request_takes_its_place_however_late_it_comes(
+    drawn: list[Event], keep: int, hours: int
+) -> None:
+    """An owner may be so busy that what is remembered, or its newest hop, is newer than it."""
+    state = folded(EntityState(CUSTOMER), once_each(drawn), keep)
+    before, counts, *_ = state.partial_sums()
+    time = START + hours * DAY // 24
+    request = events_of(np.array([time]), np.array([99]), np.array([7]))
+    times, with_it, sums, largest = state.partial_sums(request)
+    assert times.tolist() == sorted([*before.tolist(), time])
+    assert with_it.sum() == counts.sum() + 1
+    (place,) = (np.flatnonzero(times == time)[-1:]).tolist()
+    assert (with_it[place], sums[place], largest[place]) == (1, 7, 7)
+
+
 def text_of(mangle: object, *, checked: bool = True) -> str:
     state = folded(EntityState(CUSTOMER), [("transaction", 1, 5, 9), ("transaction", 2, 6, 9)])
     data = bytes(mangle(bytearray(base64.b64decode(state.encode()))))  # type: ignore[operator]
