@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 __all__ = ["STACK_POLICY", "Outcome", "Stack", "StackBusyError"]
 
-POLL_SECONDS = 1
+# How often the stack is looked at: soon at first, seldom once it takes long.
+POLL_SECONDS, LONGEST_POLL_SECONDS, SLOWER = 1.0, 10.0, 1.1
 RESERVE_MILLISECONDS = 20_000
 UPDATABLE = frozenset(
     {
@@ -77,13 +78,15 @@ class Stack:
         Raises:
             StackBusyError: If that takes longer than the invocation.
         """
+        pause = POLL_SECONDS
         while True:
             status: str = self._described()["StackStatus"]
             if not status.endswith("_IN_PROGRESS") or status == "DELETE_IN_PROGRESS":
                 return status
             if context.get_remaining_time_in_millis() < RESERVE_MILLISECONDS:
                 raise StackBusyError(f"stack {self.name} is {status}")
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
 
     def protect(self) -> None:
         """See to it that no update replaces or deletes the endpoint, whoever starts it."""

@@ -147,6 +147,21 @@ def test_after_a_roll_back_the_parameter_names_what_runs_and_nothing_repeats_it(
     environment.deployed()  # and the next one is
 
 
+def test_a_roll_back_is_an_alarm(environment: Deployments, running: str) -> None:
+    broken = environment.register("absent")
+    environment.decide(broken)
+    environment.await_state("RolledBack", broken)
+    cloudwatch = environment.session.client("cloudwatch")
+
+    def is_on() -> bool:
+        alarms = cloudwatch.describe_alarms(AlarmNamePrefix=environment.name)["MetricAlarms"]
+        return [alarm["MetricName"] for alarm in alarms if alarm["StateValue"] == "ALARM"] == [
+            "FailedDeployments"
+        ]
+
+    environment.eventually(is_on)
+
+
 def test_rejecting_what_is_deployed_brings_back_the_one_before(
     environment: Deployments, running: str
 ) -> None:
