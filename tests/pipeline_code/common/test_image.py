@@ -16,6 +16,7 @@ IMAGE = Path(pipeline_code.__file__).parent
 PROJECT = IMAGE.parent
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 DIRECT = {
+    "aiohttp",
     "aws-lambda-powertools",
     "awslambdaric",
     "boto3",
@@ -24,6 +25,7 @@ DIRECT = {
     "matplotlib",
     "numba",
     "numpy",
+    "orjson",
     "pyarrow",
     "scikit-learn",
     "scipy",
