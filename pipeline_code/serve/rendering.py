@@ -1,6 +1,6 @@
 """Answers as bytes, in any of the contract's four forms."""
 
-import json
+import orjson
 
 from pipeline_code.serve.contract import CSV, JSON_LINES, PARQUET
 from pipeline_code.serve.parquet import answers_as_parquet
@@ -10,7 +10,7 @@ __all__ = ["render"]
 
 
 def render(answers: Answers, media_type: str, *, single: bool) -> bytes:
-    """The body of an answer.
+    """The body of an answer; a float is the shortest text that reads back the same.
 
     Args:
         answers: What became of the request.
@@ -18,7 +18,6 @@ def render(answers: Answers, media_type: str, *, single: bool) -> bytes:
         single: Whether JSON is one object, not an array.
     """
     if media_type == CSV:
-        # json.dumps and repr write a float alike: the shortest text that reads back the same.
         return "\n".join(map(repr, answers.scores)).encode()
     if media_type == PARQUET:
         return answers_as_parquet(
@@ -26,5 +25,6 @@ def render(answers: Answers, media_type: str, *, single: bool) -> bytes:
         )
     documents = answers.documents()
     if media_type == JSON_LINES:
-        return "".join(json.dumps(document) + "\n" for document in documents).encode()
-    return json.dumps(documents[0] if single else documents).encode()
+        lines = (orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in documents)
+        return b"".join(lines)
+    return orjson.dumps(documents[0] if single else documents)
