@@ -81,8 +81,7 @@ def retire(routes: Sequence[Route]) -> None:
 
 def finish(live: LiveEndpoint, drain_seconds: float) -> None:
     """Stop all servers of an endpoint that comes back later; what they answered is captured."""
-    routes = (*live.routes, *live.shadows)
-    live.routes = live.shadows = ()
+    routes = _taken(live)
     for route in routes:
         route.fleet.retire(drain_seconds)
     close_captures(routes)
@@ -97,8 +96,14 @@ def close_captures(routes: Sequence[Route]) -> None:
 
 def stop(live: LiveEndpoint, grace_seconds: float) -> None:
     """Stop all servers of an endpoint that goes away."""
-    routes = (*live.routes, *live.shadows)
-    live.routes = live.shadows = ()
+    routes = _taken(live)
     for route in routes:
         route.fleet.stop(grace_seconds)
     close_captures(routes)
+
+
+def _taken(live: LiveEndpoint) -> tuple[Route, ...]:
+    """An endpoint's routes, which get no request any more."""
+    routes = (*live.routes, *live.shadows)
+    live.routes = live.shadows = ()
+    return routes
