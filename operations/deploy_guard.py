@@ -155,9 +155,9 @@ def _endpoints_that_go(
     conditions = Conditions(template, target.client("ssm"))
     found = []
     for resource in resources["StackResources"]:
-        if resource["ResourceType"] != _ENDPOINT:
-            continue
         logical_id = resource["LogicalResourceId"]
+        if resource["ResourceType"] != _ENDPOINT or logical_id not in before["Resources"]:
+            continue
         name = before["Resources"][logical_id]["Properties"]["EndpointName"]
         after = template["Resources"].get(logical_id, {})
         if after.get("Type") != _ENDPOINT or not conditions.hold_for(after):
