@@ -2,18 +2,23 @@
 
     python -m benchmarks.serving_apps noop     # our server, with a handler that does nothing
     python -m benchmarks.serving_apps store    # Feature Store's BatchGetRecord
+    python -m benchmarks.serving_apps timed    # our server; GET /reads says how long reads take
     gunicorn 'benchmarks.serving_apps:flask_app()'
 
-The first two listen where our server would (SAGEMAKER_BIND_TO_PORT); STATES and MODEL_FILE name
+The first three listen where our server would (SAGEMAKER_BIND_TO_PORT); STATES and MODEL_FILE name
 files.
 """
 
 import json
 import os
+import statistics
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+from pipeline_code.features.online_store import OnlineStore
+from pipeline_code.serve.app import build
 from pipeline_code.serve.entry import server
 from pipeline_code.serve.settings import Settings
 
@@ -60,6 +65,34 @@ class Store:
         }
 
 
+class Timed:
+    """Our application, with a watch on its reads of the online store and nothing else."""
+
+    def __init__(self) -> None:
+        self._taken: list[float] = []
+        read = OnlineStore.read
+
+        def timed(store: OnlineStore, keys: Any) -> Any:
+            started = time.perf_counter()
+            found = read(store, keys)
+            self._taken.append(time.perf_counter() - started)
+            return found
+
+        OnlineStore.read = timed  # type: ignore[method-assign]
+        self._application = build()
+        self.__rsgi_init__ = self._application.__rsgi_init__
+        self.__rsgi_del__ = self._application.__rsgi_del__
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """One request."""
+        if scope.path == "/reads":
+            median = statistics.median(self._taken) * 1e6
+            self._taken.clear()
+            protocol.response_bytes(200, HEADERS, json.dumps(median).encode())
+        else:
+            await self._application.__rsgi__(scope, protocol)
+
+
 def build_noop() -> Any:
     """Granian's factory."""
     return noop
@@ -68,6 +101,11 @@ def build_noop() -> Any:
 def build_store() -> Any:
     """Granian's factory."""
     return Store()
+
+
+def build_timed() -> Any:
+    """Granian's factory."""
+    return Timed()
 
 
 def flask_app() -> Any:

@@ -17,6 +17,7 @@ from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 __all__ = ["Ports", "ask", "running"]
 
 PROJECT = Path(__file__).parents[1]
+NAMES = ("noop", "store", "ours", "timed", "mlflow", "flask")
 START_SECONDS = 120
 END_SECONDS = 30
 # Servers find their own commands, and for a row at a time threads only wait for each other.
@@ -30,7 +31,7 @@ Ports = Mapping[str, int]
 
 @contextmanager
 def running(world: World, folder: Path) -> Iterator[Ports]:
-    """All servers, ready, with one worker each: noop, store, ours, mlflow, flask.
+    """All servers, ready, with one worker each: noop, store, ours, timed, mlflow, flask.
 
     Args:
         world: The model and the states.
@@ -40,7 +41,7 @@ def running(world: World, folder: Path) -> Iterator[Ports]:
         RuntimeError: One did not start; its log's end is in the message.
     """
     _write(world, folder)
-    ports = {name: _free_port() for name in ("noop", "store", "ours", "mlflow", "flask")}
+    ports = {name: _free_port() for name in NAMES}
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for name, (command, environment, path) in _commands(ports, folder).items():
@@ -117,6 +118,7 @@ def _commands(ports: Ports, folder: Path) -> dict[str, tuple[Sequence[str], dict
         "noop": ([*apps, "noop"], serving | bound["noop"], "/"),
         "store": ([*apps, "store"], serving | bound["store"], ""),
         "ours": ([python, "-m", "pipeline_code", "serve"], serving | ours | bound["ours"], "/ping"),
+        "timed": ([*apps, "timed"], serving | ours | bound["timed"], "/ping"),
         "mlflow": (
             [
                 *(python, "-m", "mlflow", "models", "serve", "--model-uri", str(folder / "mlflow")),
