@@ -9,7 +9,7 @@ nothing going on.
 
 JSON, by event (`quiet`, `good`, `broken`, `killed`, `restarted`): requests, failed, failed_share,
 answered_twice, seconds (until the event was over), p50_milliseconds, p99_milliseconds; of `broken`
-also broken_share: of the requests while the broken version had traffic, those that it answered.
+also version_share: of the answers between its first and its last one, those that were its own.
 """
 
 import argparse
@@ -93,7 +93,7 @@ class Events:
         twice = sum(count > 1 for count in captured(self._target, traffic).values())
         figures = _figures(traffic.asked) | {"answered_twice": twice, "seconds": seconds}
         if isinstance(broken, str):
-            figures["broken_share"] = share_of(traffic.asked, broken)
+            figures["version_share"] = share_of(traffic.asked, broken)
         return list(figures.items())
 
     def _good(self) -> None:
