@@ -18,12 +18,11 @@ _APPROVED = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) Approved b
 def approval(package: Mapping[str, Any]) -> tuple[datetime, int]:
     """Orders described packages by approval: its time, then the version.
 
-    A person's recorded decision counts (decision_000 is the pipeline's own); where there is none,
-    the package's last change stands in.
+    The last recorded decision counts: a person's, or decision_000, that passing the gate approved
+    it. Where none is recorded, the package's last change stands in: the console records nothing.
     """
     decisions = numbered_decisions(package)
-    last = max(decisions, default=0)
-    found = _APPROVED.fullmatch(decisions[last]) if last > 0 else None
+    found = _APPROVED.fullmatch(decisions[max(decisions)]) if decisions else None
     changed: datetime = package.get("LastModifiedTime", package["CreationTime"])
     moment = changed if found is None else datetime.fromisoformat(found[1])
     return moment, package.get("ModelPackageVersion", 0)

@@ -274,6 +274,18 @@ def test_an_approval_follows_that_of_the_deployed_whatever_the_clocks_say(group:
     assert decisions_on(group.package(second))[-1].at == "2999-01-01T00:00:00.001Z"
 
 
+def test_a_change_of_what_the_gate_approved_is_no_approval(group: Group) -> None:
+    passed = "2026-0{}-01T00:00:00Z Approved by arn:p: passed the gate"
+    first, second = (
+        group.add("Approved", CustomerMetadataProperties={"decision_000": passed.format(month)})
+        for month in (1, 2)
+    )
+    group.sagemaker.update_model_package(
+        ModelPackageArn=first, CustomerMetadataProperties={"ticket": "42"}
+    )
+    assert [each["ModelPackageArn"] for each in registry.approved(group.target)] == [second, first]
+
+
 def test_a_deployed_package_that_was_deleted_holds_no_approval_up(group: Group) -> None:
     first, second = group.add("Approved"), group.add()
     group.deploy(first)

