@@ -1,7 +1,7 @@
 """Reads and writes records of both feature groups, as many a request as the service takes."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -9,7 +9,15 @@ from typing import Any, TypeVar
 from pipeline_code.features.definitions import CUSTOMER, Entity
 from pipeline_code.features.records import EVENT_TIME, STATE, Key, StoredRecord
 
-__all__ = ["FeatureGroups", "OnlineStore", "StoreError"]
+__all__ = [
+    "FIRST_PAUSE_SECONDS",
+    "READ_AT_ONCE",
+    "FeatureGroups",
+    "OnlineStore",
+    "Reading",
+    "StoreError",
+    "pauses",
+]
 
 # Limits of BatchGetRecord and of BatchWriteRecord.
 READ_AT_ONCE = 100
@@ -35,6 +43,42 @@ class FeatureGroups:
     def of(self, entity: Entity) -> str:
         """The entity's feature group."""
         return self.customer if entity == CUSTOMER else self.terminal
+
+
+class Reading:
+    """One batch of records being read: what is still to be asked for, and what was answered.
+
+    Attributes:
+        pending: Identifiers for the next BatchGetRecord; empty once all is answered.
+        records: The feature values of each key that has some.
+    """
+
+    def __init__(self, groups: FeatureGroups, keys: Sequence[Key]) -> None:
+        self._wanted = {(groups.of(key.entity), str(key.id)): key for key in keys}
+        ids: dict[Entity, list[str]] = {}
+        for key in keys:
+            ids.setdefault(key.entity, []).append(str(key.id))
+        self.pending: list[Any] = [
+            {
+                "FeatureGroupName": groups.of(entity),
+                "RecordIdentifiersValueAsString": values,
+                "FeatureNames": [entity.record_identifier, EVENT_TIME, STATE],
+            }
+            for entity, values in ids.items()
+        ]
+        self.records: dict[Key, list[Mapping[str, Any]]] = {}
+
+    def take(self, answer: Mapping[str, Any]) -> None:
+        """Keeps what BatchGetRecord answered.
+
+        Raises:
+            StoreError: A record could not be read.
+        """
+        _refuse_errors("BatchGetRecord", answer.get("Errors", []))
+        for record in answer["Records"]:
+            name = (record["FeatureGroupName"], record["RecordIdentifierValueAsString"])
+            self.records[self._wanted[name]] = record["Record"]
+        self.pending = answer.get("UnprocessedIdentifiers", [])
 
 
 class OnlineStore:
@@ -74,39 +118,21 @@ class OnlineStore:
         return sum(self._write_batch(batch) for batch in _batches(records, WRITTEN_AT_ONCE))
 
     def _read_batch(self, keys: Sequence[Key]) -> dict[Key, StoredRecord]:
-        wanted = {(self._groups.of(key.entity), str(key.id)): key for key in keys}
-        pending = self._identifiers(keys)
-        found: dict[Key, StoredRecord] = {}
-        for _ in _attempts("BatchGetRecord"):
-            answer = self._client.batch_get_record(Identifiers=pending)
-            _refuse_errors("BatchGetRecord", answer.get("Errors", []))
-            for record in answer["Records"]:
-                name = (record["FeatureGroupName"], record["RecordIdentifierValueAsString"])
-                found[wanted[name]] = StoredRecord.parse(wanted[name], record["Record"])
-            pending = answer.get("UnprocessedIdentifiers", [])
-            if not pending:
+        reading = Reading(self._groups, keys)
+        for pause in pauses("BatchGetRecord"):
+            time.sleep(pause)
+            reading.take(self._client.batch_get_record(Identifiers=reading.pending))
+            if not reading.pending:
                 break
-        return found
-
-    def _identifiers(self, keys: Sequence[Key]) -> list[dict[str, Any]]:
-        ids: dict[Entity, list[str]] = {}
-        for key in keys:
-            ids.setdefault(key.entity, []).append(str(key.id))
-        return [
-            {
-                "FeatureGroupName": self._groups.of(entity),
-                "RecordIdentifiersValueAsString": values,
-                "FeatureNames": [entity.record_identifier, EVENT_TIME, STATE],
-            }
-            for entity, values in ids.items()
-        ]
+        return {key: StoredRecord.parse(key, values) for key, values in reading.records.items()}
 
     def _write_batch(self, records: Sequence[tuple[Key, list[dict[str, str]]]]) -> int:
         pending = [
             {"FeatureGroupName": self._groups.of(key.entity), "Record": record}
             for key, record in records
         ]
-        for _ in _attempts("BatchWriteRecord"):
+        for pause in pauses("BatchWriteRecord"):
+            time.sleep(pause)
             answer = self._client.batch_write_record(Entries=pending)
             _refuse_errors("BatchWriteRecord", answer.get("Errors", []))
             pending = answer.get("UnprocessedEntries", [])
@@ -115,11 +141,15 @@ class OnlineStore:
         return len(records)
 
 
-def _attempts(operation: str) -> Iterator[int]:
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
-        yield attempt
+def pauses(operation: str) -> Iterator[float]:
+    """The seconds to wait before each try of what is sent again while some of it is left.
+
+    Raises:
+        StoreError: After the last one.
+    """
+    yield 0.0
+    for attempt in range(1, ATTEMPTS):
+        yield FIRST_PAUSE_SECONDS * 2**attempt
     raise StoreError(f"{operation} must process every record, got some left after {ATTEMPTS} tries")
 
 
