@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline_code.features.online_store import OnlineStore
 from pipeline_code.serve.app import build
 from pipeline_code.serve.entry import server
 from pipeline_code.serve.settings import Settings
+from pipeline_code.serve.store import StoreReader
 
 HEADERS = [("content-type", "application/json")]
 
@@ -70,15 +70,15 @@ class Timed:
 
     def __init__(self) -> None:
         self._taken: list[float] = []
-        read = OnlineStore.read
+        read = StoreReader.read
 
-        def timed(store: OnlineStore, keys: Any) -> Any:
+        async def timed(store: StoreReader, *arguments: Any) -> Any:
             started = time.perf_counter()
-            found = read(store, keys)
+            found = await read(store, *arguments)
             self._taken.append(time.perf_counter() - started)
             return found
 
-        OnlineStore.read = timed  # type: ignore[method-assign]
+        StoreReader.read = timed  # type: ignore[method-assign]
         self._application = build()
         self.__rsgi_init__ = self._application.__rsgi_init__
         self.__rsgi_del__ = self._application.__rsgi_del__

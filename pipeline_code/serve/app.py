@@ -9,18 +9,18 @@ import asyncio
 import gc
 import json
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any, TypeVar
 
 import boto3
-from botocore.config import Config
 from granian.rsgi import ProtocolClosed
 
 from pipeline_code.common.paths import model_folder
-from pipeline_code.features.online_store import OnlineStore
 from pipeline_code.serve.contract import ATTRIBUTES_HEADER, JSON, MEDIA_TYPES, PARQUET
+from pipeline_code.serve.identity import Identity
 from pipeline_code.serve.metrics import Meter
 from pipeline_code.serve.negotiation import Asking, asking
 from pipeline_code.serve.refusals import TOO_LARGE, RequestError
@@ -30,6 +30,7 @@ from pipeline_code.serve.rows import FeatureRows
 from pipeline_code.serve.scoring import Answers, Scoring, keys_of
 from pipeline_code.serve.settings import MEBIBYTE, Settings
 from pipeline_code.serve.states import States
+from pipeline_code.serve.store import StoreReader
 from pipeline_code.train.model import Model
 
 __all__ = ["Application", "build"]
@@ -65,12 +66,14 @@ class Application:
         }
         self._parameters = json.dumps(parameters).encode()
 
-    def __rsgi_init__(self, _loop: asyncio.AbstractEventLoop) -> None:
-        """The worker starts."""
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The worker starts, and answers nobody before this returns."""
+        loop.run_until_complete(self._states.start())
         self._meter.start()
 
-    def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """The worker stops, its requests answered."""
+        loop.run_until_complete(self._states.close())
         self._meter.stop()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -168,7 +171,6 @@ def build() -> Application:
     scoring = Scoring(model, settings.model_version, settings.thresholds)
     scoring.self_test()
     states = States(_store(settings), settings.states)
-    states.warm_up()
     # What was loaded stays: to look for garbage in it would hold requests up for milliseconds.
     gc.collect()
     gc.freeze()
@@ -176,25 +178,19 @@ def build() -> Application:
     return Application(scoring, states, Meter(settings.metrics), settings)
 
 
-def _store(settings: Settings) -> OnlineStore | None:
+def _store(settings: Settings) -> StoreReader | None:
     if settings.groups is None:
         LOGGER.warning("no feature groups set; raw transactions get default features")
         return None
-    client = boto3.client(
-        "sagemaker-featurestore-runtime",
-        region_name=settings.region,
-        config=Config(
-            connect_timeout=settings.store_timeout_seconds,
-            read_timeout=settings.store_timeout_seconds,
-            retries={"mode": "standard", "total_max_attempts": 2},
-            # A connection for each thread, kept open: a handshake costs more than the read.
-            max_pool_connections=settings.states.threads,
-            tcp_keepalive=True,
-            # The identifiers are ours; checking them again costs a tenth of the call.
-            parameter_validation=False,
-        ),
+    session = boto3.Session(region_name=settings.region)
+    return StoreReader(
+        session.client("sagemaker-featurestore-runtime"),
+        Identity(session.get_credentials),
+        settings.groups,
+        timeout_seconds=settings.store_timeout_seconds,
+        connections=settings.states.reads,
+        ca_bundle=os.environ.get("AWS_CA_BUNDLE"),
     )
-    return OnlineStore(client, settings.groups)
 
 
 def _error(status: int, reason: str) -> Answer:

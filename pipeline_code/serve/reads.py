@@ -13,7 +13,7 @@ __all__ = ["Read"]
 
 @dataclass(slots=True, eq=False)
 class Read:
-    """A read of several states, waiting for a thread or under way; used on the event loop only.
+    """A read of several states, waiting for its turn or under way; used on the event loop only.
 
     Attributes:
         keys: What it asks the store about, in order.

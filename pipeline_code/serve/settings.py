@@ -32,7 +32,7 @@ class Settings:
         max_body_bytes: SAGEMAKER_MAX_PAYLOAD_IN_MB, as batch transform sets it.
         states: SERVE_STORE_BUDGET_MILLISECONDS, how long a request waits for the online store;
             SERVE_STATE_CACHE_SECONDS, how old a state may be that a request uses, 0 for none;
-            SERVE_THREADS, reads of one worker at a time.
+            SERVE_STORE_READS, reads of one worker at a time.
         store_timeout_seconds: SERVE_STORE_TIMEOUT_SECONDS, after which one try to read the online
             store gives up its connection.
         thresholds: REVIEW_THRESHOLD and DECLINE_THRESHOLD, which the model package brings.
@@ -108,7 +108,7 @@ def _states(environment: Mapping[str, str]) -> StatesConfig:
         cache_seconds=_number(
             environment, "SERVE_STATE_CACHE_SECONDS", usual.cache_seconds, 0, LONGEST_CACHE_SECONDS
         ),
-        threads=int(_number(environment, "SERVE_THREADS", usual.threads, 1, 256)),
+        reads=int(_number(environment, "SERVE_STORE_READS", usual.reads, 1, 256)),
     )
 
 

@@ -3,32 +3,31 @@
 Guarantees:
     A caller waits no longer than the budget, whatever the store does. An answer that comes later
     still fills the cache.
-    Callers who miss the same entity share one read, and what is missed while all threads wait for
-    the store goes into one read together: a slow store gets fewer reads, not more threads.
+    Callers who miss the same entity share one read, and what is missed while as many are under way
+    as may be goes into one read together: a slow store gets fewer reads, not more of them.
     A store that fails is left alone: after a few failures one read is tried each pause.
 
-All but `_work` runs on the event loop, so nothing here needs a lock.
+All of it runs on one event loop, so nothing here needs a lock.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_code.features.definitions import CUSTOMER
-from pipeline_code.features.online_store import READ_AT_ONCE, OnlineStore, StoreError
+from pipeline_code.features.online_store import READ_AT_ONCE, StoreError
 from pipeline_code.features.records import Key, StoredRecord
 from pipeline_code.features.state import StateError
 from pipeline_code.serve.breaker import Breaker
 from pipeline_code.serve.contract import Reason
 from pipeline_code.serve.reads import Read
 from pipeline_code.serve.scoring import Found
+from pipeline_code.serve.store import StoreReader, Values
 
 __all__ = ["States", "StatesConfig"]
 
@@ -37,6 +36,8 @@ LOGGER = logging.getLogger(__name__)
 MOST_CACHED = 10_000
 FAILURES_IN_A_ROW = 5
 PAUSE_SECONDS = 1.0
+# States of longer answers are unpacked in a thread: they take more than about a millisecond.
+INLINE_STATES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +47,12 @@ class StatesConfig:
     Args:
         budget_seconds: How long a request waits for the store.
         cache_seconds: How old a state may be; 0 reads anew for each request.
-        threads: Reads at a time.
+        reads: Reads at a time.
     """
 
     budget_seconds: float = 0.5
     cache_seconds: float = 1.0
-    threads: int = 16
+    reads: int = 16
 
 
 class States:
@@ -60,16 +61,15 @@ class States:
     await States(store, config).read([Key(CUSTOMER, 42), Key(TERMINAL, 77)])
     """
 
-    def __init__(self, store: OnlineStore | None, config: StatesConfig) -> None:
+    def __init__(self, store: StoreReader | None, config: StatesConfig) -> None:
         self._store = store
         self._config = config
         self._breaker = Breaker(FAILURES_IN_A_ROW, PAUSE_SECONDS)
         self._cached: dict[Key, tuple[float, Found]] = {}
-        # The newest read of each key that is not over, and those that wait for a thread.
+        # The newest read of each key that is not over, and those that wait for their turn.
         self._reads: dict[Key, Read] = {}
         self._queue: deque[Read] = deque()
-        self._under_way = 0
-        self._threads = ThreadPoolExecutor(config.threads, thread_name_prefix="store")
+        self._under_way: set[asyncio.Task[None]] = set()
 
     def known(self, keys: Iterable[Key]) -> dict[Key, Found] | None:
         """The states, if none of them has to be read."""
@@ -100,7 +100,7 @@ class States:
         if self._store is None or not (missing and self._breaker.allows(loop.time())):
             return found | dict.fromkeys(missing, Reason.STORE_UNAVAILABLE)
         reads = {key: self._read_of(key, fresh=fresh) for key in missing}
-        self._ask(loop)
+        self._ask(loop, self._store)
         deadline = loop.time() + self._config.budget_seconds
         for read in dict.fromkeys(reads.values()):
             await read.wait(loop, deadline)
@@ -110,14 +110,23 @@ class States:
             LOGGER.warning("states not read in time", extra={"reason": Reason.STORE_TIMEOUT})
         return found
 
-    def warm_up(self) -> None:
-        """Asks the store for nobody in particular: connects, and fetches credentials.
+    async def start(self) -> None:
+        """Asks the store for nobody in particular: connects, and finds credentials.
 
         So that the first request need not, whose budget that could exceed. A failure is not one of
         the server: it is logged.
         """
         if self._store is not None:
-            self._fetch([Key(CUSTOMER, 0)])
+            await self._store.start()
+            until = asyncio.get_running_loop().time() + self._config.budget_seconds
+            await self._fetch(self._store, [Key(CUSTOMER, 0)], until)
+
+    async def close(self) -> None:
+        """Reads no more."""
+        for task in self._under_way:
+            task.cancel()
+        if self._store is not None:
+            await self._store.close()
 
     def _read_of(self, key: Key, *, fresh: bool) -> Read:
         """The read that brings a key's state, one that others wait for if there is one."""
@@ -130,34 +139,26 @@ class States:
             read.keys[key] = None
         return read
 
-    def _ask(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._queue and self._under_way < self._config.threads:
+    def _ask(self, loop: asyncio.AbstractEventLoop, store: StoreReader) -> None:
+        while self._queue and len(self._under_way) < self._config.reads:
             read = self._queue.popleft()
             if read.is_abandoned:
                 self._finish(read)
                 continue
             read.started = loop.time()
-            self._under_way += 1
-            self._threads.submit(self._work, loop, read)
+            task = loop.create_task(self._work(loop, store, read))
+            self._under_way.add(task)
 
-    def _work(self, loop: asyncio.AbstractEventLoop, read: Read) -> None:
-        """Reads, in a thread."""
-        found = None
+    async def _work(self, loop: asyncio.AbstractEventLoop, store: StoreReader, read: Read) -> None:
+        found, started = None, loop.time()
+        until = started + self._config.budget_seconds
         try:
-            found = self._fetch(list(read.keys))
+            found = await self._fetch(store, list(read.keys), until)
         except Exception:
             # A request never fails for lack of state, not even by a defect here.
             LOGGER.exception("states not read")
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(self._answered, loop, read, found)
-
-    def _answered(
-        self, loop: asyncio.AbstractEventLoop, read: Read, found: Mapping[Key, Found] | None
-    ) -> None:
         now = loop.time()
-        self._under_way -= 1
-        in_time = read.started is not None and now - read.started <= self._config.budget_seconds
-        if found is not None and in_time:
+        if found is not None and now <= until:
             self._breaker.succeeded()
         else:
             self._breaker.failed(now)
@@ -165,7 +166,10 @@ class States:
             self._remember(key, state, now)
         read.found = found
         self._finish(read)
-        self._ask(loop)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is one
+        self._under_way.discard(task)
+        self._ask(loop, store)
 
     def _finish(self, read: Read) -> None:
         for key in read.keys:
@@ -182,30 +186,31 @@ class States:
             del self._cached[next(iter(self._cached))]
         self._cached[key] = now + self._config.cache_seconds, state
 
-    def _fetch(self, keys: Sequence[Key]) -> dict[Key, Found] | None:
-        """What the store has; None if it does not answer. Runs in a thread."""
-        assert self._store is not None  # noqa: S101 - `read` refuses before
+    async def _fetch(
+        self, store: StoreReader, keys: Sequence[Key], until: float
+    ) -> dict[Key, Found] | None:
+        """What the store has; None if it does not answer."""
         try:
-            records = self._store.read(keys)
+            records = await store.read(keys, until)
         except (BotoCoreError, ClientError, StoreError) as error:
             # The text of the error may name a customer, so only its kind is logged.
             LOGGER.warning("states not read", extra={"reason": _kind(error)})
             return None
-        except StateError:
-            if len(keys) > 1:  # one bad record shall not spoil the others
-                parts = [self._fetch([key]) for key in keys]
-                return {k: state for part in parts if part for k, state in part.items()}
-            LOGGER.warning("state not readable", extra={"reason": "StateError"})
-            return dict.fromkeys(keys, Reason.STATE_UNREADABLE)
-        return {key: _found(key, records.get(key)) for key in keys}
+        if len(records) > INLINE_STATES:
+            return await asyncio.to_thread(_states, keys, records)
+        return _states(keys, records)
 
 
-def _found(key: Key, record: StoredRecord | None) -> Found:
-    if record is None:
+def _states(keys: Sequence[Key], records: Mapping[Key, Values]) -> dict[Key, Found]:
+    return {key: _found(key, records.get(key)) for key in keys}
+
+
+def _found(key: Key, values: Values | None) -> Found:
+    if values is None:
         is_customer = key.entity == CUSTOMER
         return Reason.CUSTOMER_UNKNOWN if is_customer else Reason.TERMINAL_UNKNOWN
     try:
-        return record.state()
+        return StoredRecord.parse(key, values).state()
     except StateError:
         LOGGER.warning("state not readable", extra={"reason": "StateError"})
         return Reason.STATE_UNREADABLE

@@ -15,13 +15,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+import boto3
 import numpy as np
 import pytest
 
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, SCHEMA_VERSION, TERMINAL
 from pipeline_code.features.events import epoch_microseconds
+from pipeline_code.features.online_store import FeatureGroups
 from pipeline_code.features.state import EntityState, events_of
 from pipeline_code.serve.contract import ATTRIBUTES_HEADER
+from pipeline_code.serve.identity import Identity
+from pipeline_code.serve.store import StoreReader
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters
 
@@ -79,6 +83,9 @@ class Store:
     def reset(self) -> None:
         self.status = 200
         self.proceed.set()
+        self.reset_calls()
+
+    def reset_calls(self) -> None:
         self.entered.clear()
         self.calls = 0
 
@@ -263,6 +270,14 @@ def store_environment(store: Store) -> dict[str, str]:
         "CUSTOMER_FEATURE_GROUP": GROUPS["customer"],
         "TERMINAL_FEATURE_GROUP": GROUPS["terminal"],
     }
+
+
+def reader(url: str, **options: Any) -> StoreReader:
+    """The server's reader, of a store at an address."""
+    session = boto3.Session("test", "test", region_name="us-east-1")
+    client = session.client("sagemaker-featurestore-runtime", endpoint_url=url)
+    groups = FeatureGroups(customer=GROUPS["customer"], terminal=GROUPS["terminal"])
+    return StoreReader(client, Identity(session.get_credentials), groups, **options)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ def test_every_setting_is_read() -> None:
             "SAGEMAKER_BIND_HOST": "127.0.0.1",
             "SAGEMAKER_BIND_TO_PORT": "9000",
             "SERVE_WORKERS": "2",
-            "SERVE_THREADS": "4",
+            "SERVE_STORE_READS": "4",
             "SAGEMAKER_MAX_PAYLOAD_IN_MB": "100",
             "SERVE_STORE_BUDGET_MILLISECONDS": "80",
             "SERVE_STATE_CACHE_SECONDS": "0.25",
@@ -40,7 +40,7 @@ def test_every_setting_is_read() -> None:
         host="127.0.0.1",
         port=9000,
         workers=2,
-        states=StatesConfig(budget_seconds=0.08, cache_seconds=0.25, threads=4),
+        states=StatesConfig(budget_seconds=0.08, cache_seconds=0.25, reads=4),
         thresholds=Thresholds(review=0.25, decline=0.75),
         metrics=MetricsConfig(
             namespace="Fraudloop/test", endpoint_name="fraud", model_version="arn"
@@ -60,7 +60,7 @@ def test_every_setting_is_read() -> None:
         ("SAGEMAKER_BIND_TO_PORT", "0", "must be between 1 and 65535, got 0"),
         ("SAGEMAKER_BIND_TO_PORT", "nan", "must be between 1 and 65535, got nan"),
         ("SERVE_WORKERS", "0", "must be between 1 and 256, got 0"),
-        ("SERVE_THREADS", "0", "must be between 1 and 256, got 0"),
+        ("SERVE_STORE_READS", "0", "must be between 1 and 256, got 0"),
         ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "101", "must be between 1 and 100, got 101"),
         ("SERVE_STORE_TIMEOUT_SECONDS", "0", "must be between 0.01 and 60.0, got 0"),
         ("SERVE_STORE_BUDGET_MILLISECONDS", "0", "must be between 1 and 60000, got 0"),

@@ -4,37 +4,23 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
-import boto3
 import numpy as np
 import pytest
-from botocore.config import Config
 
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL
-from pipeline_code.features.online_store import FeatureGroups, OnlineStore
 from pipeline_code.features.records import Key
 from pipeline_code.features.state import EntityState, events_of
 from pipeline_code.serve import states as states_module
 from pipeline_code.serve.breaker import Breaker
 from pipeline_code.serve.contract import Reason
 from pipeline_code.serve.states import States, StatesConfig
+from pipeline_code.serve.store import TRIES
 
-from .conftest import GROUPS, Store
+from .conftest import GROUPS, Store, reader
 
 Work = Callable[[States], Coroutine[Any, Any, None]]
 PATIENT = 30.0
 KNOWN, OTHER, TERMINAL_KEY = Key(CUSTOMER, 1), Key(CUSTOMER, 2), Key(TERMINAL, 1)
-
-
-@pytest.fixture(scope="module")
-def client(running_store: Store) -> Any:
-    return boto3.client(
-        "sagemaker-featurestore-runtime",
-        region_name="us-east-1",
-        endpoint_url=running_store.url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16),
-    )
 
 
 @pytest.fixture
@@ -48,12 +34,17 @@ def filled(store: Store) -> Iterator[Store]:
 
 
 @pytest.fixture
-def run(client: Any) -> Callable[..., None]:
+def run(running_store: Store) -> Callable[..., None]:
     def run_one(work: Work, **config: Any) -> None:
         async def main() -> None:
-            groups = FeatureGroups(customer=GROUPS["customer"], terminal=GROUPS["terminal"])
             settings = StatesConfig(**{"budget_seconds": PATIENT, "cache_seconds": 3.0} | config)
-            await work(States(OnlineStore(client, groups), settings))
+            states = States(reader(running_store.url, timeout_seconds=PATIENT), settings)
+            await states.start()
+            running_store.reset_calls()
+            try:
+                await work(states)
+            finally:
+                await states.close()
 
         asyncio.run(main())
 
@@ -142,7 +133,7 @@ def test_who_misses_the_same_entity_shares_a_read(run: Callable[..., None], fill
     run(work, cache_seconds=0)
 
 
-def test_what_waits_for_a_thread_goes_into_one_read(run: Callable[..., None], store: Store) -> None:
+def test_what_waits_for_its_turn_goes_into_one_read(run: Callable[..., None], store: Store) -> None:
     async def work(states: States) -> None:
         store.proceed.clear()
         asking = [asyncio.ensure_future(states.read([KNOWN]))]
@@ -154,7 +145,7 @@ def test_what_waits_for_a_thread_goes_into_one_read(run: Callable[..., None], st
         await asyncio.gather(*asking)
         assert store.calls == 3
 
-    run(work, threads=1)
+    run(work, reads=1)
 
 
 def test_a_late_answer_is_dropped_and_remembered(run: Callable[..., None], filled: Store) -> None:
@@ -182,7 +173,7 @@ def test_what_is_known_is_used_though_the_rest_is_late(
     run(work, budget_seconds=0.2)
 
 
-def test_a_store_that_hangs_gets_no_more_reads_than_threads(
+def test_a_store_that_hangs_gets_no_more_reads_than_it_may(
     run: Callable[..., None], store: Store
 ) -> None:
     async def work(states: States) -> None:
@@ -195,10 +186,10 @@ def test_a_store_that_hangs_gets_no_more_reads_than_threads(
         assert await states.read([KNOWN]) == {KNOWN: Reason.STORE_UNAVAILABLE}
         store.proceed.set()
         await until(lambda: states.known(keys[:2]) is not None)
-        # Those whose budget was over before a thread was free are not asked about at all.
+        # Those whose budget was over before it was their turn are not asked about at all.
         assert store.calls == 2
 
-    run(work, budget_seconds=0.1, threads=2)
+    run(work, budget_seconds=0.1, reads=2)
 
 
 def test_a_store_that_fails_is_left_alone_and_tried_again(
@@ -210,12 +201,12 @@ def test_a_store_that_fails_is_left_alone_and_tried_again(
         filled.status = 500
         for _ in range(30):
             assert await states.read([KNOWN]) == {KNOWN: Reason.STORE_UNAVAILABLE}
-        assert filled.calls == states_module.FAILURES_IN_A_ROW
+        assert filled.calls == states_module.FAILURES_IN_A_ROW * TRIES
         filled.status = 200
         async with asyncio.timeout(PATIENT):
             while (await states.read([KNOWN]))[KNOWN] is Reason.STORE_UNAVAILABLE:
                 await asyncio.sleep(0.01)
-        assert filled.calls == states_module.FAILURES_IN_A_ROW + 1
+        assert filled.calls == states_module.FAILURES_IN_A_ROW * TRIES + 1
 
     run(work)
 
