@@ -118,7 +118,7 @@ def test_a_taken_port_names_who_has_it(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         aws = EmbeddedAws(tmp_path / "state", taken.getsockname()[1])
-        with pytest.raises(PortTakenError, match=rf"process {os.getpid()} \(.*pytest"):
+        with pytest.raises(PortTakenError, match=rf"process {os.getpid()} \(.*python"):
             aws.start()
     assert not (tmp_path / "state").exists()
 
