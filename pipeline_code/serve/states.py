@@ -123,8 +123,10 @@ class States:
 
     async def close(self) -> None:
         """Reads no more."""
-        for task in self._under_way:
+        tasks = list(self._under_way)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._store is not None:
             await self._store.close()
 

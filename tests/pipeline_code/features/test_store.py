@@ -1,6 +1,8 @@
 """Folding into Feature Store, against one that answers like it."""
 
+import asyncio
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -26,8 +28,8 @@ from pipeline_code.features.definitions import (
 )
 from pipeline_code.features.events import Reports, Transaction, Transactions
 from pipeline_code.features.online import vector
-from pipeline_code.features.online_store import OnlineStore
-from pipeline_code.features.records import Key
+from pipeline_code.features.online_store import READ_AT_ONCE, OnlineStore
+from pipeline_code.features.records import Key, StoredRecord
 from pipeline_code.features.state import StateError
 from pipeline_code.features.store import (
     FeatureGroups,
@@ -37,6 +39,8 @@ from pipeline_code.features.store import (
     read_states,
 )
 from pipeline_code.features.store import materialize as materialize_entity
+from pipeline_code.serve.identity import Identity
+from pipeline_code.serve.store import StoreReader
 from tests.pipeline_code.features.small_streams import (
     DAY,
     HOUR,
@@ -224,13 +228,33 @@ def test_nothing_to_materialize_writes_nothing(client: Any, groups: FeatureGroup
     assert materialize(client, groups, NO_TRANSACTIONS, NO_REPORTS) == NOTHING
 
 
-def test_more_entities_than_one_request_takes(client: Any, groups: FeatureGroups) -> None:
+def test_more_entities_than_one_request_takes(
+    embedded_aws: EmbeddedAws, client: Any, groups: FeatureGroups
+) -> None:
     rows = [Row(n, START + n, n, 1, 5) for n in range(230)]
     assert fold_into_store(client, groups, transactions_table(rows), NO_REPORTS) == Folded(
         customers=230, terminals=1
     )
-    found = OnlineStore(client, groups).read([Key(CUSTOMER, n) for n in range(240)])
+    keys = [Key(CUSTOMER, n) for n in range(240)]
+    found = OnlineStore(client, groups).read(keys)
     assert len(found) == 230
+    served = asyncio.run(read_by_the_server(embedded_aws.session(), groups, keys))
+    assert served == {key: (record.text, record.time) for key, record in found.items()}
+
+
+async def read_by_the_server(
+    session: boto3.Session, groups: FeatureGroups, keys: list[Key]
+) -> dict[Key, tuple[str, int]]:
+    client = session.client("sagemaker-featurestore-runtime")
+    reader = StoreReader(client, Identity(session.get_credentials), groups)
+    await reader.start()
+    found: dict[Key, tuple[str, int]] = {}
+    for place in range(0, len(keys), READ_AT_ONCE):
+        batch = await reader.read(keys[place : place + READ_AT_ONCE], math.inf)
+        records = (StoredRecord.parse(key, values) for key, values in batch.items())
+        found |= {record.key: (record.text, record.time) for record in records}
+    await reader.close()
+    return found
 
 
 def test_a_state_of_another_version_is_named(client: Any, groups: FeatureGroups) -> None:

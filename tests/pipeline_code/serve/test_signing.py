@@ -23,7 +23,7 @@ URLS = st.sampled_from(
         "https://Example.org:443/BatchGetRecord",
     ]
 )
-TIMES = st.datetimes(datetime(2020, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+TIMES = st.datetimes(datetime(2020, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC))
 
 
 @given(URLS, st.binary(min_size=1), TIMES, TEXTS, TEXTS, st.none() | TEXTS, TEXTS)

@@ -239,6 +239,37 @@ def test_a_damaged_state_spoils_no_other(run: Callable[..., None], filled: Store
     run(work)
 
 
+def test_the_states_of_a_long_answer_are_the_same(run: Callable[..., None], store: Store) -> None:
+    keys = [Key(CUSTOMER, id_) for id_ in range(2 * states_module.INLINE_STATES)]
+    for key in keys[1:]:
+        event = events_of(np.array([key.id]), np.array([key.id]), np.array([100]))
+        store.put("customer", key.id, EntityState(CUSTOMER).fold(event))
+    store.records[GROUPS["customer"], "1"]["state"] = "AAAA"
+
+    async def work(states: States) -> None:
+        found = await states.read(keys)
+        assert found[keys[0]] is Reason.CUSTOMER_UNKNOWN
+        assert found[keys[1]] is Reason.STATE_UNREADABLE
+        assert [getattr(found[key], "newest", None) for key in keys[2:]] == [
+            key.id for key in keys[2:]
+        ]
+        assert store.calls == 1
+
+    run(work)
+    store.records.clear()
+
+
+def test_what_is_under_way_at_the_end_is_let_go(
+    run: Callable[..., None], filled: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(states: States) -> None:
+        filled.proceed.clear()
+        assert await states.read([KNOWN]) == {KNOWN: Reason.STORE_TIMEOUT}
+
+    run(work, budget_seconds=0.05)
+    assert [message for message in caplog.messages if message != "states not read in time"] == []
+
+
 def test_a_breaker_opens_after_failures_in_a_row_only() -> None:
     breaker = Breaker(3, 10.0)
     for now in (0.0, 1.0):

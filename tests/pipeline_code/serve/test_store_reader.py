@@ -1,0 +1,331 @@
+"""Reading the online store on the event loop, from stores that misbehave."""
+
+import asyncio
+import ipaddress
+import json
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from pipeline_code.features import online_store
+from pipeline_code.features.definitions import CUSTOMER
+from pipeline_code.features.online_store import ATTEMPTS, StoreError
+from pipeline_code.features.records import Key
+from pipeline_code.serve import store as store_module
+from pipeline_code.serve.store import StoreReader
+
+from .conftest import GROUPS, reader
+
+PATIENT = 30.0
+ONE, TWO = Key(CUSTOMER, 1), Key(CUSTOMER, 2)
+VALUES = [{"FeatureName": "state", "ValueAsString": "text"}]
+# What a store does with one connection's request; it hangs up afterwards if that returns False.
+Behaviour = Callable[[asyncio.StreamWriter], Awaitable[bool | None]]
+
+
+def record(key: Key, values: Any = VALUES) -> dict[str, Any]:
+    return {
+        "FeatureGroupName": GROUPS["customer"],
+        "RecordIdentifierValueAsString": str(key.id),
+        "Record": values,
+    }
+
+
+def found(*records: Any, **rest: Any) -> dict[str, Any]:
+    return {"Records": list(records), "Errors": [], "UnprocessedIdentifiers": [], **rest}
+
+
+def says(document: Any, status: int = 200) -> Behaviour:
+    content = document if isinstance(document, bytes) else json.dumps(document).encode()
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 %d Any\r\ncontent-length: %d\r\n\r\n" % (status, len(content)))
+        writer.write(content)
+
+    return behave
+
+
+def sends(raw: bytes) -> Behaviour:
+    async def behave(writer: asyncio.StreamWriter) -> bool:
+        writer.write(raw)
+        return False
+
+    return behave
+
+
+async def resets(writer: asyncio.StreamWriter) -> bool:
+    writer.transport.abort()
+    return False
+
+
+async def drips(writer: asyncio.StreamWriter) -> bool:
+    """Never silent for long, and never done."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def floods(writer: asyncio.StreamWriter) -> bool:
+    """An answer without a length and without an end."""
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"1000\r\n" + b" " * 4096 + b"\r\n")
+        await writer.drain()
+
+
+GOOD = says(found(record(ONE)))
+
+
+class Hostile:
+    """A store that behaves as told, one request after another, and at last always the same."""
+
+    def __init__(self, behaviours: Sequence[Behaviour]) -> None:
+        self._behaviours = list(behaviours)
+        self.asked: list[Any] = []
+        self.connections = 0
+
+    async def serve(self, incoming: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while head := await incoming.readuntil(b"\r\n\r\n"):
+                assert head.startswith(b"POST /BatchGetRecord HTTP/1.1\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+                self.asked.append(json.loads(await incoming.readexactly(length))["Identifiers"])
+                later = len(self._behaviours) > 1
+                behave = self._behaviours.pop(0) if later else self._behaviours[0]
+                if await behave(writer) is False:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the reader hung up
+        finally:
+            writer.close()
+
+
+def ask(
+    *behaviours: Behaviour,
+    work: Callable[[StoreReader], Awaitable[Any]] | None = None,
+    secure: ssl.SSLContext | None = None,
+    late: bool = False,
+    **options: Any,
+) -> tuple[Any, Hostile]:
+    """What the reader makes of a store: its answer or its failure."""
+    hostile = Hostile(behaviours)
+
+    async def main() -> Any:
+        server = await asyncio.start_server(hostile.serve, "127.0.0.1", ssl=secure)
+        scheme = "https" if secure else "http"
+        url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        store = reader(url, **{"timeout_seconds": PATIENT} | options)
+        await store.start()
+        until = asyncio.get_running_loop().time() + (0 if late else PATIENT)
+        try:
+            return await (work(store) if work else store.read([ONE, TWO], until))
+        except (BotoCoreError, ClientError, StoreError) as error:
+            return error
+        finally:
+            await store.close()
+            server.close()
+
+    return asyncio.run(main()), hostile
+
+
+async def read_twice(store: StoreReader) -> Any:
+    until = asyncio.get_running_loop().time() + PATIENT
+    first = await store.read([ONE], until)
+    # What hangs up has done so when its connection is used again.
+    await asyncio.sleep(0.02)
+    return first, await store.read([ONE], until)
+
+
+def test_records_are_those_of_their_keys() -> None:
+    outcome, hostile = ask(says(found(record(TWO, []), record(ONE))))
+    assert outcome == {ONE: VALUES, TWO: []}
+    assert hostile.asked[0][0]["RecordIdentifiersValueAsString"] == ["1", "2"]
+
+
+def test_a_connection_is_kept() -> None:
+    outcome, hostile = ask(GOOD, work=read_twice)
+    assert outcome == ({ONE: VALUES}, {ONE: VALUES})
+    assert hostile.connections == 1
+
+
+async def answers_and_hangs_up(writer: asyncio.StreamWriter) -> bool:
+    await GOOD(writer)
+    return False
+
+
+def test_a_connection_that_was_closed_meanwhile_is_replaced() -> None:
+    outcome, hostile = ask(answers_and_hangs_up, work=read_twice)
+    assert outcome == ({ONE: VALUES}, {ONE: VALUES})
+    assert hostile.connections == 2
+
+
+CUT_OFF = sends(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{")
+THROTTLED = says({"__type": "ThrottlingException", "message": "slow down"}, 400)
+TRIED_AGAIN = {
+    "reset": (resets, ConnectionClosedError),
+    "cut off": (CUT_OFF, ConnectionClosedError),
+    "no HTTP": (sends(b"220 mail.example ESMTP\r\n\r\n"), HTTPClientError),
+    "500": (says({}, 500), ClientError),
+    "503": (says(b"<html>", 503), ClientError),
+    "throttled": (THROTTLED, ClientError),
+}
+
+
+@pytest.mark.parametrize(("bad", "kind"), TRIED_AGAIN.values(), ids=TRIED_AGAIN)
+def test_what_may_pass_is_tried_once_more(bad: Behaviour, kind: type[Exception]) -> None:
+    outcome, hostile = ask(bad, GOOD)
+    assert (outcome, len(hostile.asked)) == ({ONE: VALUES}, 2)
+    outcome, hostile = ask(bad)
+    assert (type(outcome), len(hostile.asked)) == (kind, 2)
+
+
+@pytest.mark.parametrize(("bad", "kind"), TRIED_AGAIN.values(), ids=TRIED_AGAIN)
+def test_nothing_is_tried_again_for_nobody(bad: Behaviour, kind: type[Exception]) -> None:
+    outcome, hostile = ask(bad, GOOD, late=True)
+    assert (type(outcome), len(hostile.asked)) == (kind, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "ValidationError"), (403, "AccessForbidden"), (301, "301")]
+)
+def test_a_refusal_is_final(status: int, code: str) -> None:
+    outcome, hostile = ask(says({"__type": code}, status), GOOD)
+    assert isinstance(outcome, ClientError)
+    assert outcome.response["Error"]["Code"] == code
+    assert len(hostile.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        *([], None, "text", {}, {"Records": None}, {"Records": 5}, found(None), found({})),
+        *(found(record(Key(CUSTOMER, 3))), found(record(ONE) | {"FeatureGroupName": [1]})),
+        *(found(record(ONE, values)) for values in (None, 5, [None], [{}], [{"FeatureName": 5}])),
+        found(record(ONE, [{"FeatureName": "state", "ValueAsString": 5}])),
+        found(Errors=[{}]),
+        found(Errors=[{"ErrorCode": "AccessForbidden", "ErrorMessage": "no"}]),
+    ],
+    ids=lambda answer: str(answer)[:60],
+)
+def test_an_answer_that_is_none_is_an_error_of_the_store(answer: Any) -> None:
+    outcome, hostile = ask(says(answer))
+    assert isinstance(outcome, StoreError)
+    assert len(hostile.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "huge", [floods, sends(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n{")]
+)
+def test_a_huge_answer_is_not_kept(huge: Behaviour, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MOST_ANSWER_BYTES", 100_000)
+    outcome, _ = ask(huge)
+    assert isinstance(outcome, StoreError)
+    assert "at most 100000 bytes" in str(outcome)
+
+
+def test_a_slow_answer_is_given_up_though_it_is_never_silent() -> None:
+    outcome, hostile = ask(drips, timeout_seconds=0.1)
+    assert isinstance(outcome, ReadTimeoutError)
+    assert len(hostile.asked) == 2
+
+
+def test_a_store_that_is_not_there() -> None:
+    async def main() -> None:
+        store = reader("http://127.0.0.1:1")
+        await store.start()
+        try:
+            with pytest.raises(EndpointConnectionError):
+                await store.read([ONE], 0)
+        finally:
+            await store.close()
+
+    asyncio.run(main())
+
+
+def test_what_was_left_unprocessed_is_asked_for_again() -> None:
+    left = [{"FeatureGroupName": GROUPS["customer"], "RecordIdentifiersValueAsString": ["2"]}]
+    first = says(found(record(ONE), UnprocessedIdentifiers=left))
+    outcome, hostile = ask(first, says(found(record(TWO))))
+    assert outcome == {ONE: VALUES, TWO: VALUES}
+    assert hostile.asked[1] == left
+
+
+def test_what_is_always_left_unprocessed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(online_store, "FIRST_PAUSE_SECONDS", 0.001)
+    outcome, hostile = ask(says(found(UnprocessedIdentifiers=[{}])))
+    assert isinstance(outcome, StoreError)
+    assert len(hostile.asked) == ATTEMPTS
+
+
+def test_tls_is_checked(tmp_path: Path) -> None:
+    authority = tmp_path / "authority.pem"
+    secure = _secure(authority)
+    outcome, hostile = ask(GOOD, work=read_twice, secure=secure, ca_bundle=str(authority))
+    assert outcome == ({ONE: VALUES}, {ONE: VALUES})
+    assert hostile.connections == 1
+    outcome, hostile = ask(GOOD, secure=secure)
+    assert isinstance(outcome, EndpointConnectionError)
+    assert not hostile.asked
+
+
+def test_without_credentials_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def anonymous(store: StoreReader) -> Any:
+        store._identity._current = None
+        return await store.read([ONE], 0)
+
+    outcome, hostile = ask(GOOD, work=anonymous)
+    assert isinstance(outcome, NoCredentialsError)
+    assert not hostile.asked
+
+
+def _secure(authority: Path) -> ssl.SSLContext:
+    """A server's side of TLS, with a certificate that only its own file vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "store")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    authority.write_bytes(certificate.public_bytes(pem))
+    private = authority.with_suffix(".key")
+    private.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(authority, private)
+    return context
