@@ -76,9 +76,15 @@ def test_more_requests_than_it_takes_are_throttled(
         except ClientError as error:
             return str(error.response["Error"]["Code"])
 
+    def sleep_through() -> str:
+        # The requests that look whether it is full take a place too, and may have the last one.
+        while (answer := ask(b"sleep 50")) == "ThrottlingException":
+            continue
+        return answer
+
     assert ask() == "one"
     with ThreadPoolExecutor(2) as pool:
-        slow = [pool.submit(ask, b"sleep 50") for _ in range(2)]
+        slow = [pool.submit(sleep_through) for _ in range(2)]
         eventually(lambda: ask() == "ThrottlingException")
         client("sagemaker").delete_endpoint(EndpointName=endpoint)
     assert [future.result() for future in slow] == ["ServiceUnavailable"] * 2
