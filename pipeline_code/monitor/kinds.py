@@ -1,0 +1,23 @@
+"""The four kinds of monitoring, by SageMaker's names for them, and what each is called where."""
+
+from enum import StrEnum
+
+__all__ = ["MonitorKind"]
+
+
+class MonitorKind(StrEnum):
+    """What an analysis looks for.
+
+    The value is a folder's name below baselines and reports, a dimension of the metrics, and what
+    people type.
+    """
+
+    DATA_QUALITY = "data-quality"
+    MODEL_QUALITY = "model-quality"
+    BIAS = "bias"
+    ATTRIBUTION = "attribution"
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it has to wait for fraud reports."""
+        return self in (MonitorKind.MODEL_QUALITY, MonitorKind.BIAS)
