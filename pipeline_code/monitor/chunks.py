@@ -52,7 +52,7 @@ class Chunk:
     @property
     def records(self) -> int:
         """How many records there are."""
-        return self.values.shape[1]
+        return len(self.values.T)
 
 
 @dataclass(slots=True)
