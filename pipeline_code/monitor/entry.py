@@ -88,9 +88,9 @@ def _run_analysis(settings: Settings) -> None:
 def _records(settings: Settings) -> tuple[Records, str]:
     """What is to be judged, and in words how much there was of what."""
     if settings.is_batch:
-        batch = read_dataset(settings.dataset, settings.dataset_format)
+        batch = read_dataset(Path(settings.source), settings.dataset_format)
         return batch, f"{batch.count} records in {batch.files} files"
-    captures = read_captures(settings.dataset, settings.interval)
+    captures = read_captures(Path(settings.source), settings.interval)
     columns = columns_of(captures.features)
     return Records(columns, len(captures.features), captures.files), (
         f"{len(captures.features)} records in {captures.files} files, {captures.outside} exchanges "

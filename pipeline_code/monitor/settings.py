@@ -1,26 +1,40 @@
-"""What the analyzer is told: Model Monitor's bring-your-own-container contract.
+"""What the analyzer is told: Model Monitor's bring-your-own-container contract, and our own.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-contract-inputs.html
 
-The `scheduled` engine gives the same variables; as it knows only when it starts, it may give
-`analysis_hours` instead of `start_time`. So does batch scoring, of which no endpoint is named.
+The `scheduled` engine gives the same variables, and so does batch scoring, of which no endpoint is
+named. Ours, all of which may be left out:
+
+MONITOR_KIND     What is looked for, `data-quality` if not said.
+MODEL_VERSION    Only what this model package answered is analyzed.
+CAPTURES_URI     Captures are streamed from here instead of `dataset_source`.
+LOOK_BACK_HOURS  The interval ends at `end_time` and is so long, whatever `start_time` says;
+                 `analysis_hours` is the same for an engine that knows no `start_time`.
+GROUND_TRUTH_URI Labels, for the kinds that wait for them.
+MODEL_DATA_URI   The model's archive, for attribution.
+METRIC_NAMESPACE Where metrics go; without it neither metrics nor events are sent.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import ml_root, rerooted
 from pipeline_code.monitor.captures import Interval
-from pipeline_code.monitor.datasets import DatasetFormat, Kind
+from pipeline_code.monitor.datasets import DatasetFormat
+from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.monitor.window import interval_of, moment_of
 
 __all__ = ["Settings", "moment_of"]
 
 CAPTURES = "/opt/ml/processing/input/endpoint"
 RESULTS = "/opt/ml/processing/resultdata"
+S3_SCHEME = "s3://"
+# Captures with the label beside each exchange.
+MERGED = "sagemakerMergeJson"
+CAPTURED = ("sagemakerCaptureJson", MERGED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +42,8 @@ class Settings:
     """One analysis.
 
     Attributes:
-        dataset: Folder of the captured exchanges, or of a batch's files.
+        kind: What is looked for.
+        source: Folder or S3 prefix of the captured exchanges; folder of a batch's files.
         dataset_format: What those are.
         results: Folder for the reports.
         results_uri: Where SageMaker uploads the reports to.
@@ -38,9 +53,13 @@ class Settings:
         endpoint_name: The endpoint watched; for a batch, the schedule or pipeline itself.
         schedule_name: The schedule, or the pipeline, that started the analysis.
         metric_namespace: CloudWatch namespace; None publishes neither metrics nor events.
+        model_version: The only model package whose answers are analyzed; None takes any.
+        ground_truth: Folder or S3 prefix of the labels; None if they come with the exchanges.
+        model_data: File or S3 object of the model's archive; None if no model is asked.
     """
 
-    dataset: Path
+    kind: MonitorKind
+    source: Path | str
     dataset_format: DatasetFormat
     results: Path
     results_uri: str
@@ -50,11 +69,14 @@ class Settings:
     endpoint_name: str
     schedule_name: str
     metric_namespace: str | None
+    model_version: str | None
+    ground_truth: Path | str | None
+    model_data: Path | str | None
 
     @property
     def is_batch(self) -> bool:
         """Whether a batch is judged, and no traffic."""
-        return self.dataset_format.kind is not Kind.CAPTURES
+        return not _captured(self.dataset_format)
 
     @classmethod
     def parse(cls, environment: Mapping[str, str]) -> "Settings":
@@ -64,19 +86,86 @@ class Settings:
             BadInput: One is missing or wrong.
         """
         form = DatasetFormat.parse(environment.get("dataset_format", ""))
+        kind = _kind(environment, form)
         results = rerooted(environment.get("output_path", RESULTS))
         return cls(
-            dataset=rerooted(environment.get("dataset_source", CAPTURES)),
+            kind=kind,
+            source=_source(environment, form),
             dataset_format=form,
             results=results,
             results_uri=_uploaded_to(results),
             constraints=_file(environment, "baseline_constraints"),
             statistics=_file(environment, "baseline_statistics"),
-            interval=_interval(environment),
+            interval=interval_of(environment),
             endpoint_name=_watched(environment, form),
             schedule_name=_named(environment, "monitoring_schedule_name"),
             metric_namespace=_namespace(environment),
+            model_version=environment.get("MODEL_VERSION") or None,
+            ground_truth=_ground_truth(environment, kind, form),
+            model_data=_model_data(environment, kind),
         )
+
+
+def _captured(form: DatasetFormat) -> bool:
+    return form.kind.value in CAPTURED
+
+
+def _kind(environment: Mapping[str, str], form: DatasetFormat) -> MonitorKind:
+    text = environment.get("MONITOR_KIND") or MonitorKind.DATA_QUALITY
+    try:
+        kind = MonitorKind(text)
+    except ValueError as error:
+        raise BadInput(
+            f"MONITOR_KIND must be one of {', '.join(MonitorKind)}, got {text}"
+        ) from error
+    if kind is not MonitorKind.DATA_QUALITY and not _captured(form):
+        raise BadInput(
+            f"MONITOR_KIND must be {MonitorKind.DATA_QUALITY} for a dataset of {form.kind}, "
+            f"got {kind}; the other kinds look at captures"
+        )
+    return kind
+
+
+def _source(environment: Mapping[str, str], form: DatasetFormat) -> Path | str:
+    if environment.get("CAPTURES_URI") and not _captured(form):
+        raise BadInput(
+            f"CAPTURES_URI must not be set for a dataset of {form.kind}, "
+            f"got {environment['CAPTURES_URI']}; leave one of the two out"
+        )
+    streamed = _place(environment, "CAPTURES_URI")
+    return rerooted(environment.get("dataset_source", CAPTURES)) if streamed is None else streamed
+
+
+def _ground_truth(
+    environment: Mapping[str, str], kind: MonitorKind, form: DatasetFormat
+) -> Path | str | None:
+    if not kind.needs_labels or form.kind.value == MERGED:
+        return None
+    place = _place(environment, "GROUND_TRUTH_URI")
+    if place is None:
+        raise BadInput(f"GROUND_TRUTH_URI must be set for {kind}, got none; say where labels are")
+    return place
+
+
+def _model_data(environment: Mapping[str, str], kind: MonitorKind) -> Path | str | None:
+    if kind is not MonitorKind.ATTRIBUTION:
+        return None
+    place = _place(environment, "MODEL_DATA_URI")
+    if place is None:
+        raise BadInput(f"MODEL_DATA_URI must be set for {kind}, got none; say where the model is")
+    return place
+
+
+def _place(environment: Mapping[str, str], name: str) -> Path | str | None:
+    """An S3 URI as it is; a path below the job's root."""
+    given = environment.get(name)
+    if not given:
+        return None
+    if given.startswith(S3_SCHEME):
+        return given
+    if not given.startswith("/"):
+        raise BadInput(f"{name} must be an s3:// address or an absolute path, got {given}")
+    return rerooted(given)
 
 
 def _file(environment: Mapping[str, str], name: str) -> Path:
@@ -85,7 +174,10 @@ def _file(environment: Mapping[str, str], name: str) -> Path:
         raise BadInput(f"{name} must name a file, got none; give the schedule a baseline")
     file = rerooted(given)
     if not file.is_file():
-        raise BadInput(f"{name} must be a file, got {given}, which is not there")
+        raise BadInput(
+            f"{name} must be a file, got {given}, which is not there; "
+            "the model package has no such baseline"
+        )
     return file
 
 
@@ -98,8 +190,7 @@ def _named(environment: Mapping[str, str], name: str) -> str:
 
 
 def _watched(environment: Mapping[str, str], form: DatasetFormat) -> str:
-    captured = form.kind is Kind.CAPTURES
-    return _named(environment, "endpoint_name" if captured else "monitoring_schedule_name")
+    return _named(environment, "endpoint_name" if _captured(form) else "monitoring_schedule_name")
 
 
 def _namespace(environment: Mapping[str, str]) -> str | None:
@@ -109,34 +200,6 @@ def _namespace(environment: Mapping[str, str]) -> str | None:
             "METRIC_NAMESPACE must be set if publish_cloudwatch_metrics is Enabled, got none"
         )
     return namespace if namespace else None
-
-
-def _interval(environment: Mapping[str, str]) -> Interval:
-    start, end = moment_of(environment, "start_time"), moment_of(environment, "end_time")
-    hours = environment.get("analysis_hours")
-    if start is None and end is not None and hours is not None:
-        if not hours.isdecimal() or int(hours) < 1:
-            raise BadInput(f"analysis_hours must be a whole number from 1 on, got {hours}")
-        start = end - timedelta(hours=int(hours))
-    if start is not None and end is not None and start >= end:
-        raise BadInput(f"start_time must be before end_time {end.isoformat()}, got {start}")
-    return Interval(start, end)
-
-
-def moment_of(environment: Mapping[str, str], name: str) -> datetime | None:
-    """The time that a variable holds; None if it is not set.
-
-    Raises:
-        BadInput: It holds something else.
-    """
-    text = environment.get(name, "").replace(" ", "")
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(f"{name} must be an ISO-8601 time, got {text}") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _uploaded_to(folder: Path) -> str:

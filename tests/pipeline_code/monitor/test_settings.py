@@ -1,7 +1,7 @@
 """The variables that SageMaker, or the scheduled pipeline, gives the analyzer."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from pipeline_code.common.exits import BadInput
 from pipeline_code.monitor.captures import Interval
 from pipeline_code.monitor.datasets import DatasetFormat, Kind
+from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.settings import Settings
 
 # As AWS documents them, with its space in the times.
@@ -42,12 +43,15 @@ def hour(number: int) -> datetime:
 
 def test_the_documented_variables(root: Path) -> None:
     settings = Settings.parse(GIVEN)
-    assert settings.dataset == root / "processing/endpointdata"
+    assert settings.kind is MonitorKind.DATA_QUALITY
+    assert settings.source == root / "processing/endpointdata"
     assert settings.results == root / "processing/resultdata"
     assert settings.constraints == root / "processing/baseline/constraints.json"
     assert settings.interval == Interval(hour(15), hour(16))
     assert (settings.endpoint_name, settings.schedule_name) == ("fraud", "hourly")
     assert settings.metric_namespace is None
+    assert settings.model_version is None
+    assert (settings.ground_truth, settings.model_data) == (None, None)
 
 
 def test_the_scheduled_engine_gives_hours_before_its_start(root: Path) -> None:
@@ -57,6 +61,30 @@ def test_the_scheduled_engine_gives_hours_before_its_start(root: Path) -> None:
     assert settings.interval == Interval(hour(14), hour(16))
     assert (settings.endpoint_name, settings.schedule_name) == ("e", "p")
     assert settings.metric_namespace == "fraudloop/test"
+
+
+def test_an_interval_looks_back_from_its_end_whatever_the_schedule_says(root: Path) -> None:
+    settings = Settings.parse(GIVEN | {"LOOK_BACK_HOURS": "336", "analysis_hours": "1"})
+    assert settings.interval == Interval(hour(16) - timedelta(days=14), hour(16))
+
+
+@pytest.mark.parametrize("kind", [MonitorKind.MODEL_QUALITY, MonitorKind.BIAS])
+def test_kinds_that_wait_for_labels(root: Path, kind: MonitorKind) -> None:
+    given = GIVEN | {
+        "MONITOR_KIND": kind,
+        "MODEL_VERSION": "arn:package/3",
+        "CAPTURES_URI": "s3://captures/fraud/primary/",
+        "GROUND_TRUTH_URI": "/opt/ml/processing/labels",
+    }
+    settings = Settings.parse(given)
+    assert (settings.kind, settings.model_version) == (kind, "arn:package/3")
+    assert settings.source == "s3://captures/fraud/primary/"
+    assert settings.ground_truth == root / "processing/labels"
+
+
+def test_attribution_asks_the_model(root: Path) -> None:
+    given = GIVEN | {"MONITOR_KIND": "attribution", "MODEL_DATA_URI": "s3://m/model.tar.gz"}
+    assert Settings.parse(given).model_data == "s3://m/model.tar.gz"
 
 
 @pytest.mark.parametrize(
@@ -105,6 +133,23 @@ def test_reports_are_named_where_sagemaker_uploads_them(root: Path) -> None:
         ({"start_time": "dawn"}, "start_time must be an ISO-8601 time, got dawn"),
         ({"start_time": "2019-12-01T16:20:00Z"}, "start_time must be before end_time"),
         ({"start_time": "", "analysis_hours": "0"}, "analysis_hours must be a whole number from 1"),
+        ({"LOOK_BACK_HOURS": "1.5"}, "LOOK_BACK_HOURS must be a whole number from 1 on, got 1.5"),
+        ({"LOOK_BACK_HOURS": "24", "end_time": ""}, "end_time must be set if LOOK_BACK_HOURS is"),
+        ({"MONITOR_KIND": "drift"}, "MONITOR_KIND must be one of data-quality, model-quality"),
+        ({"MONITOR_KIND": "bias"}, "GROUND_TRUTH_URI must be set for bias, got none"),
+        (
+            {"MONITOR_KIND": "bias", "GROUND_TRUTH_URI": "labels"},
+            "GROUND_TRUTH_URI must be an s3:// address or an absolute path, got labels",
+        ),
+        ({"MONITOR_KIND": "attribution"}, "MODEL_DATA_URI must be set for attribution, got none"),
+        (
+            {"MONITOR_KIND": "bias", "dataset_format": '{"parquet":{}}'},
+            "MONITOR_KIND must be data-quality for a dataset of parquet, got bias",
+        ),
+        (
+            {"CAPTURES_URI": "s3://c/", "dataset_format": '{"parquet":{}}'},
+            "CAPTURES_URI must not be set for a dataset of parquet, got s3://c/",
+        ),
         ({"publish_cloudwatch_metrics": "Enabled"}, "METRIC_NAMESPACE must be set if"),
     ],
 )
