@@ -8,10 +8,11 @@ constraints.json to processing/output/baseline.
     python -m pipeline_code monitor
 
 Follows Model Monitor's contract (`pipeline_code.monitor.settings`): reads captured exchanges, or
-what a batch's model was asked and answered (`pipeline_code.monitor.datasets`), and the baseline;
-writes statistics.json and constraint_violations.json, publishes metrics and an event
-(`pipeline_code.monitor.publishing`). Violations are a result, not a failure: the exit code is 0 and
-output/message begins with CompletedWithViolations. What cannot be read is a failure.
+what a batch's model was asked and answered, and the baseline of its kind; writes statistics.json,
+constraint_violations.json, analysis.json and report.html, and only then publishes metrics and an
+event (`pipeline_code.monitor.publishing`). Violations are a result, not a failure: the exit code is
+0 and output/message begins with CompletedWithViolations. What cannot be read is a failure: the exit
+code is 1, output/message says why, and nothing is written or published.
 """
 
 import argparse
@@ -26,20 +27,18 @@ from botocore.config import Config
 
 from pipeline_code.common.exits import BadInput, shortened
 from pipeline_code.common.paths import failure_file, processing_input, processing_output
+from pipeline_code.monitor.analysis import Analysis
 from pipeline_code.monitor.baseline import compute_baseline
-from pipeline_code.monitor.captures import read_captures
-from pipeline_code.monitor.columns import columns_of
-from pipeline_code.monitor.constraints import Constraints
-from pipeline_code.monitor.datasets import SCORE, Records, read_dataset
+from pipeline_code.monitor.chunks import Tally
+from pipeline_code.monitor.dispatch import analyze_by_kind
+from pipeline_code.monitor.findings import findings
 from pipeline_code.monitor.publishing import publish
 from pipeline_code.monitor.settings import Settings
-from pipeline_code.monitor.statistics import Baseline, describe
-from pipeline_code.monitor.violations import Analysis, analyze
 
 __all__ = ["main"]
 
 STATISTICS, CONSTRAINTS = "statistics.json", "constraints.json"
-VIOLATIONS = "constraint_violations.json"
+VIOLATIONS, ANALYSIS = "constraint_violations.json", "analysis.json"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -62,39 +61,32 @@ def _write_baseline() -> None:
 
 
 def _run_analysis(settings: Settings) -> None:
-    constraints = Constraints.parse(_read(settings.constraints))
-    baselines = Baseline.parse(_read(settings.statistics))
-    records, story = _records(settings)
-    analysis = analyze(records.columns, records.count, constraints, baselines)
-    buckets = {name: baseline.buckets for name, baseline in baselines.items()}
+    statistics, constraints = _read(settings.statistics), _read(settings.constraints)
+    analysis, tally = analyze_by_kind(settings, statistics, constraints)
     settings.results.mkdir(parents=True, exist_ok=True)
-    # No constraint is about scores, whose share of frauds changes; what they were is worth keeping.
-    scores = {} if records.scores is None else {SCORE: records.scores}
-    described = describe({**records.columns, **scores}, records.count, buckets)
-    _write(settings.results / STATISTICS, described)
+    _write(settings.results / STATISTICS, analysis.statistics)
     _write(settings.results / VIOLATIONS, analysis.document())
+    _write(settings.results / ANALYSIS, findings(analysis, tally, settings))
     if settings.metric_namespace is not None:
         retries = Config(retries={"mode": "standard", "max_attempts": 5})
         publish(
             analysis,
+            tally,
             settings,
             cloudwatch=boto3.client("cloudwatch", config=retries),
             events=boto3.client("events", config=retries),
         )
-    print(story)
+    print(_story(tally))
     _tell(analysis)
 
 
-def _records(settings: Settings) -> tuple[Records, str]:
-    """What is to be judged, and in words how much there was of what."""
-    if settings.is_batch:
-        batch = read_dataset(Path(settings.source), settings.dataset_format)
-        return batch, f"{batch.count} records in {batch.files} files"
-    captures = read_captures(Path(settings.source), settings.interval)
-    columns = columns_of(captures.features)
-    return Records(columns, len(captures.features), captures.files), (
-        f"{len(captures.features)} records in {captures.files} files, {captures.outside} exchanges "
-        f"outside the interval, {captures.unmonitored} without features, {captures.probes} probes"
+def _story(tally: Tally) -> str:
+    """How much there was of what, in words."""
+    degraded = tally.degraded.total()
+    return (
+        f"{tally.records} records in {tally.files} files, {degraded} of them degraded; left out: "
+        f"{tally.outside} exchanges outside the interval, {tally.unmonitored} without features, "
+        f"{tally.probes} probes, {tally.other_versions} records of other versions"
     )
 
 
@@ -102,15 +94,13 @@ def _tell(analysis: Analysis) -> None:
     """Says on the log, and where SageMaker shows it, how the analysis ended."""
     message = "Completed: no violations"
     if analysis.violations:
-        names = sorted({violation.feature_name for violation in analysis.violations})
+        subjects = sorted({violation.subject for violation in analysis.violations})
         count = len(analysis.violations)
         noun = "violation" if count == 1 else "violations"
-        message = f"CompletedWithViolations: {count} {noun} in {', '.join(names)}"
+        message = f"CompletedWithViolations: {count} {noun} in {', '.join(subjects)}"
     print(message)
     for violation in analysis.violations:
-        print(
-            f"{violation.constraint_check_type} {violation.feature_name}: {violation.description}"
-        )
+        print(f"{violation.check} {violation.subject}: {violation.description}")
     file = failure_file("monitor")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(shortened(message), encoding="utf-8")

@@ -1,97 +1,136 @@
 """Tells CloudWatch and EventBridge what an analysis found.
 
-Metrics, in the namespace of the environment:
-    FeatureDriftViolations (Endpoint): violations; not published if there was too little data to
-        say none, so that an alarm does not take silence for health.
-    FeatureDrift (Endpoint, Feature): the distance from the baseline.
-    MonitoredRecords (Endpoint): records analyzed; its absence is an alarm of its own.
+Metrics, in the namespace of the environment, each with the dimension `Endpoint`:
+    MonitoredRecords (Monitor): records analyzed; its absence is an alarm of its own.
+    Violations (Monitor): not published if there was too little data to say none, so that an alarm
+        does not take silence for health.
+    DegradedRecords: records that were answered with less than usual.
+    LabelMaturity (Monitor): share of the predictions that are old enough to be judged.
+    What the analysis itself measured, as FeatureDrift (Feature).
 
-Event, if there are violations: source `fraudloop.monitor`, detail type `Monitoring Violations
-Found`. Missing data alone sends none: there is nothing to retrain on.
+Events of the source `fraudloop.monitor`: `Monitoring Violations Found`, or `Monitoring Passed` if
+there was enough data and nothing is wrong with it. Missing data alone sends none: there is nothing
+to retrain on, and nothing to be glad of.
 
-Of a batch, `Endpoint` is the name of its pipeline, and the detail type `Batch Violations Found`: it
+Of a batch, `Endpoint` is the name of its pipeline, and the one event `Batch Violations Found`: it
 may be of any time and of anybody, so that nothing is retrained for it.
+
+An analysis that is run again says the same again; only its metrics have another time.
 """
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from pipeline_code.monitor.analysis import Analysis
+from pipeline_code.monitor.chunks import Tally
 from pipeline_code.monitor.settings import Settings
-from pipeline_code.monitor.violations import Analysis
 
-__all__ = ["BATCH_DETAIL_TYPE", "EVENT_DETAIL_TYPE", "EVENT_SOURCE", "publish"]
+__all__ = [
+    "BATCH_DETAIL_TYPE",
+    "EVENT_DETAIL_TYPE",
+    "EVENT_SOURCE",
+    "PASSED_DETAIL_TYPE",
+    "publish",
+]
 
 EVENT_SOURCE = "fraudloop.monitor"
 EVENT_DETAIL_TYPE = "Monitoring Violations Found"
+PASSED_DETAIL_TYPE = "Monitoring Passed"
 BATCH_DETAIL_TYPE = "Batch Violations Found"
 # PutMetricData takes this many metrics in one call.
 METRICS_AT_ONCE = 1_000
+
+Metric = dict[str, Any]
 
 
 class PublishError(Exception):
     """EventBridge did not take the event; the job fails, so that somebody sees it."""
 
 
-def publish(analysis: Analysis, settings: Settings, *, cloudwatch: Any, events: Any) -> None:
+def publish(
+    analysis: Analysis, tally: Tally, settings: Settings, *, cloudwatch: Any, events: Any
+) -> None:
     """Publishes the metrics, then the event; boto3 clients of cloudwatch and events.
 
     Raises:
         PublishError: EventBridge refused the event.
     """
-    metrics = _metrics(analysis, settings.endpoint_name)
+    metrics = _metrics(analysis, tally, settings.endpoint_name)
     for first in range(0, len(metrics), METRICS_AT_ONCE):
         cloudwatch.put_metric_data(
             Namespace=settings.metric_namespace,
             MetricData=metrics[first : first + METRICS_AT_ONCE],
         )
-    if analysis.broken:
-        kind = BATCH_DETAIL_TYPE if settings.is_batch else EVENT_DETAIL_TYPE
-        _send(events, kind, _detail(analysis, settings))
+    detail_type = _detail_type(analysis, settings)
+    if detail_type is not None:
+        _send(events, detail_type, _detail(analysis, settings))
 
 
-def _metrics(analysis: Analysis, endpoint_name: str) -> list[dict[str, Any]]:
-    endpoint = [{"Name": "Endpoint", "Value": endpoint_name}]
-    metrics = [_metric("MonitoredRecords", analysis.records, endpoint)]
+def _metrics(analysis: Analysis, tally: Tally, endpoint_name: str) -> list[Metric]:
+    monitor = {"Monitor": analysis.kind.value}
+    metrics = [
+        _metric(endpoint_name, "MonitoredRecords", analysis.records, monitor, unit="Count"),
+        _metric(endpoint_name, "DegradedRecords", tally.degraded.total(), unit="Count"),
+    ]
     if analysis.enough or analysis.broken:
-        metrics.append(_metric("FeatureDriftViolations", len(analysis.broken), endpoint))
-    for name, distance in analysis.distances.items():
-        dimensions = [*endpoint, {"Name": "Feature", "Value": name}]
-        metrics.append(_metric("FeatureDrift", distance, dimensions, unit="None"))
+        broken = len(analysis.broken)
+        metrics.append(_metric(endpoint_name, "Violations", broken, monitor, unit="Count"))
+    if analysis.maturity is not None:
+        metrics.append(_metric(endpoint_name, "LabelMaturity", analysis.maturity, monitor))
+    metrics += [
+        _metric(endpoint_name, each.metric, each.value, each.dimensions, unit=each.unit)
+        for each in analysis.measures
+    ]
     return metrics
 
 
 def _metric(
-    name: str, value: float, dimensions: list[dict[str, str]], *, unit: str = "Count"
-) -> dict[str, Any]:
-    return {"MetricName": name, "Dimensions": dimensions, "Value": value, "Unit": unit}
+    endpoint_name: str,
+    name: str,
+    value: float,
+    dimensions: Mapping[str, str] = MappingProxyType({}),
+    *,
+    unit: str = "None",
+) -> Metric:
+    named = {"Endpoint": endpoint_name, **dimensions}
+    return {
+        "MetricName": name,
+        "Dimensions": [{"Name": key, "Value": text} for key, text in named.items()],
+        "Value": value,
+        "Unit": unit,
+    }
+
+
+def _detail_type(analysis: Analysis, settings: Settings) -> str | None:
+    if analysis.broken:
+        return BATCH_DETAIL_TYPE if settings.is_batch else EVENT_DETAIL_TYPE
+    return PASSED_DETAIL_TYPE if analysis.enough and not settings.is_batch else None
 
 
 def _detail(analysis: Analysis, settings: Settings) -> dict[str, Any]:
     interval = settings.interval
     return {
         "endpoint_name": settings.endpoint_name,
+        "monitor_kind": analysis.kind.value,
         "monitoring_schedule_name": settings.schedule_name,
+        "model_version": settings.model_version,
         "violations": len(analysis.broken),
         "violations_uri": f"{settings.results_uri}/constraint_violations.json",
-        "features": sorted({violation.feature_name for violation in analysis.broken}),
+        "report_uri": f"{settings.results_uri}/report.html",
+        "features": sorted({violation.subject for violation in analysis.broken}),
         "start_time": None if interval.start is None else interval.start.isoformat(),
         "end_time": None if interval.end is None else interval.end.isoformat(),
     }
 
 
 def _send(events: Any, detail_type: str, detail: dict[str, Any]) -> None:
-    answer = events.put_events(
-        Entries=[
-            {
-                "Source": EVENT_SOURCE,
-                "DetailType": detail_type,
-                "Detail": json.dumps(detail),
-            }
-        ]
-    )
+    entry = {"Source": EVENT_SOURCE, "DetailType": detail_type, "Detail": json.dumps(detail)}
+    answer = events.put_events(Entries=[entry])
     if answer["FailedEntryCount"]:
-        entry = answer["Entries"][0]
+        refused = answer["Entries"][0]
         raise PublishError(
             f"event {detail_type} must be taken by EventBridge, got "
-            f"{entry.get('ErrorCode')}: {entry.get('ErrorMessage')}"
+            f"{refused.get('ErrorCode')}: {refused.get('ErrorMessage')}"
         )

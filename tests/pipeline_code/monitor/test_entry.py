@@ -17,6 +17,7 @@ from tests.pipeline_code.monitor.capture_files import capture_rows, write_lines
 
 ROWS = 1_500
 NAMESPACE = "fraudloop/test"
+RESULTS = Path("processing", "resultdata")
 
 
 @pytest.fixture
@@ -55,6 +56,10 @@ class Clients:
     def __call__(self, name: str, **_: Any) -> Any:
         self.stubs[name].activate()
         return self._clients[name]
+
+    def take_metrics_and_event(self) -> None:
+        self.stubs["cloudwatch"].add_response("put_metric_data", {})
+        self.stubs["events"].add_response("put_events", {"FailedEntryCount": 0, "Entries": []})
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         self.requests.append((model.name, params))
@@ -109,7 +114,7 @@ def capture(root: Path, table: pa.Table) -> None:
 
 
 def report(root: Path, name: str) -> Any:
-    return json.loads((root / "processing" / "resultdata" / name).read_text())
+    return json.loads((root / RESULTS / name).read_text())
 
 
 def message(root: Path) -> str:
@@ -152,8 +157,7 @@ def test_quiet_traffic(root: Path) -> None:
 def test_drifted_traffic_publishes_metrics_and_the_event(root: Path, clients: Clients) -> None:
     make_baseline(root)
     capture(root, rows(seed=1, inflation=2.0))
-    clients.stubs["cloudwatch"].add_response("put_metric_data", {})
-    clients.stubs["events"].add_response("put_events", {"FailedEntryCount": 0, "Entries": []})
+    clients.take_metrics_and_event()
     assert main(["monitor"]) == 0
     violations = report(root, "constraint_violations.json")["violations"]
     assert [(v["feature_name"], v["constraint_check_type"]) for v in violations] == [
@@ -162,17 +166,23 @@ def test_drifted_traffic_publishes_metrics_and_the_event(root: Path, clients: Cl
     assert message(root) == "CompletedWithViolations: 1 violation in amount_minor"
     (_, metrics), (_, sent) = clients.requests
     assert metrics["Namespace"] == NAMESPACE
-    assert values(metrics, "FeatureDriftViolations") == [1]
+    assert values(metrics, "Violations") == [1]
     assert values(metrics, "MonitoredRecords") == [ROWS]
-    features = {metric["Dimensions"][-1]["Value"] for metric in metrics["MetricData"]}
-    assert {"fraud", "amount_minor", "terminal_risk_30d"} < features
+    of_kind = dimensions(Endpoint="fraud", Monitor="data-quality")
+    assert {"Violations", "MonitoredRecords"} <= names(metrics, of_kind)
+    for feature in ("amount_minor", "terminal_risk_30d"):
+        assert "FeatureDrift" in names(metrics, dimensions(Endpoint="fraud", Feature=feature))
+    assert names(metrics, dimensions(Endpoint="fraud")) == {"DegradedRecords"}
     (entry,) = sent["Entries"]
     assert entry["Source"] == "fraudloop.monitor"
     assert entry["DetailType"] == "Monitoring Violations Found"
     detail = json.loads(entry["Detail"])
-    assert detail.pop("violations_uri").endswith("/constraint_violations.json")
+    assert detail.pop("violations_uri").endswith("/resultdata/constraint_violations.json")
+    assert detail.pop("report_uri").endswith("/resultdata/report.html")
     assert detail == {
         "endpoint_name": "fraud",
+        "monitor_kind": "data-quality",
+        "model_version": None,
         "monitoring_schedule_name": "hourly",
         "violations": 1,
         "features": ["amount_minor"],
@@ -183,6 +193,14 @@ def test_drifted_traffic_publishes_metrics_and_the_event(root: Path, clients: Cl
 
 def values(metrics: dict[str, Any], name: str) -> list[float]:
     return [m["Value"] for m in metrics["MetricData"] if m["MetricName"] == name]
+
+
+def dimensions(**named: str) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in named.items()]
+
+
+def names(metrics: dict[str, Any], wanted: list[dict[str, str]]) -> set[str]:
+    return {m["MetricName"] for m in metrics["MetricData"] if m["Dimensions"] == wanted}
 
 
 def batch(root: Path, monkeypatch: pytest.MonkeyPatch, table: pa.Table) -> None:
@@ -223,8 +241,7 @@ def test_drift_of_a_batch_is_told_apart(
 ) -> None:
     make_baseline(root)
     batch(root, monkeypatch, rows(seed=1, inflation=2.0))
-    clients.stubs["cloudwatch"].add_response("put_metric_data", {})
-    clients.stubs["events"].add_response("put_events", {"FailedEntryCount": 0, "Entries": []})
+    clients.take_metrics_and_event()
     assert main(["monitor"]) == 0
     (_, metrics), (_, sent) = clients.requests
     assert {metric["Dimensions"][0]["Value"] for metric in metrics["MetricData"]} == {"hourly"}
@@ -233,13 +250,30 @@ def test_drift_of_a_batch_is_told_apart(
     assert entry["DetailType"] == "Batch Violations Found"
 
 
-def test_quiet_traffic_publishes_zero_and_no_event(root: Path, clients: Clients) -> None:
+def test_quiet_traffic_publishes_zero_and_that_it_passed(root: Path, clients: Clients) -> None:
     make_baseline(root)
     capture(root, rows(seed=1))
-    clients.stubs["cloudwatch"].add_response("put_metric_data", {})
+    clients.take_metrics_and_event()
     assert main(["monitor"]) == 0
-    ((_, metrics),) = clients.requests
-    assert values(metrics, "FeatureDriftViolations") == [0]
+    (_, metrics), (_, sent) = clients.requests
+    assert values(metrics, "Violations") == [0]
+    (entry,) = sent["Entries"]
+    assert entry["DetailType"] == "Monitoring Passed"
+    detail = json.loads(entry["Detail"])
+    assert (detail["violations"], detail["features"]) == (0, [])
+
+
+def test_the_same_interval_again_says_the_same(root: Path, clients: Clients) -> None:
+    make_baseline(root)
+    capture(root, rows(seed=1, inflation=2.0))
+    files, events = [], []
+    for _ in range(2):
+        clients.take_metrics_and_event()
+        assert main(["monitor"]) == 0
+        files.append({f.name: f.read_bytes() for f in (root / RESULTS).iterdir()})
+        events.append(clients.requests[-1])
+    assert files[0] == files[1]
+    assert events[0] == events[1]
 
 
 def test_too_little_traffic_is_neither_drift_nor_health(root: Path, clients: Clients) -> None:
@@ -248,7 +282,7 @@ def test_too_little_traffic_is_neither_drift_nor_health(root: Path, clients: Cli
     clients.stubs["cloudwatch"].add_response("put_metric_data", {})
     assert main(["monitor"]) == 0
     ((_, metrics),) = clients.requests
-    assert values(metrics, "FeatureDriftViolations") == []
+    assert values(metrics, "Violations") == []
     assert values(metrics, "MonitoredRecords") == [150]
     assert message(root) == "CompletedWithViolations: 1 violation in All features"
 
@@ -277,7 +311,7 @@ def test_a_broken_capture_fails_the_job_with_its_place(root: Path) -> None:
     write_lines(root / "processing" / "input" / "endpoint", ["{"], "30-00-000-x.jsonl")
     assert main(["monitor"]) == 1
     assert "30-00-000-x.jsonl, line 1: must be JSON" in message(root)
-    assert not (root / "processing" / "resultdata").exists()
+    assert not (root / RESULTS).exists()
 
 
 def test_a_broken_baseline_fails_the_job(root: Path) -> None:
