@@ -23,6 +23,7 @@ MODULES = (
     "features.folding",
     "features.packing",
     "features.varints",
+    "monitor.sketch_kernel",
     "train.tree_kernel",
 )
 

@@ -1,0 +1,73 @@
+"""Counts one feature's numbers into buckets, and adds up their moments."""
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline_code.features.compiled import compiled
+
+__all__ = ["COUNT", "HIGH", "LOW", "MEAN", "MOMENTS", "SQUARES", "TOTAL", "WHOLE", "add_numbers"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Places = npt.NDArray[np.int16]
+
+# How many, how many of them whole, their sum, mean and sum of squared deviations, and their range.
+COUNT, WHOLE, TOTAL, MEAN, SQUARES, LOW, HIGH = range(7)
+MOMENTS = 7
+
+
+@compiled("void(f8[::1], i8[::1], f8[::1], i2[::1], i8, i8, i8[::1], f8[::1])")
+def add_numbers(
+    numbers: Floats,
+    bits: Ints,
+    edges: Floats,
+    cells: Places,
+    shift: int,
+    lowest: int,
+    counts: Ints,
+    moments: Floats,
+) -> None:
+    """Adds numbers to what is known of a feature; NaN is none.
+
+    Args:
+        numbers, bits: The numbers, and the same memory as integers.
+        edges: The buckets' edges.
+        cells, shift, lowest: The look-up table of the edges (`grids.Lookup`).
+        counts: By bucket.
+        moments: As named above.
+    """
+    count = whole = 0
+    total = 0.0
+    low, high = moments[LOW], moments[HIGH]
+    for number in numbers:
+        if number == number:  # noqa: PLR0124 - NaN does not equal itself
+            count += 1
+            total += number
+            low = min(number, low)
+            high = max(number, high)
+            whole += number == np.floor(number)
+    if count == 0:
+        return
+    mean = total / count
+    squares = 0.0
+    last, size = len(cells) - 1, len(edges)
+    for place in range(len(numbers)):
+        number = numbers[place]
+        if number == number:  # noqa: PLR0124
+            squares += (number - mean) * (number - mean)
+            bucket = 0
+            if bits[place] >= 0:
+                bucket = int(cells[min(max((bits[place] >> shift) - lowest, 0), last)])
+            while bucket < size and edges[bucket] <= number:
+                bucket += 1
+            counts[bucket] += 1
+    # Chan's sum of two samples' squared deviations, which subtracts nothing large.
+    before = moments[COUNT]
+    apart = mean - moments[MEAN]
+    both = before + count
+    moments[SQUARES] += squares + apart * apart * before * count / both
+    moments[MEAN] += apart * count / both
+    moments[COUNT] = both
+    moments[WHOLE] += whole
+    moments[TOTAL] += total
+    moments[LOW], moments[HIGH] = low, high
