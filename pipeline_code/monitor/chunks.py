@@ -66,7 +66,8 @@ class Tally:
         unmonitored: Exchanges in a form without features, as a batch of CSV rows.
         probes: Exchanges that are no traffic.
         other_versions: Records that another version of the model answered.
-        degraded: By reason, records answered with less than usual.
+        degraded: By reasons (several of one record joined by `, `), records answered with less
+            than usual.
     """
 
     records: int = 0
@@ -76,3 +77,13 @@ class Tally:
     probes: int = 0
     other_versions: int = 0
     degraded: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Tally") -> None:
+        """Counts what another reader of the same dataset met, too."""
+        self.records += other.records
+        self.files += other.files
+        self.outside += other.outside
+        self.unmonitored += other.unmonitored
+        self.probes += other.probes
+        self.other_versions += other.other_versions
+        self.degraded += other.degraded

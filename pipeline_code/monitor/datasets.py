@@ -7,7 +7,7 @@ compared. What cannot be read is never taken for a dataset without drift: it sto
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,13 +22,24 @@ import pyarrow.parquet as pq
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.monitor.chunks import Chunk, Tally
 from pipeline_code.monitor.columns import Column
 
-__all__ = ["SCORE", "DatasetFormat", "Kind", "Records", "read_dataset"]
+__all__ = [
+    "SCORE",
+    "DatasetFormat",
+    "Kind",
+    "Records",
+    "dataset_chunks",
+    "read_dataset",
+    "score_chunks",
+]
 
 SCORE = "score"
 # What batch transform calls the answer to a file.
 ANSWER_SUFFIX = ".out"
+# Rows of a Parquet file that are held at a time; other files are of one request each.
+ROWS_AT_ONCE = 16_384
 NO_FEATURES = (
     "transaction_id",
     "event_time",
@@ -45,6 +56,7 @@ class Kind(StrEnum):
     """What a dataset consists of."""
 
     CAPTURES = "sagemakerCaptureJson"
+    MERGED = "sagemakerMergeJson"
     CSV = "csv"
     JSON_LINES = "json"
     PARQUET = "parquet"
@@ -101,6 +113,73 @@ class Records:
     count: int
     files: int
     scores: Column | None = None
+
+
+def dataset_chunks(folder: Path, form: DatasetFormat, tally: Tally) -> Iterator[Chunk]:
+    """The feature rows of all files below a folder; files of answers alone are counted as files.
+
+    Raises:
+        BadInput: A file is not of the format, or columns of features differ between files.
+    """
+    names: frozenset[str] | None = None
+    for file in _files(folder):
+        tally.files += 1
+        for table in _tables(file, file.relative_to(folder).as_posix(), form):
+            if not set(table.column_names) & {*FEATURE_NAMES}:
+                continue
+            names = frozenset(table.column_names) if names is None else names
+            if set(table.column_names) != names:
+                differing = sorted(names ^ set(table.column_names))
+                raise BadInput(
+                    f"files must have the same columns, got {differing[0]} in some of them"
+                )
+            tally.records += table.num_rows
+            if table.num_rows:
+                features = [n for n in table.column_names if n not in (*NO_FEATURES, SCORE)]
+                yield _chunk(table.select(features))
+
+
+def score_chunks(folder: Path, form: DatasetFormat) -> Iterator[Chunk]:
+    """What the model answered, a feature `score`, from the files below a folder that say it.
+
+    Raises:
+        BadInput: A file is not of the format.
+    """
+    for file in _files(folder):
+        for table in _tables(file, file.relative_to(folder).as_posix(), form):
+            if SCORE in table.column_names and table.num_rows:
+                yield _chunk(table.select([SCORE]))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.rglob("*")) if file.is_file()]
+
+
+def _tables(file: Path, name: str, form: DatasetFormat) -> Iterator[pa.Table]:
+    """A file's rows, some at a time."""
+    if form.kind is not Kind.PARQUET:
+        yield _table(file, name, form)
+        return
+    try:
+        with pq.ParquetFile(file) as parquet:
+            wanted = [n for n in parquet.schema_arrow.names if n not in NO_FEATURES]
+            for batch in parquet.iter_batches(ROWS_AT_ONCE, columns=wanted):
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError) as error:
+        raise BadInput(f"{name}: file must be readable {form.kind}: {error}") from error
+
+
+def _chunk(table: pa.Table) -> Chunk:
+    values = np.full((table.num_columns, table.num_rows), np.nan)
+    missing, wrong = (np.zeros(table.num_columns, np.int64) for _ in range(2))
+    for place, column in enumerate(table.columns):
+        missing[place] = column.null_count
+        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+            numbers = pc.cast(column, pa.float64(), safe=False).to_numpy()
+            values[place] = np.where(np.isfinite(numbers), numbers, np.nan)
+        given = table.num_rows - column.null_count
+        wrong[place] = given - np.count_nonzero(~np.isnan(values[place]))
+    return Chunk(tuple(table.column_names), values, missing, wrong)
 
 
 def read_dataset(folder: Path, form: DatasetFormat) -> Records:
