@@ -12,9 +12,12 @@ import numpy.typing as npt
 
 from pipeline_code.features.definitions import FEATURE_NAMES
 
-__all__ = ["KINDS", "Codes", "SegmentKind", "segments_of"]
+__all__ = ["KINDS", "NO_SEGMENT", "Codes", "SegmentKind", "segments_of"]
 
 Codes = npt.NDArray[np.int8]
+
+# The code of what is in no segment.
+NO_SEGMENT = -1
 
 _DAY = 86_400.0
 
@@ -37,8 +40,12 @@ class SegmentKind:
 
     def codes(self, rows: npt.NDArray[np.float32]) -> Codes:
         """The place, in `segments`, of each row's segment."""
-        values = rows[:, FEATURE_NAMES.index(self.feature)]
-        return np.digitize(values, self.boundaries).astype(np.int8)
+        return self.codes_of(rows[:, FEATURE_NAMES.index(self.feature)])
+
+    def codes_of(self, values: npt.NDArray[np.float32]) -> Codes:
+        """The same by the feature's values; -1 where there is no number."""
+        places = np.digitize(values, self.boundaries)
+        return np.where(np.isnan(values), NO_SEGMENT, places).astype(np.int8)
 
 
 KINDS = (

@@ -17,7 +17,9 @@ from pipeline_code.train.survey import Survey, check_classes
 
 SCENARIO = "fraud_scenario"
 
-REQUIRED_COLUMNS = ("event_time", "customer_id", *FEATURE_NAMES, LABEL)
+# Whose doings a row's features tell of; rows of one owner are alike.
+OWNERS = ("customer_id", "terminal_id")
+REQUIRED_COLUMNS = ("event_time", *OWNERS, *FEATURE_NAMES, LABEL)
 MICROSECONDS_PER_DAY = 86_400_000_000
 
 
@@ -53,11 +55,12 @@ class FeatureRows:
 
     def check(self, name: str) -> None:
         """Raises BadInput if these rows could only make a silently bad model."""
-        if self.table["customer_id"].null_count:
-            raise BadInput(
-                f"{name} column customer_id must have a value in every row, "
-                f"got {self.table['customer_id'].null_count} nulls"
-            )
+        for owner in OWNERS:
+            if self.table[owner].null_count:
+                raise BadInput(
+                    f"{name} column {owner} must have a value in every row, "
+                    f"got {self.table[owner].null_count} nulls"
+                )
         batches = list(converted(self.table.combine_chunks().to_batches(), name))
         survey = Survey.of(batches, name, FEATURE_NAMES)
         check_classes(survey.rows, survey.frauds, name)
@@ -90,6 +93,10 @@ class FeatureRows:
     def customers(self) -> npt.NDArray[np.int64]:
         """The customer of each row."""
         return np.asarray(self.table["customer_id"].to_numpy(), dtype=np.int64)
+
+    def terminals(self) -> npt.NDArray[np.int64]:
+        """The terminal of each row."""
+        return np.asarray(self.table["terminal_id"].to_numpy(), dtype=np.int64)
 
     def days(self) -> npt.NDArray[np.int64]:
         """The event day of each row, counted from 1970-01-01 (UTC)."""
