@@ -1,25 +1,38 @@
-"""Which analysis a kind is, and what it is given."""
+"""Which analysis a kind is, and what it is given.
 
-from collections.abc import Callable, Mapping
+What only one kind needs is imported where that kind is: an hourly look at data quality need not
+load the model's library.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
 
-from pipeline_code.monitor.analysis import Analysis, Measure, Violation
-from pipeline_code.monitor.captures import read_captures
-from pipeline_code.monitor.chunks import Tally
-from pipeline_code.monitor.columns import columns_of
-from pipeline_code.monitor.constraints import Constraints
-from pipeline_code.monitor.datasets import SCORE, read_dataset
+import boto3
+from botocore.exceptions import ClientError
+
+from pipeline_code.common.exits import BadInput
+from pipeline_code.monitor import data_quality
+from pipeline_code.monitor.analysis import Analysis
+from pipeline_code.monitor.chunks import Chunk, Tally
+from pipeline_code.monitor.datasets import score_chunks
 from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.monitor.profiles import describe
+from pipeline_code.monitor.reading import read_chunks
 from pipeline_code.monitor.settings import Settings
-from pipeline_code.monitor.statistics import Baseline, describe
-from pipeline_code.monitor.violations import analyze
+from pipeline_code.monitor.sketches import Sketch
+
+if TYPE_CHECKING:
+    from pipeline_code.monitor.ground_truth import Labelled
+    from pipeline_code.train.model import Model
 
 __all__ = ["analyze_by_kind"]
 
-Documents = tuple[Any, Any]
-Analyze = Callable[[Settings, Documents, Tally], Analysis]
+Analyze = Callable[[Settings, Tally, Any, Any], Analysis]
 
 
 def analyze_by_kind(
@@ -27,48 +40,98 @@ def analyze_by_kind(
 ) -> tuple[Analysis, Tally]:
     """Reads what is to be judged and judges it; the tally says how much there was of what.
 
+    Args:
+        settings: What is read, and what for.
+        statistics: The baseline's `statistics.json`, of the same kind.
+        constraints: The baseline's `constraints.json`, of the same kind.
+
     Raises:
         BadInput: Something that is read is not what it must be.
     """
     tally = Tally()
-    return _ANALYSES[settings.kind](settings, (statistics, constraints), tally), tally
+    return _ANALYSES[settings.kind](settings, tally, statistics, constraints), tally
 
 
-def _data_quality(settings: Settings, documents: Documents, tally: Tally) -> Analysis:
-    statistics, constraints = documents
-    baselines = Baseline.parse(statistics)
-    if settings.is_batch:
-        batch = read_dataset(Path(settings.source), settings.dataset_format)
-        columns, tally.records, tally.files = batch.columns, batch.count, batch.files
-        scores = {} if batch.scores is None else {SCORE: batch.scores}
-    else:
-        captures = read_captures(Path(settings.source), settings.interval)
-        columns, scores = columns_of(captures.features), {}
-        tally.records, tally.files = len(captures.features), captures.files
-        tally.outside, tally.unmonitored = captures.outside, captures.unmonitored
-        tally.probes = captures.probes
-    old = analyze(columns, tally.records, Constraints.parse(constraints), baselines)
-    buckets = {name: baseline.buckets for name, baseline in baselines.items()}
-    return Analysis(
-        kind=MonitorKind.DATA_QUALITY,
-        records=tally.records,
-        statistics=describe({**columns, **scores}, tally.records, buckets),
-        violations=tuple(
-            Violation(
-                v.feature_name,
-                v.constraint_check_type,
-                v.description,
-                {"feature_name": v.feature_name},
-            )
-            for v in old.violations
-        ),
-        measures=tuple(
-            Measure(metric="FeatureDrift", value=value, dimensions={"Feature": name})
-            for name, value in old.distances.items()
-        ),
-    )
+def _data_quality(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
+    analysis = data_quality.analyze(_chunks(settings, tally), statistics, constraints)
+    return _with_scores(analysis, settings) if settings.is_batch else analysis
+
+
+def _model_quality(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
+    from pipeline_code.monitor import model_quality  # noqa: PLC0415
+
+    return model_quality.analyze(_labelled(settings, tally), statistics, constraints)
+
+
+def _bias(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
+    from pipeline_code.monitor import bias  # noqa: PLC0415
+
+    return bias.analyze(_labelled(settings, tally), statistics, constraints)
+
+
+def _attribution(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
+    from pipeline_code.monitor import attribution  # noqa: PLC0415
+
+    model = _model(settings.model_data)
+    return attribution.analyze(_chunks(settings, tally), model, statistics, constraints)
 
 
 _ANALYSES: Mapping[MonitorKind, Analyze] = MappingProxyType(
-    {MonitorKind.DATA_QUALITY: _data_quality}
+    {
+        MonitorKind.DATA_QUALITY: _data_quality,
+        MonitorKind.MODEL_QUALITY: _model_quality,
+        MonitorKind.BIAS: _bias,
+        MonitorKind.ATTRIBUTION: _attribution,
+    }
 )
+
+
+def _chunks(settings: Settings, tally: Tally) -> Iterator[Chunk]:
+    return read_chunks(
+        settings.source,
+        settings.dataset_format,
+        settings.interval,
+        tally,
+        model_version=settings.model_version,
+        with_predictions=settings.kind.needs_labels,
+    )
+
+
+def _labelled(settings: Settings, tally: Tally) -> "Iterator[Labelled]":
+    from pipeline_code.monitor.ground_truth import with_labels  # noqa: PLC0415
+
+    # Merged captures bring their labels, so that nothing is looked for beside them.
+    source = settings.source if settings.ground_truth is None else settings.ground_truth
+    return with_labels(_chunks(settings, tally), source, settings.interval)
+
+
+def _with_scores(analysis: Analysis, settings: Settings) -> Analysis:
+    """The analysis of a batch, with what its model answered among the statistics."""
+    scores = Sketch({data_quality.SCORE: data_quality.SCORES})
+    for chunk in score_chunks(Path(settings.source), settings.dataset_format):
+        scores.add(chunk)
+    described = describe(scores.summaries(), scores.records)["features"]
+    features = [*analysis.statistics["features"], *described]
+    return replace(analysis, statistics={**analysis.statistics, "features": features})
+
+
+def _model(place: Path | str | None) -> "Model":
+    """The model inside an archive, on this machine or in S3."""
+    from pipeline_code.evaluate.champion import MODEL_ARCHIVE, load_archive  # noqa: PLC0415
+
+    if isinstance(place, Path):
+        if not place.is_file():
+            raise BadInput(f"MODEL_DATA_URI must name a file, got {place}, which is not there")
+        return load_archive(place)
+    location = urlparse(place or "")
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / MODEL_ARCHIVE
+        try:
+            boto3.client("s3").download_file(
+                location.netloc, location.path.lstrip("/"), str(archive)
+            )
+        except ClientError as error:
+            raise BadInput(
+                f"MODEL_DATA_URI must name an object that can be read, got {place}: {error}"
+            ) from error
+        return load_archive(archive)

@@ -27,8 +27,8 @@ from botocore.config import Config
 
 from pipeline_code.common.exits import BadInput, shortened
 from pipeline_code.common.paths import failure_file, processing_input, processing_output
+from pipeline_code.monitor import data_quality_baseline
 from pipeline_code.monitor.analysis import Analysis
-from pipeline_code.monitor.baseline import compute_baseline
 from pipeline_code.monitor.chunks import Tally
 from pipeline_code.monitor.dispatch import analyze_by_kind
 from pipeline_code.monitor.findings import findings
@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _write_baseline() -> None:
-    statistics, constraints = compute_baseline(processing_input("train"))
+    statistics, constraints = data_quality_baseline.compute(processing_input("train"))
     folder = processing_output("baseline")
     _write(folder / STATISTICS, statistics)
     _write(folder / CONSTRAINTS, constraints)
