@@ -6,35 +6,48 @@ from html import escape
 __all__ = ["figure", "page", "pairs", "paragraph", "section", "table"]
 
 STYLE = """
-:root { color-scheme: light; }
+:root { color-scheme: light dark; --ground: #f4f6f8; --sheet: #fff; --ink: #1b2733;
+  --faint: #52606d; --line: #e3e7ec; --rule: #eef1f4; --blue: #1f5fa8; --good: #1a7f4b;
+  --bad: #b42318; --grey: #9aa5b1; }
+@media (prefers-color-scheme: dark) { :root { --ground: #12181f; --sheet: #1b232d; --ink: #e4e9ee;
+  --faint: #a3b0bd; --line: #303b47; --rule: #28323d; --blue: #6aa9ee; --good: #4cc38a;
+  --bad: #f4776a; --grey: #6b7885; } }
 * { box-sizing: border-box; }
-body { margin: 0; background: #f4f6f8; color: #1b2733;
+body { margin: 0; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
 main { max-width: 1060px; margin: 0 auto; padding: 28px 20px 60px; }
 h1 { font-size: 25px; margin: 0 0 4px; }
 h2 { font-size: 18px; margin: 0 0 12px; }
-section { background: #fff; border: 1px solid #e3e7ec; border-radius: 8px; padding: 20px 22px;
-  margin-top: 18px; overflow-x: auto; }
+section { background: var(--sheet); border: 1px solid var(--line); border-radius: 8px;
+  padding: 20px 22px; margin-top: 18px; overflow-x: auto; }
 p { margin: 0 0 10px; max-width: 78ch; }
-.verdict { border-left: 6px solid #1f5fa8; padding: 10px 16px; background: #fff; margin-top: 16px; }
-.passed { border-color: #1a7f4b; } .refused { border-color: #b42318; }
+.verdict { border-left: 6px solid var(--blue); padding: 10px 16px; background: var(--sheet);
+  margin-top: 16px; }
+.passed { border-color: var(--good); } .refused { border-color: var(--bad); }
 .verdict strong { display: block; }
 table { border-collapse: collapse; margin: 0 0 12px; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 5px 14px 5px 0; border-bottom: 1px solid #eef1f4; }
-th { color: #52606d; font-weight: 600; vertical-align: bottom; }
+th, td { text-align: right; padding: 5px 14px 5px 0; border-bottom: 1px solid var(--rule); }
+th { color: var(--faint); font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 18px; }
+.plots { display: grid; gap: 18px;
+  grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); }
 figure { margin: 0; } figcaption { font-weight: 600; margin-bottom: 6px; }
-img { width: 100%; height: auto; border: 1px solid #eef1f4; border-radius: 6px; }
+img { width: 100%; height: auto; border: 1px solid var(--rule); border-radius: 6px; }
 """
 
 
-def page(title: str, body: Iterable[str]) -> str:
-    """A whole document that needs nothing from elsewhere, and runs nothing."""
+def page(title: str, body: Iterable[str], *, style: str = "") -> str:
+    """A whole document that needs nothing from elsewhere, and runs nothing.
+
+    Args:
+        title: What the browser shows.
+        body: Pieces of HTML.
+        style: Rules beside the common ones.
+    """
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(body)
         + "\n</main>\n</body>\n</html>\n"
     )

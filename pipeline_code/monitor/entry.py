@@ -33,12 +33,14 @@ from pipeline_code.monitor.chunks import Tally
 from pipeline_code.monitor.dispatch import analyze_by_kind
 from pipeline_code.monitor.findings import findings
 from pipeline_code.monitor.publishing import publish
+from pipeline_code.monitor.report import render
 from pipeline_code.monitor.settings import Settings
 
 __all__ = ["main"]
 
 STATISTICS, CONSTRAINTS = "statistics.json", "constraints.json"
 VIOLATIONS, ANALYSIS = "constraint_violations.json", "analysis.json"
+REPORT = "report.html"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -67,6 +69,8 @@ def _run_analysis(settings: Settings) -> None:
     _write(settings.results / STATISTICS, analysis.statistics)
     _write(settings.results / VIOLATIONS, analysis.document())
     _write(settings.results / ANALYSIS, findings(analysis, tally, settings))
+    page = render(analysis, tally, settings, statistics)
+    (settings.results / REPORT).write_text(page, encoding="utf-8")
     if settings.metric_namespace is not None:
         retries = Config(retries={"mode": "standard", "max_attempts": 5})
         publish(

@@ -11,7 +11,7 @@ from pipeline_code.monitor.captures import Interval
 from pipeline_code.monitor.chunks import Tally
 from pipeline_code.monitor.settings import Settings
 
-__all__ = ["findings"]
+__all__ = ["findings", "is_beyond"]
 
 VERSION = 1
 
@@ -32,6 +32,18 @@ def findings(analysis: Analysis, tally: Tally, settings: Settings) -> dict[str, 
         "violations": [_violation(each) for each in analysis.violations],
         "measures": [_measure(each) for each in analysis.measures],
     }
+
+
+def is_beyond(measure: Measure) -> bool:
+    """Whether a figure is where its threshold forbids it.
+
+    A threshold below what the baseline has is a lower limit, as for an average precision.
+    """
+    if measure.threshold is None:
+        return False
+    if measure.baseline is not None and measure.threshold < measure.baseline:
+        return measure.value < measure.threshold
+    return measure.value > measure.threshold
 
 
 def _times(interval: Interval) -> dict[str, str | None]:
@@ -61,5 +73,6 @@ def _measure(measure: Measure) -> dict[str, Any]:
         "value": measure.value,
         "baseline": measure.baseline,
         "threshold": measure.threshold,
+        "beyond": is_beyond(measure),
         "unit": measure.unit,
     }
