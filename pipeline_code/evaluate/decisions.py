@@ -73,7 +73,11 @@ class Decisions:
     @classmethod
     def of(cls, scored: Scored, threshold: float) -> Self:
         """Calls every transaction a fraud that reaches the threshold."""
-        flagged = scored.scores >= threshold
+        return cls.flagging(scored, scored.scores >= threshold)
+
+    @classmethod
+    def flagging(cls, scored: Scored, flagged: npt.NDArray[np.bool_]) -> Self:
+        """Calls just these transactions frauds."""
         customers, card = np.unique(scored.customers, return_inverse=True)
         kind = 2 * (scored.labels == 1) + flagged
         counts = np.bincount(card * 4 + kind, minlength=4 * len(customers))
