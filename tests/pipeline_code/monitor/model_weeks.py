@@ -1,18 +1,23 @@
 """A small model of simulated customers, its test week, and weeks that come later."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline_code.evaluate.reviews import CardDays
+from pipeline_code.evaluate.scored import Scored
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.windows import Period, Windows
+from pipeline_code.monitor.bias_baseline import compute as compute_bias
 from pipeline_code.monitor.chunks import PREDICTIONS, Chunk
+from pipeline_code.monitor.ground_truth import Labelled
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
 from pipeline_code.train.batches import LABEL
@@ -23,6 +28,7 @@ from pipeline_code.train.rows import FeatureRows
 START = date(2024, 1, 1)
 HISTORY_DAYS = 66
 DAY = timedelta(days=1)
+BIAS_LIMIT = 0.3
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Weeks:
     live: FeatureRows
 
 
-@cache
+@lru_cache(maxsize=4)
 def weeks(customers: int = 300, seed: int = 0, factor: float = 1.0) -> Weeks:
     """One world; in the live week amounts are multiplied by the factor."""
     end = datetime(START.year, START.month, START.day, tzinfo=UTC) + HISTORY_DAYS * DAY
@@ -77,6 +83,23 @@ def chunks(matrix: np.ndarray, size: int = 1_000) -> Iterator[Chunk]:
         )
 
 
+def labelled(
+    rows: FeatureRows,
+    scores: np.ndarray,
+    *,
+    labels: np.ndarray | None = None,
+    decisions: Sequence[str | None] | None = None,
+    size: int = 1_000,
+) -> Iterator[Labelled]:
+    """Predictions about these rows and what became of them; the rows' own labels if omitted."""
+    told = predictions(rows, scores, [None] * len(rows) if decisions is None else decisions)
+    known = (rows.labels() if labels is None else labels).astype(np.int8)
+    for place, chunk in enumerate(chunks(rows.matrix(), size)):
+        part = slice(place * size, place * size + chunk.records)
+        predicted = told.slice(part.start, chunk.records)
+        yield Labelled(replace(chunk, predictions=predicted), known[part])
+
+
 def predictions(
     rows: FeatureRows,
     scores: Sequence[float] | np.ndarray,
@@ -99,3 +122,14 @@ def predictions(
         ],
         schema=PREDICTIONS,
     )
+
+
+def bias_baseline(week: Weeks) -> tuple[Any, Any, float]:
+    """The documents of a model whose users look at one card in fifty each day, and the score."""
+    scored = Scored.of(week.model, week.test)
+    threshold = CardDays.of(scored).threshold(max(5, len(np.unique(scored.customers)) // 50))
+    return *compute_bias(scored, threshold=threshold, limit=BIAS_LIMIT), threshold
+
+
+def live_scores(week: Weeks) -> np.ndarray:
+    return week.model.predict(week.live.matrix()).astype(np.float64)
