@@ -79,6 +79,7 @@ def _add_stacks(app: cdk.App, environment: Environment) -> None:
     monitoring = _add_monitoring(app, environment, data_lake, feature_store, training)
     if monitoring is not None:
         monitoring.node.add_dependency(serving)
+    alarm_topic = serving.alarm_topic if monitoring is None else monitoring.alarm_topic
     StreamingStack(
         app,
         "Streaming",
@@ -87,14 +88,15 @@ def _add_stacks(app: cdk.App, environment: Environment) -> None:
         catalog=data_lake.catalog,
         store=feature_store.store,
         image=training.image,
-        alarm_topic=serving.alarm_topic if monitoring is None else monitoring.alarm_topic,
+        alarm_topic=alarm_topic,
     ).node.add_dependency(feature_store)
     RetrainingStack(
         app,
         "Retraining",
         environment=environment,
         lake=lake,
-        drift_alarm=None if monitoring is None else monitoring.drift_alarm,
+        quality_alarm=None if monitoring is None else monitoring.drift_alarm,
+        alarm_topic=alarm_topic,
     )
 
 

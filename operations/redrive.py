@@ -2,8 +2,8 @@
 
 A queue of a consumer's failures holds no records: each message says where in the stream they are.
 They are put onto the same stream once more, behind what came meanwhile, which a state does not
-mind. What the function that deploys models gave up on is an event itself: it is put onto that
-function's queue once more.
+mind. What the functions that deploy and retrain models gave up on is an event itself: it is put
+onto that function's queue once more.
 """
 
 import json
@@ -18,9 +18,10 @@ from operations.target import Target
 from pipeline_code.stream.producing import Entry, put_all
 
 _QUEUES = ("CustomerFailuresQueueUrl", "TerminalFailuresQueueUrl")
-_DEPLOYMENT_QUEUES = ("DeploymentFailuresQueueUrl", "DeploymentUndeliveredQueueUrl")
-# All deployments' messages are of one group, so that one is handled at a time.
-_DEPLOYMENT_GROUP = "all"
+# Functions with a queue of events: how the names of its outputs begin. All messages of a queue are
+# of one group, so that they are handled in order.
+_QUEUED = ("Deployment", "Retraining")
+_GROUP = "all"
 # Longer than reading a batch takes: the message must not come a second time meanwhile.
 _HIDDEN_SECONDS = 300
 
@@ -53,7 +54,7 @@ class Batch:
 
 
 def redrive(target: Target) -> dict[str, Any]:
-    """Empty all queues of failures; how much went onto each stream, and the deployments' queue.
+    """Empty all queues of failures; how much went onto each stream, and each queue of events.
 
     Raises:
         OperationError: If a stream has not all of a batch any more, or does not take it; its
@@ -67,19 +68,20 @@ def redrive(target: Target) -> dict[str, Any]:
             batch = Batch.of(message["Body"])
             counts[batch.stream] = counts.get(batch.stream, 0) + _put_again(kinesis, batch)
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return {"records": counts, "deployment_events": _deploy_again(target, sqs)}
+    events = {f"{name.lower()}_events": _handle_again(target, sqs, name) for name in _QUEUED}
+    return {"records": counts, **events}
 
 
-def _deploy_again(target: Target, sqs: Any) -> int:
-    """How many events went onto the deployments' queue again."""
+def _handle_again(target: Target, sqs: Any, name: str) -> int:
+    """How many events went onto a function's queue again."""
     count = 0
-    for output in _DEPLOYMENT_QUEUES:
-        url = target.output(output)
+    for kind in ("Failures", "Undelivered"):
+        url = target.output(f"{name}{kind}QueueUrl")
         for message in _messages(sqs, url):
             sqs.send_message(
-                QueueUrl=target.output("DeploymentQueueUrl"),
+                QueueUrl=target.output(f"{name}QueueUrl"),
                 MessageBody=message["Body"],
-                MessageGroupId=_DEPLOYMENT_GROUP,
+                MessageGroupId=_GROUP,
                 # By its content the queue would take it for what it had before.
                 MessageDeduplicationId=uuid.uuid4().hex,
             )

@@ -152,6 +152,11 @@ class Environment:
         return f"/{PRODUCT}/{self.name}/deployment-state"
 
     @property
+    def retraining_state_parameter_name(self) -> str:
+        """The SSM parameter that says what was retrained and what for."""
+        return f"/{PRODUCT}/{self.name}/retraining-state"
+
+    @property
     def metric_namespace(self) -> str:
         """The CloudWatch namespace of the server's and the analyzer's metrics."""
         return f"{PRODUCT}/{self.name}"
@@ -192,7 +197,8 @@ LOCAL = Environment(
     ),
     monitoring=MonitoringConfig(engine="model_monitor"),
     parity=ParityAuditConfig(schedule=None, settle_minutes=0),
-    retraining=RetrainingConfig(cool_down_minutes=10),
+    # On a laptop, weeks pass within minutes.
+    retraining=RetrainingConfig(cool_down_minutes=10, daily_budget=20),
 )
 DEV = Environment(name="dev", training=TrainingConfig(approval_status="Approved"))
 PROD = replace(

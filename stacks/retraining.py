@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from lifecycle.data_lake import DataLake
@@ -14,7 +16,7 @@ __all__ = ["RetrainingStack"]
 
 
 class RetrainingStack(cdk.Stack):
-    """The rules and the function that close the loop."""
+    """The rules, the queue and the function that close the loop."""
 
     def __init__(
         self,
@@ -23,7 +25,8 @@ class RetrainingStack(cdk.Stack):
         *,
         environment: Environment,
         lake: DataLake,
-        drift_alarm: cloudwatch.IAlarm | None,
+        quality_alarm: cloudwatch.IAlarm | None,
+        alarm_topic: sns.ITopic,
     ) -> None:
         super().__init__(
             scope,
@@ -31,14 +34,29 @@ class RetrainingStack(cdk.Stack):
             stack_name=environment.resource_name("retraining"),
             description="fraudloop: drift starts the training pipeline",
         )
-        retraining = Retraining(
+        self.retraining = Retraining(
             self,
             "Retraining",
             pipeline_name=environment.training_pipeline_name,
             raw_bucket=lake.raw_bucket,
-            drift_alarm=drift_alarm,
+            state_parameter_name=environment.retraining_state_parameter_name,
+            endpoint_name=environment.endpoint_name,
+            metric_namespace=environment.metric_namespace,
+            quality_alarm=quality_alarm,
             encryption_key=lake.encryption_key,
             config=environment.retraining,
         )
-        cdk.CfnOutput(self, "RetrainingFunctionName", value=retraining.function_name)
-        cdk.CfnOutput(self, "DeadLetterQueueUrl", value=retraining.dead_letter_queue.queue_url)
+        for alarm in self.retraining.alarms:
+            alarm.add_alarm_action(actions.SnsAction(alarm_topic))
+        self._define_outputs(environment)
+
+    def _define_outputs(self, environment: Environment) -> None:
+        trigger = self.retraining.trigger
+        for name, value in {
+            "RetrainingFunctionName": trigger.function.function_name,
+            "RetrainingQueueUrl": trigger.queue.queue_url,
+            "RetrainingFailuresQueueUrl": trigger.dead_letter_queue.queue_url,
+            "RetrainingUndeliveredQueueUrl": trigger.undelivered_queue.queue_url,
+            "RetrainingStateParameterName": environment.retraining_state_parameter_name,
+        }.items():
+            cdk.CfnOutput(self, name, value=value)

@@ -209,6 +209,7 @@ class _TrainingSteps:
             origin={
                 "data_version": values["DataVersion"],
                 "trigger_reason": values["TriggerReason"],
+                "trigger_evidence": values["TriggerEvidence"],
             },
         )
         return sdk.RequestStep("RegisterModel", "RegisterModel", request)

@@ -1,4 +1,4 @@
-"""A Lambda function that works off a queue of events, one at a time."""
+"""A Lambda function that works off a queue of events, never two invocations at a time."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ class QueuedFunction(Construct):
             account to use it, as DataKey does.
         timeout: When a run is given up.
         receives: How many times a message is given out.
+        batch_size: How many messages one run is given at most. A handler of more than one says
+            itself which of them come again.
         environment: The handler's settings, beside `QUEUE_URL`.
     """
 
@@ -56,6 +58,7 @@ class QueuedFunction(Construct):
         encryption_key: kms.IKey,
         timeout: Duration,
         receives: int,
+        batch_size: int = 1,
         environment: Mapping[str, str],
     ) -> None:
         super().__init__(scope, construct_id)
@@ -74,7 +77,7 @@ class QueuedFunction(Construct):
         )
         self.role = runner.role
         self.function = runner.function
-        self._consume()
+        self._consume(batch_size)
         self._accept_events()
         self.alarms = (
             self._define_alarm("Failed", self.dead_letter_queue, "could not be handled"),
@@ -138,7 +141,7 @@ class QueuedFunction(Construct):
                 )
             )
 
-    def _consume(self) -> None:
+    def _consume(self, batch_size: int) -> None:
         self.role.add_to_policy(
             iam.PolicyStatement(
                 actions=[
@@ -156,7 +159,7 @@ class QueuedFunction(Construct):
             "Source",
             function_name=self.function.function_name,
             event_source_arn=self.queue.queue_arn,
-            batch_size=1,
+            batch_size=batch_size,
             function_response_types=["ReportBatchItemFailures"],
         )
         # Lambda refuses a source that the role may not yet use.

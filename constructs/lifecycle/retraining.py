@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -10,11 +11,27 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from lifecycle.event_function import EventFunction
+from lifecycle.queued_function import QueuedFunction
+from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = ["Retraining", "RetrainingConfig"]
+
+# Bias is for a person to judge: the same rows would teach the same.
+DEFAULT_KINDS: Final = (
+    MonitorKind.DATA_QUALITY,
+    MonitorKind.MODEL_QUALITY,
+    MonitorKind.ATTRIBUTION,
+)
+MOST_UNCURED = 5
+TIMEOUT = Duration.minutes(5)
+BATCH_SIZE = 10
+# A failed event waits for a minute, then for twice as long each time, up to a quarter of an hour:
+# an hour in all.
+RETRY = Duration.minutes(1)
+RECEIVES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,19 +39,45 @@ class RetrainingConfig:
     """When the pipeline is started again.
 
     Attributes:
-        cool_down_minutes: A retraining is not started again within so many minutes.
+        kinds: Kinds of monitoring whose drift retrains; of the others, people are told.
+        cool_down_minutes: A retraining is not started again within so many minutes: until then the
+            training window holds mostly the same rows. People are not held up by it.
+        daily_budget: Retrainings that may begin on a day (UTC). People's count, and are not held
+            up by it.
+        uncured_limit: After so many retrainings in a row that did not end the same kind of drift,
+            it starts no more, and a person is called.
         schedule: A cron or rate expression of EventBridge that retrains without any drift. If
             omitted, only drift retrains.
     """
 
-    cool_down_minutes: int = 24 * 60
+    kinds: tuple[str, ...] = DEFAULT_KINDS
+    cool_down_minutes: int = 7 * 24 * 60
+    daily_budget: int = 2
+    uncured_limit: int = 3
     schedule: str | None = None
 
     def __post_init__(self) -> None:
+        known = [kind.value for kind in MonitorKind]
+        for kind in self.kinds:
+            if kind not in known:
+                raise ValueError(
+                    f"kinds must be of {', '.join(known)}, got {kind}; leave it out if its drift "
+                    "is not to retrain"
+                )
         if self.cool_down_minutes < 1:
             raise ValueError(
                 f"cool_down_minutes must be at least 1, got {self.cool_down_minutes}; "
-                "events arrive twice, and only the cool-down tells one drift from two"
+                "every run of a monitor tells of the same drift again"
+            )
+        if self.daily_budget < 1:
+            raise ValueError(
+                f"daily_budget must be at least 1, got {self.daily_budget}; use no kinds and no "
+                "schedule to retrain by hand only"
+            )
+        if not 1 <= self.uncured_limit <= MOST_UNCURED:
+            raise ValueError(
+                f"uncured_limit must be between 1 and {MOST_UNCURED}, got {self.uncured_limit}; "
+                "what retraining did not cure by then, it will not cure"
             )
         if self.schedule is not None and not self.schedule.startswith(("cron(", "rate(")):
             raise ValueError(
@@ -44,19 +87,26 @@ class RetrainingConfig:
 
 
 class Retraining(Construct):
-    """Starts the training pipeline when the monitor finds drift.
+    """Starts the training pipeline when a monitor finds drift, on a schedule, or when asked to.
 
     Guarantees:
-        One drift starts one execution, however many events tell of it: not while one runs, and
-        not within the cool-down.
-        An event that could not start one ends in the dead-letter queue.
+        One drift starts one execution, however many events tell of it, in whatever order, and
+        whatever fails meanwhile: not while one runs, not within the cool-down, and not beyond the
+        day's budget.
+        Drift that retraining does not cure stops asking, and calls a person by an alarm.
+        An event that could not be worked off is tried again for an hour and then waits in a
+        dead-letter queue; one there is an alarm. None is lost.
+        Only this pipeline, its state and the raw bucket's listing are within reach.
 
     Args:
         pipeline_name: The pipeline that trains.
         raw_bucket: What it trains on; its listing says whether there is anything new.
-        drift_alarm: Also starts it. If omitted, only the monitor's own event does.
-        encryption_key: Key of the dead-letter queue and the log.
-        config: The cool-down and an optional schedule.
+        state_parameter_name: SSM parameter that says what was started; defined here.
+        endpoint_name: A dimension of the metrics.
+        metric_namespace: Where starts and refusals are counted.
+        quality_alarm: Of the model's quality; also starts it. If omitted, only events do.
+        encryption_key: Key of the queues and the log.
+        config: What starts it, and how often.
     """
 
     def __init__(
@@ -66,36 +116,115 @@ class Retraining(Construct):
         *,
         pipeline_name: str,
         raw_bucket: s3.IBucket,
-        drift_alarm: cloudwatch.IAlarm | None = None,
+        state_parameter_name: str,
+        endpoint_name: str,
+        metric_namespace: str,
+        quality_alarm: cloudwatch.IAlarm | None = None,
         encryption_key: kms.IKey,
         config: RetrainingConfig,
     ) -> None:
         super().__init__(scope, construct_id)
-        starter = EventFunction(
+        self._define_state(state_parameter_name)
+        self.trigger = QueuedFunction(
             self,
-            "Starter",
+            "Trigger",
             handler="retrain",
-            description="Starts the training pipeline when drift was found",
+            description="Starts the training pipeline when it is time to",
             encryption_key=encryption_key,
-            timeout=Duration.minutes(1),
+            timeout=TIMEOUT,
+            receives=RECEIVES,
+            batch_size=BATCH_SIZE,
             environment={
                 "PIPELINE_NAME": pipeline_name,
-                "COOL_DOWN_SECONDS": str(config.cool_down_minutes * 60),
                 "RAW_BUCKET": raw_bucket.bucket_name,
+                "STATE_PARAMETER": state_parameter_name,
+                "ENDPOINT_NAME": endpoint_name,
+                "METRIC_NAMESPACE": metric_namespace,
+                "RETRY_SECONDS": str(RETRY.to_seconds()),
+                "KINDS": " ".join(config.kinds),
+                "COOL_DOWN_SECONDS": str(config.cool_down_minutes * 60),
+                "DAILY_BUDGET": str(config.daily_budget),
+                "UNCURED_LIMIT": str(config.uncured_limit),
             },
         )
-        self.function_name = starter.function.function_name
-        self.dead_letter_queue = starter.dead_letter_queue
-        _grant_start(starter.role, pipeline_name, raw_bucket)
-        _run_on_violations(starter)
-        if drift_alarm is not None:
-            _run_on_alarm(starter, drift_alarm)
+        _grant_start(self.trigger.role, pipeline_name, raw_bucket)
+        _grant_state(self.trigger.role, state_parameter_name)
+        self._run_on_events(quality_alarm, config)
+        uncured = self._define_alarm(metric_namespace, endpoint_name)
+        self.alarms = (uncured, *self.trigger.alarms)
+
+    def _define_state(self, name: str) -> None:
+        # Written by CloudFormation only with the stack. Were it reset, the pipeline's executions
+        # would still tell of the last retraining.
+        ssm.CfnParameter(
+            self,
+            "State",
+            name=name,
+            type="String",
+            value="none",
+            description="What was retrained and what for, as JSON",
+        )
+
+    def _run_on_events(
+        self, quality_alarm: cloudwatch.IAlarm | None, config: RetrainingConfig
+    ) -> None:
+        self.trigger.run_on(
+            "Monitors",
+            description="A monitor found violations of a baseline's constraints, or none",
+            pattern={
+                "source": ["fraudloop.monitor"],
+                "detail-type": ["Monitoring Violations Found", "Monitoring Passed"],
+            },
+        )
+        self.trigger.run_on(
+            "People",
+            description="A person asks for a retraining, or lets drift ask again",
+            pattern={
+                "source": ["fraudloop.operations"],
+                "detail-type": ["Retraining Requested", "Retraining Resumed"],
+            },
+        )
+        if quality_alarm is not None:
+            self.trigger.run_on(
+                "Quality",
+                description="The alarm for the model's quality went off",
+                pattern={
+                    "source": ["aws.cloudwatch"],
+                    "detail-type": ["CloudWatch Alarm State Change"],
+                    "resources": [quality_alarm.alarm_arn],
+                    "detail": {"state": {"value": ["ALARM"]}},
+                },
+            )
         if config.schedule is not None:
-            starter.run_every(
+            self.trigger.run_every(
                 "Schedule",
                 description="Retrains whether or not anything drifted",
                 schedule=events.Schedule.expression(config.schedule),
             )
+
+    def _define_alarm(self, namespace: str, endpoint_name: str) -> cloudwatch.Alarm:
+        metric = cloudwatch.Metric(
+            namespace=namespace,
+            metric_name="UncuredDrifts",
+            dimensions_map={"Endpoint": endpoint_name},
+            # Of a minute with both, the end counts: nothing is uncured anew so soon.
+            statistic="Minimum",
+            period=Duration.minutes(1),
+        )
+        return metric.create_alarm(
+            self,
+            "Uncured",
+            alarm_description="Retraining did not cure a drift several times in a row, and stopped "
+            "trying. `fraudloop retraining status` names the monitor, `fraudloop drift` shows what "
+            "it finds now: look for a broken feature or source first, then for fraud of a new "
+            "kind. Once it is mended, or the baseline is as you want it, use `fraudloop retraining "
+            "resume`, or `fraudloop retrain` at once",
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            threshold=0,
+            evaluation_periods=1,
+            # It stays until it is said to be over.
+            treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
+        )
 
 
 def _grant_start(role: iam.Role, pipeline_name: str, raw_bucket: s3.IBucket) -> None:
@@ -114,24 +243,13 @@ def _grant_start(role: iam.Role, pipeline_name: str, raw_bucket: s3.IBucket) -> 
     )
 
 
-def _run_on_violations(starter: EventFunction) -> None:
-    starter.run_on(
-        "Violations",
-        description="The analyzer found violations of the baseline's constraints",
-        pattern=events.EventPattern(
-            source=["fraudloop.monitor"], detail_type=["Monitoring Violations Found"]
-        ),
+def _grant_state(role: iam.Role, parameter_name: str) -> None:
+    parameter = Stack.of(role).format_arn(
+        service="ssm",
+        resource="parameter",
+        # The name begins with the slash that would separate it.
+        resource_name=parameter_name.removeprefix("/"),
     )
-
-
-def _run_on_alarm(starter: EventFunction, alarm: cloudwatch.IAlarm) -> None:
-    starter.run_on(
-        "DriftAlarm",
-        description="The drift alarm went off",
-        pattern=events.EventPattern(
-            source=["aws.cloudwatch"],
-            detail_type=["CloudWatch Alarm State Change"],
-            resources=[alarm.alarm_arn],
-            detail={"state": {"value": ["ALARM"]}},
-        ),
+    role.add_to_policy(
+        iam.PolicyStatement(actions=["ssm:GetParameter", "ssm:PutParameter"], resources=[parameter])
     )

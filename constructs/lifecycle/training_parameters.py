@@ -26,6 +26,7 @@ def training_parameters(config: TrainingConfig, *, revision: str) -> dict[str, A
         ),
         sdk.ParameterString("ApprovalStatus", default_value=config.approval_status),
         sdk.ParameterString("TriggerReason", default_value="manual"),
+        sdk.ParameterString("TriggerEvidence", default_value="none"),
         sdk.ParameterString("CodeRevision", default_value=revision),
         sdk.ParameterString(
             "ProcessingInstanceType", default_value=config.jobs.processing_instance_type

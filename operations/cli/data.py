@@ -76,9 +76,13 @@ def ingest(
 
 @on_target
 def redrive(target: Target, json: Json = None) -> None:
-    """Put what functions gave up on onto their streams, or the deployments' queue, again."""
+    """Put what functions gave up on onto their streams, or their queues of events, again."""
     result = give_again(target)
-    rows = [*result["records"].items(), ("deployments", result["deployment_events"])]
+    rows = [
+        *result["records"].items(),
+        ("deployments", result["deployment_events"]),
+        ("retraining", result["retraining_events"]),
+    ]
     show(result, json, table("Put again", ["onto", "records or events"], rows))
 
 

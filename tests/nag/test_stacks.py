@@ -53,7 +53,13 @@ OUTPUTS = {
         "TerminalFunctionName",
         "TerminalFailuresQueueUrl",
     },
-    "Retraining": {"RetrainingFunctionName", "DeadLetterQueueUrl"},
+    "Retraining": {
+        "RetrainingFunctionName",
+        "RetrainingQueueUrl",
+        "RetrainingFailuresQueueUrl",
+        "RetrainingUndeliveredQueueUrl",
+        "RetrainingStateParameterName",
+    },
 }
 # A changed logical ID is a replacement: of a bucket with its data, a key with what it encrypts.
 STATEFUL = {

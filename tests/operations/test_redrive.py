@@ -12,8 +12,9 @@ from operations.errors import OperationError
 from operations.redrive import redrive
 from operations.target import Target
 
-# Parts of the outputs' names: where the function that deploys takes from, and its failures.
-DEPLOYMENTS = ("", "Failures", "Undelivered")
+# Parts of the outputs' names: a function, where it takes events from, and its failures.
+FUNCTIONS = ("Deployment", "Retraining")
+EVENTS = ("", "Failures", "Undelivered")
 SHARD = "shardId-000000000000"
 
 
@@ -24,7 +25,7 @@ class Surroundings:
     target: Target
     stream: str
     queues: dict[str, str]
-    deployments: dict[str, str]
+    events: dict[tuple[str, str], str]
 
     def put(self, *keys: str) -> list[str]:
         """Put a record a key; their sequence numbers."""
@@ -81,13 +82,17 @@ def around(target_with: Callable[..., Target]) -> Surroundings:
         for entity in ("Customer", "Terminal")
     }
     outputs = {f"{entity}FailuresQueueUrl": url for entity, url in queues.items()}
-    deployments = {name: new_queue(nowhere, f"{stream}-{name}", name) for name in DEPLOYMENTS}
-    outputs |= {f"Deployment{name}QueueUrl": url for name, url in deployments.items()}
-    return Surroundings(target_with(**outputs), stream, queues, deployments)
+    events = {
+        (name, kind): new_queue(nowhere, f"{stream}-{name}-{kind}", kind)
+        for name in FUNCTIONS
+        for kind in EVENTS
+    }
+    outputs |= {f"{name}{kind}QueueUrl": url for (name, kind), url in events.items()}
+    return Surroundings(target_with(**outputs), stream, queues, events)
 
 
 def new_queue(target: Target, name: str, kind: str) -> str:
-    """As the serving stack has them: EventBridge's own dead letters are the only unordered ones."""
+    """As the stacks have them: EventBridge's own dead letters are the only unordered ones."""
     fifo = (
         {} if kind == "Undelivered" else {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
     )
@@ -99,7 +104,8 @@ def new_queue(target: Target, name: str, kind: str) -> str:
 
 
 def test_nothing_that_failed_is_nothing_to_do(around: Surroundings) -> None:
-    assert redrive(around.target) == {"records": {}, "deployment_events": 0}
+    nothing = {"records": {}, "deployment_events": 0, "retraining_events": 0}
+    assert redrive(around.target) == nothing
 
 
 def test_a_batch_goes_onto_its_stream_again_in_order(around: Surroundings) -> None:
@@ -147,25 +153,30 @@ def test_what_fails_meanwhile_waits_for_the_next_time(
     assert around.waiting() == 1
 
 
-def test_events_that_were_not_deployed_go_onto_their_queue_again(around: Surroundings) -> None:
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_events_that_were_given_up_go_onto_their_queue_again(
+    around: Surroundings, name: str
+) -> None:
     sqs = around.target.client("sqs")
+    queue, failures, undelivered = (around.events[name, kind] for kind in EVENTS)
     events = [json.dumps({"id": uuid.uuid4().hex}) for _ in range(3)]
-    sqs.send_message(QueueUrl=around.deployments["Undelivered"], MessageBody=events[0])
+    sqs.send_message(QueueUrl=undelivered, MessageBody=events[0])
     for event in events[1:]:
         # As after the first time: the queue must not take it for a duplicate.
-        for url in (around.deployments[""], around.deployments["Failures"]):
+        for url in (queue, failures):
             sqs.send_message(QueueUrl=url, MessageBody=event, MessageGroupId="all")
     for _ in events[1:]:
-        (taken,) = sqs.receive_message(QueueUrl=around.deployments[""])["Messages"]
-        sqs.delete_message(QueueUrl=around.deployments[""], ReceiptHandle=taken["ReceiptHandle"])
-    assert redrive(around.target)["deployment_events"] == 3
+        (taken,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=taken["ReceiptHandle"])
+    done = redrive(around.target)
+    assert {each: done[f"{each.lower()}_events"] for each in FUNCTIONS} == {
+        each: 3 if each == name else 0 for each in FUNCTIONS
+    }
     found = []
-    while messages := sqs.receive_message(QueueUrl=around.deployments[""]).get("Messages"):
+    while messages := sqs.receive_message(QueueUrl=queue).get("Messages"):
         found += [message["Body"] for message in messages]
         for message in messages:
-            sqs.delete_message(
-                QueueUrl=around.deployments[""], ReceiptHandle=message["ReceiptHandle"]
-            )
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
     assert sorted(found) == sorted(events)
-    for name in ("Failures", "Undelivered"):
-        assert "Messages" not in sqs.receive_message(QueueUrl=around.deployments[name])
+    for url in (failures, undelivered):
+        assert "Messages" not in sqs.receive_message(QueueUrl=url)

@@ -16,6 +16,7 @@ from botocore.client import BaseClient
 from botocore.stub import Stubber
 
 import pipeline_code
+from local_aws.server import EmbeddedAws, free_port
 
 LAMBDAS = Path(pipeline_code.__file__).parent / "lambdas"
 sys.path.insert(0, str(LAMBDAS))
@@ -87,6 +88,29 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     yield aws
     aws.close()
     aws.check_all_asked()
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
+    with EmbeddedAws(tmp_path_factory.mktemp("embedded") / "state", free_port()) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def embedded_session(embedded: EmbeddedAws) -> boto3.Session:
+    return embedded.session()
+
+
+@pytest.fixture
+def connected(
+    embedded: EmbeddedAws, embedded_session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handlers' clients, and the tests', find the embedded AWS as those of a user do."""
+    for name, value in embedded.environment().items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    # The same for all tests: it reads the services' descriptions once.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", embedded_session)
 
 
 @pytest.fixture

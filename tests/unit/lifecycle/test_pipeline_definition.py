@@ -188,6 +188,7 @@ def test_parameters_default_to_the_configuration(defaults: dict[str, Any]) -> No
         "AveragePrecisionFloor": 0.25,
         "ApprovalStatus": "Approved",
         "TriggerReason": "manual",
+        "TriggerEvidence": "none",
         "CodeRevision": REVISION,
         "ProcessingInstanceType": "ml.c5.xlarge",
         "TrainingInstanceType": "ml.c5.2xlarge",
@@ -517,6 +518,7 @@ def test_a_model_package_says_what_the_evaluation_found(steps: dict[str, Any]) -
     assert properties == {
         "data_version": {"Get": "Parameters.DataVersion"},
         "trigger_reason": {"Get": "Parameters.TriggerReason"},
+        "trigger_evidence": {"Get": "Parameters.TriggerEvidence"},
     }
 
 

@@ -85,6 +85,29 @@ def test_one_message_is_handled_at_a_time(template: Template) -> None:
     assert len(groups) == 1
 
 
+def test_a_run_may_be_given_several_messages_but_two_runs_are_never_at_a_time(
+    new_stack: Callable[[], cdk.Stack],
+) -> None:
+    stack = new_stack()
+    QueuedFunction(
+        stack,
+        "Worker",
+        handler="retrain",
+        description="Does something",
+        encryption_key=kms.Key(stack, "Key"),
+        timeout=cdk.Duration.minutes(5),
+        receives=7,
+        batch_size=10,
+        environment={},
+    ).run_on("Asked", description="Asked for", pattern={"source": ["somebody"]})
+    template = Template.from_stack(stack)
+    template.has_resource_properties("AWS::Lambda::EventSourceMapping", {"BatchSize": 10})
+    template.has_resource_properties(
+        "AWS::Events::Rule",
+        {"Targets": [Match.object_like({"SqsParameters": {"MessageGroupId": "all"}})]},
+    )
+
+
 def test_a_message_that_was_given_out_too_often_is_a_dead_letter(template: Template) -> None:
     dead_letters, _ = queue(template, "DeadLetters")
     _, properties = queue(template, "Queue")

@@ -6,35 +6,54 @@ import pytest
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from aws_cdk.assertions import Match, Template
+from aws_cdk.assertions import Template
 
 from lifecycle.retraining import Retraining, RetrainingConfig
 
-Define = Callable[..., Template]
+STATE = "/fraudloop/test/retraining-state"
 
 
-@pytest.fixture
-def define(stack: cdk.Stack, key: kms.IKey, bucket: s3.IBucket) -> Define:
-    def template(*, with_alarm: bool, config: RetrainingConfig) -> Template:
-        alarm = cloudwatch.Alarm(
-            stack,
-            "Drift",
-            metric=cloudwatch.Metric(namespace="test", metric_name="Drift"),
-            threshold=1,
-            evaluation_periods=1,
-        )
-        Retraining(
-            stack,
-            "Retraining",
-            pipeline_name="fraudloop-test-training",
-            raw_bucket=bucket,
-            drift_alarm=alarm if with_alarm else None,
-            encryption_key=key,
-            config=config,
-        )
-        return Template.from_stack(stack)
+def define(new_stack: Callable[[], cdk.Stack], *, with_alarm: bool, **config: Any) -> Template:
+    stack = new_stack()
+    alarm = cloudwatch.Alarm(
+        stack,
+        "Quality",
+        metric=cloudwatch.Metric(namespace="test", metric_name="Quality"),
+        threshold=1,
+        evaluation_periods=1,
+    )
+    Retraining(
+        stack,
+        "Retraining",
+        pipeline_name="fraudloop-test-training",
+        raw_bucket=s3.Bucket(stack, "Raw"),
+        state_parameter_name=STATE,
+        endpoint_name="fraudloop-test-fraud",
+        metric_namespace="fraudloop/test",
+        quality_alarm=alarm if with_alarm else None,
+        encryption_key=kms.Key(stack, "Key"),
+        config=RetrainingConfig(**config),
+    )
+    return Template.from_stack(stack)
 
-    return template
+
+@pytest.fixture(scope="module")
+def configured(new_stack: Callable[[], cdk.Stack]) -> Template:
+    """Every field at a value that is not its default."""
+    return define(
+        new_stack,
+        with_alarm=True,
+        kinds=("bias", "attribution"),
+        cool_down_minutes=3,
+        daily_budget=4,
+        uncured_limit=5,
+        schedule="cron(0 3 ? * MON *)",
+    )
+
+
+@pytest.fixture(scope="module")
+def default(new_stack: Callable[[], cdk.Stack]) -> Template:
+    return define(new_stack, with_alarm=False)
 
 
 def patterns(template: Template) -> list[dict[str, Any]]:
@@ -45,98 +64,130 @@ def patterns(template: Template) -> list[dict[str, Any]]:
     ]
 
 
-VIOLATIONS = {
-    "source": ["fraudloop.monitor"],
-    "detail-type": ["Monitoring Violations Found"],
-}
+def variables(template: Template) -> dict[str, Any]:
+    (function,) = template.find_resources(
+        "AWS::Lambda::Function", {"Properties": {"Handler": "retrain.handler.handler"}}
+    ).values()
+    found: dict[str, Any] = function["Properties"]["Environment"]["Variables"]
+    return found
 
 
-def test_violations_start_it(define: Define) -> None:
-    template = define(with_alarm=False, config=RetrainingConfig())
-    assert patterns(template) == [VIOLATIONS]
+def allowed(template: Template, action: str) -> list[Any]:
+    """The resources of the statements with that action."""
+    return [
+        statement["Resource"]
+        for policy in template.find_resources("AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if action in statement["Action"]
+    ]
 
 
-def test_the_drift_alarm_starts_it_when_it_goes_off(define: Define) -> None:
-    template = define(with_alarm=True, config=RetrainingConfig())
-    (alarm_id,) = template.find_resources("AWS::CloudWatch::Alarm")
+def test_monitors_and_people_start_it(default: Template) -> None:
+    assert patterns(default) == [
+        {
+            "source": ["fraudloop.monitor"],
+            "detail-type": ["Monitoring Violations Found", "Monitoring Passed"],
+        },
+        {
+            "source": ["fraudloop.operations"],
+            "detail-type": ["Retraining Requested", "Retraining Resumed"],
+        },
+    ]
+
+
+def test_the_alarm_for_quality_starts_it_when_it_goes_off(configured: Template) -> None:
+    (alarm_id,) = configured.find_resources(
+        "AWS::CloudWatch::Alarm", {"Properties": {"Namespace": "test"}}
+    )
     assert {
         "source": ["aws.cloudwatch"],
         "detail-type": ["CloudWatch Alarm State Change"],
         "resources": [{"Fn::GetAtt": [alarm_id, "Arn"]}],
         "detail": {"state": {"value": ["ALARM"]}},
-    } in patterns(template)
+    } in patterns(configured)
 
 
-def test_without_a_schedule_time_starts_nothing(define: Define) -> None:
-    template = define(with_alarm=True, config=RetrainingConfig())
-    rules = template.find_resources("AWS::Events::Rule").values()
+def test_without_a_schedule_time_starts_nothing(default: Template) -> None:
+    rules = default.find_resources("AWS::Events::Rule").values()
     assert not any("ScheduleExpression" in rule["Properties"] for rule in rules)
 
 
-def test_a_schedule_starts_it(define: Define) -> None:
-    template = define(with_alarm=True, config=RetrainingConfig(schedule="cron(0 3 ? * MON *)"))
-    template.has_resource_properties(
+def test_a_schedule_starts_it(configured: Template) -> None:
+    configured.has_resource_properties(
         "AWS::Events::Rule", {"ScheduleExpression": "cron(0 3 ? * MON *)"}
     )
 
 
-def test_the_handler_knows_pipeline_cool_down_and_data(define: Define) -> None:
-    template = define(with_alarm=False, config=RetrainingConfig(cool_down_minutes=3))
-    (bucket_id,) = template.find_resources("AWS::S3::Bucket")
-    template.has_resource_properties(
-        "AWS::Lambda::Function",
-        {
-            "Handler": "retrain.handler.handler",
-            "Environment": {
-                "Variables": {
-                    "PIPELINE_NAME": "fraudloop-test-training",
-                    "COOL_DOWN_SECONDS": "180",
-                    "RAW_BUCKET": {"Ref": bucket_id},
-                }
-            },
-        },
+def test_the_handler_knows_its_configuration(configured: Template) -> None:
+    (bucket_id,) = configured.find_resources("AWS::S3::Bucket")
+    found = variables(configured)
+    assert set(found.pop("QUEUE_URL")) == {"Ref"}
+    assert found == {
+        "PIPELINE_NAME": "fraudloop-test-training",
+        "RAW_BUCKET": {"Ref": bucket_id},
+        "STATE_PARAMETER": STATE,
+        "ENDPOINT_NAME": "fraudloop-test-fraud",
+        "METRIC_NAMESPACE": "fraudloop/test",
+        "RETRY_SECONDS": "60",
+        "KINDS": "bias attribution",
+        "COOL_DOWN_SECONDS": "180",
+        "DAILY_BUDGET": "4",
+        "UNCURED_LIMIT": "5",
+    }
+
+
+def test_by_default_a_week_passes_between_retrainings(default: Template) -> None:
+    found = variables(default)
+    assert found["COOL_DOWN_SECONDS"] == str(7 * 24 * 3600)
+    assert found["KINDS"] == "data-quality model-quality attribution"
+    assert (found["DAILY_BUDGET"], found["UNCURED_LIMIT"]) == ("2", "3")
+
+
+def test_it_may_start_that_pipeline_list_that_bucket_and_keep_its_state(default: Template) -> None:
+    (bucket_id,) = default.find_resources("AWS::S3::Bucket")
+    assert allowed(default, "s3:ListBucket") == [{"Fn::GetAtt": [bucket_id, "Arn"]}]
+    for actions, name in (
+        (
+            ("sagemaker:ListPipelineExecutions", "sagemaker:StartPipelineExecution"),
+            ":pipeline/fraudloop-test-training",
+        ),
+        (("ssm:GetParameter", "ssm:PutParameter"), f":parameter{STATE}"),
+    ):
+        for action in actions:
+            (resource,) = allowed(default, action)
+            assert resource["Fn::Join"][1][-1] == name
+
+
+def test_the_state_is_there_before_the_first_event(default: Template) -> None:
+    default.has_resource_properties(
+        "AWS::SSM::Parameter", {"Name": STATE, "Type": "String", "Value": "none"}
     )
 
 
-def test_it_may_start_that_pipeline_and_list_that_bucket(define: Define) -> None:
-    template = define(with_alarm=False, config=RetrainingConfig())
-    (bucket_id,) = template.find_resources("AWS::S3::Bucket")
-    template.has_resource_properties(
-        "AWS::IAM::Policy",
-        {
-            "PolicyDocument": {
-                "Statement": Match.array_with(
-                    [
-                        {
-                            "Effect": "Allow",
-                            "Action": [
-                                "sagemaker:ListPipelineExecutions",
-                                "sagemaker:StartPipelineExecution",
-                            ],
-                            "Resource": {
-                                "Fn::Join": [
-                                    "",
-                                    Match.array_with([":pipeline/fraudloop-test-training"]),
-                                ]
-                            },
-                        },
-                        {
-                            "Effect": "Allow",
-                            "Action": "s3:ListBucket",
-                            "Resource": {"Fn::GetAtt": [bucket_id, "Arn"]},
-                        },
-                    ]
-                )
-            }
-        },
-    )
+def test_a_drift_that_is_not_cured_is_an_alarm_until_it_is_over(default: Template) -> None:
+    (alarm,) = default.find_resources(
+        "AWS::CloudWatch::Alarm", {"Properties": {"MetricName": "UncuredDrifts"}}
+    ).values()
+    properties = alarm["Properties"]
+    assert properties["Namespace"] == "fraudloop/test"
+    assert properties["Dimensions"] == [{"Name": "Endpoint", "Value": "fraudloop-test-fraud"}]
+    assert properties["TreatMissingData"] == "ignore"
+    assert properties["Threshold"] == 0
+    assert properties["ComparisonOperator"] == "GreaterThanThreshold"
+    assert "`fraudloop retraining resume`" in properties["AlarmDescription"]
 
 
-def test_no_cool_down_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^cool_down_minutes must be at least 1, got 0; "):
-        RetrainingConfig(cool_down_minutes=0)
-
-
-def test_a_schedule_that_eventbridge_would_refuse_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^schedule must be a cron.*, got weekly; "):
-        RetrainingConfig(schedule="weekly")
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("kinds", ("drift",), r"^kinds must be of data-quality, .*, got drift; "),
+        ("cool_down_minutes", 0, r"^cool_down_minutes must be at least 1, got 0; "),
+        ("daily_budget", 0, r"^daily_budget must be at least 1, got 0; "),
+        ("uncured_limit", 0, r"^uncured_limit must be between 1 and 5, got 0; "),
+        ("uncured_limit", 6, r"^uncured_limit must be between 1 and 5, got 6; "),
+        ("schedule", "weekly", r"^schedule must be a cron.*, got weekly; "),
+    ],
+)
+def test_what_makes_no_sense_is_refused(field: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RetrainingConfig(**{field: value})

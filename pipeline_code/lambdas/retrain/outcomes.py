@@ -1,0 +1,75 @@
+"""What became of each event: one JSON line, which counts it as a metric, too."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from retrain.settings import Settings
+
+__all__ = ["DECLINED", "FAILED", "NOTED", "STARTED", "Outcome", "log", "log_outcome"]
+
+STARTED, DECLINED, NOTED, FAILED = "started", "declined", "noted", "failed"
+COUNTS = {
+    STARTED: "RetrainingsStarted",
+    DECLINED: "RetrainingsDeclined",
+    FAILED: "RetrainingsFailed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one event ended.
+
+    Attributes:
+        outcome: `started`, `declined`, `noted` or `failed`; what failed comes again.
+        reason: Why, in words: of a start, why the model is retrained.
+        rule: Of a declined event, the rule that declined it; else empty.
+        execution_arn: Of a start, its execution; else empty.
+        in_vain: 1 if retraining does not help and a person has to look, 0 if it may help again;
+            None if this event changes nothing about that.
+    """
+
+    outcome: str
+    reason: str
+    rule: str = ""
+    execution_arn: str = ""
+    in_vain: int | None = None
+
+
+def log(message: str, **fields: object) -> None:
+    """Say something."""
+    print(json.dumps({"message": message, **fields}, default=str, ensure_ascii=False))
+
+
+def log_outcome(outcome: Outcome, settings: Settings, **fields: object) -> None:
+    """Say how an event ended, and count it, in CloudWatch's embedded metric format."""
+    values: dict[str, object] = {"Endpoint": settings.endpoint_name}
+    metrics: list[dict[str, Any]] = []
+    if outcome.outcome in COUNTS:
+        name = COUNTS[outcome.outcome]
+        by = [["Endpoint"], ["Endpoint", "Reason"]] if outcome.rule else [["Endpoint"]]
+        metrics.append(_metric(name, by, settings))
+        values |= {name: 1} | ({"Reason": outcome.rule} if outcome.rule else {})
+    if outcome.in_vain is not None:
+        metrics.append(_metric("UncuredDrifts", [["Endpoint"]], settings))
+        values["UncuredDrifts"] = outcome.in_vain
+    if metrics:
+        now = int(time.time() * 1000)
+        values["_aws"] = {"Timestamp": now, "CloudWatchMetrics": metrics}
+    log(
+        "retraining",
+        outcome=outcome.outcome,
+        reason=outcome.reason,
+        execution_arn=outcome.execution_arn,
+        **fields,
+        **values,
+    )
+
+
+def _metric(name: str, dimensions: list[list[str]], settings: Settings) -> dict[str, Any]:
+    return {
+        "Namespace": settings.metric_namespace,
+        "Dimensions": dimensions,
+        "Metrics": [{"Name": name, "Unit": "Count"}],
+    }

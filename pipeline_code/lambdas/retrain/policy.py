@@ -1,0 +1,155 @@
+"""Whether an event retrains the model: decided by what is known alone, without asking AWS.
+
+    decide(ask, state, rules, now=now, seen=None)  # Decision(DECLINE, "cool-down", "...")
+
+The rules, in this order. An event is declined if
+    duplicate: a retraining was started for this very event already;
+    kind: no retraining is wanted for this kind of monitoring;
+    stale: what it is about was seen before the last retraining began, which may have cured it;
+    cool-down: the last retraining began a short while ago, so that the training window holds mostly
+        the same rows. A schedule waits for no retraining that it asked for itself: it has its own
+        pace;
+    budget: so many retrainings began on this day (UTC);
+    running: an execution of the pipeline runs, whoever started it;
+    uncured: so many retrainings in a row, for this kind of drift, were not followed by a time
+        without it. Retraining does not help: a person has to look.
+A person's request is declined only as a duplicate, as stale, or while an execution runs.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from retrain.state import Start, State
+from retrain.triggers import ALARM, DRIFT, MANUAL, SCHEDULE, Ask
+
+__all__ = [
+    "DECLINE",
+    "FOUND",
+    "LOOK",
+    "START",
+    "Decision",
+    "Rules",
+    "Seen",
+    "decide",
+    "is_uncured",
+    "uncured",
+]
+
+# Start one; one was started for this event before, and nobody was told; decline; or look at the
+# pipeline's executions and decide again.
+START, FOUND, DECLINE, LOOK = "start", "found", "decline", "look"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the environment is configured to.
+
+    Attributes:
+        kinds: Kinds of monitoring whose drift retrains.
+        cool_down: Between two retrainings.
+        daily_budget: Retrainings a day (UTC), a person's among them.
+        uncured_limit: Retrainings in a row for the same kind of drift that may be in vain.
+    """
+
+    kinds: frozenset[str]
+    cool_down: timedelta
+    daily_budget: int
+    uncured_limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the pipeline's executions tell.
+
+    Attributes:
+        running: ARN of one that runs; None if none does.
+        retrained: When the newest one that was started for an event began; None without one.
+        named: ARNs of those that were started for an event, by display name.
+    """
+
+    running: str | None
+    retrained: datetime | None
+    named: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, the rule that says so, and why in words."""
+
+    action: str
+    rule: str = ""
+    why: str = ""
+
+
+def decide(ask: Ask, state: State, rules: Rules, *, now: datetime, seen: Seen | None) -> Decision:
+    """What an event comes to.
+
+    Args:
+        ask: The event.
+        state: What was done before.
+        rules: The configuration.
+        now: The present moment.
+        seen: The pipeline's executions; None as long as nobody has looked. Then the decision may
+            be to look.
+    """
+    last = state.last
+    if last is not None and ask.event_id == last.event_id:
+        told = Decision(DECLINE, "duplicate", f"execution {last.execution_arn} was started for it")
+        return told if last.told else Decision(FOUND)
+    # The state knows of every retraining, unless somebody has reset it.
+    began = max(
+        (moment for moment in (last and last.at, seen and seen.retrained) if moment), default=None
+    )
+    decision = _too_soon(ask, last, began, rules, now) or _over_budget(ask, state, rules, now)
+    if decision is not None:
+        return decision
+    if seen is None:
+        return Decision(LOOK)
+    if seen.running is not None:
+        return Decision(DECLINE, "running", f"execution {seen.running} is running")
+    if is_uncured(ask.monitor, state, rules) and ask.trigger in (DRIFT, ALARM):
+        return Decision(DECLINE, "uncured", _in_vain(ask.monitor, state))
+    return Decision(START)
+
+
+def uncured(monitor: str, state: State) -> int:
+    """How many retrainings for this kind of drift there were since it was last not there."""
+    since = [state.passed.get(monitor), state.resumed]
+    after = max((moment for moment in since if moment), default=None)
+    return sum(after is None or moment > after for moment in state.series.get(monitor, ()))
+
+
+def is_uncured(monitor: str, state: State, rules: Rules) -> bool:
+    """Whether retraining has been in vain too often."""
+    return uncured(monitor, state) >= rules.uncured_limit
+
+
+def _too_soon(
+    ask: Ask, last: Start | None, began: datetime | None, rules: Rules, now: datetime
+) -> Decision | None:
+    if ask.trigger in (DRIFT, ALARM) and ask.monitor not in rules.kinds:
+        return Decision(DECLINE, "kind", f"{ask.monitor} retrains nothing in this environment")
+    if began is None:
+        return None
+    if ask.until <= began:
+        return Decision(DECLINE, "stale", f"the last retraining began after it, at {began}")
+    own_pace = ask.trigger == SCHEDULE and last is not None and last.trigger == SCHEDULE
+    if ask.trigger != MANUAL and not own_pace and now - began < rules.cool_down:
+        why = f"the last retraining began at {began}, within the cool-down of {rules.cool_down}"
+        return Decision(DECLINE, "cool-down", why)
+    return None
+
+
+def _over_budget(ask: Ask, state: State, rules: Rules, now: datetime) -> Decision | None:
+    today = now.astimezone(UTC).date().isoformat()
+    begun = state.count if state.day == today else 0
+    if ask.trigger != MANUAL and begun >= rules.daily_budget:
+        return Decision(DECLINE, "budget", f"{begun} retrainings began on {today} already")
+    return None
+
+
+def _in_vain(monitor: str, state: State) -> str:
+    return (
+        f"{uncured(monitor, state)} retrainings in a row did not cure {monitor}; find out why, "
+        "then use `fraudloop retraining resume`"
+    )

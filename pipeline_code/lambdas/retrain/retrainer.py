@@ -1,0 +1,188 @@
+"""Does what an event comes to: one start at most, which is written down before it is asked for."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from retrain.outcomes import DECLINED, NOTED, STARTED, Outcome, log
+from retrain.pipeline import RefusedError, TrainingPipeline
+from retrain.policy import FOUND, LOOK, START, Decision, Seen, decide, is_uncured, uncured
+from retrain.settings import Settings
+from retrain.state import Answer, Start, State, StateParameter
+from retrain.triggers import MANUAL, Ask, Calm, Passed, Resumed, Said
+
+__all__ = ["Retrainer"]
+
+# For so long a start whose answer was lost is asked for again, by its token; an execution that is
+# not among the pipeline's by then does not exist.
+PENDING = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Retrainer:
+    """Works off events, one after the other.
+
+    A start whose answer is lost may have happened. Until that is known, nothing else is started:
+    the next event finds it among the executions, or asks for the very same start again.
+
+    Args:
+        settings: Names of what is deployed, and the rules.
+        parameter: Where the state is kept.
+        pipeline: What is started.
+    """
+
+    settings: Settings
+    parameter: StateParameter
+    pipeline: TrainingPipeline
+    _state: State | None = None
+    _seen: Seen | None = None
+
+    @classmethod
+    def connected(cls, settings: Settings) -> Self:
+        """With clients of AWS."""
+        return cls(
+            settings,
+            StateParameter(settings.state_parameter),
+            TrainingPipeline(settings.pipeline_name, settings.raw_bucket),
+        )
+
+    @property
+    def state(self) -> State:
+        """What was done before."""
+        if self._state is None:
+            self._state = self.parameter.load()
+        return self._state
+
+    def forget(self) -> None:
+        """Read state and executions anew: something failed, so that they may be others."""
+        self._state = self._seen = None
+
+    def handle(self, said: Said) -> Outcome:
+        """What an event comes to; also written down, if it changes anything.
+
+        Raises:
+            RefusedError: SageMaker refused to start an execution.
+            ClientError: A service failed.
+            BotoCoreError: A service did not answer.
+        """
+        now = datetime.now(UTC)
+        if isinstance(said, Calm):
+            return Outcome(outcome=DECLINED, reason=said.reason, rule="calm")
+        if isinstance(said, Passed):
+            return self._pass(said)
+        if isinstance(said, Resumed):
+            outcome = Outcome(outcome=NOTED, reason=said.reason, in_vain=0)
+            self._keep(_answered(self.state.resuming(now), said.event_id, outcome))
+            return outcome
+        return self._ask(said, now)
+
+    def _pass(self, passed: Passed) -> Outcome:
+        before, after = self.state, self.state.passing(passed.monitor, passed.until)
+        # Most change nothing: a retraining that is yet to come begins after them all.
+        if uncured(passed.monitor, before) != uncured(passed.monitor, after):
+            self._keep(after)
+        cured = self._in_vain(before) and not self._in_vain(after)
+        return Outcome(
+            outcome=NOTED, reason=f"{passed.monitor} found nothing", in_vain=0 if cured else None
+        )
+
+    def _ask(self, ask: Ask, now: datetime) -> Outcome:
+        if self.state.pending is not None:
+            self._settle(self.state.pending, now)
+        decision = self._decide(ask, now, None)
+        if decision.action == LOOK:
+            decision = self._decide(ask, now, self._look())
+        if decision.action == START:
+            return self._start(ask, now)
+        if decision.action == FOUND:
+            return self._tell(ask)
+        in_vain = 1 if decision.rule == "uncured" else None
+        return self._decline(ask, decision.rule, decision.why, in_vain)
+
+    def _decline(self, ask: Ask, rule: str, why: str, in_vain: int | None = None) -> Outcome:
+        outcome = Outcome(outcome=DECLINED, reason=why, rule=rule, in_vain=in_vain)
+        if ask.trigger == MANUAL:
+            self._keep(_answered(self.state, ask.event_id, outcome))
+        return outcome
+
+    def _decide(self, ask: Ask, now: datetime, seen: Seen | None) -> Decision:
+        return decide(ask, self.state, self.settings.rules, now=now, seen=seen)
+
+    def _settle(self, pending: Start, now: datetime) -> None:
+        """Find out whether a start has happened, or have it happen."""
+        seen = self._look()
+        arn = seen.named.get(pending.name)
+        if arn is None and seen.running is None and now - pending.at < PENDING:
+            arn = self._request(pending)
+        if arn is None:
+            log("a start whose answer was lost did not happen", name=pending.name)
+            self._keep(self.state.given_up())
+        else:
+            self._keep(self.state.began(arn))
+
+    def _start(self, ask: Ask, now: datetime) -> Outcome:
+        start = self.pipeline.prepare(ask, now)
+        self._keep(self.state.asking(start))
+        try:
+            arn = self._request(start)
+        except RefusedError as error:
+            if not error.was_started:
+                raise
+            return self._decline(ask, "duplicate", "an execution was started for it before")
+        self._keep(self.state.began(arn))
+        return self._tell(ask)
+
+    def _request(self, start: Start) -> str:
+        self._seen = None
+        try:
+            return self.pipeline.start(start)
+        except RefusedError:
+            self._keep(self.state.given_up())
+            raise
+
+    def _tell(self, ask: Ask) -> Outcome:
+        """The outcome of the event that the last start is for."""
+        last = self.state.last
+        if last is None:
+            raise ValueError("last must be the start that was made, got none")
+        is_manual = ask.trigger == MANUAL
+        outcome = Outcome(
+            outcome=STARTED,
+            reason=last.reason,
+            execution_arn=last.execution_arn,
+            in_vain=0 if is_manual else None,
+        )
+        state = self.state.told()
+        try:
+            self._keep(_answered(state, ask.event_id, outcome) if is_manual else state)
+        except (ClientError, BotoCoreError) as error:
+            # Were it tried again, it could be taken for a duplicate, and never be told. At worst, a
+            # real duplicate is now told the same.
+            log("what was told could not be kept", error=error, event_id=ask.event_id)
+            self.forget()
+        return outcome
+
+    def _in_vain(self, state: State) -> bool:
+        return any(is_uncured(monitor, state, self.settings.rules) for monitor in state.series)
+
+    def _look(self) -> Seen:
+        if self._seen is None:
+            self._seen = self.pipeline.look()
+        return self._seen
+
+    def _keep(self, state: State) -> None:
+        self.parameter.save(state)
+        self._state = state
+
+
+def _answered(state: State, event_id: str, outcome: Outcome) -> State:
+    return state.answering(
+        Answer(
+            event_id=event_id,
+            outcome=outcome.outcome,
+            reason=outcome.reason,
+            execution_arn=outcome.execution_arn,
+        )
+    )

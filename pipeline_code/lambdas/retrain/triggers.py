@@ -1,0 +1,180 @@
+"""What an event says: that the model is to be retrained and why, or that nothing drifts any more.
+
+    read(event)  # Ask(trigger="drift", monitor="data-quality", reason="drift: 2 violations ...")
+
+Events, all in EventBridge's envelope:
+    `Monitoring Violations Found` and `Monitoring Passed` of source `fraudloop.monitor`;
+    `CloudWatch Alarm State Change` of the alarm for model quality;
+    `Scheduled Event` of a rule of this function;
+    `Retraining Requested` and `Retraining Resumed` of source `fraudloop.operations`: a person's.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+__all__ = [
+    "ALARM",
+    "DRIFT",
+    "MANUAL",
+    "SCHEDULE",
+    "Ask",
+    "Calm",
+    "Passed",
+    "Resumed",
+    "Said",
+    "fitting",
+    "read",
+]
+
+DRIFT, ALARM, SCHEDULE, MANUAL = "drift", "alarm", "schedule", "manual"
+DATA_QUALITY, MODEL_QUALITY = "data-quality", "model-quality"
+# Reason and evidence end in a model package's metadata, which takes these characters beside
+# letters and digits, and 256 of them. Bytes, since they are also in a parameter that holds 4096.
+PUNCTUATION = frozenset("_.:/=+-@")
+TEXT_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Somebody or something wants the model retrained.
+
+    Attributes:
+        event_id: Of the event; a repeated one has the same.
+        until: Up to when what it is about was seen: the end of the monitor's interval. What
+            tells of no interval is about the moment of the event.
+        trigger: `drift`, `alarm`, `schedule` or `manual`.
+        monitor: The kind of monitoring that found it; empty if none did.
+        reason: Why, in words.
+        evidence: Where that can be checked: URI of the violations, ARN of the alarm, of the rule,
+            or of whoever asks.
+    """
+
+    event_id: str
+    until: datetime
+    trigger: str
+    monitor: str
+    reason: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """A monitor had enough data and found nothing, up to a moment."""
+
+    event_id: str
+    until: datetime
+    monitor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """A person says that drift may retrain again."""
+
+    event_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calm:
+    """An alarm that did not go off."""
+
+    event_id: str
+    reason: str
+
+
+Said = Ask | Passed | Resumed | Calm
+
+
+def read(event: Mapping[str, Any]) -> Said:
+    """What an event says.
+
+    Raises:
+        KeyError: A part of it is missing.
+        ValueError: It is not one of the events of the contract.
+    """
+    source, kind = event["source"], event["detail-type"]
+    if source == "fraudloop.monitor" and kind == "Monitoring Violations Found":
+        return _drift(event)
+    if source == "fraudloop.monitor" and kind == "Monitoring Passed":
+        return Passed(event_id=event["id"], until=_until(event), monitor=_monitor(event["detail"]))
+    if source == "aws.cloudwatch":
+        return _alarm(event)
+    if source in ("aws.events", "aws.scheduler"):
+        return _ask(event, SCHEDULE, reason="schedule", evidence=_resource(event))
+    if source == "fraudloop.operations" and kind == "Retraining Requested":
+        by, reason = event["detail"]["by"], event["detail"]["reason"]
+        return _ask(event, MANUAL, reason=f"manual: {reason}", evidence=by)
+    if source == "fraudloop.operations" and kind == "Retraining Resumed":
+        return Resumed(event_id=event["id"], reason=fitting(event["detail"]["reason"]))
+    raise ValueError(
+        f"event must be a monitor's, an alarm's, a schedule's or a person's, got {kind} of {source}"
+    )
+
+
+def fitting(text: str) -> str:
+    """A text as SageMaker takes it in metadata; what it does not take becomes a space."""
+    taken = "".join(character if _is_taken(character) else " " for character in text)
+    return " ".join(taken.split()).encode()[:TEXT_BYTES].decode(errors="ignore").rstrip()
+
+
+def _ask(
+    event: Mapping[str, Any], trigger: str, *, reason: str, evidence: str, monitor: str = ""
+) -> Ask:
+    return Ask(
+        event_id=event["id"],
+        until=_until(event),
+        trigger=trigger,
+        monitor=monitor,
+        reason=fitting(reason),
+        evidence=fitting(evidence) or "none",
+    )
+
+
+def _drift(event: Mapping[str, Any]) -> Ask:
+    detail = event["detail"]
+    monitor, version = _monitor(detail), str(detail.get("model_version") or "").rpartition("/")[2]
+    seen = f"{monitor} of version {version}" if version else monitor
+    subjects = " ".join(detail.get("features", []))
+    return _ask(
+        event,
+        DRIFT,
+        reason=f"drift: {seen}: {detail['violations']} violations in {subjects}",
+        evidence=str(detail.get("violations_uri", "")),
+        monitor=monitor,
+    )
+
+
+def _alarm(event: Mapping[str, Any]) -> Ask | Calm:
+    name, state = event["detail"]["alarmName"], event["detail"]["state"]["value"]
+    if state != "ALARM":
+        return Calm(event_id=event["id"], reason=fitting(f"alarm {name} went to {state}"))
+    return _ask(
+        event,
+        ALARM,
+        reason=f"alarm: {name}",
+        evidence=_resource(event),
+        monitor=MODEL_QUALITY,
+    )
+
+
+def _monitor(detail: Mapping[str, Any]) -> str:
+    return str(detail.get("monitor_kind") or DATA_QUALITY)
+
+
+def _resource(event: Mapping[str, Any]) -> str:
+    """The ARN of what sent the event."""
+    return str(next(iter(event.get("resources", [])), ""))
+
+
+def _until(event: Mapping[str, Any]) -> datetime:
+    """The end of the interval that the event is about; else when the event was sent."""
+    told = event.get("detail", {}).get("end_time") or event["time"]
+    moment = datetime.fromisoformat(told)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_taken(character: str) -> bool:
+    return character in PUNCTUATION or unicodedata.category(character)[0] in "LN"

@@ -1,0 +1,157 @@
+"""Retraining as it is deployed: events, rules, the queue, the function, and a person's verbs."""
+
+import json
+import random
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import lifecycle  # noqa: F401  # first: it tells jsii which node to start when aws_cdk is imported
+
+# isort: split
+import boto3
+import pytest
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk.assertions import Template
+
+from lifecycle.retraining import Retraining, RetrainingConfig
+from local_aws.server import EmbeddedAws
+from operations import retraining as verbs
+from operations.errors import OperationError
+from operations.target import Target
+
+from .deployments import bare_stack, with_code
+from .retraining import create_pipeline, executions, storm, violations
+
+PATIENCE_SECONDS = 60
+SIZE = 1000
+
+
+@dataclass
+class Deployed:
+    """One environment's retraining, in a stack of its own."""
+
+    name: str
+    target: Target
+
+    def send(self, events: list[dict[str, Any]]) -> None:
+        """As monitors do: EventBridge gives each a new identity."""
+        client = boto3.client("events")
+        entries = [
+            {
+                "Source": event["source"],
+                "DetailType": event["detail-type"],
+                "Detail": json.dumps(event["detail"]),
+            }
+            for event in events
+        ]
+        for first in range(0, len(entries), 10):
+            assert client.put_events(Entries=entries[first : first + 10])["FailedEntryCount"] == 0
+
+    def counted(self, metric: str, **dimensions: str) -> int:
+        """What the function has counted so far."""
+        now = datetime.now(UTC)
+        found = boto3.client("cloudwatch").get_metric_statistics(
+            Namespace=self.name,
+            MetricName=metric,
+            Dimensions=[
+                {"Name": name, "Value": value}
+                for name, value in {"Endpoint": self.name, **dimensions}.items()
+            ],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return round(sum(each["Sum"] for each in found))
+
+    def eventually(self, what: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            if found := what():
+                return found
+            time.sleep(0.2)
+        raise AssertionError(f"{what}: {verbs.status(self.target)}")
+
+
+@pytest.fixture
+def deployed(connected: None, embedded: EmbeddedAws) -> Deployed:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    create_pipeline(name)
+    stack = bare_stack(name)
+    retraining = Retraining(
+        stack,
+        "Retraining",
+        pipeline_name=name,
+        raw_bucket=s3.Bucket.from_bucket_name(stack, "Raw", name),
+        state_parameter_name=f"/{name}/state",
+        endpoint_name=name,
+        metric_namespace=name,
+        encryption_key=kms.Key(stack, "Key"),
+        config=RetrainingConfig(),
+    )
+    trigger = retraining.trigger
+    queues = {
+        "RetrainingQueueUrl": trigger.queue,
+        "RetrainingFailuresQueueUrl": trigger.dead_letter_queue,
+        "RetrainingUndeliveredQueueUrl": trigger.undelivered_queue,
+    }
+    references = {key: stack.resolve(queue.queue_url)["Ref"] for key, queue in queues.items()}
+    template = with_code(Template.from_stack(stack).to_json(), boto3.client("s3"), name)
+    cloudformation = boto3.client("cloudformation")
+    cloudformation.create_stack(
+        StackName=name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=name, WaiterConfig={"Delay": 1}
+    )
+    resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+    physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+    target = Target("local", embedded.session(), embedded.environment())
+    target.__dict__["outputs"] = {
+        **{key: physical[reference] for key, reference in references.items()},
+        "RetrainingStateParameterName": f"/{name}/state",
+        "RetrainingFunctionName": name,
+    }
+    return Deployed(name, target)
+
+
+def test_a_thousand_events_in_a_minute_start_one_and_a_person_another(deployed: Deployed) -> None:
+    begun = time.monotonic()
+    deployed.send(storm(random.Random(3), SIZE))  # noqa: S311 - it has nothing to hide
+    assert time.monotonic() - begun < 60, "a storm is over within a minute"
+    deployed.eventually(
+        lambda: (
+            deployed.counted("RetrainingsStarted") + deployed.counted("RetrainingsDeclined") == SIZE
+        )
+    )
+    (execution,) = executions(deployed.name)
+    assert deployed.counted("RetrainingsStarted") == 1
+    told = verbs.status(deployed.target)
+    assert told["last"]["execution_arn"] == execution["PipelineExecutionArn"]
+    assert told["waiting"] == {"": 0, "Failures": 0, "Undelivered": 0}
+    assert list(told["uncured"].values()) == [[told["last"]["at"]]]
+
+    answer = verbs.request(deployed.target, reason="a new kind of fraud")
+    assert (answer["outcome"], answer["reason"]) == ("started", "manual: a new kind of fraud")
+    assert answer["execution_arn"] in {
+        each["PipelineExecutionArn"] for each in executions(deployed.name)
+    }
+    assert len(executions(deployed.name)) == 2
+    assert verbs.status(deployed.target)["uncured"] == {}
+    deployed.send([violations(datetime.now(UTC) + timedelta(hours=1))])
+    deployed.eventually(lambda: deployed.counted("RetrainingsDeclined", Reason="cool-down"))
+    answer = verbs.resume(deployed.target, reason="mended")
+    assert answer == {"outcome": "noted", "reason": "mended", "execution_arn": ""}
+    assert verbs.status(deployed.target)["resumed"] is not None
+
+
+@pytest.mark.parametrize("verb", [verbs.request, verbs.resume])
+def test_a_blank_reason_is_refused(verb: Callable[..., Any], embedded: EmbeddedAws) -> None:
+    target = Target("local", embedded.session(), embedded.environment())
+    with pytest.raises(OperationError, match="reason must not be blank"):
+        verb(target, reason=" \n")
