@@ -63,6 +63,7 @@ def _execution(branch: Tree, lineage: Lineage, all_objects: bool) -> None:
     reason = execution["parameters"].get("TriggerReason", "not told")
     text = f"{execution['arn']}, reason: {reason}"
     node = _node(branch, f"pipeline execution {execution['name']}", text)
+    _node(node, "evidence", execution["parameters"].get("TriggerEvidence", "not told"))
     _node(node, "started", execution["started"])
     steps = _node(node, "steps", "")
     for step in lineage.steps:

@@ -10,6 +10,7 @@ from operations.cli import (
     monitoring,
     parity,
     quality,
+    retraining,
     serving,
     shadow,
 )
@@ -27,6 +28,7 @@ for module in (
     serving,
     shadow,
     monitoring,
+    retraining,
     quality,
     parity,
     demo,

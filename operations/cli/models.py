@@ -25,7 +25,16 @@ from pipeline_code.evaluate.metrics import CARDS_REVIEWED_A_DAY
 
 Version = Annotated[str, typer.Argument(help="ARN, version number, latest or champion.")]
 
-_COLUMNS = ("version", "status", "AP", "revision", "learned from", "decided by", "reason")
+_COLUMNS = (
+    "version",
+    "status",
+    "AP",
+    "revision",
+    "learned from",
+    "trained for",
+    "decided by",
+    "reason",
+)
 
 
 @on_target
@@ -50,6 +59,7 @@ def models(
                 metadata.get("average_precision", ""),
                 each["revision"] or "",
                 " to ".join(days) if all(days) else "",
+                metadata.get("trigger_reason", ""),
                 # Whole in the JSON: the account is the same for all.
                 decided.get("by", "").rsplit(":", 1)[-1],
                 decided.get("reason", ""),

@@ -26,6 +26,7 @@ VERBS = [
     "score",
     "drift",
     "status",
+    "retrain",
     "backtest",
     "demo",
 ]
