@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis, Measure, Violation
 from pipeline_code.monitor.chunks import Chunk
+from pipeline_code.monitor.data_quality_constraints import Constraint, Constraints
 from pipeline_code.monitor.distances import Distance, measure
 from pipeline_code.monitor.grids import Grid
 from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.profiles import Profile, describe
-from pipeline_code.monitor.quality_constraints import Constraint, Constraints
 from pipeline_code.monitor.sketches import Sketch, Summary
 
 __all__ = ["ALL_FEATURES", "SCORE", "analyze"]
@@ -57,7 +57,7 @@ def analyze(chunks: Iterable[Chunk], statistics: Any, constraints: Any) -> Analy
         found += _column_violations(summaries, rules)
     for rule in rules.features:
         summary, profile = summaries.get(rule.name), profiles.get(rule.name)
-        if summary is None:
+        if summary is None or not rule.evaluated:
             continue
         found += _value_violations(summary, rule, rules.datatype_threshold)
         found += _domain_violations(summary, rule, dataset.known, rules.domain_threshold)
@@ -112,11 +112,11 @@ def _missing_data(records: int, rules: Constraints) -> Iterator[Violation]:
 
 
 def _column_violations(summaries: Mapping[str, Summary], rules: Constraints) -> Iterator[Violation]:
-    expected = [rule.name for rule in rules.features]
-    for name in expected:
-        if name not in summaries:
+    expected = {rule.name for rule in rules.features}
+    for rule in rules.features:
+        if rule.evaluated and rule.name not in summaries:
             yield _violation(
-                name, "missing_column_check", "Feature of the baseline is in no record"
+                rule.name, "missing_column_check", "Feature of the baseline is in no record"
             )
     for name in summaries:
         if name not in expected:

@@ -24,9 +24,9 @@ from pipeline_code.features.definitions import (
     SCHEMA_VERSION_KEY,
 )
 from pipeline_code.monitor.chunks import Chunk
+from pipeline_code.monitor.data_quality_constraints import suggest_feature, suggested
 from pipeline_code.monitor.grids import Grid
 from pipeline_code.monitor.profiles import describe
-from pipeline_code.monitor.quality_constraints import suggest_feature, suggested
 from pipeline_code.monitor.sketches import Sketch, Summary
 from pipeline_code.monitor.thresholds import Draws
 
@@ -89,8 +89,12 @@ def _column(files: Sequence[Path], name: str) -> Values:
 
 def _documents(column: Callable[[str], Values], history_days: int | None) -> tuple[Any, Any]:
     random = np.random.default_rng(SEED)
-    order = np.argsort(column(EVENT_TIME), kind="stable")
-    drawn = {entity: _drawn(column(entity.record_identifier), order, random) for entity in ENTITIES}
+    times = column(EVENT_TIME).astype("datetime64[us]").astype(np.int64)
+    order = np.argsort(times, kind="stable")
+    drawn = {
+        entity: _drawn(column(entity.record_identifier), times, order, random)
+        for entity in ENTITIES
+    }
     summaries: dict[str, Summary] = {}
     constraints = []
     for feature in FEATURES:
@@ -103,13 +107,15 @@ def _documents(column: Callable[[str], Values], history_days: int | None) -> tup
     return describe(summaries, len(order)), suggested(constraints)
 
 
-def _drawn(owners: Values, order: Ints, random: np.random.Generator) -> tuple[Ints, Draws]:
+def _drawn(
+    owners: Values, times: Ints, order: Ints, random: np.random.Generator
+) -> tuple[Ints, Draws]:
     """The rows that thresholds are drawn from, in the order of time, and the draws."""
     names = np.unique(owners)
     share = min(1.0, MOST_DRAWN_FROM / len(owners))
     some = random.permutation(names)[: max(2, int(share * len(names)))]
     rows = order if share == 1 else order[np.isin(owners[order], some)]
-    return rows, Draws(owners[rows], random)
+    return rows, Draws(owners[rows], times[rows], random)
 
 
 def _summary(name: str, values: Values) -> Summary:

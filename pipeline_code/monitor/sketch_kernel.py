@@ -1,15 +1,27 @@
-"""Counts one feature's numbers into buckets, and adds up their moments."""
+"""Counts one feature's numbers into buckets, and adds up their moments; counts draws of them."""
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.features.compiled import compiled
 
-__all__ = ["COUNT", "HIGH", "LOW", "MEAN", "MOMENTS", "SQUARES", "TOTAL", "WHOLE", "add_numbers"]
+__all__ = [
+    "COUNT",
+    "HIGH",
+    "LOW",
+    "MEAN",
+    "MOMENTS",
+    "SQUARES",
+    "TOTAL",
+    "WHOLE",
+    "add_numbers",
+    "count_draws",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Places = npt.NDArray[np.int16]
+Flags = npt.NDArray[np.bool_]
 
 # How many, how many of them whole, their sum, mean and sum of squared deviations, and their range.
 COUNT, WHOLE, TOTAL, MEAN, SQUARES, LOW, HIGH = range(7)
@@ -71,3 +83,30 @@ def add_numbers(
     moments[WHOLE] += whole
     moments[TOTAL] += total
     moments[LOW], moments[HIGH] = low, high
+
+
+@compiled("void(i2[::1], b1[:, ::1], i8[:, ::1], i8[:, ::1], i8[:, ::1], i8[:, :, ::1])")
+def count_draws(
+    places: Places, halves: Flags, begins: Ints, ends: Ints, expected: Ints, actual: Ints
+) -> None:
+    """Counts the buckets of many draws from the same records.
+
+    Args:
+        places: Each record's bucket.
+        halves: By draw, which records are taken for the baseline.
+        begins, ends: By draw and sample, which of the other records it takes, by their order.
+        expected: Where to count the baseline's, by draw and bucket.
+        actual: Where to count the samples', by draw, sample and bucket.
+    """
+    others = np.empty(len(places), np.int16)
+    for draw in range(len(halves)):
+        count = 0
+        for record in range(len(places)):
+            if halves[draw, record]:
+                expected[draw, places[record]] += 1
+            else:
+                others[count] = places[record]
+                count += 1
+        for sample in range(begins.shape[1]):
+            for place in others[begins[draw, sample] : ends[draw, sample]]:
+                actual[draw, sample, place] += 1

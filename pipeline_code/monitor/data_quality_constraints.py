@@ -3,7 +3,8 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-constraints.html
 
 They are a file to be edited: each feature's thresholds of drift stand in its
-`monitoringConfigOverrides`, and `perform_comparison` turns the comparison of one feature off. What
+`monitoringConfigOverrides`; `perform_comparison` turns the comparison of one feature off, and
+`evaluate_constraints` everything about it. What
 is documented there means what it does in Model Monitor: `comparison_threshold` is of the
 Kolmogorov-Smirnov distance, which fewer records may exceed (`Robust`),
 `categorical_comparison_threshold` of the largest change of a value's share (`LInfinity`). Ours are
@@ -19,7 +20,7 @@ import numpy as np
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import Feature
-from pipeline_code.monitor.distances import Distance, distances_of
+from pipeline_code.monitor.distances import Distance
 from pipeline_code.monitor.sketches import Summary
 from pipeline_code.monitor.thresholds import LEAST_THRESHOLDS, MINIMUM_RECORDS, Limits
 
@@ -73,13 +74,11 @@ def suggest_feature(
     """
     comparison: dict[str, Any] = {"perform_comparison": ENABLED}
     allowances: dict[str, Any] = {}
-    for distance in distances_of(summary.grid):
-        limit = limits.get(distance, Limits((MINIMUM_RECORDS,), (0.0,)))
-        threshold = round(max(LEAST_THRESHOLDS[distance], limit.values[-1]), 4)
+    for distance, limit in limits.items():
+        threshold = round(limit.values[-1], 4)
         comparison[THRESHOLD_KEYS[distance]] = threshold
         allowances["records"] = list(limit.records)
-        over = [round(max(0.0, value - threshold), 4) for value in limit.values]
-        allowances[distance] = over
+        allowances[distance] = [round(max(0.0, value - threshold), 4) for value in limit.values]
     comparison[ALLOWANCE] = allowances
     reason = _incomparable(feature, history_days)
     if reason:
@@ -116,6 +115,7 @@ class Constraint:
         completeness: The least share of records that have a value.
         non_negative: Whether no value may be negative.
         domain: The only values there may be; None if there is no such constraint.
+        evaluated: Whether any of this is looked at.
         compared: Whether it is compared with the baseline.
         thresholds: What each distance may be, of many records.
         allowances: What fewer records may exceed them by.
@@ -126,6 +126,7 @@ class Constraint:
     completeness: float
     non_negative: bool
     domain: tuple[float, ...] | None
+    evaluated: bool
     compared: bool
     thresholds: Mapping[Distance, float]
     allowances: Mapping[Distance, Limits]
@@ -162,7 +163,9 @@ class Constraints:
             config = document["monitoring_config"]
             general = config["distribution_constraints"]
             return cls(
-                features=tuple(_constraints(document["features"], general)),
+                features=tuple(
+                    _constraints(document["features"], general, config["evaluate_constraints"])
+                ),
                 datatype_threshold=float(config["datatype_check_threshold"]),
                 domain_threshold=float(config["domain_content_threshold"]),
                 minimum_records=int(config["minimum_records"]),
@@ -174,9 +177,13 @@ class Constraints:
             ) from error
 
 
-def _constraints(features: Any, general: Mapping[str, Any]) -> Iterator[Constraint]:
+def _constraints(features: Any, general: Mapping[str, Any], evaluate: str) -> Iterator[Constraint]:
     for feature in features:
-        overrides = feature.get("monitoringConfigOverrides", {})
+        # The documentation names it one way, and SageMaker's SDK writes it the other.
+        overrides = {
+            **feature.get("monitoringConfigOverrides", {}),
+            **feature.get("monitoring_config_overrides", {}),
+        }
         comparison = {**general, **overrides.get("distribution_constraints", {})}
         for key, ours in METHODS.items():
             if comparison[key] != ours:
@@ -192,6 +199,7 @@ def _constraints(features: Any, general: Mapping[str, Any]) -> Iterator[Constrai
             completeness=float(feature["completeness"]),
             non_negative=bool(feature.get("num_constraints", {}).get("is_non_negative", False)),
             domain=None if domains is None else tuple(float(value) for value in domains),
+            evaluated=overrides.get("evaluate_constraints", evaluate) == ENABLED,
             compared=comparison["perform_comparison"] == ENABLED,
             thresholds={
                 distance: float(comparison[key]) for distance, key in THRESHOLD_KEYS.items()
