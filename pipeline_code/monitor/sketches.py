@@ -49,7 +49,8 @@ class _Part:
     wrong: int = 0
 
     def add(self, numbers: Floats) -> None:
-        numbers = np.ascontiguousarray(numbers, np.float64)
+        # The kernel takes no array that is read-only, as Arrow's are.
+        numbers = np.require(numbers, np.float64, ["C", "W"])
         lookup = self.grid.lookup
         add_numbers(
             numbers,
