@@ -95,7 +95,7 @@ def _add_stacks(app: cdk.App, environment: Environment) -> None:
         "Retraining",
         environment=environment,
         lake=lake,
-        quality_alarm=None if monitoring is None else monitoring.drift_alarm,
+        quality_alarm=None if monitoring is None else monitoring.quality_alarm,
         alarm_topic=alarm_topic,
     )
 

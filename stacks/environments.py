@@ -22,6 +22,7 @@ from lifecycle.retraining import RetrainingConfig
 from lifecycle.stream_consumer import ConsumerConfig
 from lifecycle.stream_landing import LandingConfig
 from lifecycle.training_config import TrainingConfig
+from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = ["ENVIRONMENTS", "Environment", "environment_named"]
 
@@ -127,9 +128,14 @@ class Environment:
         return self.resource_name("fraud")
 
     @property
-    def monitoring_schedule_name(self) -> str:
-        """The schedule (or pipeline) that analyzes what the endpoint captured."""
-        return self.resource_name("data-quality")
+    def monitor_names(self) -> Mapping[MonitorKind, str]:
+        """The schedules (or pipelines) that analyze what the endpoint captured, by kind."""
+        return MappingProxyType({kind: self.resource_name(kind.value) for kind in MonitorKind})
+
+    @property
+    def labels_pipeline_name(self) -> str:
+        """The SageMaker pipeline that joins fraud reports with predictions."""
+        return self.resource_name("labels")
 
     @property
     def parity_pipeline_name(self) -> str:

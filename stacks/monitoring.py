@@ -1,4 +1,4 @@
-"""Stage 6, first half: the endpoint's traffic and its features are compared with training's."""
+"""Stage 6, first half: the endpoint's traffic is compared with what its model learned from."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from lifecycle.monitoring import Monitoring
 from lifecycle.monitoring_dashboard import MonitoringDashboard
 from lifecycle.parity_audit import ParityAudit
 from lifecycle.stack_refresh import StackRefresh
+from pipeline_code.monitor.kinds import MonitorKind
 from stacks.environments import Environment
 
 __all__ = ["MonitoringStack"]
 
 
 class MonitoringStack(cdk.Stack):
-    """The monitor, the parity audit, their alarms and the dashboard.
+    """The monitors, late labels, the parity audit, their alarms and the dashboard.
 
-    Monitor and audit run once there is an endpoint.
+    Monitors and audit run once there is an endpoint.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class MonitoringStack(cdk.Stack):
             scope,
             construct_id,
             stack_name=environment.resource_name("monitoring"),
-            description="fraudloop: data-quality monitoring, parity audit, alarms and dashboard",
+            description="fraudloop: monitors, late labels, parity audit, alarms and dashboard",
         )
         self._environment = environment
         # Read at each deployment, and again by StackRefresh when the endpoint is in service.
@@ -52,17 +53,21 @@ class MonitoringStack(cdk.Stack):
         self._monitoring = Monitoring(
             self,
             "Monitoring",
-            monitor_name=environment.monitoring_schedule_name,
+            monitor_names=environment.monitor_names,
+            labels_name=environment.labels_pipeline_name,
             approved_package=approved_package.value_as_string,
             endpoint_name=environment.endpoint_name,
             metric_namespace=environment.metric_namespace,
             image=image,
+            raw_bucket=lake.raw_bucket,
             captures_bucket=lake.captures_bucket,
             artifacts_bucket=lake.artifacts_bucket,
             encryption_key=lake.encryption_key,
             config=environment.monitoring,
         )
-        self.drift_alarm = self._monitoring.alarms.drift_alarm
+        violations = self._monitoring.alarms.violations
+        self.drift_alarm = violations[MonitorKind.DATA_QUALITY]
+        self.quality_alarm = violations[MonitorKind.MODEL_QUALITY]
         self.alarm_topic = self._monitoring.alarms.topic
         self._parity = self._define_parity(lake, store, image)
         self._dashboard = self._define_dashboard()
@@ -101,18 +106,30 @@ class MonitoringStack(cdk.Stack):
             self,
             "Dashboard",
             dashboard_name=self._environment.resource_name("monitoring"),
-            endpoint_name=self._environment.endpoint_name,
+            watched=self._monitoring.watched,
             variant_name=VARIANT_NAME,
-            metric_namespace=self._environment.metric_namespace,
             alarms=self._monitoring.alarms,
         )
         dashboard.add_parity(self._parity.alarms)
         return dashboard
 
     def _define_outputs(self) -> None:
-        by_schedule = self._environment.monitoring.engine == "model_monitor"
-        output = "MonitoringScheduleName" if by_schedule else "MonitoringPipelineName"
-        cdk.CfnOutput(self, output, value=self._environment.monitoring_schedule_name)
+        environment = self._environment
+        cdk.CfnOutput(self, "MonitoringEngine", value=environment.monitoring.engine)
+        for kind, name in environment.monitor_names.items():
+            cdk.CfnOutput(self, f"{_pascal(kind)}MonitorName", value=name)
+        self._define_older_output()
+        cdk.CfnOutput(self, "LabelsPipelineName", value=environment.labels_pipeline_name)
         cdk.CfnOutput(self, "ParityPipelineName", value=self._parity.pipeline_name)
         cdk.CfnOutput(self, "AlarmTopicArn", value=self.alarm_topic.topic_arn)
         cdk.CfnOutput(self, "DashboardName", value=self._dashboard.dashboard_name)
+
+    def _define_older_output(self) -> None:
+        by_schedule = self._environment.monitoring.engine == "model_monitor"
+        name = self._environment.monitor_names[MonitorKind.DATA_QUALITY]
+        output = "MonitoringScheduleName" if by_schedule else "MonitoringPipelineName"
+        cdk.CfnOutput(self, output, value=name)
+
+
+def _pascal(kind: MonitorKind) -> str:
+    return "".join(word.capitalize() for word in kind.split("-"))

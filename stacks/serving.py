@@ -45,6 +45,11 @@ class ServingStack(cdk.Stack):
             email=environment.monitoring.alarm_email,
         )
         self._environment = environment
+        self._approved_package = self._read_parameter(
+            "ApprovedModelPackage",
+            environment.approved_model_parameter_name,
+            "SSM parameter that names the approved model package, or none",
+        )
         self.endpoint = self._define_endpoint(lake, store, image)
         self.deployment = self._define_deployment(lake, image)
         self.alarm_topic.notify_of(*self.deployment.alarms)
@@ -52,6 +57,7 @@ class ServingStack(cdk.Stack):
             self,
             "BatchScoring",
             pipeline_name=environment.batch_pipeline_name,
+            approved_package=self._approved_package,
             image=image,
             store=store,
             raw_bucket=lake.raw_bucket,
@@ -95,11 +101,7 @@ class ServingStack(cdk.Stack):
             self,
             "Endpoint",
             endpoint_name=environment.endpoint_name,
-            approved_package=self._read_parameter(
-                "ApprovedModelPackage",
-                environment.approved_model_parameter_name,
-                "SSM parameter that names the approved model package, or none",
-            ),
+            approved_package=self._approved_package,
             challenger=self._read_challenger(),
             environment={
                 "CUSTOMER_FEATURE_GROUP": store.customer_group_name,

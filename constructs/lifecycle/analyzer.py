@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aws_cdk import Aws, Fn
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -16,22 +17,27 @@ from lifecycle.endpoint_config import VARIANT_NAME
 from lifecycle.job_requests import REGION_VARIABLE
 from lifecycle.job_role import JobRole
 from lifecycle.model_deployment import BASELINE_PREFIX
+from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = [
     "ANALYSIS_PATH",
     "CAPTURES_PATH",
     "EVENT_SOURCE",
+    "GROUND_TRUTH_PREFIX",
     "REPORTS_PREFIX",
     "Analyzer",
     "allow_telling",
     "analyzer_settings",
+    "baseline_folder",
 ]
 
 REPORTS_PREFIX = "monitoring/reports/"
+GROUND_TRUTH_PREFIX = "monitoring/ground-truth/"
 # Where Model Monitor's contract has an analyzer look for captures and leave its files.
 CAPTURES_PATH = "/opt/ml/processing/input/endpoint"
 ANALYSIS_PATH = "/opt/ml/processing/resultdata"
 EVENT_SOURCE = "fraudloop.monitor"
+PACKAGES = ":model-package/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,22 +45,26 @@ class Analyzer:
     """What the engines need to run the analyzer; S3 URIs are deploy-time values.
 
     Attributes:
-        role: What the job runs as.
-        image_uri: The image it runs.
-        key_arn: Key of its volume and its files.
-        endpoint_name: The endpoint whose captures it reads.
+        role: What the jobs run as.
+        image_uri: The image they run.
+        key_arn: Key of their volumes and files.
+        endpoint_name: The endpoint whose captures they read.
+        model_version: ARN of the package whose answers they judge, or `none`.
         captures_uri: Where those captures are, of the variant that answers callers.
-        baseline_uri: Where `statistics.json` and `constraints.json` of the deployed model are.
-        reports_uri: Where its files go.
-        metric_namespace: CloudWatch namespace of its metrics.
+        baselines_uri: Where that package's baselines are, a folder for each kind.
+        ground_truth_uri: Where the labels are.
+        reports_uri: Where their files go.
+        metric_namespace: CloudWatch namespace of their metrics.
     """
 
     role: JobRole
     image_uri: str
     key_arn: str
     endpoint_name: str
+    model_version: str
     captures_uri: str
-    baseline_uri: str
+    baselines_uri: str
+    ground_truth_uri: str
     reports_uri: str
     metric_namespace: str
 
@@ -68,10 +78,12 @@ class Analyzer:
         artifacts_bucket: s3.IBucket,
         encryption_key: kms.IKey,
         endpoint_name: str,
+        approved_package: str,
         metric_namespace: str,
     ) -> Analyzer:
-        """Defines the role, which may read captures and baseline, and tell what it found."""
+        """Defines the role, which may read captures, labels and baselines, and tell its finding."""
         captures = f"{endpoint_name}/"
+        ground_truth = f"{GROUND_TRUTH_PREFIX}{endpoint_name}/"
         role = JobRole(
             scope,
             "AnalyzerRole",
@@ -80,7 +92,7 @@ class Analyzer:
             description="Compares captured traffic with the model's baseline",
         )
         role.read(captures_bucket, captures)
-        role.read(artifacts_bucket, BASELINE_PREFIX)
+        role.read(artifacts_bucket, BASELINE_PREFIX, ground_truth)
         role.write(artifacts_bucket, REPORTS_PREFIX)
         role.publish_metrics(metric_namespace)
         allow_telling(role)
@@ -89,17 +101,53 @@ class Analyzer:
             image_uri=image.uri,
             key_arn=encryption_key.key_arn,
             endpoint_name=endpoint_name,
+            model_version=approved_package,
             # Not a challenger's: what nobody hears is no traffic.
             captures_uri=captures_bucket.s3_url_for_object(f"{captures}{VARIANT_NAME}/"),
-            baseline_uri=artifacts_bucket.s3_url_for_object(BASELINE_PREFIX),
+            baselines_uri=baseline_folder(artifacts_bucket, approved_package),
+            ground_truth_uri=artifacts_bucket.s3_url_for_object(ground_truth),
             reports_uri=artifacts_bucket.s3_url_for_object(REPORTS_PREFIX.rstrip("/")),
             metric_namespace=metric_namespace,
         )
 
+    def baseline_uri(self, kind: MonitorKind) -> str:
+        """Where `statistics.json` and `constraints.json` of a kind are."""
+        return f"{self.baselines_uri}{kind}/"
 
-def analyzer_settings(metric_namespace: str, region: str) -> Mapping[str, str]:
-    """Environment variables beyond those of Model Monitor's contract."""
+    @property
+    def model_data_uri(self) -> str:
+        """The watched model, which attributions are computed with."""
+        return f"{self.baseline_uri(MonitorKind.ATTRIBUTION)}model.tar.gz"
+
+    def settings(self, kind: MonitorKind, look_back_hours: int) -> Mapping[str, str]:
+        """Environment variables beyond those of Model Monitor's contract.
+
+        Data quality is told its hour by its schedule; the others look further back than a schedule
+        can say, and read the captures themselves.
+        """
+        own = {"MONITOR_KIND": kind.value, "MODEL_VERSION": self.model_version}
+        if kind is not MonitorKind.DATA_QUALITY:
+            own |= {"CAPTURES_URI": self.captures_uri, "LOOK_BACK_HOURS": str(look_back_hours)}
+        if kind.needs_labels:
+            own["GROUND_TRUTH_URI"] = self.ground_truth_uri
+        if kind is MonitorKind.ATTRIBUTION:
+            own["MODEL_DATA_URI"] = self.model_data_uri
+        return {**analyzer_settings(self.metric_namespace, Aws.REGION), **own}
+
+
+def analyzer_settings(metric_namespace: str, region: str) -> dict[str, str]:
+    """Environment variables that the analyzer needs whatever it looks for."""
     return {"METRIC_NAMESPACE": metric_namespace, REGION_VARIABLE: region}
+
+
+def baseline_folder(artifacts_bucket: s3.IBucket, approved_package: str) -> str:
+    """S3 URI of the folder of a package's baselines, told by its ARN at deployment.
+
+    Each version has a folder of its own, so that what runs is never compared with what another
+    version learned, whichever of the two stacks is deployed first. `none` has the folder `none`.
+    """
+    found = Fn.split(PACKAGES, Fn.join("", [approved_package, f"{PACKAGES}none"]))
+    return f"{artifacts_bucket.s3_url_for_object(BASELINE_PREFIX)}{Fn.select(1, found)}/"
 
 
 def allow_telling(role: JobRole) -> None:

@@ -9,13 +9,14 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from lifecycle.analyzer import baseline_folder
 from lifecycle.batch_config import BatchScoringConfig
 from lifecycle.batch_roles import BATCH_PREFIX, BatchRoles
 from lifecycle.container_image import ContainerImage
 from lifecycle.data_lake import BATCH_WORK_PREFIX
 from lifecycle.feature_store import FeatureStore
 from lifecycle.job_role import grant_read_objects, grant_write_objects
-from lifecycle.model_deployment import BASELINE_PREFIX
+from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = ["BATCH_PREFIX", "BatchScoring", "BatchScoringConfig"]
 
@@ -35,6 +36,8 @@ class BatchScoring(Construct):
     Args:
         pipeline_name: Physical name; people and programs start the pipeline by it, and the
             monitor's metrics carry it.
+        approved_package: ARN of the deployed model package, or `none`; a deploy-time value. The
+            monitor compares batches with its baseline.
         image: What the steps around scoring run.
         store: The feature groups.
         raw_bucket: The lake's transactions and fraud reports.
@@ -51,6 +54,7 @@ class BatchScoring(Construct):
         construct_id: str,
         *,
         pipeline_name: str,
+        approved_package: str,
         image: ContainerImage,
         store: FeatureStore,
         raw_bucket: s3.IBucket,
@@ -78,7 +82,8 @@ class BatchScoring(Construct):
         )
         values = {
             **roles.arns,
-            "BaselineUri": artifacts_bucket.s3_url_for_object(BASELINE_PREFIX),
+            "BaselineUri": f"{baseline_folder(artifacts_bucket, approved_package)}"
+            f"{MonitorKind.DATA_QUALITY}/",
             "CustomerFeatureGroup": store.customer_group_name,
             "ImageUri": image.uri,
             "KeyArn": encryption_key.key_arn,

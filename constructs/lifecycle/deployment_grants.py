@@ -21,10 +21,11 @@ __all__ = [
     "grant_update",
 ]
 
-# Where the monitors read the baseline of the deployed model, in the artifacts bucket.
+# Where the monitors read the baselines of deployed models, in the artifacts bucket.
 BASELINE_PREFIX = "monitoring/baseline/"
-# Where the training pipeline leaves each execution's baseline, in the same bucket.
+# Where the training pipeline leaves each execution's baselines and model, in the same bucket.
 EXECUTIONS_PREFIX = "executions/"
+MODELS_PREFIX = "models/"
 
 
 def grant_packages(role: iam.Role, group_name: str) -> None:
@@ -97,9 +98,17 @@ def grant_update(role: iam.Role) -> None:
 
 
 def grant_baselines(role: iam.Role, artifacts: s3.IBucket, key: kms.IKey) -> None:
-    """To copy the approved package's baselines to where the monitors read them."""
-    grant_read_objects(role, artifacts, key, EXECUTIONS_PREFIX)
+    """To copy the approved package's baselines and model to where the monitors read them."""
+    grant_read_objects(role, artifacts, key, EXECUTIONS_PREFIX, MODELS_PREFIX)
     grant_write_objects(role, artifacts, key, BASELINE_PREFIX)
+    # What is there already is not copied again.
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"],
+            resources=[artifacts.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": [f"{BASELINE_PREFIX}*"]}},
+        )
+    )
 
 
 def _parameter(stack: Stack, name: str) -> str:

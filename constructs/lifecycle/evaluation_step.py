@@ -78,7 +78,8 @@ class EvaluationStep:
 
     @property
     def output_uri(self) -> Any:
-        """Folder of evaluation.json and the rest."""
+        """Folder of evaluation.json and the rest, and of a folder for each kind of monitor but data
+        quality's, with its baseline."""
         return self.step.output_uri("evaluation")
 
     @property

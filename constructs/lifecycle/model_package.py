@@ -8,6 +8,7 @@ from typing import Any, Final
 from lifecycle import sagemaker_sdk as sdk
 from lifecycle.evaluation_step import EvaluationStep
 from lifecycle.job_requests import IMAGE_URI
+from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.serve.contract import MEDIA_TYPES
 
 __all__ = ["model_package_request"]
@@ -30,23 +31,17 @@ def model_package_request(
     Args:
         model_data_uri: The model's archive.
         evaluation: The step that judged it.
-        baseline_uri: Folder of `statistics.json` and `constraints.json`.
+        baseline_uri: Folder of `statistics.json` and `constraints.json` of the training rows.
         approval_status: Whether a person has to approve it.
         revision: Of the code that made it.
         origin: Which data and schema it comes from, and why it was trained.
     """
-    data_quality = {
-        "Statistics": _json_file(baseline_uri, "statistics.json"),
-        "Constraints": _json_file(baseline_uri, "constraints.json"),
-    }
+    baselines = _Baselines(baseline_uri, evaluation)
     return {
         "ModelPackageGroupName": "${ModelPackageGroup}",
         "ModelApprovalStatus": approval_status,
-        "ModelMetrics": {
-            "ModelQuality": {"Statistics": _json_file(evaluation.output_uri, "evaluation.json")},
-            "ModelDataQuality": data_quality,
-        },
-        "DriftCheckBaselines": {"ModelDataQuality": data_quality},
+        "ModelMetrics": baselines.metrics(_json_file(evaluation.output_uri, "evaluation.json")),
+        "DriftCheckBaselines": baselines.registered(),
         # Nobody has read the card by now: what it says is the evaluation's.
         "ModelCard": {"ModelCardContent": evaluation.card, "ModelCardStatus": "PendingReview"},
         "MetadataProperties": {
@@ -76,6 +71,53 @@ def model_package_request(
     }
 
 
+class _Baselines:
+    """What the monitors compare with, by the registry's names.
+
+    The registry has no place for the statistics of bias and attributions among the baselines: they
+    lie beside their constraints.
+    """
+
+    def __init__(self, data_quality_uri: Any, evaluation: EvaluationStep) -> None:
+        self._data_quality_uri = data_quality_uri
+        self._evaluation_uri = evaluation.output_uri
+
+    def registered(self) -> dict[str, Any]:
+        """What a version is watched against."""
+        return {
+            "ModelDataQuality": self._both(MonitorKind.DATA_QUALITY),
+            "ModelQuality": self._both(MonitorKind.MODEL_QUALITY),
+            "Bias": {"PostTrainingConstraints": self._constraints(MonitorKind.BIAS)},
+            "Explainability": {"Constraints": self._constraints(MonitorKind.ATTRIBUTION)},
+        }
+
+    def metrics(self, evaluation: Any) -> dict[str, Any]:
+        """How the version does, for people; of its quality the whole evaluation is shown."""
+        return {
+            "ModelQuality": {
+                "Statistics": evaluation,
+                "Constraints": self._constraints(MonitorKind.MODEL_QUALITY),
+            },
+            "ModelDataQuality": self._both(MonitorKind.DATA_QUALITY),
+            "Bias": {"Report": self._statistics(MonitorKind.BIAS)},
+            "Explainability": {"Report": self._statistics(MonitorKind.ATTRIBUTION)},
+        }
+
+    def _both(self, kind: MonitorKind) -> dict[str, Any]:
+        return {"Statistics": self._statistics(kind), "Constraints": self._constraints(kind)}
+
+    def _statistics(self, kind: MonitorKind) -> dict[str, Any]:
+        return self._file(kind, "statistics.json")
+
+    def _constraints(self, kind: MonitorKind) -> dict[str, Any]:
+        return self._file(kind, "constraints.json")
+
+    def _file(self, kind: MonitorKind, name: str) -> dict[str, Any]:
+        if kind is MonitorKind.DATA_QUALITY:
+            return _json_file(self._data_quality_uri, name)
+        return _json_file(self._evaluation_uri, kind.value, name)
+
+
 def _first_decision(approval_status: Any) -> Any:
     """That no person, but the gate of an execution, gave the status; people's decisions follow."""
     variables = sdk.ExecutionVariables
@@ -92,8 +134,8 @@ def _first_decision(approval_status: Any) -> Any:
     )
 
 
-def _json_file(folder_uri: Any, name: str) -> dict[str, Any]:
+def _json_file(folder_uri: Any, *path: str) -> dict[str, Any]:
     return {
         "ContentType": "application/json",
-        "S3Uri": sdk.Join(on="/", values=[folder_uri, name]),
+        "S3Uri": sdk.Join(on="/", values=[folder_uri, *path]),
     }

@@ -1,6 +1,9 @@
-"""What people see of the monitors: two alarms, a topic that carries them, and a dashboard."""
+"""What people hear of the monitors: alarms, each with its runbook, and a topic for them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aws_cdk import CfnCondition, Duration, Fn, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -10,29 +13,89 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from lifecycle.alarm_topic import AlarmTopic
+from lifecycle.monitoring_config import LONGEST_DAYS, MonitoringConfig
+from lifecycle.monitoring_runbooks import FAILED, IMMATURE, MISSING, STALE, VIOLATIONS
+from pipeline_code.monitor.kinds import MonitorKind
 
-__all__ = ["MonitoringAlarms", "define_silence_alarm"]
+__all__ = ["MonitoringAlarms", "Watched", "define_silence_alarm"]
 
 HOUR = Duration.hours(1)
+DAY = Duration.days(1)
+# The first kind's alarms are older than the others and keep their IDs.
+_IDS = {
+    MonitorKind.DATA_QUALITY: ("Drift", "MissingData"),
+    MonitorKind.MODEL_QUALITY: ("ModelQuality", "MissingModelQuality"),
+    MonitorKind.BIAS: ("Bias", "MissingBias"),
+    MonitorKind.ATTRIBUTION: ("Attribution", "MissingAttribution"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What is watched, and by whom: what runbooks name.
+
+    Attributes:
+        endpoint_name: The endpoint, a dimension of the metrics.
+        metric_namespace: Where they are published.
+        monitor_names: Schedules or pipelines by kind.
+        labels_name: The pipeline that brings labels.
+        retry_function_name: The function that repeats failed analyses; a deploy-time value.
+    """
+
+    endpoint_name: str
+    metric_namespace: str
+    monitor_names: Mapping[MonitorKind, str]
+    labels_name: str
+    retry_function_name: str
+
+    def metric(
+        self,
+        name: str,
+        statistic: str,
+        *,
+        monitor: str | None = None,
+        period: Duration = HOUR,
+        label: str | None = None,
+    ) -> cloudwatch.Metric:
+        """A metric of the endpoint, of one monitor if it is told which, hour by hour."""
+        return cloudwatch.Metric(
+            namespace=self.metric_namespace,
+            metric_name=name,
+            dimensions_map={
+                "Endpoint": self.endpoint_name,
+                **({} if monitor is None else {"Monitor": monitor}),
+            },
+            statistic=statistic,
+            period=period,
+            label=label,
+        )
+
+    def by_monitor(self, name: str, statistic: str) -> list[cloudwatch.Metric]:
+        """A line for each kind of monitor."""
+        return [
+            self.metric(name, statistic, monitor=kind.value, label=kind.value)
+            for kind in MonitorKind
+        ]
 
 
 class MonitoringAlarms(Construct):
-    """Raises an alarm for drift, and another one for traffic that nobody analyzed.
+    """Raises an alarm for what a monitor finds, and others for what keeps it from finding anything.
 
-    The metrics are the analyzer's own: CloudFormation cannot have Model Monitor publish any, and
-    an alarm on a metric that nobody publishes is silent for ever. So silence is an alarm too.
+    The metrics are our own: CloudFormation cannot have Model Monitor publish any, and an alarm on a
+    metric that nobody publishes is silent for ever. So silence is an alarm too. An analysis that
+    fails publishes nothing, so that it counts as silence, never as health.
 
     Guarantees:
-        The topic is encrypted under the given key and refuses plain HTTP.
+        The topic is encrypted under the given key and refuses plain HTTP; every alarm goes to it.
+        Each alarm's description says what it means, what to look at first and what to do.
+        Before there is an endpoint, silence is no alarm.
 
     Args:
-        endpoint_name: The endpoint, a dimension of the metrics.
-        metric_namespace: Where the analyzer publishes them.
+        watched: What is watched.
         encryption_key: Key of the topic; it must allow CloudWatch of this account to use it, as
             DataKey does.
-        missing_data_hours: How long nothing may have been analyzed.
-        condition: When there is an endpoint; before, silence is no alarm.
-        email: Address subscribed to the topic. If omitted, nobody is.
+        config: Limits, schedules and whom to tell.
+        condition: When there is an endpoint.
     """
 
     def __init__(
@@ -40,55 +103,99 @@ class MonitoringAlarms(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        endpoint_name: str,
-        metric_namespace: str,
+        watched: Watched,
         encryption_key: kms.IKey,
-        missing_data_hours: int,
+        config: MonitoringConfig,
         condition: CfnCondition,
-        email: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._namespace = metric_namespace
-        self._endpoint_name = endpoint_name
-        self.topic = AlarmTopic(self, "Topic", encryption_key=encryption_key, email=email)
-        self.drift_alarm = self._define_drift_alarm()
-        self.missing_data_alarm = self._define_missing_data_alarm(missing_data_hours, condition)
+        self._watched = watched
+        self._config = config
+        self.topic = AlarmTopic(
+            self, "Topic", encryption_key=encryption_key, email=config.alarm_email
+        )
+        self.violations = {kind: self._define_violations(kind) for kind in MonitorKind}
+        self.silences = {kind: self._define_silence(kind, condition) for kind in MonitorKind}
+        self.health = (self._define_failed(), self._define_immature(), self._define_stale())
 
-    def metric(self, name: str, statistic: str) -> cloudwatch.Metric:
-        """A metric of the analyzer for the endpoint, hour by hour."""
-        return cloudwatch.Metric(
-            namespace=self._namespace,
-            metric_name=name,
-            dimensions_map={"Endpoint": self._endpoint_name},
-            statistic=statistic,
-            period=HOUR,
+    @property
+    def all(self) -> list[cloudwatch.IAlarm]:
+        """Every alarm, violations first."""
+        return [*self.violations.values(), *self.silences.values(), *self.health]
+
+    def _define_violations(self, kind: MonitorKind) -> cloudwatch.Alarm:
+        daily = self._config.schedules.hours[kind] is not None
+        metric = self._watched.metric(
+            "Violations", "Maximum", monitor=kind.value, period=DAY if daily else HOUR
+        )
+        return self._define(_IDS[kind][0], metric, VIOLATIONS[kind], above=0)
+
+    def _define_silence(self, kind: MonitorKind, condition: CfnCondition) -> cloudwatch.Alarm:
+        limits = self._config.limits
+        hourly = self._config.schedules.hours[kind] is None
+        periods = limits.missing_data_hours if hourly else limits.missing_data_days
+        return define_silence_alarm(
+            self,
+            _IDS[kind][1],
+            metric=self._watched.metric(
+                "MonitoredRecords", "Sum", monitor=kind.value, period=HOUR if hourly else DAY
+            ),
+            periods=periods,
+            description=MISSING.format(
+                kind=kind.value,
+                time=f"{periods} {'hours' if hourly else 'days'}",
+                name=self._watched.monitor_names[kind],
+            ),
+            condition=condition,
+            topic=self.topic,
         )
 
-    def _define_drift_alarm(self) -> cloudwatch.Alarm:
-        alarm = self.metric("FeatureDriftViolations", "Maximum").create_alarm(
+    def _define_failed(self) -> cloudwatch.Alarm:
+        failed = self._watched.metric("AnalysesFailed", "Sum")
+        text = FAILED.format(function=self._watched.retry_function_name)
+        return self._define("FailedAnalyses", failed, text, above=0)
+
+    def _define_immature(self) -> cloudwatch.Alarm:
+        limit = self._config.limits.label_maturity
+        metric = self._watched.metric(
+            "LabelMaturity", "Maximum", monitor=MonitorKind.MODEL_QUALITY.value, period=DAY
+        )
+        alarm = metric.create_alarm(
             self,
-            "Drift",
-            alarm_description="Features of the traffic have drifted from the model's baseline; "
-            "see constraint_violations.json of the newest report",
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            threshold=0,
-            evaluation_periods=1,
+            "LabelMaturity",
+            alarm_description=IMMATURE.format(
+                percent=round(limit * 100, 1),
+                labels=self._watched.labels_name,
+                days=self._config.schedules.label_delay_days,
+            ),
+            comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            threshold=limit,
+            evaluation_periods=LONGEST_DAYS,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         self.topic.notify_of(alarm)
         return alarm
 
-    def _define_missing_data_alarm(self, hours: int, condition: CfnCondition) -> cloudwatch.Alarm:
-        return define_silence_alarm(
+    def _define_stale(self) -> cloudwatch.Alarm:
+        days = self._config.limits.model_age_days
+        metric = self._watched.metric("ChampionAgeDays", "Maximum")
+        return self._define("ModelAge", metric, STALE.format(days=days), above=days)
+
+    def _define(
+        self, construct_id: str, metric: cloudwatch.IMetric, runbook: str, *, above: float
+    ) -> cloudwatch.Alarm:
+        alarm = cloudwatch.Alarm(
             self,
-            "MissingData",
-            metric=self.metric("MonitoredRecords", "Sum"),
-            periods=hours,
-            description=f"No traffic was analyzed for {hours} hours: the endpoint is not asked, "
-            "captures nothing, or the analyzer fails",
-            condition=condition,
-            topic=self.topic,
+            construct_id,
+            metric=metric,
+            alarm_description=runbook,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            threshold=above,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
+        self.topic.notify_of(alarm)
+        return alarm
 
 
 def define_silence_alarm(

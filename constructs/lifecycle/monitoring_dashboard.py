@@ -6,7 +6,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from lifecycle.monitoring_alarms import MonitoringAlarms
+from lifecycle.monitoring_alarms import MonitoringAlarms, Watched
 from lifecycle.parity_alarms import ParityAlarms
 
 __all__ = ["MonitoringDashboard"]
@@ -20,9 +20,8 @@ class MonitoringDashboard(Construct):
 
     Args:
         dashboard_name: Physical name; people look for it.
-        endpoint_name: The endpoint.
-        variant_name: Its production variant.
-        metric_namespace: Where the analyzer publishes its metrics.
+        watched: What is watched, and where its metrics are.
+        variant_name: The endpoint's production variant.
         alarms: The alarms to show.
     """
 
@@ -32,31 +31,30 @@ class MonitoringDashboard(Construct):
         construct_id: str,
         *,
         dashboard_name: str,
-        endpoint_name: str,
+        watched: Watched,
         variant_name: str,
-        metric_namespace: str,
         alarms: MonitoringAlarms,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._dimensions = {"EndpointName": endpoint_name, "VariantName": variant_name}
+        self._dimensions = {"EndpointName": watched.endpoint_name, "VariantName": variant_name}
         dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=dashboard_name)
         self._dashboard = dashboard
         dashboard.add_widgets(
             cloudwatch.AlarmStatusWidget(
                 title="Alarms",
                 width=FULL,
-                alarms=[alarms.drift_alarm, alarms.missing_data_alarm],
+                alarms=alarms.all,
             )
         )
         dashboard.add_widgets(
-            _graph("Drift violations", [alarms.metric("FeatureDriftViolations", "Maximum")]),
-            _graph("Analyzed records", [alarms.metric("MonitoredRecords", "Sum")]),
+            _graph("Violations", watched.by_monitor("Violations", "Maximum")),
+            _graph("Analyzed records", watched.by_monitor("MonitoredRecords", "Sum")),
         )
         dashboard.add_widgets(
             cloudwatch.GraphWidget(
                 title="Drift by feature",
                 width=FULL,
-                left=[_drift_by_feature(metric_namespace, endpoint_name)],
+                left=[_drift_by_feature(watched.metric_namespace, watched.endpoint_name)],
             )
         )
         dashboard.add_widgets(*self._endpoint_graphs())

@@ -1,6 +1,8 @@
-"""The `scheduled` engine: EventBridge Scheduler starts the analyzer as a SageMaker pipeline."""
+"""The `scheduled` engine: EventBridge Scheduler starts the analyzer as SageMaker pipelines."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from aws_cdk import CfnCondition, Fn
 from aws_cdk import aws_iam as iam
@@ -8,25 +10,35 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from lifecycle.analyzer import Analyzer
-from lifecycle.job_requests import Compute
 from lifecycle.job_role import sagemaker_principal
+from lifecycle.monitoring_config import MonitoringConfig
 from lifecycle.pipeline_schedule import schedule_pipeline
 from lifecycle.training_roles import allow_jobs, allow_passing
+from pipeline_code.monitor.kinds import MonitorKind
 
-__all__ = ["MonitoringPipeline"]
+__all__ = ["MonitoringPipelines"]
+
+# Five past: SageMaker delivers captures within minutes.
+MINUTE = 5
+# The first kind's pipeline is older than the others and stays where it was.
+_IDS = {
+    MonitorKind.MODEL_QUALITY: "ModelQuality",
+    MonitorKind.BIAS: "Bias",
+    MonitorKind.ATTRIBUTION: "Attribution",
+}
 
 
-class MonitoringPipeline(Construct):
-    """Analyzes the last hour's captures every hour, in any account.
+class MonitoringPipelines(Construct):
+    """Analyzes captures when due, in any account, by a pipeline for each kind.
 
     Guarantees:
-        The pipeline can start processing jobs as the analyzer and nothing else; the scheduler can
-        start this pipeline and nothing else.
+        A pipeline can start processing jobs as the analyzer and nothing else; a scheduler can start
+        its pipeline and nothing else.
 
     Args:
-        pipeline_name: Physical name; a run on demand starts it with `AnalysisHours`.
+        names: Physical names by kind; a run on demand starts one with `AnalysisHours`.
         analyzer: What runs.
-        compute: What it runs on.
+        config: When it runs, on what, and how far back it looks.
         condition: When there is an endpoint; without one every run would fail for lack of captures.
     """
 
@@ -35,29 +47,29 @@ class MonitoringPipeline(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        pipeline_name: str,
+        names: Mapping[MonitorKind, str],
         analyzer: Analyzer,
-        compute: Compute,
+        config: MonitoringConfig,
         condition: CfnCondition,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.pipeline_name = pipeline_name
-        pipeline = self._define_pipeline(analyzer, compute)
-        schedule_pipeline(
-            self,
-            pipeline,
-            pipeline_name=pipeline_name,
-            # Five past: SageMaker delivers captures within minutes.
-            expression="cron(5 * * * ? *)",
-            description="Has the analyzer compare the last hour's captures with the baseline",
-            parameters={"AnalysisHours": "1"},
-            condition=condition,
-        )
+        self._analyzer = analyzer
+        self._config = config
+        self._role = self._define_role()
+        for kind, hour in config.schedules.hours.items():
+            place = Construct(self, _IDS[kind]) if kind in _IDS else self
+            pipeline = self._define_pipeline(place, kind, names[kind])
+            schedule_pipeline(
+                place,
+                pipeline,
+                pipeline_name=names[kind],
+                expression=f"cron({MINUTE} {'*' if hour is None else hour} * * ? *)",
+                description=f"Has the analyzer compare captures with the baseline: {kind}",
+                parameters={"AnalysisHours": str(config.schedules.look_back_hours[kind])},
+                condition=condition,
+            )
 
-    def _define_pipeline(self, analyzer: Analyzer, compute: Compute) -> sagemaker.CfnPipeline:
-        # Here and not above: importing the SageMaker SDK takes seconds.
-        from lifecycle.monitoring_definition import monitoring_definition  # noqa: PLC0415
-
+    def _define_role(self) -> iam.Role:
         role = iam.Role(
             self,
             "Role",
@@ -65,28 +77,43 @@ class MonitoringPipeline(Construct):
             assumed_by=sagemaker_principal(self),
         )
         allow_jobs(role, "processing-job")
-        allow_passing(role, [analyzer.role.role_arn])
-        values = {
+        allow_passing(role, [self._analyzer.role.role_arn])
+        return role
+
+    def _define_pipeline(
+        self, place: Construct, kind: MonitorKind, name: str
+    ) -> sagemaker.CfnPipeline:
+        # Here and not above: importing the SageMaker SDK takes seconds.
+        from lifecycle.monitoring_definition import monitoring_definition  # noqa: PLC0415
+
+        text = monitoring_definition(self._config.compute)
+        pipeline = sagemaker.CfnPipeline(
+            place,
+            "Pipeline",
+            pipeline_name=name,
+            pipeline_description=f"Compares captured traffic with the model's baseline: {kind}",
+            role_arn=self._role.role_arn,
+            # Untyped in the CDK: copied as it is, hence CloudFormation's own spelling.
+            pipeline_definition={"PipelineDefinitionBody": Fn.sub(text, self._values(kind, name))},
+        )
+        pipeline.node.add_dependency(self._role, self._analyzer.role)
+        return pipeline
+
+    def _values(self, kind: MonitorKind, name: str) -> dict[str, str]:
+        analyzer = self._analyzer
+        return {
             "AnalyzerRoleArn": analyzer.role.role_arn,
-            "BaselineUri": analyzer.baseline_uri,
+            "BaselineUri": analyzer.baseline_uri(kind),
             "CapturesUri": analyzer.captures_uri,
             "EndpointName": analyzer.endpoint_name,
+            "GroundTruthUri": analyzer.ground_truth_uri,
             "ImageUri": analyzer.image_uri,
             "KeyArn": analyzer.key_arn,
+            "Kind": kind.value,
+            "LookBackHours": str(self._config.schedules.look_back_hours[kind]),
             "MetricNamespace": analyzer.metric_namespace,
-            "PipelineName": self.pipeline_name,
+            "ModelDataUri": analyzer.model_data_uri,
+            "ModelVersion": analyzer.model_version,
+            "PipelineName": name,
             "ReportsUri": analyzer.reports_uri,
         }
-        pipeline = sagemaker.CfnPipeline(
-            self,
-            "Pipeline",
-            pipeline_name=self.pipeline_name,
-            pipeline_description="Compares captured traffic with the model's baseline",
-            role_arn=role.role_arn,
-            # Untyped in the CDK: copied as it is, hence CloudFormation's own spelling.
-            pipeline_definition={
-                "PipelineDefinitionBody": Fn.sub(monitoring_definition(compute), values)
-            },
-        )
-        pipeline.node.add_dependency(role, analyzer.role)
-        return pipeline

@@ -1,29 +1,44 @@
-"""The `model_monitor` engine: SageMaker's own schedule runs the analyzer every hour."""
+"""The `model_monitor` engine: SageMaker's own schedules run the analyzer, one for each kind."""
 
 from __future__ import annotations
 
-from aws_cdk import Aws, CfnCondition
+from collections.abc import Mapping
+
+from aws_cdk import CfnCondition
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from lifecycle.analyzer import ANALYSIS_PATH, CAPTURES_PATH, Analyzer, analyzer_settings
+from lifecycle.analyzer import ANALYSIS_PATH, CAPTURES_PATH, Analyzer
 from lifecycle.job_requests import Compute, entry_point
+from lifecycle.monitoring_config import MonitoringConfig
+from pipeline_code.monitor.kinds import MonitorKind
 
-__all__ = ["MonitoringSchedule"]
+__all__ = ["MonitoringSchedules"]
 
 _Schedule = sagemaker.CfnMonitoringSchedule
+# The first kind's is older than the others: another ID would be another schedule of its name.
+_IDS = {
+    MonitorKind.DATA_QUALITY: "Schedule",
+    MonitorKind.MODEL_QUALITY: "ModelQuality",
+    MonitorKind.BIAS: "Bias",
+    MonitorKind.ATTRIBUTION: "Attribution",
+}
 
 
-class MonitoringSchedule(Construct):
-    """Analyzes each hour's captures, by Model Monitor's bring-your-own-container contract.
+class MonitoringSchedules(Construct):
+    """Analyzes captures when due, by Model Monitor's bring-your-own-container contract.
 
-    The job's definition is inline: a definition of its own could not change while a schedule uses
+    All are of that contract: SageMaker's definitions of bias and of explainability take no
+    container of one's own, and those of model quality merge labels with captures, dropping what
+    has no label yet, so that nobody could tell how much that is.
+
+    The jobs' definitions are inline: a definition of its own could not change while a schedule uses
     it, since every property of one is create-only.
 
     Args:
-        schedule_name: Physical name; a run on demand copies the schedule's job.
+        names: Physical names by kind; a run on demand copies the schedule's job.
         analyzer: What runs.
-        compute: What it runs on.
+        config: When it runs, on what, and how far back it looks.
         condition: When there is an endpoint; without one SageMaker refuses a schedule.
     """
 
@@ -32,34 +47,36 @@ class MonitoringSchedule(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        schedule_name: str,
+        names: Mapping[MonitorKind, str],
         analyzer: Analyzer,
-        compute: Compute,
+        config: MonitoringConfig,
         condition: CfnCondition,
     ) -> None:
         super().__init__(scope, construct_id)
-        schedule = _Schedule(
-            self,
-            "Schedule",
-            monitoring_schedule_name=schedule_name,
-            monitoring_schedule_config=_Schedule.MonitoringScheduleConfigProperty(
-                schedule_config=_Schedule.ScheduleConfigProperty(
-                    schedule_expression="cron(0 * ? * * *)"
+        for kind, hour in config.schedules.hours.items():
+            look_back = config.schedules.look_back_hours[kind]
+            schedule = _Schedule(
+                self,
+                _IDS[kind],
+                monitoring_schedule_name=names[kind],
+                monitoring_schedule_config=_Schedule.MonitoringScheduleConfigProperty(
+                    schedule_config=_Schedule.ScheduleConfigProperty(
+                        schedule_expression=f"cron(0 {'*' if hour is None else hour} ? * * *)"
+                    ),
+                    monitoring_job_definition=_job(kind, analyzer, config.compute, look_back),
                 ),
-                monitoring_job_definition=_job(analyzer, compute),
-            ),
-        )
-        schedule.cfn_options.condition = condition
-        # SageMaker checks the role while it creates the schedule: its policy has to be there.
-        schedule.node.add_dependency(analyzer.role)
+            )
+            schedule.cfn_options.condition = condition
+            # SageMaker checks the role while it creates the schedule: its policy has to be there.
+            schedule.node.add_dependency(analyzer.role)
 
 
 def _job(
-    analyzer: Analyzer, compute: Compute
+    kind: MonitorKind, analyzer: Analyzer, compute: Compute, look_back_hours: int
 ) -> sagemaker.CfnMonitoringSchedule.MonitoringJobDefinitionProperty:
     return _Schedule.MonitoringJobDefinitionProperty(
         role_arn=analyzer.role.role_arn,
-        environment=dict(analyzer_settings(analyzer.metric_namespace, Aws.REGION)),
+        environment=dict(analyzer.settings(kind, look_back_hours)),
         monitoring_app_specification=_Schedule.MonitoringAppSpecificationProperty(
             image_uri=analyzer.image_uri, container_entrypoint=entry_point("monitor")
         ),
@@ -70,7 +87,7 @@ def _job(
                 )
             )
         ],
-        baseline_config=_baseline(analyzer),
+        baseline_config=_baseline(analyzer.baseline_uri(kind)),
         monitoring_output_config=_reports(analyzer),
         monitoring_resources=_Schedule.MonitoringResourcesProperty(
             cluster_config=_Schedule.ClusterConfigProperty(
@@ -89,15 +106,13 @@ def _job(
     )
 
 
-def _baseline(
-    analyzer: Analyzer,
-) -> sagemaker.CfnMonitoringSchedule.BaselineConfigProperty:
+def _baseline(folder_uri: str) -> sagemaker.CfnMonitoringSchedule.BaselineConfigProperty:
     return _Schedule.BaselineConfigProperty(
         constraints_resource=_Schedule.ConstraintsResourceProperty(
-            s3_uri=f"{analyzer.baseline_uri}constraints.json"
+            s3_uri=f"{folder_uri}constraints.json"
         ),
         statistics_resource=_Schedule.StatisticsResourceProperty(
-            s3_uri=f"{analyzer.baseline_uri}statistics.json"
+            s3_uri=f"{folder_uri}statistics.json"
         ),
     )
 

@@ -1,30 +1,85 @@
-"""Gives the monitors the baseline of the model that they watch."""
+"""Gives the monitors what the model that they watch learned from, each version its own."""
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.exceptions import ClientError
 
 from deploy_model.log import log
 from deploy_model.packages import Package
 
 __all__ = ["copy_baselines"]
 
+PREFIX = "monitoring/baseline"
+# By kind of monitor: where the registry has its baseline, and the constraints in it. It has no
+# place for the statistics of the last two, which lie beside their constraints.
+KINDS = {
+    "data-quality": ("ModelDataQuality", "Constraints"),
+    "model-quality": ("ModelQuality", "Constraints"),
+    "bias": ("Bias", "PostTrainingConstraints"),
+    "attribution": ("Explainability", "Constraints"),
+}
+ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchKey"})
+
 
 def copy_baselines(package: Package, bucket: str) -> None:
-    """Copy a package's drift baselines to where the monitors read them.
+    """Copy what is not there yet of a package's baselines to where the monitors read them.
 
-    Needs: s3:GetObject on the baselines and s3:PutObject on `monitoring/baseline/*`.
+    They lie below `monitoring/baseline/<group>/<version>/<kind>/`, so that a monitor can never read
+    another version's, whichever is deployed or rolled back meanwhile. The monitor of attributions
+    also gets the model. A kind of which the package has no baseline, or whose files are gone, gets
+    none: its monitor fails for the lack of it, which is an alarm, and the model serves.
+
+    Needs: s3:GetObject on the baselines and the model; s3:PutObject and, for the bucket,
+    s3:ListBucket on `monitoring/baseline/*`.
     """
-    baselines: Any = package.get("DriftCheckBaselines", {}).get("ModelDataQuality", {})
+    version = str(package["ModelPackageArn"]).rpartition(":model-package/")[2]
+    wanted = dict(_files(package))
+    if not wanted:
+        return
     s3 = boto3.client("s3")
-    for kind in ("Statistics", "Constraints"):
-        if kind not in baselines:
-            log("package has no baseline", kind=kind)
+    folder = f"{PREFIX}/{version}/"
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
+    there = {
+        each["Key"].removeprefix(folder) for page in pages for each in page.get("Contents", ())
+    }
+    for name in sorted(wanted.keys() - there):
+        _copy(s3, wanted[name], bucket, folder + name)
+
+
+def _files(package: Package) -> Iterator[tuple[str, str]]:
+    """Names below the version's folder, and the URIs of what they are copies of."""
+    baselines: Any = package.get("DriftCheckBaselines", {})
+    for kind, (member, constraints) in KINDS.items():
+        found = baselines.get(member, {})
+        if constraints not in found:
+            log(
+                "package has no baseline",
+                kind=kind,
+                model_package=package["ModelPackageArn"],
+                consequence="its monitor fails until a version is trained anew and deployed",
+            )
             continue
-        source = urlsplit(baselines[kind]["S3Uri"])
+        uri = found[constraints]["S3Uri"]
+        beside = f"{uri.rpartition('/')[0]}/statistics.json"
+        yield f"{kind}/constraints.json", uri
+        yield f"{kind}/statistics.json", found.get("Statistics", {}).get("S3Uri", beside)
+        if kind == "attribution":
+            container = package["InferenceSpecification"]["Containers"][0]
+            yield f"{kind}/model.tar.gz", container["ModelDataUrl"]
+
+
+def _copy(s3: Any, uri: str, bucket: str, key: str) -> None:
+    source = urlsplit(uri)
+    try:
         s3.copy_object(
             CopySource={"Bucket": source.netloc, "Key": source.path.lstrip("/")},
             Bucket=bucket,
-            Key=f"monitoring/baseline/{kind.lower()}.json",
+            Key=key,
         )
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ABSENT:
+            raise
+        log("a baseline's file is gone", uri=uri, wanted_as=key, error=str(error))

@@ -10,7 +10,7 @@ from deploy_model.baselines import copy_baselines
 from deploy_model.challengers import package_of, spelled
 from deploy_model.fit import misfit
 from deploy_model.ledger import Deployment, Parameters, moment
-from deploy_model.log import log
+from deploy_model.log import log, measure_age
 from deploy_model.packages import Package, Packages
 from deploy_model.settings import Settings
 from deploy_model.stack import UPDATABLE, Stack
@@ -78,11 +78,27 @@ class Deployer:
             self.parameters.put(self.settings.approved_parameter, NO_MODEL)
             return "no package is approved"
         package = now.package if wanted is None else str(wanted["ModelPackageArn"])
+        if wanted is not None:
+            # Also of what runs: it may have been deployed before monitors wanted some of them.
+            copy_baselines(wanted, self.settings.artifacts_bucket)
+        self._tell_age(now.package, wanted)
         target = Served(package=package, challenger=self._challenger(package, now))
         if (now.package, now.challenger) != (target.package, target.challenger):
             return self._deploy(message, wanted, target, now)
         self.parameters.put(self.settings.approved_parameter, now.package)
         return "up to date" if wanted else self.verdicts.rejected_but_serving(now.package)
+
+    def _tell_age(self, serving: str, wanted: Package | None) -> None:
+        """Measure how old the model that answers is: what nobody replaces goes stale."""
+        is_wanted = wanted is not None and wanted["ModelPackageArn"] == serving
+        package = wanted if is_wanted else self.packages.find(serving)
+        if package is not None and "CreationTime" in package:
+            measure_age(
+                self.settings.metric_namespace,
+                self.settings.endpoint_name,
+                package["CreationTime"],
+                model_package=serving,
+            )
 
     def served(self) -> Served | None:
         """What the endpoint serves; None if there is no endpoint."""
@@ -140,8 +156,6 @@ class Deployer:
             update=f"deploy-{sha256(step.encode()).hexdigest()[:40]}",
             begun=at,
         )
-        if wanted is not None and target.package != now.package:
-            copy_baselines(wanted, self.settings.artifacts_bucket)
         # First the record, so that no update is without one; then what the update reads.
         self.parameters.record(deployment)
         self.parameters.put(self.settings.approved_parameter, target.package)

@@ -10,14 +10,15 @@ Contract:
     after a roll-back rejects its package and has the parameter name again what runs; rejects
     approved packages that do not fit this environment; and if the package that was approved last is
     not the one that is served, or the challenger is not the one in the shadow, copies the package's
-    drift baselines to where the monitors read them, writes its ARN to the parameter and updates the
-    stack with its own template, so that CloudFormation reads the parameters anew.
+    baselines to where the monitors read them, writes its ARN to the parameter and updates the stack
+    with its own template, so that CloudFormation reads the parameters anew.
     Never: names no package while an endpoint runs. Without another approved package, a rejected one
     goes on serving.
     A stack that is still busy when the invocation ends gives the message back to the queue; an
     error gives it back for a minute. After as many times as the queue allows, it goes to the
     dead-letter queue.
-    Metric: `FailedDeployments`, of what a person has to look at.
+    Metrics: `FailedDeployments`, of what a person has to look at; `ChampionAgeDays`, of the package
+    that is served.
     Returns: {"batchItemFailures": [...]} with the message that is to come again, if it is.
     Needs: what `Packages`, `Parameters`, `Stack`, `copy_baselines` and `served` need; and
     sqs:ReceiveMessage, DeleteMessage, GetQueueAttributes and ChangeMessageVisibility.

@@ -1,9 +1,10 @@
-"""What the function says: JSON lines, one of which counts failed deployments as a metric."""
+"""What the function says: JSON lines; some are metrics, in CloudWatch's embedded format."""
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 
-__all__ = ["count_failure", "log"]
+__all__ = ["count_failure", "log", "measure_age"]
 
 
 def log(message: str, **fields: object) -> None:
@@ -12,16 +13,31 @@ def log(message: str, **fields: object) -> None:
 
 
 def count_failure(namespace: str, endpoint_name: str, **fields: object) -> None:
-    """Count a deployment that a person has to look at, in CloudWatch's embedded metric format."""
-    metric = {
-        "Namespace": namespace,
-        "Dimensions": [["EndpointName"]],
-        "Metrics": [{"Name": "FailedDeployments", "Unit": "Count"}],
-    }
+    """Count a deployment that a person has to look at."""
     log(
         "a deployment failed",
-        _aws={"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},
+        _aws=_metric(namespace, "EndpointName", "FailedDeployments", "Count"),
         EndpointName=endpoint_name,
         FailedDeployments=1,
         **fields,
     )
+
+
+def measure_age(namespace: str, endpoint_name: str, created: datetime, **fields: object) -> None:
+    """Say how many days ago the package that an endpoint serves was registered."""
+    log(
+        "age of the champion",
+        _aws=_metric(namespace, "Endpoint", "ChampionAgeDays", "None"),
+        Endpoint=endpoint_name,
+        ChampionAgeDays=(datetime.now(UTC) - created) / timedelta(days=1),
+        **fields,
+    )
+
+
+def _metric(namespace: str, dimension: str, name: str, unit: str) -> dict[str, object]:
+    metric = {
+        "Namespace": namespace,
+        "Dimensions": [[dimension]],
+        "Metrics": [{"Name": name, "Unit": unit}],
+    }
+    return {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]}

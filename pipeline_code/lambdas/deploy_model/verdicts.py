@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from deploy_model.baselines import copy_baselines
 from deploy_model.ledger import Deployment, Parameters, moment
 from deploy_model.log import count_failure, log
 from deploy_model.packages import Packages
@@ -48,9 +47,6 @@ class Verdicts:
             reason += f" ({now.failure})"
         if last.model_package != last.previous:
             self.reject(last.model_package, f"its deployment was rolled back: {reason}")
-            running = self.packages.find(now.package)
-            if running is not None:
-                copy_baselines(running, self.settings.artifacts_bucket)
         else:
             # The deployed package served before, so that the challenger is to blame.
             self.parameters.put(self.settings.challenger_parameter, NO_MODEL)

@@ -5,7 +5,7 @@ import json
 import time
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,17 @@ LAMBDAS = Path(__file__).parents[3] / "pipeline_code" / "lambdas"
 SHARED = ("custom_resource.py", "served_model.py")
 REPOSITORY = "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop"
 RECORDED = {"feature_schema_version": "v2", "capture_contract": "1"}
-KINDS = ("statistics", "constraints")
+FILES = ("statistics", "constraints")
+# Where the registry has each kind's baseline; it has no place for the statistics of the last two.
+BASELINES = {
+    "data-quality": (
+        "ModelDataQuality",
+        {"Statistics": "statistics", "Constraints": "constraints"},
+    ),
+    "model-quality": ("ModelQuality", {"Statistics": "statistics", "Constraints": "constraints"}),
+    "bias": ("Bias", {"PostTrainingConstraints": "constraints"}),
+    "attribution": ("Explainability", {"Constraints": "constraints"}),
+}
 PATIENCE_SECONDS = 30
 
 
@@ -113,12 +123,14 @@ class Deployments:
         *,
         image: str = f"{REPOSITORY}:1",
         recorded: dict[str, str] | None = None,
+        kinds: Collection[str] = tuple(BASELINES),
     ) -> str:
         """A package that waits for a decision; there is no archive but the good one."""
-        folder = uuid.uuid4().hex
-        for kind in KINDS:
-            key = f"executions/{folder}/{kind}.json"
-            self.s3.put_object(Bucket=self.name, Key=key, Body=folder.encode())
+        folder = f"executions/{uuid.uuid4().hex}"
+        for kind in kinds:
+            for name in FILES:
+                key = f"{folder}/{kind}/{name}.json"
+                self.s3.put_object(Bucket=self.name, Key=key, Body=key.encode())
         container = {"Image": image, "ModelDataUrl": f"s3://{self.name}/models/{data}.tar.gz"}
         arn: str = self.sagemaker.create_model_package(
             ModelPackageGroupName=self.name,
@@ -130,13 +142,14 @@ class Deployments:
             },
             CustomerMetadataProperties=RECORDED if recorded is None else recorded,
             DriftCheckBaselines={
-                "ModelDataQuality": {
-                    kind.capitalize(): {
+                BASELINES[kind][0]: {
+                    member: {
                         "ContentType": "application/json",
-                        "S3Uri": f"s3://{self.name}/executions/{folder}/{kind}.json",
+                        "S3Uri": f"s3://{self.name}/{folder}/{kind}/{name}.json",
                     }
-                    for kind in KINDS
+                    for member, name in BASELINES[kind][1].items()
                 }
+                for kind in kinds
             },
         )["ModelPackageArn"]
         return arn
@@ -200,18 +213,26 @@ class Deployments:
                 packages.append(model["PrimaryContainer"]["Environment"]["MODEL_PACKAGE_ARN"])
         return packages[0], packages[1] if len(packages) > 1 else "none"
 
-    def baseline(self) -> set[bytes]:
-        """What the monitors read."""
-        return {
-            self.s3.get_object(Bucket=self.name, Key=f"monitoring/baseline/{kind}.json")[
-                "Body"
-            ].read()
-            for kind in KINDS
-        }
+    def monitored(self, arn: str) -> dict[str, str]:
+        """What the monitors read of a package: whatever lies below its folder."""
+        folder = f"monitoring/baseline/{arn.partition(':model-package/')[2]}/"
+        listed = self.s3.list_objects_v2(Bucket=self.name, Prefix=folder).get("Contents", ())
+        return {each["Key"].removeprefix(folder): self.read(each["Key"]) for each in listed}
 
-    def baseline_of(self, arn: str) -> set[bytes]:
-        uri = self.package(arn)["DriftCheckBaselines"]["ModelDataQuality"]["Statistics"]["S3Uri"]
-        return {uri.split("/")[-2].encode()}
+    def learned(self, arn: str) -> dict[str, str]:
+        """What they should read: what the package was registered with, and its model."""
+        baselines = self.package(arn)["DriftCheckBaselines"]
+        found = {"attribution/model.tar.gz": self.read("models/good.tar.gz")}
+        for kind, (member, _) in BASELINES.items():
+            constraints = next(reversed(baselines[member].values()))["S3Uri"]
+            folder = constraints.removeprefix(f"s3://{self.name}/").rpartition("/")[0]
+            for name in FILES:
+                found[f"{kind}/{name}.json"] = f"{folder}/{name}.json"
+        return found
+
+    def read(self, key: str) -> str:
+        body: bytes = self.s3.get_object(Bucket=self.name, Key=key)["Body"].read()
+        return body.decode("latin1")
 
     def waiting(self) -> int:
         """Messages of the queue that are not handled yet."""

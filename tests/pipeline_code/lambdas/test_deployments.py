@@ -48,7 +48,16 @@ def test_an_approval_is_deployed_and_recorded(environment: Deployments) -> None:
     assert environment.value("approved") == arn
     assert environment.serves() == (arn, "none")
     assert environment.states(arn) == ["Deploying", "InService"]
-    assert environment.baseline() == environment.baseline_of(arn)
+    assert environment.monitored(arn) == environment.learned(arn)
+
+
+def test_what_a_monitor_lacks_is_copied_with_the_next_event(
+    environment: Deployments, running: str
+) -> None:
+    key = f"monitoring/baseline/{running.partition(':model-package/')[2]}/bias/statistics.json"
+    environment.s3.delete_object(Bucket=environment.name, Key=key)
+    environment.challenge("none")  # an event of any kind
+    environment.eventually(lambda: environment.monitored(running) == environment.learned(running))
 
 
 def test_approvals_wait_for_an_update_that_is_under_way_and_the_newest_wins(
@@ -140,7 +149,7 @@ def test_after_a_roll_back_the_parameter_names_what_runs_and_nothing_repeats_it(
     assert (state["model_package"], state["previous"]) == (broken, running)
     assert environment.value("approved") == running
     assert environment.serves() == (running, "none")
-    assert environment.baseline() == environment.baseline_of(running)
+    assert environment.monitored(running) == environment.learned(running)
     package = environment.package(broken)
     assert package["ModelApprovalStatus"] == "Rejected"
     assert "its deployment was rolled back" in package["ApprovalDescription"]
@@ -297,3 +306,14 @@ def test_without_an_endpoint_the_parameter_is_none_at_first_and_goes_with_its_st
     assert seeded.value() == "a-model"
     seeded.delete()
     assert seeded.value() is None
+
+
+def test_a_kind_without_a_baseline_keeps_no_model_from_serving(environment: Deployments) -> None:
+    arn = environment.register(kinds=["data-quality"])
+    gone = environment.package(arn)["DriftCheckBaselines"]["ModelDataQuality"]["Statistics"]
+    environment.s3.delete_object(
+        Bucket=environment.name, Key=gone["S3Uri"].removeprefix(f"s3://{environment.name}/")
+    )
+    environment.decide(arn)
+    environment.await_state("InService", arn)
+    assert set(environment.monitored(arn)) == {"data-quality/constraints.json"}

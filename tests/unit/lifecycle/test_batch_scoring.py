@@ -8,6 +8,7 @@ import pytest
 from aws_cdk import aws_iam as iam
 from botocore.validate import ParamValidator
 
+from lifecycle.analyzer import baseline_folder
 from lifecycle.batch_definition import PLACEHOLDERS, batch_definition
 from lifecycle.batch_scoring import BatchScoring, BatchScoringConfig
 from lifecycle.job_requests import Compute
@@ -21,6 +22,7 @@ CONFIG = BatchScoringConfig(
     compute=Compute(instance_type="ml.m5.large", volume_size_gib=7, max_runtime_minutes=3),
 )
 WORK = "batch/executions/"
+PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/test-fraud/7"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,7 @@ def around(new_surroundings: Callable[[], Any]) -> Any:
         around.stack,
         "Batch",
         pipeline_name="test-batch-scoring",
+        approved_package=PACKAGE,
         image=around.image,
         store=around.feature_store,
         raw_bucket=around.raw,
@@ -194,6 +197,8 @@ def test_every_placeholder_is_given_its_value(around: Any) -> None:
     used = set(re.findall(r"\$\{(\w+)\}", text))
     assert used == set(PLACEHOLDERS) == values.keys()
     assert values["KeyArn"] == around.key_arn
+    baseline = baseline_folder(around.artifacts, PACKAGE)
+    assert values["BaselineUri"] == around.stack.resolve(f"{baseline}data-quality/")
     assert values["PipelineName"] == pipeline["Properties"]["PipelineName"] == "test-batch-scoring"
 
 

@@ -205,7 +205,7 @@ def test_without_a_challenger_nothing_is_watched_or_read_for_one(
         ("cloudformation:UpdateStack", ":stack/Test/*"),
         ("cloudformation:SetStackPolicy", ":stack/Test/*"),
         ("cloudformation:DescribeStackEvents", ":stack/Test/*"),
-        ("s3:GetObject", "/executions/*"),
+        ("s3:GetObject", "/executions/* /models/*"),
         ("s3:PutObject", "/monitoring/baseline/*"),
     ],
 )

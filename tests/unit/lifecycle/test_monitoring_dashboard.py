@@ -7,21 +7,29 @@ import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
-from lifecycle.monitoring_alarms import MonitoringAlarms
+from lifecycle.monitoring_alarms import MonitoringAlarms, Watched
+from lifecycle.monitoring_config import MonitoringConfig
 from lifecycle.monitoring_dashboard import MonitoringDashboard
 from lifecycle.parity_alarms import ParityAlarms
+from pipeline_code.monitor.kinds import MonitorKind
 
 
 @pytest.fixture(scope="module")
 def widgets(new_stack: Callable[[], cdk.Stack]) -> dict[str, dict[str, Any]]:
     stack = new_stack()
+    watched = Watched(
+        endpoint_name="test-fraud",
+        metric_namespace="test/namespace",
+        monitor_names={kind: f"test-{kind}" for kind in MonitorKind},
+        labels_name="test-labels",
+        retry_function_name="test-retry",
+    )
     alarms = MonitoringAlarms(
         stack,
         "Alarms",
-        endpoint_name="test-fraud",
-        metric_namespace="test/namespace",
+        watched=watched,
         encryption_key=kms.Key(stack, "Key"),
-        missing_data_hours=6,
+        config=MonitoringConfig(),
         condition=cdk.CfnCondition(
             stack, "Always", expression=cdk.Fn.condition_equals("yes", "yes")
         ),
@@ -30,9 +38,8 @@ def widgets(new_stack: Callable[[], cdk.Stack]) -> dict[str, dict[str, Any]]:
         stack,
         "Dashboard",
         dashboard_name="test-monitoring",
-        endpoint_name="test-fraud",
+        watched=watched,
         variant_name="primary",
-        metric_namespace="test/namespace",
         alarms=alarms,
     )
     dashboard.add_parity(
@@ -53,19 +60,21 @@ def widgets(new_stack: Callable[[], cdk.Stack]) -> dict[str, dict[str, Any]]:
     return {widget["properties"]["title"]: widget["properties"] for widget in body["widgets"]}
 
 
-def test_the_dashboard_shows_both_alarms(widgets: dict[str, dict[str, Any]]) -> None:
-    assert widgets["Alarms"]["alarms"] == ["reference", "reference"]
+def test_the_dashboard_shows_every_alarm(widgets: dict[str, dict[str, Any]]) -> None:
+    assert widgets["Alarms"]["alarms"] == ["reference"] * (2 * len(MonitorKind) + 3)
 
 
 @pytest.mark.parametrize(
-    ("title", "metric"),
-    [("Drift violations", "FeatureDriftViolations"), ("Analyzed records", "MonitoredRecords")],
+    ("title", "metric"), [("Violations", "Violations"), ("Analyzed records", "MonitoredRecords")]
 )
-def test_the_dashboard_shows_the_analyzers_metrics(
+def test_the_dashboard_shows_the_analyzers_metrics_of_each_kind(
     widgets: dict[str, dict[str, Any]], title: str, metric: str
 ) -> None:
-    (line,) = widgets[title]["metrics"]
-    assert line[:4] == ["test/namespace", metric, "Endpoint", "test-fraud"]
+    lines = widgets[title]["metrics"]
+    assert [line[:6] for line in lines] == [
+        ["test/namespace", metric, "Endpoint", "test-fraud", "Monitor", kind]
+        for kind in MonitorKind
+    ]
 
 
 def test_the_dashboard_shows_parity(widgets: dict[str, dict[str, Any]]) -> None:

@@ -477,12 +477,33 @@ def test_a_model_package_carries_metrics_baselines_and_where_it_came_from(
         output_of("EvaluateModel", "evaluation"),
         "evaluation.json",
     ]
-    for kind in ("Statistics", "Constraints"):
-        baseline = package["DriftCheckBaselines"]["ModelDataQuality"][kind]["S3Uri"]
-        assert baseline["Std:Join"]["Values"] == [
+    baselines = package["DriftCheckBaselines"]
+    expected = {
+        ("ModelDataQuality", "Statistics"): [output_of("Baseline", "baseline"), "statistics.json"],
+        ("ModelDataQuality", "Constraints"): [
             output_of("Baseline", "baseline"),
-            f"{kind.lower()}.json",
-        ]
+            "constraints.json",
+        ],
+        ("ModelQuality", "Statistics"): of_evaluation("model-quality", "statistics.json"),
+        ("ModelQuality", "Constraints"): of_evaluation("model-quality", "constraints.json"),
+        ("Bias", "PostTrainingConstraints"): of_evaluation("bias", "constraints.json"),
+        ("Explainability", "Constraints"): of_evaluation("attribution", "constraints.json"),
+    }
+    assert {
+        (member, name): file["S3Uri"]["Std:Join"]["Values"]
+        for member, files in baselines.items()
+        for name, file in files.items()
+    } == expected
+    metrics = package["ModelMetrics"]
+    assert metrics["ModelDataQuality"] == baselines["ModelDataQuality"]
+    assert metrics["ModelQuality"]["Constraints"] == baselines["ModelQuality"]["Constraints"]
+    for member, kind in {"Bias": "bias", "Explainability": "attribution"}.items():
+        report = metrics[member]["Report"]["S3Uri"]["Std:Join"]["Values"]
+        assert report == of_evaluation(kind, "statistics.json")
+
+
+def of_evaluation(*path: str) -> list[Any]:
+    return [output_of("EvaluateModel", "evaluation"), *path]
 
 
 PACKAGE = (

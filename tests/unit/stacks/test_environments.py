@@ -50,7 +50,13 @@ def test_what_others_type_is_named_after_product_and_environment() -> None:
     assert environment.batch_pipeline_name == "fraudloop-test-batch-scoring"
     assert environment.model_package_group_name == "fraudloop-test-fraud"
     assert environment.endpoint_name == "fraudloop-test-fraud"
-    assert environment.monitoring_schedule_name == "fraudloop-test-data-quality"
+    assert dict(environment.monitor_names) == {
+        "data-quality": "fraudloop-test-data-quality",
+        "model-quality": "fraudloop-test-model-quality",
+        "bias": "fraudloop-test-bias",
+        "attribution": "fraudloop-test-attribution",
+    }
+    assert environment.labels_pipeline_name == "fraudloop-test-labels"
     assert environment.approved_model_parameter_name == "/fraudloop/test/approved-model-package"
     assert environment.challenger_parameter_name == "/fraudloop/test/challenger-model-package"
     assert environment.deployment_state_parameter_name == "/fraudloop/test/deployment-state"

@@ -1,0 +1,1 @@
+"""Starts failed analyses again."""

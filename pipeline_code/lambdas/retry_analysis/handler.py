@@ -1,0 +1,95 @@
+"""Starts a failed analysis again, a few times, and then says that it is given up.
+
+Contract:
+    Event: `SageMaker Processing Job State Change` of a job of the monitors that failed.
+    Environment: ENDPOINT_NAME, METRIC_NAMESPACE, and RETRIES, how often a job is started again.
+    Does: describes the job and creates it again, the same in all but its name, which ends in `-r1`,
+    then `-r2`. A name is taken once, so that an event that comes twice starts one job. Reading the
+    same again helps when a capture was still being written, a label file replaced, or S3 unwell.
+    After the last time the analysis is given up, which is a line in the log and the metric
+    `AnalysesFailed` of Endpoint, and of Endpoint and Monitor, and an alarm.
+    Raises what AWS refuses: Lambda calls again, and then keeps the event among the dead letters.
+    Returns: {"started": the new job's name, or None}.
+    Needs: sagemaker:DescribeProcessingJob and CreateProcessingJob, iam:PassRole of the job's role.
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+
+# A job's name has 63 characters at most.
+NAME_LIMIT = 63
+ATTEMPT = re.compile(r"-r(\d+)$")
+COPIED = (
+    "AppSpecification",
+    "Environment",
+    "NetworkConfig",
+    "ProcessingInputs",
+    "ProcessingOutputConfig",
+    "ProcessingResources",
+    "RoleArn",
+    "StoppingCondition",
+)
+
+
+def handler(event: Mapping[str, Any], _context: Any) -> dict[str, str | None]:
+    """Lambda's entry."""
+    sagemaker = boto3.client("sagemaker")
+    failed = sagemaker.describe_processing_job(
+        ProcessingJobName=event["detail"]["ProcessingJobName"]
+    )
+    name = next_name(failed["ProcessingJobName"], int(os.environ["RETRIES"]))
+    if name is None:
+        _give_up(failed)
+    else:
+        _start(sagemaker, name, failed)
+    return {"started": name}
+
+
+def next_name(name: str, retries: int) -> str | None:
+    """The name of a job's next repetition; None if it was repeated often enough."""
+    found = ATTEMPT.search(name)
+    done = int(found[1]) if found else 0
+    if done >= retries:
+        return None
+    suffix = f"-r{done + 1}"
+    return f"{ATTEMPT.sub('', name)[: NAME_LIMIT - len(suffix)]}{suffix}"
+
+
+def _start(sagemaker: Any, name: str, failed: Mapping[str, Any]) -> None:
+    request = {member: failed[member] for member in COPIED if member in failed}
+    try:
+        sagemaker.create_processing_job(ProcessingJobName=name, **request)
+    except sagemaker.exceptions.ResourceInUse:
+        _log("already started again", failed, started=name)
+        return
+    _log("started again", failed, started=name)
+
+
+def _give_up(failed: Mapping[str, Any]) -> None:
+    """In CloudWatch's embedded metric format."""
+    metric = {
+        "Namespace": os.environ["METRIC_NAMESPACE"],
+        "Dimensions": [["Endpoint"], ["Endpoint", "Monitor"]],
+        "Metrics": [{"Name": "AnalysesFailed", "Unit": "Count"}],
+    }
+    _log(
+        "given up",
+        failed,
+        _aws={"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},
+        Endpoint=os.environ["ENDPOINT_NAME"],
+        # The job that brings the labels is of no kind of monitor.
+        Monitor=failed.get("Environment", {}).get("MONITOR_KIND", "labels"),
+        AnalysesFailed=1,
+    )
+
+
+def _log(message: str, failed: Mapping[str, Any], **fields: object) -> None:
+    reason = failed.get("ExitMessage") or failed.get("FailureReason")
+    job = failed["ProcessingJobName"]
+    print(json.dumps({"message": message, "job": job, "reason": reason, **fields}))
