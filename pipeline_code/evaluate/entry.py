@@ -16,6 +16,8 @@ Writes (processing output `evaluation`):
         words. The job succeeds whatever the gate says: the pipeline's condition decides.
     model_card.json: the content of the package's model card, as text.
     report.html, plots/*.png: the same for people; the page holds its pictures.
+    model-quality/, bias/, attribution/: statistics.json and constraints.json, what the monitors
+        hold the model against once it is deployed; of all test rows, as captures are of all cards.
 
 The same inputs give the same bytes, but for the latency, which is measured.
 
@@ -40,6 +42,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import processing_input, processing_output
 from pipeline_code.common.schema import FRAUD_REPORTS, data_files, read
 from pipeline_code.evaluate.assessment import Artifact, Assessment, evaluation_document
+from pipeline_code.evaluate.baselines import write_baselines
 from pipeline_code.evaluate.card import card_content
 from pipeline_code.evaluate.champion import (
     MODEL_ARCHIVE,
@@ -92,13 +95,14 @@ def main(argv: Sequence[str]) -> int:
         artifact=artifact,
         decline_precision=decline_precision,
     )
-    _write(assessment, gate)
+    folder = processing_output("evaluation")
+    _write(assessment, gate, folder)
+    write_baselines(challenger, everything, evaluation, bias_limit=limits.bias, folder=folder)
     print(json.dumps({"gate": gate, "rows": assessment.rows}))
     return 0
 
 
-def _write(assessment: Assessment, gate: Mapping[str, Any]) -> None:
-    folder = processing_output("evaluation")
+def _write(assessment: Assessment, gate: Mapping[str, Any], folder: Path) -> None:
     documents = {
         "evaluation.json": evaluation_document(assessment, gate),
         "model_card.json": {"content": card_content(assessment)},

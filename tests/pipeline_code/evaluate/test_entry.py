@@ -18,7 +18,10 @@ from pipeline_code.evaluate.entry import main
 from pipeline_code.evaluate.metrics import measure
 from pipeline_code.evaluate.plots import TITLES
 from pipeline_code.evaluate.scored import Scored
-from pipeline_code.features.definitions import SCHEMA_VERSION, SCHEMA_VERSION_KEY
+from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
+from pipeline_code.monitor import attribution
+from pipeline_code.monitor.chunks import Chunk
+from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.serve.contract import CAPTURE_CONTRACT
 from pipeline_code.serve.thresholds import Thresholds
 from pipeline_code.train.model import Model
@@ -26,6 +29,8 @@ from pipeline_code.train.rows import FeatureRows
 
 from .conftest import archive, prepare_job
 
+MODEL_KINDS = [kind for kind in MonitorKind if kind is not MonitorKind.DATA_QUALITY]
+BASELINE = ("statistics", "constraints")
 ARGUMENTS = ["--average-precision-floor", "0.3", "--champion-tolerance", "0.01"]
 
 
@@ -215,6 +220,8 @@ def test_the_job_writes_for_people_and_for_the_registry(done: Path) -> None:
         "model_card.json",
         "report.html",
         *(f"plots/{name}.png" for name in TITLES),
+        *(f"{kind}/statistics.json" for kind in MODEL_KINDS),
+        *(f"{kind}/constraints.json" for kind in MODEL_KINDS),
     }
     card = json.loads((folder / "model_card.json").read_text())
     assert set(card) == {"content"}
@@ -222,14 +229,58 @@ def test_the_job_writes_for_people_and_for_the_registry(done: Path) -> None:
 
 
 def test_two_runs_write_the_same(job: Path) -> None:
-    plots = job / "processing" / "output" / "evaluation" / "plots"
+    folder = job / "processing" / "output" / "evaluation"
     runs = []
     for _ in range(2):
         told = evaluation(job)
         # The one figure that is taken with a watch.
         told["gate"]["checks"].pop("latency")
-        runs.append((told, {file.name: file.read_bytes() for file in plots.iterdir()}))
+        files = folder.glob("*/*")
+        runs.append((told, {file.relative_to(folder): file.read_bytes() for file in files}))
+    assert len(runs[0][1]) == len(TITLES) + 2 * len(MODEL_KINDS)
     assert runs[0] == runs[1]
+
+
+def baseline(job: Path, kind: MonitorKind) -> list[Any]:
+    """What a job wrote for the monitors: statistics and constraints."""
+    folder = job / "processing" / "output" / "evaluation" / kind
+    return [json.loads((folder / f"{name}.json").read_text()) for name in BASELINE]
+
+
+def test_the_baselines_are_of_the_model_that_is_registered(
+    done: Path, report: dict[str, Any], trained: Model, test_table: pa.Table
+) -> None:
+    statistics, _ = baseline(done, MonitorKind.MODEL_QUALITY)
+    metrics = report["binary_classification_metrics"]
+    found = statistics["binary_classification_metrics"]
+    assert found["auc"]["value"] == metrics["auc"]["value"]
+    _, bias = baseline(done, MonitorKind.BIAS)
+    assert bias["monitoring_config"]["review_threshold"] == report["reviews"]["threshold"]
+    rows = FeatureRows(test_table)
+    matrix = rows.matrix().T.astype(np.float64)
+    none = np.zeros(len(matrix), np.int64)
+    traffic = Chunk(FEATURE_NAMES, matrix, none, none)
+    # Of the very rows of the baseline nothing has drifted.
+    attributed = attribution.analyze([traffic], trained, *baseline(done, MonitorKind.ATTRIBUTION))
+    assert attributed.violations == ()
+    assert attributed.measures[0].value > 0.99
+
+
+def test_baselines_are_of_compromised_cards_too_and_allow_what_the_gate_does(
+    job: Path, test_table: pa.Table
+) -> None:
+    write_reports(job, {1: (3, 10), 2: (9, 16)})
+    report = evaluation(job, [*ARGUMENTS, "--bias-limit", "0.9"])
+    assert report["rows"]["test_removed"] > 0
+    for kind, place in ((MonitorKind.BIAS, "predictions"), (MonitorKind.ATTRIBUTION, "records")):
+        statistics, _ = baseline(job, kind)
+        assert statistics[place]["all"] == test_table.num_rows
+    statistics, _ = baseline(job, MonitorKind.MODEL_QUALITY)
+    assert statistics["dataset"]["item_count"] == test_table.num_rows
+    _, constraints = baseline(job, MonitorKind.BIAS)
+    segment = constraints["post_training_bias_metrics"]["facets"]["activity"][0]
+    recall = next(metric for metric in segment["metrics"] if metric["name"] == "RD")
+    assert (recall["lower"], recall["upper"]) == (-0.9, 0.9)
 
 
 def test_a_missing_model_is_refused(job: Path) -> None:
