@@ -22,6 +22,7 @@ ENTRIES = (
     "evaluate",
     "serve",
     "batch",
+    "labels",
     "monitor",
     "parity",
 )

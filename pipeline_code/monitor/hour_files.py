@@ -87,16 +87,16 @@ class _S3Hours:
             yield f"s3://{self.bucket}/{key}", self._read(key)
 
     def replace(self, hour: datetime, name: str, content: bytes) -> bool:
-        key = f"{self.prefix}{_folder(hour)}/{name}"
-        try:
-            present = self._read(key)
-        except self.client.exceptions.NoSuchKey:
-            present = b""
+        folder = f"{self.prefix}{_folder(hour)}/"
+        key = f"{folder}{name}"
+        # Asked of the listing: who may not list everything is refused an object that is not there.
+        present = self._read(key) if key in self._keys(folder) else b""
         if present == content:
             return False
         self.client.put_object(
             Bucket=self.bucket, Key=key, Body=content, ContentType="application/jsonlines"
         )
+        self._day = "", []
         return True
 
     def _keys(self, folder: str) -> list[str]:

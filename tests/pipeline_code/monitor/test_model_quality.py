@@ -250,7 +250,7 @@ def test_predictions_that_tell_neither_customer_nor_time_count_too() -> None:
     found=st.integers(1, 1_000),
     below=st.booleans(),
 )
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_fewer_frauds_never_make_a_threshold_stricter(
     threshold: float, noise: float, frauds: int, found: int, below: bool
 ) -> None:
