@@ -1,137 +1,80 @@
-"""Asking the monitor: run the analyzer now, and read what it found."""
+"""Asking the monitors: run the analyzer now, and read what it found."""
 
-import json
-import math
-import time
-import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import timedelta
-from typing import Any
 
 from operations.errors import OperationError
+from operations.findings import Finding, finding_of
+from operations.monitor_runs import bring_labels, newest_job, started
 from operations.target import Target
+from pipeline_code.monitor.kinds import MonitorKind
 
-_RUNNING = frozenset({"Pending", "InProgress", "Stopping", "Executing"})
+__all__ = ["Asked", "last", "run_all", "run_now"]
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One monitor run.
-
-    Attributes:
-        status: `Completed` or `CompletedWithViolations`.
-        violations: Entries of `constraint_violations.json`.
-        report: S3 prefix of the run's files.
-    """
-
-    arn: str
-    status: str
-    violations: list[dict[str, Any]]
-    report: str
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "arn": self.arn,
-            "status": self.status,
-            "violations": self.violations,
-            "report": self.report,
-        }
+# What a kind found, or why it found nothing.
+Asked = Finding | OperationError
 
 
-def run_now(target: Target, *, window: timedelta, timeout_seconds: float = 900.0) -> Finding:
+def run_now(
+    target: Target,
+    *,
+    window: timedelta | None = None,
+    kind: MonitorKind = MonitorKind.DATA_QUALITY,
+    labels: bool = True,
+    timeout_seconds: float = 900.0,
+) -> Finding:
     """Analyze what the endpoint captured lately, without waiting for the schedule.
 
     Args:
-        window: How far back; the scheduled engine counts whole hours, rounded up.
+        window: How far back; if omitted, as far as when it is scheduled.
+        kind: What is looked for.
+        labels: Whether fraud reports are joined with predictions before, if the kind needs them.
+        timeout_seconds: How long to wait for a job.
 
     Raises:
         OperationError: If the run fails, with the analyzer's own reason.
     """
-    if "MonitoringScheduleName" in target.outputs:
-        return _run_schedule(target, window, timeout_seconds)
-    return _run_pipeline(target, window, timeout_seconds)
-
-
-def _run_schedule(target: Target, window: timedelta, timeout_seconds: float) -> Finding:
-    """Model Monitor has no "run now": a one-time schedule with the same job is its way."""
-    sagemaker = target.client("sagemaker")
-    hourly = sagemaker.describe_monitoring_schedule(
-        MonitoringScheduleName=target.output("MonitoringScheduleName")
-    )["MonitoringScheduleConfig"]
-    once = f"{target.output('MonitoringScheduleName')}-once-{uuid.uuid4().hex[:8]}"
-    sagemaker.create_monitoring_schedule(
-        MonitoringScheduleName=once,
-        MonitoringScheduleConfig={
-            **hourly,
-            "ScheduleConfig": {
-                "ScheduleExpression": "NOW",
-                "DataAnalysisStartTime": f"-PT{math.ceil(window.total_seconds())}S",
-                "DataAnalysisEndTime": "-PT0H",
-            },
-        },
+    (asked,) = run_all(
+        target, [kind], window=window, labels=labels, timeout_seconds=timeout_seconds
     )
-    try:
-        execution = _await_monitoring_execution(sagemaker, once, timeout_seconds)
-    finally:
-        sagemaker.delete_monitoring_schedule(MonitoringScheduleName=once)
-    job = sagemaker.describe_processing_job(
-        ProcessingJobName=execution["ProcessingJobArn"].rsplit("/", 1)[-1]
-    )
-    report = job["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"]
-    status = execution["MonitoringExecutionStatus"]
-    return _finding(target, execution["ProcessingJobArn"], status, report)
+    if isinstance(asked, OperationError):
+        raise asked
+    return asked
 
 
-def _await_monitoring_execution(
-    sagemaker: Any, name: str, timeout_seconds: float
-) -> dict[str, Any]:
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        found = sagemaker.list_monitoring_executions(MonitoringScheduleName=name)
-        for execution in found["MonitoringExecutionSummaries"]:
-            status = execution["MonitoringExecutionStatus"]
-            if status in {"Completed", "CompletedWithViolations"}:
-                return dict(execution)
-            if status not in _RUNNING:
-                reason = execution.get("FailureReason", status)
-                raise OperationError(f"monitor run {name} failed: {reason}")
-        time.sleep(0.5)
-    raise OperationError(f"monitor run must end within {timeout_seconds:.0f} s, got no result")
+def run_all(
+    target: Target,
+    kinds: Sequence[MonitorKind],
+    *,
+    window: timedelta | None = None,
+    labels: bool = True,
+    timeout_seconds: float = 900.0,
+) -> list[Asked]:
+    """The same of several kinds at once, in their order; one that fails does not stop the others.
+
+    Raises:
+        OperationError: If labels could not be brought, or a run could not be started.
+    """
+    if labels and any(kind.needs_labels for kind in kinds):
+        bring_labels(target, window, timeout_seconds)
+    found: list[Asked] = []
+    with ExitStack() as stack:
+        runs = [stack.enter_context(started(target, kind, window)) for kind in kinds]
+        for kind, run in zip(kinds, runs, strict=True):
+            try:
+                found.append(finding_of(target, kind, run.wait(timeout_seconds)))
+            except OperationError as error:
+                found.append(error)
+    return found
 
 
-def _run_pipeline(target: Target, window: timedelta, timeout_seconds: float) -> Finding:
-    """The scheduled engine: the same analyzer as the only step of a pipeline."""
-    sagemaker = target.client("sagemaker")
-    hours = math.ceil(window / timedelta(hours=1))
-    arn = sagemaker.start_pipeline_execution(
-        PipelineName=target.output("MonitoringPipelineName"),
-        PipelineParameters=[{"Name": "AnalysisHours", "Value": str(hours)}],
-    )["PipelineExecutionArn"]
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-        if execution["PipelineExecutionStatus"] not in _RUNNING:
-            break
-        time.sleep(0.5)
-    steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)
-    step = steps["PipelineExecutionSteps"][0]
-    if step["StepStatus"] != "Succeeded":
-        raise OperationError(f"monitor run {arn} failed: {step.get('FailureReason', step)}")
-    job = sagemaker.describe_processing_job(
-        ProcessingJobName=step["Metadata"]["ProcessingJob"]["Arn"].rsplit("/", 1)[-1]
-    )
-    report = job["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"]
-    violated = "CompletedWithViolations" in job.get("ExitMessage", "")
-    status = "CompletedWithViolations" if violated else "Completed"
-    return _finding(target, job["ProcessingJobArn"], status, report)
-
-
-def _finding(target: Target, arn: str, status: str, report: str) -> Finding:
-    bucket, _, prefix = report.removeprefix("s3://").partition("/")
-    key = f"{prefix.rstrip('/')}/constraint_violations.json"
-    s3 = target.client("s3")
-    try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except s3.exceptions.NoSuchKey:
-        return Finding(arn, status, [], report)
-    return Finding(arn, status, json.loads(body)["violations"], report)
+def last(target: Target, kinds: Sequence[MonitorKind]) -> list[Asked]:
+    """What each kind's newest run found, without running anything."""
+    found: list[Asked] = []
+    for kind in kinds:
+        try:
+            found.append(finding_of(target, kind, newest_job(target, kind)))
+        except OperationError as error:
+            found.append(error)
+    return found

@@ -1,31 +1,12 @@
 """Verbs for watching: drift, status."""
 
-from datetime import timedelta
-from typing import Annotated
-
 import typer
 
-from operations import drift as monitor
+from operations.cli.drift import drift
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table
 from operations.status import status as overview
 from operations.target import Target
-
-
-@on_target
-def drift(
-    target: Target,
-    minutes: Annotated[int, typer.Option(help="How far back captures are analyzed.", min=1)] = 60,
-    json: Json = None,
-) -> None:
-    """Run the monitor now on what the endpoint captured, and show what it found."""
-    finding = monitor.run_now(target, window=timedelta(minutes=minutes))
-    rows = [
-        (item["feature_name"], item["constraint_check_type"], item["description"])
-        for item in finding.violations
-    ]
-    columns = ["feature", "check", "description"]
-    show(finding.as_dict(), json, table(f"{finding.status}: {finding.report}", columns, rows))
 
 
 @on_target

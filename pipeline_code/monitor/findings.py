@@ -9,9 +9,10 @@ from typing import Any
 from pipeline_code.monitor.analysis import Analysis, Measure, Violation
 from pipeline_code.monitor.captures import Interval
 from pipeline_code.monitor.chunks import Tally
+from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.settings import Settings
 
-__all__ = ["findings", "is_beyond"]
+__all__ = ["findings", "is_beyond", "used"]
 
 VERSION = 1
 
@@ -30,20 +31,35 @@ def findings(analysis: Analysis, tally: Tally, settings: Settings) -> dict[str, 
         "maturity": analysis.maturity,
         "tally": _tally(tally),
         "violations": [_violation(each) for each in analysis.violations],
-        "measures": [_measure(each) for each in analysis.measures],
+        "measures": [_measure(each, analysis) for each in analysis.measures],
     }
 
 
-def is_beyond(measure: Measure) -> bool:
+def used(measure: Measure) -> float | None:
+    """How much of what is allowed is used up, beyond 1 more than that; None if all is allowed.
+
+    It is counted from the baseline on, if that has such a figure. A threshold below the baseline is
+    a lower limit, as for an average precision.
+    """
+    threshold, baseline = measure.threshold, measure.baseline
+    if threshold is None:
+        return None
+    start = 0.0 if baseline is None else baseline
+    if threshold != start:
+        return max((measure.value - start) / (threshold - start), 0.0)
+    return 2.0 if measure.value > threshold else 1.0
+
+
+def is_beyond(measure: Measure, analysis: Analysis) -> bool:
     """Whether a figure is where its threshold forbids it.
 
-    A threshold below what the baseline has is a lower limit, as for an average precision.
+    A difference between segments is so only as far as it is beyond chance: the violations know.
     """
-    if measure.threshold is None:
-        return False
-    if measure.baseline is not None and measure.threshold < measure.baseline:
-        return measure.value < measure.threshold
-    return measure.value > measure.threshold
+    if analysis.kind is MonitorKind.BIAS:
+        broken = {violation.subject for violation in analysis.broken}
+        return not broken.isdisjoint(measure.dimensions.values())
+    share = used(measure)
+    return share is not None and share > 1
 
 
 def _times(interval: Interval) -> dict[str, str | None]:
@@ -66,13 +82,14 @@ def _violation(violation: Violation) -> dict[str, str]:
     }
 
 
-def _measure(measure: Measure) -> dict[str, Any]:
+def _measure(measure: Measure, analysis: Analysis) -> dict[str, Any]:
     return {
         "metric": measure.metric,
         "dimensions": dict(measure.dimensions),
         "value": measure.value,
         "baseline": measure.baseline,
         "threshold": measure.threshold,
-        "beyond": is_beyond(measure),
+        "used": used(measure),
+        "beyond": is_beyond(measure, analysis),
         "unit": measure.unit,
     }

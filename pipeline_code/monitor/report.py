@@ -10,7 +10,7 @@ from typing import Any
 from pipeline_code.evaluate.page import page, pairs, paragraph, section, table
 from pipeline_code.monitor.analysis import Analysis, Measure
 from pipeline_code.monitor.chunks import Tally
-from pipeline_code.monitor.findings import is_beyond
+from pipeline_code.monitor.findings import is_beyond, used
 from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.report_charts import BEYOND, NOW, STYLE, bar, marked_table
 from pipeline_code.monitor.report_kinds import sections
@@ -26,6 +26,7 @@ NAMES = {
 }
 # How far the longest bar goes beyond its limit; farther ones are cut, their figures are not.
 MOST_TIMES = 3.0
+LIMIT = "of its limit"
 
 
 def render(analysis: Analysis, tally: Tally, settings: Settings, baseline: Any) -> str:
@@ -93,25 +94,26 @@ def _measures(analysis: Analysis) -> Iterator[str]:
     for measure in analysis.measures:
         by_subject.setdefault(_subject(measure), []).append(measure)
     if any(len(measures) > 1 for measures in by_subject.values()):
-        yield section("Distances from the baseline", _side_by_side(by_subject))
+        yield section("Distances from the baseline", _side_by_side(by_subject, analysis))
     elif by_subject:
-        yield section("Figures", _one_by_one(analysis.measures))
+        yield section("Figures", _one_by_one(analysis))
 
 
 def _subject(measure: Measure) -> str:
     return ", ".join(measure.dimensions.values()) or measure.metric
 
 
-def _side_by_side(by_subject: Mapping[str, Sequence[Measure]]) -> str:
+def _side_by_side(by_subject: Mapping[str, Sequence[Measure]], analysis: Analysis) -> str:
     """A row a subject, a column a metric."""
-    metrics = list(dict.fromkeys(m.metric for each in by_subject.values() for m in each))
+    metrics = list(dict.fromkeys(measure.metric for measure in analysis.measures))
     rows = []
     for subject, measures in by_subject.items():
-        worst, given = max(measures, key=_used), {each.metric: each for each in measures}
+        worst, given = max(measures, key=_rank), {each.metric: each for each in measures}
         cells = [_against_limit(given.get(metric)) for metric in metrics]
-        rows.append((_used(worst), ([subject, *cells, _bar(worst)], is_beyond(worst))))
-    rows.sort(key=lambda row: row[0], reverse=True)
-    return marked_table(["", *metrics, "of its limit"], [row for _, row in rows])
+        row = [subject, *cells, _bar(worst, analysis)], is_beyond(worst, analysis)
+        rows.append((_rank(worst), row))
+    rows.sort(key=lambda each: each[0], reverse=True)
+    return marked_table(["", *metrics, LIMIT], [row for _, row in rows])
 
 
 def _against_limit(measure: Measure | None) -> str:
@@ -121,34 +123,32 @@ def _against_limit(measure: Measure | None) -> str:
     return f"{measure.value:,.3f}{limit}"
 
 
-def _one_by_one(measures: Sequence[Measure]) -> str:
-    ordered = sorted(measures, key=_used, reverse=True)
-    return marked_table(
-        ["", "figure", "baseline", "limit", "of its limit"],
-        [(_row(each), is_beyond(each)) for each in ordered],
-    )
+def _one_by_one(analysis: Analysis) -> str:
+    rows = [
+        (
+            [
+                _subject(each),
+                *map(_figure, (each.value, each.baseline, each.threshold)),
+                _bar(each, analysis),
+            ],
+            is_beyond(each, analysis),
+        )
+        for each in sorted(analysis.measures, key=_rank, reverse=True)
+    ]
+    return marked_table(["", "figure", "baseline", "limit", LIMIT], rows)
 
 
-def _row(measure: Measure) -> list[object]:
-    figures = (measure.value, measure.baseline, measure.threshold)
-    return [_subject(measure), *map(_figure, figures), _bar(measure)]
-
-
-def _bar(measure: Measure) -> str:
-    if measure.threshold is None:
+def _bar(measure: Measure, analysis: Analysis) -> str:
+    share = used(measure)
+    if share is None:
         return ""
-    kind = BEYOND if is_beyond(measure) else NOW
-    return bar(_used(measure) / MOST_TIMES, kind=kind, limit=1 / MOST_TIMES)
+    kind = BEYOND if is_beyond(measure, analysis) else NOW
+    return bar(share / MOST_TIMES, kind=kind, limit=1 / MOST_TIMES)
 
 
-def _used(measure: Measure) -> float:
-    """How much of what is allowed is used up: beyond 1 the limit is broken."""
-    threshold, baseline = measure.threshold, measure.baseline
-    if threshold is None:
-        return -1.0
-    if baseline is not None and threshold != baseline:
-        return max((measure.value - baseline) / (threshold - baseline), 0.0)
-    return measure.value / threshold if threshold > 0 else float(is_beyond(measure)) * MOST_TIMES
+def _rank(measure: Measure) -> float:
+    share = used(measure)
+    return -1.0 if share is None else share
 
 
 def _figure(value: float | None) -> str:

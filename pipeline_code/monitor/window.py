@@ -33,9 +33,13 @@ def _hours(environment: Mapping[str, str], name: str) -> timedelta | None:
     text = environment.get(name)
     if not text:
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise BadInput(f"{name} must be a whole number from 1 on, got {text}")
-    return timedelta(hours=int(text))
+    try:
+        length = timedelta(hours=float(text))
+    except (ValueError, OverflowError) as error:
+        raise BadInput(f"{name} must be a number of hours, got {text}") from error
+    if length <= timedelta(0):
+        raise BadInput(f"{name} must be more than 0, got {text}")
+    return length
 
 
 def moment_of(environment: Mapping[str, str], name: str) -> datetime | None:

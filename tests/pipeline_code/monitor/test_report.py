@@ -1,6 +1,7 @@
 """The page of an analysis: whatever it is about, it is one whole, safe page."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +15,7 @@ from pipeline_code.monitor.analysis import MISSING_DATA, Analysis, Measure, Viol
 from pipeline_code.monitor.captures import Interval
 from pipeline_code.monitor.chunks import Tally
 from pipeline_code.monitor.datasets import DatasetFormat
-from pipeline_code.monitor.findings import is_beyond
+from pipeline_code.monitor.findings import is_beyond, used
 from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.report import render
 from pipeline_code.monitor.settings import Settings
@@ -132,7 +133,7 @@ def of_kind(kind: MonitorKind, statistics: Any, *measures: Measure) -> Analysis:
 
 
 def segments(value: float | None) -> dict[str, Any]:
-    metric = {"name": "DRR", "description": "Difference in recall", "value": value}
+    metric: dict[str, Any] = {"name": "DRR", "description": "Difference in recall", "value": value}
     if value is not None:
         metric["interval"] = {"low": value - 0.1, "high": value + 0.1}
     facets = {"activity": [{"value_or_threshold": "low", "metrics": [metric]}]}
@@ -202,18 +203,31 @@ def test_many_features_make_a_small_page() -> None:
 @pytest.mark.parametrize(
     ("value", "baseline", "threshold", "expected"),
     [
-        (0.3, None, 0.2, True),
-        (0.2, None, 0.2, False),
-        (0.3, None, None, False),
-        (0.6, 0.7, 0.5, False),
-        (0.4, 0.7, 0.5, True),
-        (0.02, 0.01, 0.03, False),
-        (0.04, 0.01, 0.03, True),
-        (-0.1, 0.0, 0.2, False),
+        (0.3, None, 0.2, 1.5),
+        (0.2, None, 0.2, 1.0),
+        (0.3, None, None, None),
+        (0.6, 0.7, 0.5, 0.5),
+        (0.4, 0.7, 0.5, 1.5),
+        (0.8, 0.7, 0.5, 0.0),
+        (0.02, 0.01, 0.03, 0.5),
+        (0.3, None, 0.0, 2.0),
+        (0.0, None, 0.0, 1.0),
     ],
 )
-def test_a_limit_below_the_baseline_is_a_lower_one(
-    value: float, baseline: float | None, threshold: float | None, expected: bool
+def test_what_is_allowed_is_counted_from_the_baseline_on(
+    value: float, baseline: float | None, threshold: float | None, expected: float | None
 ) -> None:
     measure = Measure(metric="M", value=value, baseline=baseline, threshold=threshold)
-    assert is_beyond(measure) is expected
+    assert used(measure) == pytest.approx(expected)
+    analysis = of_kind(MonitorKind.MODEL_QUALITY, {}, measure)
+    assert is_beyond(measure, analysis) is (expected is not None and expected > 1)
+
+
+def test_a_difference_between_segments_is_beyond_if_a_violation_says_so() -> None:
+    measure = Measure(
+        metric="BiasDifference", value=0.4, dimensions={"Segment": "low"}, threshold=0.2
+    )
+    analysis = of_kind(MonitorKind.BIAS, {}, measure)
+    assert not is_beyond(measure, analysis)
+    violation = Violation("low", "bias_drift_check", "is outside", {})
+    assert is_beyond(measure, replace(analysis, violations=(violation,)))

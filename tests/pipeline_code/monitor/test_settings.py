@@ -66,6 +66,8 @@ def test_the_scheduled_engine_gives_hours_before_its_start(root: Path) -> None:
 def test_an_interval_looks_back_from_its_end_whatever_the_schedule_says(root: Path) -> None:
     settings = Settings.parse(GIVEN | {"LOOK_BACK_HOURS": "336", "analysis_hours": "1"})
     assert settings.interval == Interval(hour(16) - timedelta(days=14), hour(16))
+    settings = Settings.parse(GIVEN | {"LOOK_BACK_HOURS": "0.01"})
+    assert settings.interval == Interval(hour(16) - timedelta(seconds=36), hour(16))
 
 
 @pytest.mark.parametrize("kind", [MonitorKind.MODEL_QUALITY, MonitorKind.BIAS])
@@ -132,8 +134,10 @@ def test_reports_are_named_where_sagemaker_uploads_them(root: Path) -> None:
         ({"sagemaker_endpoint_name": ""}, "sagemaker_endpoint_name must be set"),
         ({"start_time": "dawn"}, "start_time must be an ISO-8601 time, got dawn"),
         ({"start_time": "2019-12-01T16:20:00Z"}, "start_time must be before end_time"),
-        ({"start_time": "", "analysis_hours": "0"}, "analysis_hours must be a whole number from 1"),
-        ({"LOOK_BACK_HOURS": "1.5"}, "LOOK_BACK_HOURS must be a whole number from 1 on, got 1.5"),
+        ({"start_time": "", "analysis_hours": "0"}, "analysis_hours must be more than 0, got 0"),
+        ({"LOOK_BACK_HOURS": "day"}, "LOOK_BACK_HOURS must be a number of hours, got day"),
+        ({"LOOK_BACK_HOURS": "nan"}, "LOOK_BACK_HOURS must be a number of hours, got nan"),
+        ({"LOOK_BACK_HOURS": "1e99"}, "LOOK_BACK_HOURS must be a number of hours, got 1e99"),
         ({"LOOK_BACK_HOURS": "24", "end_time": ""}, "end_time must be set if LOOK_BACK_HOURS is"),
         ({"MONITOR_KIND": "drift"}, "MONITOR_KIND must be one of data-quality, model-quality"),
         ({"MONITOR_KIND": "bias"}, "GROUND_TRUTH_URI must be set for bias, got none"),
