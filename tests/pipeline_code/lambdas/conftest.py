@@ -105,12 +105,16 @@ def embedded_session(embedded: EmbeddedAws) -> boto3.Session:
 def connected(
     embedded: EmbeddedAws, embedded_session: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    connect(embedded, embedded_session, monkeypatch)
+
+
+def connect(aws: EmbeddedAws, session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """The handlers' clients, and the tests', find the embedded AWS as those of a user do."""
-    for name, value in embedded.environment().items():
+    for name, value in aws.environment().items():
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, value)
     # The same for all tests: it reads the services' descriptions once.
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", embedded_session)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
 
 
 @pytest.fixture

@@ -103,11 +103,16 @@ def executions(pipeline: str) -> list[dict[str, Any]]:
 
 @dataclass
 class Faults:
-    """Has a share of some operations' calls fail, at random: before they take effect or after."""
+    """Has a share of some operations' calls fail, at random: before they take effect or after.
+
+    A call that is `silent` took effect, and its answer never came; one that is `blind` is answered
+    with a list of nothing.
+    """
 
     draw: random.Random
     share: float = 0.5
     kinds: Sequence[str] = ("refused", "before", "after", "silent")
+    limit: int | None = None
     count: int = 0
 
     @contextmanager
@@ -121,7 +126,7 @@ class Faults:
             session.events.unregister(f"before-send.{name}", self._send)
 
     def _send(self, request: Any, **_: Any) -> AWSResponse | None:
-        if self.draw.random() >= self.share:
+        if self.count == self.limit or self.draw.random() >= self.share:
             return None
         self.count += 1
         how = self.draw.choice(self.kinds)
@@ -129,12 +134,14 @@ class Faults:
             URLLib3Session().send(request)
         if how == "silent":
             raise ReadTimeoutError(endpoint_url=request.url)
+        if how == "blind":
+            return _answer(request, 200, {"PipelineExecutionSummaries": []})
         if how == "refused":
             return _answer(request, 400, {"__type": "ThrottlingException", "message": "slow down"})
         return _answer(request, 500, {"__type": "InternalFailure", "message": "told to fail"})
 
 
-def _answer(request: Any, status: int, body: dict[str, str]) -> AWSResponse:
+def _answer(request: Any, status: int, body: dict[str, Any]) -> AWSResponse:
     raw = HTTPResponse(io.BytesIO(json.dumps(body).encode()), status=status, preload_content=False)
     return AWSResponse(request.url, status, {}, raw)
 

@@ -113,6 +113,20 @@ def test_a_start_whose_answer_was_lost_is_found_and_told(queued: Queued) -> None
     assert queued.state()["count"] == 1
 
 
+def test_a_start_whose_answer_was_lost_and_that_is_not_listed_yet_is_asked_for_again(
+    queued: Queued,
+) -> None:
+    lost = Faults(chance(1), share=1.0, kinds=["silent"], limit=1)
+    late = Faults(chance(1), share=1.0, kinds=["blind"])
+    with lost.of("sagemaker.StartPipelineExecution"), late.of("sagemaker.ListPipelineExecutions"):
+        queued.handle(violations(soon()))
+    assert (lost.count, queued.dead_letters()) == (1, 0)
+    assert late.count > 0
+    (execution,) = executions(queued.name)
+    (started,) = queued.outcomes("started")
+    assert started["execution_arn"] == execution["PipelineExecutionArn"]
+
+
 def test_a_start_that_another_event_completed_is_told_to_its_own(queued: Queued) -> None:
     failing = Faults(chance(1), share=1.0, kinds=["before"])
     first, second = violations(soon()), violations(soon())
