@@ -25,7 +25,7 @@ from pipeline_code.features.definitions import (
 )
 from pipeline_code.monitor.chunks import Chunk
 from pipeline_code.monitor.data_quality_constraints import suggest_feature, suggested
-from pipeline_code.monitor.grids import Grid
+from pipeline_code.monitor.grids import Grid, singles
 from pipeline_code.monitor.profiles import describe
 from pipeline_code.monitor.sketches import Sketch, Summary
 from pipeline_code.monitor.thresholds import Draws
@@ -98,7 +98,7 @@ def _documents(column: Callable[[str], Values], history_days: int | None) -> tup
     summaries: dict[str, Summary] = {}
     constraints = []
     for feature in FEATURES:
-        values = column(feature.name).astype(np.float64)
+        values = singles(column(feature.name))
         summary = _summary(feature.name, values)
         rows, draws = drawn[feature.owner]
         limits = draws.limits(summary.grid, summary.grid.place(values[rows]))

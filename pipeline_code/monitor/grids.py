@@ -7,11 +7,12 @@ most terminals' risk. Of a feature with few values each has one.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FINE", "Grid", "Lookup"]
+__all__ = ["FINE", "Grid", "Lookup", "singles"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,6 +32,12 @@ DOMINATING = 0.2
 # Cells of a look-up table: what a processor's first cache holds beside the values.
 MOST_CELLS = 4_096
 FEWEST_BITS = 20
+
+
+def singles(values: npt.NDArray[Any]) -> Floats:
+    """What the model computes with: numbers in single precision, as doubles."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,8 +125,8 @@ class Grid:
         return Lookup.of(self.array)
 
     def place(self, values: Floats) -> Places:
-        """The fine bucket of each value."""
-        return np.searchsorted(self.array, values, side="right").astype(np.int16)
+        """The fine bucket of each value, as the single that it rounds to."""
+        return np.searchsorted(self.array, singles(values), side="right").astype(np.int16)
 
     def coarsened(self, counts: Ints) -> Ints:
         """Counts of fine buckets as counts of coarse ones, along the last axis."""

@@ -26,6 +26,9 @@ Flags = npt.NDArray[np.bool_]
 # How many, how many of them whole, their sum, mean and sum of squared deviations, and their range.
 COUNT, WHOLE, TOTAL, MEAN, SQUARES, LOW, HIGH = range(7)
 MOMENTS = 7
+# No double from the smallest normal single on is rounded to one farther below it, counted in bits.
+SINGLE = 1 << 29
+SMALLEST = 2.0**-126
 
 
 @compiled("void(f8[::1], i8[::1], f8[::1], i2[::1], i8, i8, i8[::1], f8[::1])")
@@ -40,6 +43,9 @@ def add_numbers(
     moments: Floats,
 ) -> None:
     """Adds numbers to what is known of a feature; NaN is none.
+
+    A number is counted as the single it rounds to, which is what the model computes with: whoever
+    writes 0.1 means the same as who writes 0.10000000149.
 
     Args:
         numbers, bits: The numbers, and the same memory as integers.
@@ -68,9 +74,11 @@ def add_numbers(
         if number == number:  # noqa: PLR0124
             squares += (number - mean) * (number - mean)
             bucket = 0
-            if bits[place] >= 0:
-                bucket = int(cells[min(max((bits[place] >> shift) - lowest, 0), last)])
-            while bucket < size and edges[bucket] <= number:
+            if number >= SMALLEST or bits[place] == 0:
+                cell = ((bits[place] - SINGLE) >> shift) - lowest
+                bucket = int(cells[min(max(cell, 0), last)])
+            rounded = np.float64(np.float32(number))
+            while bucket < size and edges[bucket] <= rounded:
                 bucket += 1
             counts[bucket] += 1
     # Chan's sum of two samples' squared deviations, which subtracts nothing large.
