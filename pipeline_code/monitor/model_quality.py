@@ -33,8 +33,8 @@ RESAMPLES = 20
 def analyze(labelled: Iterable[Labelled], statistics: Any, constraints: Any) -> Analysis:
     """Measures the judged predictions and checks every constraint.
 
-    Memory is some 15 bytes a judged prediction until all are read, and about a hundred while they
-    are measured; those that nobody has judged yet are only counted.
+    Memory is some 15 bytes a judged prediction until all are read, and some 170 while they are
+    measured; those that nobody has judged yet are only counted.
 
     Args:
         labelled: Predictions, with what is known of them.
