@@ -11,7 +11,6 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from lifecycle.event_function import EventFunction
-from lifecycle.job_role import JobRole
 from lifecycle.training_roles import allow_passing
 from lifecycle.wildcards import acknowledge_resource
 
@@ -48,7 +47,7 @@ class AnalysisRetry(Construct):
         *,
         endpoint_name: str,
         metric_namespace: str,
-        roles: Sequence[JobRole],
+        roles: Sequence[iam.IRole],
         encryption_key: kms.IKey,
     ) -> None:
         super().__init__(scope, construct_id)
