@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_code.evaluate.evaluation import Evaluation
+from pipeline_code.evaluate.importance import Explained
 from pipeline_code.evaluate.scored import Scored
 from pipeline_code.monitor import attribution_baseline, bias_baseline, model_quality_baseline
 from pipeline_code.monitor.kinds import MonitorKind
@@ -15,7 +16,13 @@ __all__ = ["write_baselines"]
 
 
 def write_baselines(
-    model: Model, rows: FeatureRows, evaluation: Evaluation, *, bias_limit: float, folder: Path
+    model: Model,
+    rows: FeatureRows,
+    evaluation: Evaluation,
+    *,
+    explained: Explained,
+    bias_limit: float,
+    folder: Path,
 ) -> None:
     """Writes statistics.json and constraints.json of each kind into a folder of its name.
 
@@ -24,6 +31,7 @@ def write_baselines(
         rows: All test rows, those of cards known to be compromised too: the endpoint is asked about
             them as well.
         evaluation: Whose threshold for reviews the model is registered with.
+        explained: Some of the rows, explained by the model.
         bias_limit: How far the gate lets recall differ between customer segments.
         folder: The evaluation's output.
     """
@@ -35,7 +43,7 @@ def write_baselines(
         MonitorKind.BIAS: bias_baseline.compute(
             scored, threshold=evaluation.threshold, limit=bias_limit
         ),
-        MonitorKind.ATTRIBUTION: attribution_baseline.compute(model, rows),
+        MonitorKind.ATTRIBUTION: attribution_baseline.compute(explained, rows),
     }
     for kind, (statistics, constraints) in baselines.items():
         _write(folder / kind / "statistics.json", statistics)

@@ -52,9 +52,9 @@ from pipeline_code.evaluate.champion import (
     newest_approved,
 )
 from pipeline_code.evaluate.declining import DECLINE_PRECISION
-from pipeline_code.evaluate.evaluation import evaluate
+from pipeline_code.evaluate.evaluation import Evaluation, evaluate
 from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
-from pipeline_code.evaluate.importance import importances
+from pipeline_code.evaluate.importance import Explained
 from pipeline_code.evaluate.latency import latency_milliseconds
 from pipeline_code.evaluate.metrics import CARDS_REVIEWED_A_DAY, Yardstick
 from pipeline_code.evaluate.protocol import compromised
@@ -73,21 +73,16 @@ def main(argv: Sequence[str]) -> int:
     everything = FeatureRows.read(processing_input("test"), "test")
     removed = compromised_rows(everything, challenger)
     rows = everything.filter(~removed)
+    explained = Explained.of(challenger, everything.matrix())
     evaluation = evaluate(challenger, rows, reviews_per_day=reviews_per_day)
     rival = find_rival(rows)
     artifact = _measure_artifact(archive, challenger, rows)
-    candidate = Candidate(
-        average_precision=evaluation.metrics["average_precision"].value,
-        bias=evaluation.bias,
-        calibration=evaluation.calibration.expected_calibration_error,
-        latency=artifact.latency,
-        size=artifact.size,
-    )
-    gate = decide(candidate, None if rival is None else rival.champion, limits)
+    champion = None if rival is None else rival.champion
+    gate = decide(_candidate(evaluation, artifact), champion, limits)
     assessment = Assessment(
         metadata=challenger.metadata,
         evaluation=evaluation,
-        importances=importances(challenger, rows.matrix()),
+        importances=explained.importances(),
         removed=int(removed.sum()),
         windows=_windows(),
         rival=None if rival is None else rival.scored,
@@ -97,9 +92,26 @@ def main(argv: Sequence[str]) -> int:
     )
     folder = processing_output("evaluation")
     _write(assessment, gate, folder)
-    write_baselines(challenger, everything, evaluation, bias_limit=limits.bias, folder=folder)
+    write_baselines(
+        challenger,
+        everything,
+        evaluation,
+        explained=explained,
+        bias_limit=limits.bias,
+        folder=folder,
+    )
     print(json.dumps({"gate": gate, "rows": assessment.rows}))
     return 0
+
+
+def _candidate(evaluation: Evaluation, artifact: Artifact) -> Candidate:
+    return Candidate(
+        average_precision=evaluation.metrics["average_precision"].value,
+        bias=evaluation.bias,
+        calibration=evaluation.calibration.expected_calibration_error,
+        latency=artifact.latency,
+        size=artifact.size,
+    )
 
 
 def _write(assessment: Assessment, gate: Mapping[str, Any], folder: Path) -> None:

@@ -1,13 +1,14 @@
 """Which features a model decides by: the mean of their contributions' size, by TreeSHAP."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.train.model import Model
 
-__all__ = ["ROWS", "Importance", "importances", "sampled"]
+__all__ = ["ROWS", "Explained", "Importance", "importances"]
 
 # A mean over more rows would look the same.
 ROWS = 1000
@@ -21,15 +22,33 @@ class Importance:
     mean_contribution: float
 
 
-def sampled(rows: int) -> npt.NDArray[np.int64]:
-    """The places of the rows that are explained: `ROWS` of them, evenly far apart."""
-    return np.unique(np.linspace(0, rows - 1, ROWS).round().astype(np.int64))
+@dataclass(frozen=True, slots=True, eq=False)
+class Explained:
+    """Some of many rows, evenly far apart, and what the model's scores of them are made of.
+
+    Attributes:
+        names: The model's features.
+        places: Where the rows are.
+        contributions: A row each, a column a feature, and the base in the last one.
+    """
+
+    names: tuple[str, ...]
+    places: npt.NDArray[np.int64]
+    contributions: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, model: Model, rows: npt.NDArray[np.float32]) -> Self:
+        """Explains at most `ROWS` rows, which is the dearest part of an evaluation."""
+        places = np.unique(np.linspace(0, len(rows) - 1, ROWS).round().astype(np.int64))
+        return cls(model.metadata.feature_names, places, model.contributions(rows[places]))
+
+    def importances(self) -> list[Importance]:
+        """Every feature, the one that matters most first."""
+        sizes = np.abs(self.contributions[:, :-1], dtype=np.float64).mean(axis=0)
+        order = np.argsort(-sizes, kind="stable")
+        return [Importance(self.names[place], float(sizes[place])) for place in order]
 
 
 def importances(model: Model, rows: npt.NDArray[np.float32]) -> list[Importance]:
     """Every feature, the one that matters most first; measured on evenly many of the rows."""
-    added = model.contributions(rows[sampled(len(rows))])[:, :-1]
-    sizes = np.abs(added, dtype=np.float64).mean(axis=0)
-    order = np.argsort(-sizes, kind="stable")
-    names = model.metadata.feature_names
-    return [Importance(names[place], float(sizes[place])) for place in order]
+    return Explained.of(model, rows).importances()

@@ -4,26 +4,24 @@ from typing import Any
 
 import numpy as np
 
-from pipeline_code.evaluate.importance import sampled
+from pipeline_code.evaluate.importance import Explained
 from pipeline_code.monitor.attribution_limits import drawn_limits
 from pipeline_code.monitor.attributions import VERSION, Attributions, described
-from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
 __all__ = ["compute"]
 
 
-def compute(model: Model, rows: FeatureRows) -> tuple[Any, Any]:
+def compute(explained: Explained, rows: FeatureRows) -> tuple[Any, Any]:
     """The documents `statistics.json` and `constraints.json`; the same rows give the same bytes.
 
     Args:
-        model: The model that may be deployed.
-        rows: Rows that it did not learn from, such as it is going to be asked about.
+        explained: Some of the rows, explained by the model that may be deployed.
+        rows: All rows: such as it is going to be asked about, and did not learn from.
     """
-    places = sampled(len(rows))
-    contributions = model.contributions(rows.matrix()[places])
-    found = Attributions.of(model.metadata.feature_names, contributions)
-    sizes = np.abs(contributions[:, :-1], dtype=np.float64)
+    places = explained.places
+    found = Attributions.of(explained.names, explained.contributions)
+    sizes = np.abs(explained.contributions[:, :-1], dtype=np.float64)
     limits = drawn_limits(sizes, (rows.customers()[places], rows.terminals()[places]))
     constraints = {
         "version": VERSION,

@@ -10,11 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline_code.evaluate.importance import Explained
 from pipeline_code.evaluate.reviews import CardDays
 from pipeline_code.evaluate.scored import Scored
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.windows import Period, Windows
+from pipeline_code.monitor.attribution_baseline import compute as compute_attribution
 from pipeline_code.monitor.bias_baseline import compute as compute_bias
 from pipeline_code.monitor.chunks import PREDICTIONS, Chunk
 from pipeline_code.monitor.ground_truth import Labelled
@@ -122,6 +124,11 @@ def predictions(
         ],
         schema=PREDICTIONS,
     )
+
+
+def attribution_baseline(week: Weeks) -> tuple[Any, Any]:
+    """The documents of a model's test week."""
+    return compute_attribution(Explained.of(week.model, week.test.matrix()), week.test)
 
 
 def bias_baseline(week: Weeks) -> tuple[Any, Any, float]:

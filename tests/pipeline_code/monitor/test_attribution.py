@@ -14,12 +14,11 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis
 from pipeline_code.monitor.attribution import analyze
-from pipeline_code.monitor.attribution_baseline import compute
 from pipeline_code.monitor.attributions import agreement, shift
 from pipeline_code.monitor.chunks import Chunk
 from pipeline_code.monitor.record_sample import RecordSample
 
-from .model_weeks import Weeks, chunks, weeks
+from .model_weeks import Weeks, attribution_baseline, chunks, weeks
 
 AMOUNTS = [name for name in FEATURE_NAMES if "_amount_" in name or name == "amount_minor"]
 
@@ -28,7 +27,7 @@ Rows = npt.NDArray[np.float32]
 
 def analyzed(week: Weeks, matrix: Rows | None = None) -> Analysis:
     rows = week.live.matrix() if matrix is None else matrix
-    return analyze(chunks(rows), week.model, *compute(week.model, week.test))
+    return analyze(chunks(rows), week.model, *attribution_baseline(week))
 
 
 def matrices() -> st.SearchStrategy[list[float]]:
@@ -100,7 +99,7 @@ def test_a_feature_that_no_record_has_is_not_known() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_a_quiet_day_raises_nothing(seed: int) -> None:
     week = weeks(300, seed)
-    baseline = compute(week.model, week.test)
+    baseline = attribution_baseline(week)
     days = week.live.days()
     for day in np.unique(days):
         matrix = week.live.matrix()[days == day]
@@ -123,7 +122,7 @@ def test_amounts_in_another_unit_are_found(seed: int) -> None:
 @pytest.mark.parametrize("broken", [np.nan, 1e9])
 def test_a_broken_feature_that_mattered_most_is_found(seed: int, broken: float) -> None:
     week = weeks(300, seed)
-    statistics, _ = compute(week.model, week.test)
+    statistics, _ = attribution_baseline(week)
     shares = statistics["shares"]
     first = max(shares, key=lambda name: shares[name])
     matrix = week.live.matrix()
@@ -136,7 +135,7 @@ def test_a_broken_feature_that_mattered_most_is_found(seed: int, broken: float) 
 
 def test_the_documents_have_clarifys_form() -> None:
     week = weeks()
-    statistics, constraints = compute(week.model, week.test)
+    statistics, constraints = attribution_baseline(week)
     for document in (statistics, constraints):
         label = document["explanations"]["kernel_shap"]["label0"]
         assert tuple(label["global_shap_values"]) == FEATURE_NAMES
@@ -159,13 +158,13 @@ def test_the_documents_have_clarifys_form() -> None:
 
 def test_the_same_rows_give_the_same_bytes() -> None:
     week = weeks()
-    first, second = (json.dumps(compute(week.model, week.test)) for _ in range(2))
+    first, second = (json.dumps(attribution_baseline(week)) for _ in range(2))
     assert first == second
 
 
 def test_limits_are_no_stricter_than_clarifys_and_wider_for_fewer_records() -> None:
     week = weeks()
-    _, constraints = compute(week.model, week.test)
+    _, constraints = attribution_baseline(week)
     entries = constraints["monitoring_config"]["attribution_constraints"]
     assert [entry["records"] for entry in entries] == [200, 500, 1000]
     assert all(0 < entry["ndcg_at_least"] <= 0.9 for entry in entries)
@@ -176,7 +175,7 @@ def test_limits_are_no_stricter_than_clarifys_and_wider_for_fewer_records() -> N
 
 def test_limits_can_be_edited() -> None:
     week = weeks()
-    statistics, constraints = compute(week.model, week.test)
+    statistics, constraints = attribution_baseline(week)
     constraints["monitoring_config"]["attribution_constraints"] = [
         {"records": 100, "ndcg_at_least": 1.0, "shift_at_most": 1.0}
     ]
@@ -212,7 +211,7 @@ def test_too_few_records_say_nothing(records: int) -> None:
 )
 def test_constraints_of_another_form_are_refused(broken: Any, message: str) -> None:
     week = weeks()
-    statistics, constraints = compute(week.model, week.test)
+    statistics, constraints = attribution_baseline(week)
     changed = {**constraints, **broken} if broken else {}
     with pytest.raises(BadInput, match=message):
         analyze(chunks(week.live.matrix()), week.model, statistics, changed)
@@ -220,12 +219,12 @@ def test_constraints_of_another_form_are_refused(broken: Any, message: str) -> N
 
 def test_a_baseline_of_other_features_is_refused() -> None:
     week = weeks()
-    statistics, constraints = compute(week.model, week.test)
+    statistics, constraints = attribution_baseline(week)
     for document in (statistics, constraints):
         values = document["explanations"]["kernel_shap"]["label0"]["global_shap_values"]
         values["amount_euros"] = values.pop("amount_minor")
     with pytest.raises(BadInput, match="must be about the model's features amount_minor"):
         analyze(chunks(week.live.matrix()), week.model, statistics, constraints)
-    _, another = compute(week.model, week.test)
+    _, another = attribution_baseline(week)
     with pytest.raises(BadInput, match="take both of one evaluation"):
         analyze(chunks(week.live.matrix()), week.model, statistics, another)

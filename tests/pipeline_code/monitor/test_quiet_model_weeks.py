@@ -3,16 +3,15 @@
 import pytest
 
 from pipeline_code.monitor import attribution, bias
-from pipeline_code.monitor.attribution_baseline import compute
 
-from .model_weeks import bias_baseline, chunks, labelled, live_scores, weeks
+from .model_weeks import attribution_baseline, bias_baseline, chunks, labelled, live_scores, weeks
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_quiet_week_raises_nothing(seed: int) -> None:
     week = weeks((80, 300, 600)[seed % 3], seed)
     attributed = attribution.analyze(
-        chunks(week.live.matrix()), week.model, *compute(week.model, week.test)
+        chunks(week.live.matrix()), week.model, *attribution_baseline(week)
     )
     assert attributed.violations == ()
     statistics, constraints, _ = bias_baseline(week)
