@@ -23,7 +23,11 @@ MODULES = (
     "features.folding",
     "features.packing",
     "features.varints",
+    "monitor.capture_kernel",
+    "monitor.number_kernel",
     "monitor.sketch_kernel",
+    "monitor.slot_kernel",
+    "monitor.words",
     "train.tree_kernel",
 )
 
@@ -49,11 +53,17 @@ _use_the_images_cache()
 import numba  # noqa: E402
 
 
-def compiled(*signatures: str) -> Callable[[Function], Function]:
-    """A function as machine code that runs without Python's lock, for these types of arguments."""
+def compiled(*signatures: str, inline: bool = False) -> Callable[[Function], Function]:
+    """A function as machine code that runs without Python's lock, for these types of arguments.
+
+    With `inline` it becomes part of the functions that call it: a call takes longer than a few
+    operations, as an array is seven arguments.
+    """
 
     def decorate(function: Function) -> Function:
-        dispatcher = numba.njit(list(signatures), cache=True, nogil=True, error_model="numpy")
+        dispatcher = numba.njit(
+            list(signatures), cache=True, nogil=True, error_model="numpy", forceinline=inline
+        )
         return cast(Function, dispatcher(function))
 
     return decorate

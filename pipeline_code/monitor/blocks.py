@@ -30,19 +30,21 @@ class Piece:
         """Whether the file ends with it."""
         return self.stop == self.file.size
 
-    def read(self) -> bytes:
+    def read(self) -> bytearray:
         """The lines, each whole."""
         if self.stop == self.start:
-            return b""
+            return bytearray()
         # With the byte before, which tells whether a line begins here.
         begin = max(self.start - 1, 0)
         data = self.file.read(begin, self.stop)
         if self.start:
             cut = data.find(NEWLINE) + 1
             if cut == 0:
-                return b""  # all of it is within a line that began earlier
-            data = data[cut:]
-        return data if not data or data.endswith(NEWLINE) else data + self._rest()
+                return bytearray()  # all of it is within a line that began earlier
+            del data[:cut]
+        if data and not data.endswith(NEWLINE):
+            data += self._rest()
+        return data
 
     def line_number(self, place: int) -> int:
         """The number within the file, counted from 1, of the line at that place of the piece."""
@@ -60,9 +62,9 @@ class Piece:
         file = self.file.again()
         return None if file is None else Piece(file, min(self.start, file.size), file.size)
 
-    def _rest(self) -> bytes:
+    def _rest(self) -> bytearray:
         """What follows up to the end of the last line."""
-        rest, begin, step = b"", self.stop, LINE_BYTES
+        rest, begin, step = bytearray(), self.stop, LINE_BYTES
         while begin < self.file.size and NEWLINE not in rest:
             end = min(begin + step, self.file.size)
             rest += self.file.read(begin, end)

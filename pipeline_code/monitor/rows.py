@@ -1,7 +1,7 @@
 """Records of captured exchanges one by one, and their columns: any form that a capture may have."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.events import Transaction, epoch_microseconds
 from pipeline_code.monitor.captures import Interval
 from pipeline_code.monitor.chunks import PREDICTIONS, Chunk, Tally
@@ -17,7 +18,17 @@ from pipeline_code.serve.refusals import RequestError
 from pipeline_code.serve.requests import parse_body
 from pipeline_code.serve.rows import FeatureRows
 
-__all__ = ["LABEL", "MERGED_PREDICTIONS", "NO_REASON", "Rows", "Wanted"]
+__all__ = [
+    "LABEL",
+    "MERGED_PREDICTIONS",
+    "NO_REASON",
+    "Rows",
+    "Wanted",
+    "asked",
+    "in_order",
+    "label_of",
+    "reasons_of",
+]
 
 # What merged ground truth says, beside the predictions.
 LABEL = pa.field("label", pa.int8())
@@ -82,10 +93,8 @@ class Rows:
 
     def chunk(self) -> Chunk:
         """All records so far."""
-        places: dict[str, int] = {}
-        for features in self.features:
-            for name in features:
-                places.setdefault(name, len(places))
+        names = in_order(name for features in self.features for name in features)
+        places = {name: place for place, name in enumerate(names)}
         values = np.full((len(places), len(self.features)), np.nan)
         wrong, given = (np.zeros(len(places), np.int64) for _ in range(2))
         for record, features in enumerate(self.features):
@@ -98,7 +107,7 @@ class Rows:
                 values[place, record] = np.nan if number is None else number
         schema = self.wanted.schema
         return Chunk(
-            names=tuple(places),
+            names=names,
             values=values,
             missing=len(self.features) - given,
             wrong=wrong,
@@ -121,7 +130,7 @@ class Rows:
                 self.tally.other_versions += 1
                 continue
             if answer.get("degraded") is True:
-                self.tally.degraded[_reasons(exchange, answer)] += 1
+                self.tally.degraded[reasons_of(exchange, answer)] += 1
             self.features.append(vector)
             if prediction is not None:
                 self.predictions.append(prediction)
@@ -141,7 +150,14 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _reasons(exchange: Exchange, answer: Mapping[str, Any]) -> str:
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """The names, each once: features as they are declared, then what else there is."""
+    declared = {name: place for place, name in enumerate(FEATURE_NAMES)}
+    return tuple(sorted({*names}, key=lambda name: (declared.get(name, len(declared)), name)))
+
+
+def reasons_of(exchange: Exchange, answer: Mapping[str, Any]) -> str:
+    """Why an answer is degraded."""
     reasons = answer.get("degraded_reasons", [])
     if not isinstance(reasons, list) or not all(isinstance(reason, str) for reason in reasons):
         raise exchange.refused("degraded_reasons must be texts", reasons)
@@ -152,12 +168,12 @@ def _predictions(
     exchange: Exchange, answers: Sequence[Mapping[str, Any]], *, labels: bool
 ) -> Iterator[Mapping[str, Any]]:
     """A row of `PREDICTIONS` an answer."""
-    asked = _asked(exchange, len(answers))
+    requests = asked(exchange, len(answers))
     common = {"inference_time": epoch_microseconds(exchange.time())}
     if labels:
-        common["label"] = _label(exchange)
+        common["label"] = label_of(exchange)
     for place, answer in enumerate(answers):
-        request = asked[place] if asked else None
+        request = requests[place] if requests else None
         id_ = _field(exchange, answer, "transaction_id", int)
         score = _field(exchange, answer, "score", int | float)
         if score is None:
@@ -176,7 +192,8 @@ def _predictions(
         }
 
 
-def _label(exchange: Exchange) -> int:
+def label_of(exchange: Exchange) -> int:
+    """What merged ground truth says of an exchange."""
     label = exchange.label()
     if label is None:
         raise exchange.refused("must have groundTruthData; give merged captures", None)
@@ -199,7 +216,7 @@ def _field(exchange: Exchange, answer: Mapping[str, Any], name: str, kind: Any) 
     return value
 
 
-def _asked(exchange: Exchange, answers: int) -> Sequence[Transaction]:
+def asked(exchange: Exchange, answers: int) -> Sequence[Transaction]:
     """The raw transactions of the request, none if it was one of feature rows."""
     media_type, body = exchange.request()
     if media_type not in JSON_TYPES:

@@ -45,7 +45,7 @@ class CaptureFile(Protocol):
     def size(self) -> int:
         """Its length in bytes."""
 
-    def read(self, start: int, stop: int) -> bytes:
+    def read(self, start: int, stop: int) -> bytearray:
         """The bytes from `start` on, before `stop`.
 
         Raises:
@@ -64,12 +64,13 @@ class LocalFile:
     name: str
     size: int
 
-    def read(self, start: int, stop: int) -> bytes:
+    def read(self, start: int, stop: int) -> bytearray:
         """The bytes from `start` on, before `stop`."""
-        with self.path.open("rb", buffering=0) as file:
+        data = bytearray(stop - start)
+        with self.path.open("rb") as file:
             file.seek(start)
-            data = file.read(stop - start)
-        return _whole(data, stop - start, self.name)
+            _require(file.readinto(data), len(data), self.name)
+        return data
 
     def again(self) -> None:
         """A job's inputs do not change while it runs."""
@@ -90,7 +91,7 @@ class S3File:
         """Its URI."""
         return f"s3://{self.bucket}/{self.key}"
 
-    def read(self, start: int, stop: int) -> bytes:
+    def read(self, start: int, stop: int) -> bytearray:
         """The bytes from `start` on, before `stop`; a broken connection is tried again."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -100,7 +101,9 @@ class S3File:
                     Range=f"bytes={start}-{stop - 1}",
                     IfMatch=self.tag,
                 )
-                return _whole(answer["Body"].read(), stop - start, self.name)
+                data = bytearray(answer["Body"].read())
+                _require(len(data), stop - start, self.name)
+                return data
             except ClientError as error:
                 raise self._unreadable(error) from error
             except (BotoCoreError, HTTPClientError) as error:
@@ -122,10 +125,9 @@ class S3File:
         return BadInput(f"{self.name}: object must be readable to the end, got {error}")
 
 
-def _whole(data: bytes, expected: int, name: str) -> bytes:
-    if len(data) != expected:
+def _require(length: int, expected: int, name: str) -> None:
+    if length != expected:
         raise BadInput(f"{name}: file must not change while it is read, got a shorter one")
-    return data
 
 
 def open_source(text: str) -> str | Path:
