@@ -166,8 +166,8 @@ def suggest(
     """
     names = ["average_precision", "auc", "recall", "precision", "f1"]
     names += ["card_precision"] if reviewed_share < 1 else []
-    made = [_held(name, figures[name], frauds, below=True) for name in names]
-    made.append(_held("calibration_error", figures["calibration_error"], frauds, below=False))
+    made = [_skill(name, figures[name], frauds) for name in names]
+    made.append(_calibration(figures, frauds))
     return Constraints(
         of_metrics=tuple(made),
         minimum_records=MINIMUM_RECORDS,
@@ -177,14 +177,27 @@ def suggest(
     )
 
 
-def _held(name: str, figure: Metric, frauds: int, *, below: bool) -> Constraint:
-    noise = WIDTH * figure.standard_deviation
-    least = LEAST_EXCESS
-    if below:
-        noise = max(noise, WIDTH * _least_deviation(figure.value, frauds))
-        least = LEAST_LOSS * figure.value
-    margin = max(least, math.sqrt(2) * noise)
-    threshold = max(figure.value - margin, 0.0) if below else figure.value + margin
+def _skill(name: str, figure: Metric, frauds: int) -> Constraint:
+    """A figure that must not fall."""
+    noise = WIDTH * max(figure.standard_deviation, _least_deviation(figure.value, frauds))
+    margin = max(LEAST_LOSS * figure.value, math.sqrt(2) * noise)
+    threshold = max(figure.value - margin, 0.0)
+    return _constraint(name, threshold, noise, frauds, below=True)
+
+
+def _calibration(figures: Mapping[str, Metric], frauds: int) -> Constraint:
+    """The calibration error must not rise by more than the fraud rate itself may have moved."""
+    name = "calibration_error"
+    figure, prevalence = figures[name], figures["prevalence"].value
+    scatter = prevalence / math.sqrt(max(frauds / FRAUDS_OF_CAMPAIGN, 1.0))
+    noise = WIDTH * max(figure.standard_deviation, scatter)
+    threshold = figure.value + max(LEAST_EXCESS, math.sqrt(2) * noise)
+    return _constraint(name, threshold, noise, frauds, below=False)
+
+
+def _constraint(
+    name: str, threshold: float, noise: float, frauds: int, *, below: bool
+) -> Constraint:
     return Constraint(
         metric=name,
         threshold=round(threshold, 6),
