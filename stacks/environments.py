@@ -17,6 +17,7 @@ from lifecycle.event_stream import StreamConfig
 from lifecycle.feature_store import FeatureStoreConfig
 from lifecycle.model_gate import GateConfig
 from lifecycle.monitoring import MonitoringConfig
+from lifecycle.monitoring_costs import CostConfig
 from lifecycle.parity_audit import ParityAuditConfig
 from lifecycle.retraining import RetrainingConfig
 from lifecycle.stream_consumer import ConsumerConfig
@@ -49,6 +50,7 @@ class Environment:
         endpoint: The endpoint's compute and how a new version gets its traffic.
         batch_scoring: The compute of offline scoring, and its limits.
         monitoring: How the endpoint's traffic is watched.
+        costs: What instances cost, for the dashboard.
         parity: How its answers' features are audited.
         retraining: When the pipeline is started again.
     """
@@ -65,6 +67,7 @@ class Environment:
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     batch_scoring: BatchScoringConfig = field(default_factory=BatchScoringConfig)
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
+    costs: CostConfig = field(default_factory=CostConfig)
     parity: ParityAuditConfig = field(default_factory=ParityAuditConfig)
     retraining: RetrainingConfig = field(default_factory=RetrainingConfig)
 

@@ -109,6 +109,7 @@ class MonitoringStack(cdk.Stack):
             watched=self._monitoring.watched,
             variant_name=VARIANT_NAME,
             alarms=self._monitoring.alarms,
+            costs=self._environment.costs,
         )
         dashboard.add_parity(self._parity.alarms)
         return dashboard
@@ -118,17 +119,10 @@ class MonitoringStack(cdk.Stack):
         cdk.CfnOutput(self, "MonitoringEngine", value=environment.monitoring.engine)
         for kind, name in environment.monitor_names.items():
             cdk.CfnOutput(self, f"{_pascal(kind)}MonitorName", value=name)
-        self._define_older_output()
         cdk.CfnOutput(self, "LabelsPipelineName", value=environment.labels_pipeline_name)
         cdk.CfnOutput(self, "ParityPipelineName", value=self._parity.pipeline_name)
         cdk.CfnOutput(self, "AlarmTopicArn", value=self.alarm_topic.topic_arn)
         cdk.CfnOutput(self, "DashboardName", value=self._dashboard.dashboard_name)
-
-    def _define_older_output(self) -> None:
-        by_schedule = self._environment.monitoring.engine == "model_monitor"
-        name = self._environment.monitor_names[MonitorKind.DATA_QUALITY]
-        output = "MonitoringScheduleName" if by_schedule else "MonitoringPipelineName"
-        cdk.CfnOutput(self, output, value=name)
 
 
 def _pascal(kind: MonitorKind) -> str:

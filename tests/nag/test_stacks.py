@@ -150,13 +150,39 @@ def test_a_challenger_has_a_parameter_where_the_endpoint_has_a_shadow(
         assert serving["Parameters"]["ChallengerModelPackage"]["Default"] == name
 
 
-def test_the_monitor_is_found_by_its_engines_name(
-    templates: dict[str, Template], environment: str
+def test_the_monitors_are_found_by_kind(templates: dict[str, Template], environment: str) -> None:
+    outputs = {name: each["Value"] for name, each in templates["Monitoring"]["Outputs"].items()}
+    engine = "model_monitor" if environment == "local" else "scheduled"
+    kinds = {
+        "DataQuality": "data-quality",
+        "ModelQuality": "model-quality",
+        "Bias": "bias",
+        "Attribution": "attribution",
+    }
+    expected = {f"{name}MonitorName": f"fraudloop-{environment}-{k}" for name, k in kinds.items()}
+    expected |= {
+        "MonitoringEngine": engine,
+        "LabelsPipelineName": f"fraudloop-{environment}-labels",
+        "ParityPipelineName": f"fraudloop-{environment}-parity",
+        "DashboardName": f"fraudloop-{environment}-monitoring",
+    }
+    assert outputs.items() >= expected.items()
+    assert "AlarmTopicArn" in outputs
+
+
+def test_every_alarm_of_the_monitors_and_of_retraining_reaches_people(
+    templates: dict[str, Template],
 ) -> None:
-    outputs = templates["Monitoring"]["Outputs"]
-    assert {"AlarmTopicArn", "DashboardName"} <= set(outputs)
-    monitor = "MonitoringScheduleName" if environment == "local" else "MonitoringPipelineName"
-    assert monitor in outputs
+    for stack in ("Monitoring", "Retraining"):
+        alarms = {
+            logical_id: resource["Properties"]
+            for logical_id, resource in templates[stack]["Resources"].items()
+            if resource["Type"] == "AWS::CloudWatch::Alarm"
+        }
+        assert alarms
+        for name, properties in alarms.items():
+            assert properties["AlarmActions"], name
+            assert properties["AlarmDescription"], name
 
 
 def test_what_keeps_data_keeps_its_logical_id(templates: dict[str, Template]) -> None:
