@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -223,6 +224,20 @@ def as_labelled(scored: Scored, some: np.ndarray[Any, np.dtype[np.bool_]]) -> La
     }
     table = pa.table(columns | nothing).select(PREDICTIONS.names).cast(PREDICTIONS)
     return labelled(table, scored.labels[some])
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+def test_calibration_errs_by_what_scores_are_off(shift: float) -> None:
+    random = np.random.default_rng(3)
+    truth = random.uniform(0.01, 0.8, 20_000)
+    scored = replace(
+        random_rows(len(truth)),
+        labels=(random.random(len(truth)) < truth).astype(np.int8),
+        scores=truth + shift,
+    )
+    statistics, _ = compute(scored, threshold=0.5, reviews_per_day=100)
+    error = statistics[METRICS]["calibration_error"]["value"]
+    assert error == pytest.approx(shift, abs=0.01)
 
 
 def test_predictions_that_tell_neither_customer_nor_time_count_too() -> None:
