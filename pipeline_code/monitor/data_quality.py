@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline_code.common.exits import BadInput
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis, Measure, Violation
 from pipeline_code.monitor.chunks import Chunk
 from pipeline_code.monitor.data_quality_constraints import Constraint, Constraints
@@ -44,9 +45,11 @@ def analyze(chunks: Iterable[Chunk], statistics: Any, constraints: Any) -> Analy
         constraints: Its `constraints.json`.
 
     Raises:
-        BadInput: A document is not of the form that `monitor --baseline` writes.
+        BadInput: A document is not of the form that `monitor --baseline` writes, or they are of
+            different baselines.
     """
     profiles, rules = Profile.parse(statistics), Constraints.parse(constraints)
+    _check_match(profiles, rules)
     dataset = _Dataset(profiles, rules)
     for chunk in chunks:
         dataset.add(chunk)
@@ -62,7 +65,7 @@ def analyze(chunks: Iterable[Chunk], statistics: Any, constraints: Any) -> Analy
         found += _value_violations(summary, rule, rules.datatype_threshold)
         found += _domain_violations(summary, rule, dataset.known, rules.domain_threshold)
         enough = summary.numbers >= rules.minimum_records
-        if enough and rule.compared and profile is not None:
+        if enough and profile is not None and rule.compared:
             moved = _measures(summary, rule, profile)
             measures += moved
             found += _drift_violations(summary, rule, profile, moved)
@@ -73,6 +76,15 @@ def analyze(chunks: Iterable[Chunk], statistics: Any, constraints: Any) -> Analy
         violations=tuple(found),
         measures=tuple(measures),
     )
+
+
+def _check_match(profiles: Mapping[str, Profile], rules: Constraints) -> None:
+    for rule in rules.features:
+        if rule.compared and rule.name not in profiles:
+            raise BadInput(
+                f"baseline statistics must describe {rule.name}, which the constraints compare, "
+                "got nothing about it; give both files of one baseline"
+            )
 
 
 class _Dataset:

@@ -77,6 +77,12 @@ class _Part:
         mine[LOW], mine[HIGH] = min(mine[LOW], theirs[LOW]), max(mine[HIGH], theirs[HIGH])
 
 
+def _finite(figure: float) -> float:
+    """A figure that JSON has: sums of numbers near the largest double are beyond it."""
+    largest = float(np.finfo(np.float64).max)
+    return float(np.nan_to_num(figure, nan=largest, posinf=largest, neginf=-largest))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary:
     """What is known of one feature in the end.
@@ -130,17 +136,17 @@ class Summary:
     @property
     def mean(self) -> float:
         """The mean of the numbers."""
-        return float(self.moments[MEAN])
+        return _finite(self.moments[MEAN])
 
     @property
     def sum(self) -> float:
         """The sum of the numbers."""
-        return float(self.moments[TOTAL])
+        return _finite(self.moments[TOTAL])
 
     @property
     def std_dev(self) -> float:
         """The numbers' standard deviation, that of a population."""
-        return float(np.sqrt(self.moments[SQUARES] / self.moments[COUNT]))
+        return _finite(np.sqrt(self.moments[SQUARES] / self.moments[COUNT]))
 
     @property
     def low(self) -> float:

@@ -219,6 +219,21 @@ def test_scores_are_described_and_not_judged() -> None:
     assert numbers["distribution"]["kll"]["buckets"][-1]["count"] == 2 * (RECORDS - 2)
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_numbers_too_large_to_add_up_are_drift_and_no_failure(sign: int) -> None:
+    chunk = records()
+    chunk.values[FEATURE_NAMES.index("amount_over_customer_mean_7d")] = sign * 1e308
+    analysis = analysis_of(chunk, chunk)
+    assert ("amount_over_customer_mean_7d", "baseline_drift_check") in found(analysis)
+
+
+def test_documents_of_different_baselines_are_refused() -> None:
+    statistics = copy.deepcopy(STATISTICS)
+    del statistics["features"][0]
+    with pytest.raises(BadInput, match="must describe amount_minor, which the constraints compare"):
+        analyze([records()], statistics, CONSTRAINTS)
+
+
 def edited(**comparison: Any) -> Any:
     document = copy.deepcopy(CONSTRAINTS)
     overrides = document["features"][0]["monitoringConfigOverrides"]
