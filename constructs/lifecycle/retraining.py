@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
-
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
@@ -15,75 +12,16 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from lifecycle.queued_function import QueuedFunction
-from pipeline_code.monitor.kinds import MonitorKind
+from lifecycle.retraining_config import RetrainingConfig
 
 __all__ = ["Retraining", "RetrainingConfig"]
 
-# Bias is for a person to judge: the same rows would teach the same.
-DEFAULT_KINDS: Final = (
-    MonitorKind.DATA_QUALITY,
-    MonitorKind.MODEL_QUALITY,
-    MonitorKind.ATTRIBUTION,
-)
-MOST_UNCURED = 5
 TIMEOUT = Duration.minutes(5)
 BATCH_SIZE = 10
 # A failed event waits for a minute, then for twice as long each time, up to a quarter of an hour:
 # an hour in all.
 RETRY = Duration.minutes(1)
 RECEIVES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrainingConfig:
-    """When the pipeline is started again.
-
-    Attributes:
-        kinds: Kinds of monitoring whose drift retrains; of the others, people are told.
-        cool_down_minutes: A retraining is not started again within so many minutes: until then the
-            training window holds mostly the same rows. People are not held up by it.
-        daily_budget: Retrainings that may begin on a day (UTC). People's count, and are not held
-            up by it.
-        uncured_limit: After so many retrainings in a row that did not end the same kind of drift,
-            it starts no more, and a person is called.
-        schedule: A cron or rate expression of EventBridge that retrains without any drift. If
-            omitted, only drift retrains.
-    """
-
-    kinds: tuple[str, ...] = DEFAULT_KINDS
-    cool_down_minutes: int = 7 * 24 * 60
-    daily_budget: int = 2
-    uncured_limit: int = 3
-    schedule: str | None = None
-
-    def __post_init__(self) -> None:
-        known = [kind.value for kind in MonitorKind]
-        for kind in self.kinds:
-            if kind not in known:
-                raise ValueError(
-                    f"kinds must be of {', '.join(known)}, got {kind}; leave it out if its drift "
-                    "is not to retrain"
-                )
-        if self.cool_down_minutes < 1:
-            raise ValueError(
-                f"cool_down_minutes must be at least 1, got {self.cool_down_minutes}; "
-                "every run of a monitor tells of the same drift again"
-            )
-        if self.daily_budget < 1:
-            raise ValueError(
-                f"daily_budget must be at least 1, got {self.daily_budget}; use no kinds and no "
-                "schedule to retrain by hand only"
-            )
-        if not 1 <= self.uncured_limit <= MOST_UNCURED:
-            raise ValueError(
-                f"uncured_limit must be between 1 and {MOST_UNCURED}, got {self.uncured_limit}; "
-                "what retraining did not cure by then, it will not cure"
-            )
-        if self.schedule is not None and not self.schedule.startswith(("cron(", "rate(")):
-            raise ValueError(
-                f"schedule must be a cron(...) or rate(...) expression, got {self.schedule}; "
-                "use one like rate(7 days)"
-            )
 
 
 class Retraining(Construct):
@@ -143,6 +81,7 @@ class Retraining(Construct):
                 "RETRY_SECONDS": str(RETRY.to_seconds()),
                 "KINDS": " ".join(config.kinds),
                 "COOL_DOWN_SECONDS": str(config.cool_down_minutes * 60),
+                "FAILED_COOL_DOWN_SECONDS": str(config.failed_cool_down_minutes * 60),
                 "DAILY_BUDGET": str(config.daily_budget),
                 "UNCURED_LIMIT": str(config.uncured_limit),
             },
@@ -150,6 +89,7 @@ class Retraining(Construct):
         _grant_start(self.trigger.role, pipeline_name, raw_bucket)
         _grant_state(self.trigger.role, state_parameter_name)
         self._run_on_events(quality_alarm, config)
+        self._run_on_failures(pipeline_name)
         uncured = self._define_alarm(metric_namespace, endpoint_name)
         self.alarms = (uncured, *self.trigger.alarms)
 
@@ -202,6 +142,20 @@ class Retraining(Construct):
                 schedule=events.Schedule.expression(config.schedule),
             )
 
+    def _run_on_failures(self, pipeline_name: str) -> None:
+        self.trigger.run_on(
+            "Failures",
+            description="An execution of the training pipeline failed",
+            pattern={
+                "source": ["aws.sagemaker"],
+                "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"],
+                "detail": {
+                    "pipelineArn": [_pipeline_arn(self, pipeline_name)],
+                    "currentPipelineExecutionStatus": ["Failed"],
+                },
+            },
+        )
+
     def _define_alarm(self, namespace: str, endpoint_name: str) -> cloudwatch.Alarm:
         metric = cloudwatch.Metric(
             namespace=namespace,
@@ -214,11 +168,11 @@ class Retraining(Construct):
         return metric.create_alarm(
             self,
             "Uncured",
-            alarm_description="Retraining did not cure a drift several times in a row, and stopped "
-            "trying. `fraudloop retraining status` names the monitor, `fraudloop drift` shows what "
-            "it finds now: look for a broken feature or source first, then for fraud of a new "
-            "kind. Once it is mended, or the baseline is as you want it, use `fraudloop retraining "
-            "resume`, or `fraudloop retrain` at once",
+            alarm_description="Retraining did not cure a drift several times in a row, or failed, "
+            "and stopped trying. `fraudloop retraining status` names the monitor, `fraudloop "
+            "drift` shows what it finds now: look for a broken feature or source first, then for "
+            "fraud of a new kind. Once it is mended, or the baseline is as you want it, use "
+            "`fraudloop retraining resume`, or `fraudloop retrain` at once",
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             threshold=0,
             evaluation_periods=1,
@@ -227,14 +181,17 @@ class Retraining(Construct):
         )
 
 
-def _grant_start(role: iam.Role, pipeline_name: str, raw_bucket: s3.IBucket) -> None:
-    pipeline = Stack.of(role).format_arn(
-        service="sagemaker", resource="pipeline", resource_name=pipeline_name.lower()
+def _pipeline_arn(scope: Construct, name: str) -> str:
+    return Stack.of(scope).format_arn(
+        service="sagemaker", resource="pipeline", resource_name=name.lower()
     )
+
+
+def _grant_start(role: iam.Role, pipeline_name: str, raw_bucket: s3.IBucket) -> None:
     role.add_to_policy(
         iam.PolicyStatement(
             actions=["sagemaker:ListPipelineExecutions", "sagemaker:StartPipelineExecution"],
-            resources=[pipeline],
+            resources=[_pipeline_arn(role, pipeline_name)],
         )
     )
     # The fingerprint of the raw data is made of its listing; no object is read.

@@ -4,9 +4,10 @@ Contract:
     Event: a batch of messages of a queue, each with an event as `triggers` names them.
     Environment: as `Settings` names it.
     Each event ends in one of: started; declined, by a rule of `policy`; noted, if it only says that
-    nothing drifts, or that a person took matters in hand; or failed. What failed is given back to
-    the queue, for longer each time, and after as many times as the queue allows it goes to the
-    dead-letter queue. The others of its batch go on: their order does not matter.
+    nothing drifts, that a retraining failed, or that a person took matters in hand; or failed. What
+    failed is given back to the queue, for longer each time, and after as many times as the queue
+    allows it goes to the dead-letter queue. The others of its batch go on: their order does not
+    matter.
     A start is written down before it is asked for, with the token of its event, so that neither a
     repeated event, nor an answer that was lost, starts a second execution.
     The execution's display name starts with `retrain-`; its parameters are TriggerReason,
@@ -14,8 +15,8 @@ Contract:
     (`pipeline_code.common.fingerprint`), so that steps are taken from the cache only when their
     data is the same.
     Metrics, with the dimension Endpoint: RetrainingsStarted, RetrainingsDeclined (also with
-    Reason, the rule), RetrainingsFailed, and UncuredDrifts: 1 when drift asks again that retraining
-    did not cure, 0 when it may be asked for again.
+    Reason, the rule), RetrainingsFailed, RetrainingEventsFailed, and UncuredDrifts: 1 when drift
+    asks again that retraining did not cure, 0 when it may be asked for again.
     Returns: {"batchItemFailures": [...]} with the messages that are to come again.
     Needs: what `TrainingPipeline` and `StateParameter` need; and sqs:ReceiveMessage, DeleteMessage,
     GetQueueAttributes and ChangeMessageVisibility.

@@ -13,7 +13,7 @@ STARTED, DECLINED, NOTED, FAILED = "started", "declined", "noted", "failed"
 COUNTS = {
     STARTED: "RetrainingsStarted",
     DECLINED: "RetrainingsDeclined",
-    FAILED: "RetrainingsFailed",
+    FAILED: "RetrainingEventsFailed",
 }
 
 
@@ -28,6 +28,7 @@ class Outcome:
         execution_arn: Of a start, its execution; else empty.
         in_vain: 1 if retraining does not help and a person has to look, 0 if it may help again;
             None if this event changes nothing about that.
+        is_failure: Whether the event says that a retraining failed.
     """
 
     outcome: str
@@ -35,6 +36,7 @@ class Outcome:
     rule: str = ""
     execution_arn: str = ""
     in_vain: int | None = None
+    is_failure: bool = False
 
 
 def log(message: str, **fields: object) -> None:
@@ -51,6 +53,9 @@ def log_outcome(outcome: Outcome, settings: Settings, **fields: object) -> None:
         by = [["Endpoint"], ["Endpoint", "Reason"]] if outcome.rule else [["Endpoint"]]
         metrics.append(_metric(name, by, settings))
         values |= {name: 1} | ({"Reason": outcome.rule} if outcome.rule else {})
+    if outcome.is_failure:
+        metrics.append(_metric("RetrainingsFailed", [["Endpoint"]], settings))
+        values["RetrainingsFailed"] = 1
     if outcome.in_vain is not None:
         metrics.append(_metric("UncuredDrifts", [["Endpoint"]], settings))
         values["UncuredDrifts"] = outcome.in_vain

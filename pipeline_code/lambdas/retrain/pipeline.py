@@ -70,9 +70,11 @@ class TrainingPipeline:
             for each in executions
             if each["PipelineExecutionStatus"] in RUNNING
         )
+        newest = max(ours, key=lambda each: each["StartTime"], default=None)
         return Seen(
             running=next(running, None),
-            retrained=max((each["StartTime"] for each in ours), default=None),
+            newest=newest and newest["PipelineExecutionArn"],
+            retrained=newest and newest["StartTime"],
             named={
                 each["PipelineExecutionDisplayName"]: each["PipelineExecutionArn"] for each in ours
             },

@@ -7,8 +7,8 @@ The rules, in this order. An event is declined if
     kind: no retraining is wanted for this kind of monitoring;
     stale: what it is about was seen before the last retraining began, which may have cured it;
     cool-down: the last retraining began a short while ago, so that the training window holds mostly
-        the same rows. A schedule waits for no retraining that it asked for itself: it has its own
-        pace;
+        the same rows. One that failed taught nothing: after it, less is enough. A schedule waits
+        for no retraining that it asked for itself: it has its own pace;
     budget: so many retrainings began on this day (UTC);
     running: an execution of the pipeline runs, whoever started it;
     uncured: so many retrainings in a row, for this kind of drift, were not followed by a time
@@ -47,12 +47,14 @@ class Rules:
     Attributes:
         kinds: Kinds of monitoring whose drift retrains.
         cool_down: Between two retrainings.
+        cool_down_of_failed: After one that failed, if that is less.
         daily_budget: Retrainings a day (UTC), a person's among them.
         uncured_limit: Retrainings in a row for the same kind of drift that may be in vain.
     """
 
     kinds: frozenset[str]
     cool_down: timedelta
+    cool_down_of_failed: timedelta
     daily_budget: int
     uncured_limit: int
 
@@ -63,11 +65,13 @@ class Seen:
 
     Attributes:
         running: ARN of one that runs; None if none does.
-        retrained: When the newest one that was started for an event began; None without one.
+        newest: ARN of the newest one that was started for an event; None without one.
+        retrained: When that one began.
         named: ARNs of those that were started for an event, by display name.
     """
 
     running: str | None
+    newest: str | None
     retrained: datetime | None
     named: dict[str, str]
 
@@ -96,11 +100,8 @@ def decide(ask: Ask, state: State, rules: Rules, *, now: datetime, seen: Seen | 
     if last is not None and ask.event_id == last.event_id:
         told = Decision(DECLINE, "duplicate", f"execution {last.execution_arn} was started for it")
         return told if last.told else Decision(FOUND)
-    # The state knows of every retraining, unless somebody has reset it.
-    began = max(
-        (moment for moment in (last and last.at, seen and seen.retrained) if moment), default=None
-    )
-    decision = _too_soon(ask, last, began, rules, now) or _over_budget(ask, state, rules, now)
+    decision = _too_soon(ask, last, _began(last, seen), rules, now)
+    decision = decision or _over_budget(ask, state, rules, now)
     if decision is not None:
         return decision
     if seen is None:
@@ -124,6 +125,16 @@ def is_uncured(monitor: str, state: State, rules: Rules) -> bool:
     return uncured(monitor, state) >= rules.uncured_limit
 
 
+def _began(last: Start | None, seen: Seen | None) -> datetime | None:
+    """When the last retraining began; the state knows, unless somebody has reset it."""
+    if seen is None or seen.retrained is None:
+        return None if last is None else last.at
+    if last is None:
+        return seen.retrained
+    is_known = seen.newest == last.execution_arn
+    return last.at if is_known else max(last.at, seen.retrained)
+
+
 def _too_soon(
     ask: Ask, last: Start | None, began: datetime | None, rules: Rules, now: datetime
 ) -> Decision | None:
@@ -133,9 +144,12 @@ def _too_soon(
         return None
     if ask.until <= began:
         return Decision(DECLINE, "stale", f"the last retraining began after it, at {began}")
-    own_pace = ask.trigger == SCHEDULE and last is not None and last.trigger == SCHEDULE
-    if ask.trigger != MANUAL and not own_pace and now - began < rules.cool_down:
-        why = f"the last retraining began at {began}, within the cool-down of {rules.cool_down}"
+    known = last if last is not None and last.at == began else None
+    own_pace = ask.trigger == SCHEDULE and known is not None and known.trigger == SCHEDULE
+    is_failed = known is not None and known.failed
+    wanted = min(rules.cool_down, rules.cool_down_of_failed) if is_failed else rules.cool_down
+    if ask.trigger != MANUAL and not own_pace and now - began < wanted:
+        why = f"the last retraining began at {began}, within the cool-down of {wanted}"
         return Decision(DECLINE, "cool-down", why)
     return None
 

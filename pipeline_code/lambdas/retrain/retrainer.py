@@ -11,7 +11,7 @@ from retrain.pipeline import RefusedError, TrainingPipeline
 from retrain.policy import FOUND, LOOK, START, Decision, Seen, decide, is_uncured, uncured
 from retrain.settings import Settings
 from retrain.state import Answer, Start, State, StateParameter
-from retrain.triggers import MANUAL, Ask, Calm, Passed, Resumed, Said
+from retrain.triggers import MANUAL, Ask, Calm, Failed, Passed, Resumed, Said
 
 __all__ = ["Retrainer"]
 
@@ -72,6 +72,8 @@ class Retrainer:
             return Outcome(outcome=DECLINED, reason=said.reason, rule="calm")
         if isinstance(said, Passed):
             return self._pass(said)
+        if isinstance(said, Failed):
+            return self._fail(said, now)
         if isinstance(said, Resumed):
             outcome = Outcome(outcome=NOTED, reason=said.reason, in_vain=0)
             self._keep(_answered(self.state.resuming(now), said.event_id, outcome))
@@ -86,6 +88,20 @@ class Retrainer:
         cured = self._in_vain(before) and not self._in_vain(after)
         return Outcome(
             outcome=NOTED, reason=f"{passed.monitor} found nothing", in_vain=0 if cured else None
+        )
+
+    def _fail(self, failed: Failed, now: datetime) -> Outcome:
+        if self.state.pending is not None:
+            self._settle(self.state.pending, now)
+        after = self.state.failing(failed.execution_arn)
+        is_ours = after != self.state
+        if is_ours:
+            self._keep(after)
+        return Outcome(
+            outcome=NOTED,
+            reason=f"execution {failed.execution_arn} failed",
+            execution_arn=failed.execution_arn,
+            is_failure=is_ours,
         )
 
     def _ask(self, ask: Ask, now: datetime) -> Outcome:

@@ -44,6 +44,7 @@ class Settings:
         rules = Rules(
             kinds=frozenset(environment["KINDS"].split()),
             cool_down=timedelta(seconds=int(environment["COOL_DOWN_SECONDS"])),
+            cool_down_of_failed=timedelta(seconds=int(environment["FAILED_COOL_DOWN_SECONDS"])),
             daily_budget=int(environment["DAILY_BUDGET"]),
             uncured_limit=int(environment["UNCURED_LIMIT"]),
         )

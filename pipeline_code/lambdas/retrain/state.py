@@ -34,6 +34,7 @@ class Start:
         data_version: Of the raw data.
         execution_arn: Of its execution; empty as long as the answer is not known.
         told: Whether the event's outcome was said.
+        failed: Whether the execution failed.
     """
 
     event_id: str
@@ -46,6 +47,7 @@ class Start:
     data_version: str
     execution_arn: str = ""
     told: bool = False
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,12 @@ class State:
     def told(self) -> Self:
         """The outcome of the last start's event was said."""
         return self if self.last is None else replace(self, last=replace(self.last, told=True))
+
+    def failing(self, execution_arn: str) -> Self:
+        """An execution failed; of retrainings before the last one that changes nothing."""
+        if self.last is None or self.last.execution_arn != execution_arn:
+            return self
+        return replace(self, last=replace(self.last, failed=True))
 
     def passing(self, monitor: str, until: datetime) -> Self:
         """A kind of monitoring found nothing up to a moment; whatever the order of such events."""

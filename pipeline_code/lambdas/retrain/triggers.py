@@ -5,12 +5,13 @@
 Events, all in EventBridge's envelope:
     `Monitoring Violations Found` and `Monitoring Passed` of source `fraudloop.monitor`;
     `CloudWatch Alarm State Change` of the alarm for model quality;
+    `SageMaker Model Building Pipeline Execution Status Change` of an execution that failed;
     `Scheduled Event` of a rule of this function;
     `Retraining Requested` and `Retraining Resumed` of source `fraudloop.operations`: a person's.
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,7 @@ __all__ = [
     "SCHEDULE",
     "Ask",
     "Calm",
+    "Failed",
     "Passed",
     "Resumed",
     "Said",
@@ -85,7 +87,15 @@ class Calm:
     reason: str
 
 
-Said = Ask | Passed | Resumed | Calm
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """An execution of the pipeline failed, or the gate refused its model."""
+
+    event_id: str
+    execution_arn: str
+
+
+Said = Ask | Passed | Resumed | Calm | Failed
 
 
 def read(event: Mapping[str, Any]) -> Said:
@@ -96,22 +106,17 @@ def read(event: Mapping[str, Any]) -> Said:
         ValueError: It is not one of the events of the contract.
     """
     source, kind = event["source"], event["detail-type"]
-    if source == "fraudloop.monitor" and kind == "Monitoring Violations Found":
-        return _drift(event)
-    if source == "fraudloop.monitor" and kind == "Monitoring Passed":
-        return Passed(event_id=event["id"], until=_until(event), monitor=_monitor(event["detail"]))
-    if source == "aws.cloudwatch":
-        return _alarm(event)
     if source in ("aws.events", "aws.scheduler"):
         return _ask(event, SCHEDULE, reason="schedule", evidence=_resource(event))
-    if source == "fraudloop.operations" and kind == "Retraining Requested":
-        by, reason = event["detail"]["by"], event["detail"]["reason"]
-        return _ask(event, MANUAL, reason=f"manual: {reason}", evidence=by)
-    if source == "fraudloop.operations" and kind == "Retraining Resumed":
-        return Resumed(event_id=event["id"], reason=fitting(event["detail"]["reason"]))
-    raise ValueError(
-        f"event must be a monitor's, an alarm's, a schedule's or a person's, got {kind} of {source}"
-    )
+    if source == "aws.cloudwatch":
+        return _alarm(event)
+    reader = _READERS.get((source, kind))
+    if reader is None:
+        raise ValueError(
+            "event must be a monitor's, an alarm's, a schedule's, a person's or of a failed "
+            f"execution, got {kind} of {source}"
+        )
+    return reader(event)
 
 
 def fitting(text: str) -> str:
@@ -131,6 +136,29 @@ def _ask(
         reason=fitting(reason),
         evidence=fitting(evidence) or "none",
     )
+
+
+def _requested(event: Mapping[str, Any]) -> Ask:
+    by, reason = event["detail"]["by"], event["detail"]["reason"]
+    return _ask(event, MANUAL, reason=f"manual: {reason}", evidence=by)
+
+
+def _resumed(event: Mapping[str, Any]) -> Resumed:
+    return Resumed(event_id=event["id"], reason=fitting(event["detail"]["reason"]))
+
+
+def _passed(event: Mapping[str, Any]) -> Passed:
+    return Passed(event_id=event["id"], until=_until(event), monitor=_monitor(event["detail"]))
+
+
+def _failed(event: Mapping[str, Any]) -> Failed:
+    detail = event["detail"]
+    status = detail["currentPipelineExecutionStatus"]
+    if status != "Failed":
+        raise ValueError(
+            f"execution must have failed, got {status} of {detail['pipelineExecutionArn']}"
+        )
+    return Failed(event_id=event["id"], execution_arn=detail["pipelineExecutionArn"])
 
 
 def _drift(event: Mapping[str, Any]) -> Ask:
@@ -178,3 +206,12 @@ def _until(event: Mapping[str, Any]) -> datetime:
 
 def _is_taken(character: str) -> bool:
     return character in PUNCTUATION or unicodedata.category(character)[0] in "LN"
+
+
+_READERS: Mapping[tuple[str, str], Callable[[Mapping[str, Any]], Said]] = {
+    ("fraudloop.monitor", "Monitoring Violations Found"): _drift,
+    ("fraudloop.monitor", "Monitoring Passed"): _passed,
+    ("fraudloop.operations", "Retraining Requested"): _requested,
+    ("fraudloop.operations", "Retraining Resumed"): _resumed,
+    ("aws.sagemaker", "SageMaker Model Building Pipeline Execution Status Change"): _failed,
+}

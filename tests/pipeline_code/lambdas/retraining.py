@@ -187,6 +187,7 @@ class Queued:
             "RETRY_SECONDS": "0",
             "KINDS": "data-quality model-quality",
             "COOL_DOWN_SECONDS": str(int(COOL_DOWN.total_seconds())),
+            "FAILED_COOL_DOWN_SECONDS": "1800",
             "DAILY_BUDGET": "2",
             "UNCURED_LIMIT": "3",
         }

@@ -31,6 +31,7 @@ from retrain.triggers import (
     SCHEDULE,
     Ask,
     Calm,
+    Failed,
     Passed,
     Resumed,
     fitting,
@@ -43,10 +44,11 @@ NOW = datetime(2018, 6, 10, 12, tzinfo=UTC)
 RULES = Rules(
     kinds=frozenset({"data-quality", "model-quality"}),
     cool_down=timedelta(days=1),
+    cool_down_of_failed=timedelta(hours=2),
     daily_budget=2,
     uncured_limit=3,
 )
-NOTHING = Seen(running=None, retrained=None, named={})
+NOTHING = Seen(running=None, newest=None, retrained=None, named={})
 PACKAGE = "arn:aws:sagemaker:us-east-1:000000000000:model-package/fraudloop-dev-fraud/3"
 
 
@@ -145,6 +147,22 @@ def test_schedules_and_people_ask() -> None:
     )
 
 
+def execution(status: str) -> dict[str, Any]:
+    return {
+        "id": "5",
+        "time": "2018-06-10T12:00:00Z",
+        "source": "aws.sagemaker",
+        "detail-type": "SageMaker Model Building Pipeline Execution Status Change",
+        "detail": {"currentPipelineExecutionStatus": status, "pipelineExecutionArn": "arn:first"},
+    }
+
+
+def test_an_execution_that_failed_is_noted_and_no_other() -> None:
+    assert read(execution("Failed")) == Failed(event_id="5", execution_arn="arn:first")
+    with pytest.raises(ValueError, match="got Succeeded of arn:first"):
+        read(execution("Succeeded"))
+
+
 @pytest.mark.parametrize(
     ("source", "kind"),
     [("aws.s3", "Object Created"), ("fraudloop.monitor", "Batch Violations Found")],
@@ -231,8 +249,24 @@ def test_the_cool_down_holds_up_all_but_people(
     began = NOW - timedelta(hours=hours)
     assert decided(ask(trigger=trigger), started(State(), ask("first"), began)) == expected
     # The same if somebody has reset the state: the executions tell.
-    seen = replace(NOTHING, retrained=began)
+    seen = replace(NOTHING, newest="arn:other", retrained=began)
     assert decided(ask(trigger=trigger), State(), seen=seen) == expected
+    old = started(State(), ask("first", trigger=trigger), NOW - timedelta(days=9)).failing(
+        "arn:first"
+    )
+    assert decided(ask(trigger=trigger), old, seen=seen) == expected
+
+
+@pytest.mark.parametrize(("hours", "action"), [(1, DECLINE), (2, START)])
+def test_after_a_retraining_that_failed_the_cool_down_is_short(hours: int, action: str) -> None:
+    began = NOW - timedelta(hours=hours)
+    state = started(State(), ask("first"), began).failing("arn:first")
+    # SageMaker's clock says a little later.
+    seen = replace(NOTHING, newest="arn:first", retrained=began + timedelta(seconds=2))
+    assert decided(ask(), state, seen=seen)[0] == action
+    assert decided(ask(), state.failing("arn:other"), seen=seen)[0] == action
+    other = started(State(), ask("first"), began).failing("arn:other")
+    assert decided(ask(), other, seen=seen) == (DECLINE, "cool-down")
 
 
 def test_a_schedule_keeps_its_own_pace() -> None:
@@ -328,7 +362,9 @@ class World:
     def handle(self, asked: Ask, now: datetime) -> None:
         running = any(now - at < timedelta(hours=6) for at, _ in self.starts)
         newest = max((at for at, _ in self.starts), default=None)
-        seen = Seen(running="arn" if running else None, retrained=newest, named={})
+        last = self.state.last
+        arn = last and last.execution_arn
+        seen = Seen(running="arn" if running else None, newest=arn, retrained=newest, named={})
         decision = decide(asked, self.state, RULES, now=now, seen=None)
         if decision.action == LOOK:
             decision = decide(asked, self.state, RULES, now=now, seen=seen)

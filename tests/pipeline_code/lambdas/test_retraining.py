@@ -92,13 +92,27 @@ def test_an_event_that_is_no_event_is_a_dead_letter_and_the_others_go_on(queued:
     (first, *_) = failed = queued.outcomes("failed")
     assert len(failed) == 8
     assert "got Object Created of aws.s3" in first["reason"]
-    assert first["RetrainingsFailed"] == 1
+    assert first["RetrainingEventsFailed"] == 1
 
 
 def test_what_there_is_no_time_for_comes_again(queued: Queued) -> None:
     records = [{"messageId": "1", "receiptHandle": "1", "body": "", "attributes": {}}]
     answer = retrain.handler({"Records": records}, Invocation(remaining=[1000]))
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+
+
+def test_a_retraining_that_failed_holds_drift_up_for_less_long(queued: Queued) -> None:
+    queued.configure(FAILED_COOL_DOWN_SECONDS="0")
+    assert queued.handle(violations(soon()))["outcome"] == "started"
+    assert queued.handle(violations(soon()))["Reason"] == "cool-down"
+    (execution,) = executions(queued.name)
+    kind = "SageMaker Model Building Pipeline Execution Status Change"
+    event = violations(soon()) | {"source": "aws.sagemaker", "detail-type": kind}
+    for arn, failures in (("arn:by-hand", None), (execution["PipelineExecutionArn"], 1)):
+        detail = {"pipelineExecutionArn": arn, "currentPipelineExecutionStatus": "Failed"}
+        said = queued.handle(event | {"detail": detail})
+        assert (said["outcome"], said.get("RetrainingsFailed")) == ("noted", failures)
+    assert queued.at_rest(lambda: violations(soon()))["outcome"] == "started"
 
 
 def test_a_start_whose_answer_was_lost_is_found_and_told(queued: Queued) -> None:

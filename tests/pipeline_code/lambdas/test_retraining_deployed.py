@@ -17,10 +17,13 @@ import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
+from click.testing import Result
+from typer.testing import CliRunner
 
 from lifecycle.retraining import Retraining, RetrainingConfig
 from local_aws.server import EmbeddedAws
 from operations import retraining as verbs
+from operations.cli import app
 from operations.errors import OperationError
 from operations.target import Target
 
@@ -128,6 +131,13 @@ def deploy(embedded: EmbeddedAws) -> Deployed:
     return Deployed(name, target)
 
 
+def fraudloop(deployed: Deployed, *arguments: str) -> Result:
+    """The command, as it finds this environment."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("operations.cli.verbs.connect", lambda *_, **__: deployed.target)
+        return CliRunner().invoke(app, [*arguments], env={"COLUMNS": "200"})
+
+
 def test_drift_that_is_not_cured_is_an_alarm_until_a_person_resumes(deployed: Deployed) -> None:
     cloudwatch = boto3.client("cloudwatch")
 
@@ -154,7 +164,10 @@ def test_drift_that_is_not_cured_is_an_alarm_until_a_person_resumes(deployed: De
     deployed.eventually(lambda: deployed.counted("RetrainingsDeclined", Reason="uncured"))
     deployed.eventually(ringing)
     assert verbs.status(deployed.target)["uncured"] == {"data-quality": starts}
-    answer = verbs.resume(deployed.target, reason="mended")
+    shown = fraudloop(deployed, "retraining", "status")
+    assert starts[0] in shown.output.replace("\n", "")
+    answered = fraudloop(deployed, "retraining", "resume", "--reason", "mended", "--json", "-")
+    answer = json.loads(answered.stdout)
     assert answer == {"outcome": "noted", "reason": "mended", "execution_arn": ""}
     deployed.eventually(lambda: not ringing())
     assert verbs.status(deployed.target)["uncured"] == {}
@@ -172,12 +185,16 @@ def test_a_thousand_events_in_a_minute_start_one_and_a_person_another(deployed: 
     )
     (execution,) = executions(deployed.name)
     assert deployed.counted("RetrainingsStarted") == 1
+    # All that the pipeline does is to fail.
+    deployed.eventually(lambda: deployed.counted("RetrainingsFailed"))
     told = verbs.status(deployed.target)
     assert told["last"]["execution_arn"] == execution["PipelineExecutionArn"]
     assert told["waiting"] == {"": 0, "Failures": 0, "Undelivered": 0}
     assert list(told["uncured"].values()) == [[told["last"]["at"]]]
 
-    answer = verbs.request(deployed.target, reason="a new kind of fraud")
+    asked = fraudloop(deployed, "retrain", "--reason", "a new kind of fraud", "--json", "-")
+    answer = json.loads(asked.stdout)
+    assert asked.exit_code == 0
     assert (answer["outcome"], answer["reason"]) == ("started", "manual: a new kind of fraud")
     assert answer["execution_arn"] in {
         each["PipelineExecutionArn"] for each in executions(deployed.name)
@@ -186,6 +203,17 @@ def test_a_thousand_events_in_a_minute_start_one_and_a_person_another(deployed: 
     assert verbs.status(deployed.target)["uncured"] == {}
     deployed.send([violations(datetime.now(UTC) + timedelta(hours=1))])
     deployed.eventually(lambda: deployed.counted("RetrainingsDeclined", Reason="cool-down"))
+
+
+def test_a_request_that_is_declined_is_a_failure_of_the_command(deployed: Deployed) -> None:
+    ssm, name = boto3.client("ssm"), f"/{deployed.name}/state"
+    state = json.loads(ssm.get_parameter(Name=name)["Parameter"]["Value"])
+    # Whatever is asked by now is of before it.
+    state["last"]["at"] = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    ssm.put_parameter(Name=name, Value=json.dumps(state), Overwrite=True)
+    done = fraudloop(deployed, "retrain", "--reason", "at once")
+    assert done.exit_code == 1
+    assert "retraining was declined: the last retraining began after it" in done.stderr
 
 
 @pytest.mark.parametrize("verb", [verbs.request, verbs.resume])

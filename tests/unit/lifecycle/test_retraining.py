@@ -45,6 +45,7 @@ def configured(new_stack: Callable[[], cdk.Stack]) -> Template:
         with_alarm=True,
         kinds=("bias", "attribution"),
         cool_down_minutes=3,
+        failed_cool_down_minutes=2,
         daily_budget=4,
         uncured_limit=5,
         schedule="cron(0 3 ? * MON *)",
@@ -82,8 +83,11 @@ def allowed(template: Template, action: str) -> list[Any]:
     ]
 
 
-def test_monitors_and_people_start_it(default: Template) -> None:
-    assert patterns(default) == [
+def test_monitors_and_people_start_it_and_what_failed_is_noted(default: Template) -> None:
+    found = patterns(default)
+    pipeline = found[-1]["detail"].pop("pipelineArn")
+    assert pipeline[0]["Fn::Join"][1][-1] == ":pipeline/fraudloop-test-training"
+    assert found == [
         {
             "source": ["fraudloop.monitor"],
             "detail-type": ["Monitoring Violations Found", "Monitoring Passed"],
@@ -91,6 +95,11 @@ def test_monitors_and_people_start_it(default: Template) -> None:
         {
             "source": ["fraudloop.operations"],
             "detail-type": ["Retraining Requested", "Retraining Resumed"],
+        },
+        {
+            "source": ["aws.sagemaker"],
+            "detail-type": ["SageMaker Model Building Pipeline Execution Status Change"],
+            "detail": {"currentPipelineExecutionStatus": ["Failed"]},
         },
     ]
 
@@ -131,6 +140,7 @@ def test_the_handler_knows_its_configuration(configured: Template) -> None:
         "RETRY_SECONDS": "60",
         "KINDS": "bias attribution",
         "COOL_DOWN_SECONDS": "180",
+        "FAILED_COOL_DOWN_SECONDS": "120",
         "DAILY_BUDGET": "4",
         "UNCURED_LIMIT": "5",
     }
@@ -139,6 +149,7 @@ def test_the_handler_knows_its_configuration(configured: Template) -> None:
 def test_by_default_a_week_passes_between_retrainings(default: Template) -> None:
     found = variables(default)
     assert found["COOL_DOWN_SECONDS"] == str(7 * 24 * 3600)
+    assert found["FAILED_COOL_DOWN_SECONDS"] == str(3600)
     assert found["KINDS"] == "data-quality model-quality attribution"
     assert (found["DAILY_BUDGET"], found["UNCURED_LIMIT"]) == ("2", "3")
 
@@ -182,6 +193,7 @@ def test_a_drift_that_is_not_cured_is_an_alarm_until_it_is_over(default: Templat
     [
         ("kinds", ("drift",), r"^kinds must be of data-quality, .*, got drift; "),
         ("cool_down_minutes", 0, r"^cool_down_minutes must be at least 1, got 0; "),
+        ("failed_cool_down_minutes", 0, r"^failed_cool_down_minutes must be at least 1, got 0; "),
         ("daily_budget", 0, r"^daily_budget must be at least 1, got 0; "),
         ("uncured_limit", 0, r"^uncured_limit must be between 1 and 5, got 0; "),
         ("uncured_limit", 6, r"^uncured_limit must be between 1 and 5, got 6; "),
