@@ -6,10 +6,12 @@ from typing import Any
 
 from pipeline_code.monitor.kinds import MonitorKind
 
-__all__ = ["MISSING_DATA", "Analysis", "Measure", "Violation"]
+__all__ = ["CLARIFY_VERSION", "MISSING_DATA", "Analysis", "Measure", "Violation"]
 
 # Not among Model Monitor's own checks: its analyzer takes silence for health.
 MISSING_DATA = "missing_data_check"
+# Of Clarify's documents.
+CLARIFY_VERSION = "1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +92,6 @@ class Analysis:
         return len(self.broken) == len(self.violations)
 
     def document(self) -> Any:
-        """The document `constraint_violations.json`."""
-        return {"violations": [violation.document() for violation in self.violations]}
+        """The document `constraint_violations.json`; Clarify's kinds have a version in theirs."""
+        version = {"version": CLARIFY_VERSION} if self.kind.is_clarifys else {}
+        return {**version, "violations": [violation.document() for violation in self.violations]}

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from pipeline_code.evaluate.importance import Explained
+from pipeline_code.monitor.analysis import CLARIFY_VERSION
 from pipeline_code.monitor.attribution_limits import drawn_limits
-from pipeline_code.monitor.attributions import VERSION, Attributions, described
+from pipeline_code.monitor.attributions import Attributions, described
 from pipeline_code.train.rows import FeatureRows
 
 __all__ = ["compute"]
@@ -24,7 +25,7 @@ def compute(explained: Explained, rows: FeatureRows) -> tuple[Any, Any]:
     sizes = np.abs(explained.contributions[:, :-1], dtype=np.float64)
     limits = drawn_limits(sizes, (rows.customers()[places], rows.terminals()[places]))
     constraints = {
-        "version": VERSION,
+        "version": CLARIFY_VERSION,
         "explanations": found.explanations(),
         "monitoring_config": {"attribution_constraints": [each.document() for each in limits]},
     }

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.monitor.analysis import CLARIFY_VERSION
 
 __all__ = [
     "LABEL",
     "METHOD",
-    "VERSION",
     "Attributions",
     "agreement",
     "described",
@@ -30,7 +30,6 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-VERSION = "1.0"  # of Clarify's documents
 # Clarify's placeholder for the one label there is, and its name of the method's section. The values
 # are TreeSHAP's, which are exact where the kernel method draws samples.
 LABEL = "label0"
@@ -128,7 +127,7 @@ def described(
         incomplete: Those among all that lacked a feature.
     """
     return {
-        "version": VERSION,
+        "version": CLARIFY_VERSION,
         "explanations": {} if found is None else found.explanations(),
         "shares": {} if found is None else dict(found.shares()),
         "records": {"all": records, "explained": explained, "incomplete": incomplete},

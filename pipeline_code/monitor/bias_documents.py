@@ -10,12 +10,12 @@ from typing import Any, Self
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.evaluate.bootstrap import Interval
+from pipeline_code.monitor.analysis import CLARIFY_VERSION
 from pipeline_code.monitor.bias_figures import DESCRIPTIONS, FLAGGED, MINIMUM, Figures
 from pipeline_code.monitor.segment_counts import FACETS, Facet
 
 __all__ = ["Constraints", "Measured", "described", "measured_values", "suggest"]
 
-VERSION = "1.0"  # of Clarify's documents
 SECTION = "post_training_bias_metrics"
 CONFIG = "monitoring_config"
 
@@ -23,15 +23,15 @@ Measured = tuple[Facet, str]
 
 
 def described(figures: Figures, counts: Mapping[str, float]) -> Any:
-    """The document `statistics.json`; a measure that there is too little of to tell is null."""
+    """The document `statistics.json`; a measure that there are too few cases of is null."""
 
     def entry(of: Measured) -> dict[str, Any]:
         figure = figures.get(of)
         if figure is None:
-            return {"value": None}
+            return {"value": None, "error": "too few cases in the segment or in the others"}
         return {"value": figure.value, "interval": asdict(figure.interval)}
 
-    return {"version": VERSION, SECTION: _section(entry), "predictions": dict(counts)}
+    return {"version": CLARIFY_VERSION, SECTION: _section(entry), "predictions": dict(counts)}
 
 
 def _section(entry: Callable[[Measured], dict[str, Any]]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Constraints:
             return {"value": self.values.get(of), "lower": limits.low, "upper": limits.high}
 
         config = {"review_threshold": self.threshold, "minimum_cases": self.minimum}
-        return {"version": VERSION, SECTION: _section(entry), CONFIG: config}
+        return {"version": CLARIFY_VERSION, SECTION: _section(entry), CONFIG: config}
 
 
 def measured_values(statistics: Any) -> Mapping[Measured, float]:

@@ -21,3 +21,8 @@ class MonitorKind(StrEnum):
     def needs_labels(self) -> bool:
         """Whether it has to wait for fraud reports."""
         return self in (MonitorKind.MODEL_QUALITY, MonitorKind.BIAS)
+
+    @property
+    def is_clarifys(self) -> bool:
+        """Whether its documents have the form of SageMaker Clarify's, not of Model Monitor's."""
+        return self in (MonitorKind.BIAS, MonitorKind.ATTRIBUTION)

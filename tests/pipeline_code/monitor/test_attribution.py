@@ -18,6 +18,7 @@ from pipeline_code.monitor.attributions import agreement, shift
 from pipeline_code.monitor.chunks import Chunk
 from pipeline_code.monitor.record_sample import RecordSample
 
+from .documented_forms import check
 from .model_weeks import Weeks, attribution_baseline, chunks, weeks
 
 AMOUNTS = [name for name in FEATURE_NAMES if "_amount_" in name or name == "amount_minor"]
@@ -145,11 +146,12 @@ def test_the_documents_have_clarifys_form() -> None:
     assert sum(statistics["shares"].values()) == pytest.approx(1)
     matrix = week.live.matrix()
     matrix[:, FEATURE_NAMES.index("amount_minor")] *= 1_000
-    analysis = analyzed(week, matrix)
-    assert analysis.document()["violations"]
-    for violation in analysis.document()["violations"]:
-        assert set(violation) == {"label", "metric_name", "constraint_check_type", "description"}
-        assert (violation["label"], violation["metric_name"]) == ("label0", "shap")
+    analysis, none = analyzed(week, matrix), analyzed(week, matrix[:0])
+    for document in (statistics, constraints, analysis.statistics, none.statistics):
+        check("explanations", document)
+    for document in (analysis.document(), none.document()):
+        check("clarify_violations", document)
+        assert document["violations"]
     assert {measure.metric for measure in analysis.measures} == {
         "AttributionRank",
         "AttributionShift",

@@ -147,7 +147,7 @@ def test_a_quiet_week_has_no_bias(
     monkeypatch.setenv("MONITOR_KIND", "bias")
     statistics, constraints, _ = bias_baseline(week)
     files = told(root, (statistics, constraints))
-    assert files["constraint_violations.json"] == {"violations": []}
+    assert files["constraint_violations.json"] == {"version": "1.0", "violations": []}
     analysis = files["analysis.json"]
     assert (analysis["kind"], analysis["maturity"]) == ("bias", 1.0)
     assert analysis["records"] == len(week.live)
@@ -163,7 +163,7 @@ def test_scores_are_made_of_what_they_were_made_of(
 ) -> None:
     monkeypatch.setenv("MONITOR_KIND", "attribution")
     files = told(root, attribution_baseline(week))
-    assert files["constraint_violations.json"] == {"violations": []}
+    assert files["constraint_violations.json"] == {"version": "1.0", "violations": []}
     assert set(files["statistics.json"]["shares"]) == set(FEATURE_NAMES)
     assert "What scores are made of" in files["report.html"]
     assert "AttributionRank" in metrics(aws, Endpoint="fraud")
