@@ -11,10 +11,11 @@ import numpy.typing as npt
 from pipeline_code.features.compiled import compiled
 from pipeline_code.monitor.number_kernel import REFUSED, parse_number
 from pipeline_code.monitor.slot_kernel import amount, identifier, integer, text, time
-from pipeline_code.monitor.words import WORD, word
+from pipeline_code.monitor.words import WORD, byte, put, whole, word
 
 __all__ = [
     "AMOUNT",
+    "END",
     "IDENTIFIER",
     "INTEGER",
     "LINE",
@@ -33,12 +34,11 @@ __all__ = [
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
-Floats = npt.NDArray[np.float64]
 
-# Kinds of slots. A text goes up to its quotation mark; an identifier has no escapes and is kept.
-TEXT, IDENTIFIER, TIME, INTEGER, AMOUNT, NUMBER, NUMBER_OR_NULL = range(7)
-# An integer that nobody asks for.
+# Kinds of slots, and what is behind the last one. A text goes up to its quotation mark; an
+# identifier has no escapes, and where it begins and ends is kept in its target and the next one.
+TEXT, IDENTIFIER, TIME, INTEGER, AMOUNT, NUMBER, NUMBER_OR_NULL, END = range(8)
+# Of a value that nobody asks for.
 NO_TARGET = -1
 # What a scan remembers: the next line and its place, the template that matched last, and how many
 # lines without one it passes before it stops.
@@ -47,145 +47,107 @@ LINE, PLACE, RECENT, UNKNOWN_LEFT = range(4)
 UNKNOWN = -1
 
 NEWLINE = ord("\n")
-LETTER_N, LETTER_U, LETTER_L = ord("n"), ord("u"), ord("l")
+# The text null as half a word.
+NULL, NULL_LENGTH = np.uint64(int.from_bytes(b"null", "little")), 4
+HALF = np.uint64(0xFFFFFFFF)
 ID_DIGITS = 18
+# A step of a program: where its fixed part begins and ends, the slot's kind and its target.
+STEP = 4 * WORD
 
 
-@compiled("b1(u1[::1], i8, u1[::1], i8, i8)", inline=True)
-def _same(data: Bytes, at: int, fixed: Bytes, begin: int, end: int) -> bool:
-    """Whether the data go on with that part of the fixed bytes."""
-    length = end - begin
-    if at + length > len(data):
-        return False
+@compiled("b1(i8, i8, i8)", inline=True)
+def _same(at: int, fixed: int, length: int) -> bool:
+    """Whether as many bytes are the same in both places; behind both is a word at least."""
     differing, place = np.uint64(0), 0
     # Without a way out on the way.
     while place + WORD <= length:
-        differing |= word(data, at + place) ^ word(fixed, begin + place)
+        differing |= word(at + place) ^ word(fixed + place)
         place += WORD
     if place < length:
-        if at + place + WORD <= len(data) and begin + place + WORD <= len(fixed):
-            beyond = np.uint64(WORD * (WORD - (length - place)))
-            differing |= (word(data, at + place) ^ word(fixed, begin + place)) << beyond
-        else:
-            for rest in range(place, length):
-                differing |= np.uint64(data[at + rest] ^ fixed[begin + rest])
+        beyond = np.uint64(WORD * (WORD - (length - place)))
+        differing |= (word(at + place) ^ word(fixed + place)) << beyond
     return bool(differing == 0)
 
 
-@compiled("b1(u1[::1], i8)", inline=True)
-def _is_null(data: Bytes, at: int) -> bool:
-    return (
-        at + 4 <= len(data)
-        and data[at] == LETTER_N
-        and data[at + 1] == LETTER_U
-        and data[at + 2] == LETTER_L
-        and data[at + 3] == LETTER_L
-    )
-
-
-@compiled(
-    "i8(u1[::1], i8, i8, i8, i8, u1[::1], f8[::1], u8[::1], i8,"
-    "   i8[:, ::1], i8[:, ::1], i8[:, ::1])",
-    inline=True,
-)
-def _slot(  # noqa: PLR0911
-    data: Bytes,
+@compiled("i8(i8, i8, i8, i8, i8, i8, i8, i8, u8, u8)", inline=True)
+def _slot(
     at: int,
-    line: int,
+    end: int,
     kind: int,
     target: int,
-    probe: Bytes,
-    numbers: Floats,
-    bits: Words,
-    lines: int,
-    integers: Ints,
-    times: Ints,
-    names: Ints,
+    row: int,
+    numbers: int,
+    wholes: int,
+    table: int,
+    probe: np.uint64,
+    mask: np.uint64,
 ) -> int:
-    """Where a slot ends, its value written; or REFUSED."""
-    end = len(data)
-    if kind == NUMBER_OR_NULL and _is_null(data, at):
-        numbers[target * lines + line] = np.nan
-        return at + 4
+    """Where a slot ends, its value written to a row's target; or REFUSED."""
+    if kind == NUMBER_OR_NULL and word(at) & HALF == NULL:
+        put(numbers + target * row, np.nan)
+        return at + NULL_LENGTH
     if kind in (NUMBER, NUMBER_OR_NULL):
-        return parse_number(data, at, end, numbers, bits, target * lines + line)
+        return parse_number(at, end, numbers + target * row, table)
     if kind == TEXT:
-        return text(data, at, end)
+        return text(at, end)
     if kind == IDENTIFIER:
-        stop = identifier(data, at, end, probe)
-        names[0, line], names[1, line] = at, stop
+        stop = identifier(at, end, probe, mask)
+        put(wholes + target * row, at)
+        put(wholes + (target + 1) * row, stop)
         return stop
     if kind == AMOUNT:
-        return amount(data, at, end)
+        return amount(at, end)
     if kind == TIME:
-        value, stop = time(data, at, end)
-        times[target, line] = value
-        return stop
-    value, stop = integer(data, at, end, ID_DIGITS)
+        value, stop = time(at, end)
+    else:
+        value, stop = integer(at, end, ID_DIGITS)
     if target != NO_TARGET:
-        integers[target, line] = value
+        put(wholes + target * row, value)
     return stop
 
 
-@compiled(
-    "i8(u1[::1], i8, i8, i8, u1[::1], i8[::1], i8[:, ::1], i8[::1], u1[::1],"
-    "   f8[::1], u8[::1], i8, i8[:, ::1], i8[:, ::1], i8[:, ::1])",
-    inline=True,
-)
+@compiled("i8(i8, i8, i8, i8, i8, i8, i8, i8, u8, u8)", inline=True)
 def _matched(
-    data: Bytes,
     begin: int,
-    line: int,
-    template: int,
-    fixed: Bytes,
-    parts: Ints,
-    slots: Ints,
-    firsts: Ints,
-    probe: Bytes,
-    numbers: Floats,
-    bits: Words,
-    lines: int,
-    integers: Ints,
-    times: Ints,
-    names: Ints,
+    end: int,
+    fixed: int,
+    program: int,
+    row: int,
+    numbers: int,
+    wholes: int,
+    table: int,
+    probe: np.uint64,
+    mask: np.uint64,
 ) -> int:
-    """Where a line ends that is the template's, its values written; or REFUSED."""
-    at = begin
-    for slot in range(firsts[template], firsts[template + 1]):
-        # A template has a part more than slots.
-        part = slot + template
-        if not _same(data, at, fixed, parts[part], parts[part + 1]):
+    """Where a line ends that is as the program says, its values written; or REFUSED."""
+    at, step = begin, program
+    while True:
+        part, length = whole(step), whole(step + WORD)
+        if at + length > end or not _same(at, fixed + part, length):
             return REFUSED
-        at += parts[part + 1] - parts[part]
-        at = _slot(
-            data, at, line, slots[slot, 0], slots[slot, 1], probe,
-            numbers, bits, lines, integers, times, names,
-        )  # fmt: skip
+        at += length
+        kind = whole(step + 2 * WORD)
+        if kind == END:
+            return at if at == end or byte(at) == NEWLINE else REFUSED
+        target = whole(step + 3 * WORD)
+        at = _slot(at, end, kind, target, row, numbers, wholes, table, probe, mask)
         if at == REFUSED:
             return REFUSED
-    part = firsts[template + 1] + template
-    if not _same(data, at, fixed, parts[part], parts[part + 1]):
-        return REFUSED
-    at += parts[part + 1] - parts[part]
-    return at if at == len(data) or data[at] == NEWLINE else REFUSED
+        step += STEP
 
 
-@compiled(
-    "void(u1[::1], u1[::1], i8[::1], i8[:, ::1], i8[::1], u1[::1], f8[::1], u8[::1],"
-    "     i8[:, ::1], i8[:, ::1], i8[:, ::1], i8[::1], i8[::1], i8[::1])"
-)
+@compiled("void(i8, i8, i8, i8, i8[::1], i8, i8, i8, u8, u8, i8[::1], i8[::1], i8[::1])")
 def scan(
-    data: Bytes,
-    fixed: Bytes,
-    parts: Ints,
-    slots: Ints,
+    data: int,
+    length: int,
+    fixed: int,
+    programs: int,
     firsts: Ints,
-    probe: Bytes,
-    numbers: Floats,
-    bits: Words,
-    integers: Ints,
-    times: Ints,
-    names: Ints,
+    numbers: int,
+    wholes: int,
+    table: int,
+    probe: np.uint64,
+    mask: np.uint64,
     begins: Ints,
     templates: Ints,
     memory: Ints,
@@ -193,28 +155,28 @@ def scan(
     """Reads lines until they or the unknown ones that may be passed are used up.
 
     Args:
-        data: Lines.
-        fixed, parts: The bytes of all templates' fixed parts, and where each part begins.
-        slots, firsts: Of each slot kind and target, and each template's first slot.
-        probe: What the identifiers of requests begin with that are no traffic.
-        numbers, bits: Numbers by target and line, and the same memory as integers.
-        integers, times: The same of integers and of times in microseconds.
-        names: Where each line's identifier begins and ends.
+        data, length: Where the lines are; a word behind them can be read, too.
+        fixed: Where the bytes of all fixed parts are; the same holds for them.
+        programs, firsts: Where all templates' steps are, and the first one of each.
+        numbers, wholes: Where doubles and integers go, by target and line.
+        table: Where the numbers' table is.
+        probe, mask: What the identifiers of requests begin with that are no traffic.
         begins: Where each line begins.
         templates: Which template each line is of, or UNKNOWN.
         memory: As named above; UNKNOWN_LEFT is below 0 where an unknown line stopped the scan.
     """
-    lines, line, at, recent = len(templates), memory[LINE], memory[PLACE], memory[RECENT]
-    while at < len(data):
-        begins[line], templates[line] = at, UNKNOWN
-        stop = REFUSED
-        for turn in range(len(firsts) - 1):
+    end, row = data + length, len(templates) * WORD
+    line, at, recent = memory[LINE], data + memory[PLACE], memory[RECENT]
+    while at < end:
+        begins[line], templates[line] = at - data, UNKNOWN
+        stop, column = REFUSED, line * WORD
+        for turn in range(len(firsts)):
             # The one that matched last comes first, in the place of the first one.
             template = recent if turn == 0 else 0 if turn == recent else turn
             stop = _matched(
-                data, at, line, template, fixed, parts, slots, firsts, probe,
-                numbers, bits, lines, integers, times, names,
-            )  # fmt: skip
+                *(at, end, fixed, programs + firsts[template] * STEP, row),
+                *(numbers + column, wholes + column, table, probe, mask),
+            )
             if stop != REFUSED:
                 templates[line] = recent = template
                 break
@@ -223,16 +185,16 @@ def scan(
             if memory[UNKNOWN_LEFT] < 0:
                 break
             stop = at
-            while stop < len(data) and data[stop] != NEWLINE:
+            while stop < end and byte(stop) != NEWLINE:
                 stop += 1
         line, at = line + 1, stop + 1
-    memory[LINE], memory[PLACE], memory[RECENT] = line, at, recent
+    memory[LINE], memory[PLACE], memory[RECENT] = line, at - data, recent
 
 
-@compiled("void(u1[::1], i8[:, ::1], i4[::1], u1[::1])")
-def gather(data: Bytes, names: Ints, offsets: npt.NDArray[np.int32], found: Bytes) -> None:
-    """Copies identifiers, one behind the other; `offsets` say where each goes."""
-    for place in range(len(offsets) - 1):
-        begin, to = names[0, place], offsets[place]
+@compiled("void(i8[::1], i4[::1], u1[::1])")
+def gather(begins: Ints, offsets: npt.NDArray[np.int32], found: Bytes) -> None:
+    """Copies texts that begin at these addresses, one behind the other, to these offsets."""
+    for place in range(len(begins)):
+        to = offsets[place]
         for step in range(offsets[place + 1] - to):
-            found[to + step] = data[begin + step]
+            found[to + step] = byte(begins[place] + step)

@@ -68,7 +68,7 @@ class CaptureParser:
         """Which lines of templates are wanted records; what the others are is counted."""
         templates = scanned.packed.templates
         known = scanned.templates != kernel.UNKNOWN
-        inside = known & self._inside(scanned.times[INFERENCE])
+        inside = known & self._inside(scanned.wholes[INFERENCE])
         tally.outside += int(np.count_nonzero(known & ~inside))
         version = self._wanted.model_version
         right = [version is None or template.version == version for template in templates]

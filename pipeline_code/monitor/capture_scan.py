@@ -12,8 +12,10 @@ from pipeline_code.monitor import capture_kernel as kernel
 from pipeline_code.monitor.captures import Interval
 from pipeline_code.monitor.chunks import Tally
 from pipeline_code.monitor.exchanges import exchange_of
+from pipeline_code.monitor.number_kernel import TABLE
 from pipeline_code.monitor.rows import Rows, Wanted
-from pipeline_code.monitor.templates import IDS, TIMES, Template, learn
+from pipeline_code.monitor.templates import WHOLES, Template, learn
+from pipeline_code.monitor.words import WORD
 
 __all__ = ["Scanned", "Templates"]
 
@@ -22,7 +24,11 @@ Floats = npt.NDArray[np.float64]
 
 # Versions, decisions and reasons make some dozens; beyond, lines are too different to be learned.
 MOST_TEMPLATES = 128
-PROBE = np.frombuffer(bytearray(PROBE_INFERENCE_PREFIX.encode()), np.uint8)
+# What begins as a probe's does, as far as a word goes, is left to somebody who looks closely.
+_BEGINNING = PROBE_INFERENCE_PREFIX.encode()[:WORD]
+PROBE = tuple(
+    np.uint64(int.from_bytes(text, "little")) for text in (_BEGINNING, b"\xff" * len(_BEGINNING))
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,22 +37,25 @@ class Packed:
 
     templates: tuple[Template, ...]
     fixed: npt.NDArray[np.uint8]
-    parts: Ints
-    slots: Ints
+    steps: Ints
     firsts: Ints
     rows: int
 
     @classmethod
     def of(cls, templates: tuple[Template, ...], rows: int) -> "Packed":
         """These templates, whose numbers go to so many rows."""
-        parts = [part for template in templates for part in template.parts]
-        slots = [slot for template in templates for slot in template.slots]
+        fixed, steps, firsts = bytearray(), [], []
+        for template in templates:
+            firsts.append(len(steps))
+            slots = [*template.slots, (kernel.END, kernel.NO_TARGET)]
+            for part, slot in zip(template.parts, slots, strict=True):
+                steps.append([len(fixed), len(part), *slot])
+                fixed += part
         return cls(
             templates,
-            np.frombuffer(bytearray(b"".join(parts)), np.uint8),
-            np.cumsum([0, *map(len, parts)], dtype=np.int64),
-            np.array(slots, np.int64).reshape(-1, 2),
-            np.cumsum([0, *(len(t.slots) for t in templates)], dtype=np.int64),
+            np.frombuffer(fixed + bytes(WORD), np.uint8),
+            np.array(steps, np.int64).reshape(-1, 4),
+            np.array(firsts, np.int64),
             rows,
         )
 
@@ -58,8 +67,7 @@ class Scanned:
     Attributes:
         data: The lines.
         packed: The templates that they are of.
-        numbers, integers, times: By row (`templates`) and line.
-        names: Where each line's inference id begins and ends.
+        numbers, wholes: By row (`templates`) and line.
         begins: Where each line begins.
         templates: Of which template each is, or UNKNOWN.
     """
@@ -67,23 +75,20 @@ class Scanned:
     data: npt.NDArray[np.uint8]
     packed: Packed
     numbers: Floats
-    integers: Ints
-    times: Ints
-    names: Ints
+    wholes: Ints
     begins: Ints
     templates: Ints
 
     @classmethod
     def of(cls, data: bytearray, packed: Packed) -> "Scanned":
-        """Nothing read yet."""
+        """Nothing read yet; `data` gets a word behind it."""
         lines = data.count(b"\n") + (not data.endswith(b"\n") and len(data) > 0)
+        data += bytes(WORD)
         return cls(
-            data=np.frombuffer(data, np.uint8),
+            data=np.frombuffer(data, np.uint8)[:-WORD],
             packed=packed,
             numbers=np.empty((packed.rows, lines)),
-            integers=np.empty((IDS, lines), np.int64),
-            times=np.empty((TIMES, lines), np.int64),
-            names=np.empty((2, lines), np.int64),
+            wholes=np.empty((WHOLES, lines), np.int64),
             begins=np.empty(lines, np.int64),
             templates=np.full(lines, kernel.UNKNOWN, np.int64),
         )
@@ -97,11 +102,11 @@ class Scanned:
 
     def run(self, memory: Ints) -> None:
         """Goes on where it stopped."""
-        packed, numbers = self.packed, self.numbers.reshape(-1)
+        packed = self.packed
         kernel.scan(
-            self.data,
-            *(packed.fixed, packed.parts, packed.slots, packed.firsts, PROBE),
-            *(numbers, numbers.view(np.uint64), self.integers, self.times, self.names),
+            *(self.data.ctypes.data, len(self.data), packed.fixed.ctypes.data),
+            *(packed.steps.ctypes.data, packed.firsts),
+            *(self.numbers.ctypes.data, self.wholes.ctypes.data, TABLE.ctypes.data, *PROBE),
             *(self.begins, self.templates, memory),
         )
 
@@ -127,7 +132,7 @@ class Templates:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def scan(self, data: bytearray) -> Scanned:
-        """Reads lines; those that remain unknown are left to the caller."""
+        """Reads lines, which become its own; those that remain unknown are left to the caller."""
         scanned = Scanned.of(data, self._packed)
         memory, passing = np.zeros(4, np.int64), 0
         while True:
@@ -138,7 +143,7 @@ class Templates:
             # The more lines in a row are unlike any other, the fewer of them are looked at.
             stopped = int(memory[kernel.PLACE])
             end = data.find(b"\n", stopped)
-            line = bytes(data[stopped:] if end < 0 else data[stopped:end])
+            line = bytes(data[stopped : -WORD if end < 0 else end])
             passing = 0 if self._learn(line, scanned) else max(1, 2 * passing)
 
     def _learn(self, line: bytes, scanned: Scanned) -> bool:

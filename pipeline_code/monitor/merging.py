@@ -16,6 +16,8 @@ from pipeline_code.monitor.rows import Rows, Wanted, in_order
 from pipeline_code.monitor.templates import (
     CUSTOMER,
     EVENT,
+    ID_BEGIN,
+    ID_END,
     INFERENCE,
     SCORE,
     TERMINAL,
@@ -108,15 +110,15 @@ class Merging:
     def _predictions(self, schema: pa.Schema) -> pa.Table:
         """What was predicted by the lines of templates."""
         scanned, taken = self.scanned, self.taken
-        integers, times = scanned.integers[:, taken], scanned.times[:, taken]
+        wholes = scanned.wholes[:, taken]
         numbered, asked = self._said(lambda t: t.numbered), self._said(lambda t: t.asked)
         columns = {
             "label_id": self._label_ids(),
-            "inference_time": _times(times[INFERENCE], None),
-            "transaction_id": pa.array(integers[TRANSACTION], mask=~numbered),
-            "event_time": _times(times[EVENT], ~asked),
-            "customer_id": pa.array(integers[CUSTOMER], mask=~asked),
-            "terminal_id": pa.array(integers[TERMINAL], mask=~asked),
+            "inference_time": _times(wholes[INFERENCE], None),
+            "transaction_id": pa.array(wholes[TRANSACTION], mask=~numbered),
+            "event_time": _times(wholes[EVENT], ~asked),
+            "customer_id": pa.array(wholes[CUSTOMER], mask=~asked),
+            "terminal_id": pa.array(wholes[TERMINAL], mask=~asked),
             "score": pa.array(scanned.numbers[SCORE, taken]),
             "decision": self._texts(lambda t: t.decision, pa.string()),
             "degraded": self._texts(lambda t: t.degraded, pa.bool_()),
@@ -136,11 +138,11 @@ class Merging:
 
     def _label_ids(self) -> pa.Array:
         named = self._said(lambda template: template.named)
-        names = np.ascontiguousarray(self.scanned.names[:, self.taken])
-        lengths = np.where(named, names[1] - names[0], 0)
+        begins = self.scanned.wholes[ID_BEGIN, self.taken]
+        lengths = np.where(named, self.scanned.wholes[ID_END, self.taken] - begins, 0)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
         found = np.empty(int(offsets[-1]), np.uint8)
-        kernel.gather(self.scanned.data, names, offsets, found)
+        kernel.gather(begins, offsets, found)
         texts = pa.StringArray.from_buffers(len(named), pa.py_buffer(offsets), pa.py_buffer(found))
         return texts if named.all() else pc.if_else(pa.array(named), texts, None)
 

@@ -11,26 +11,36 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.features.compiled import compiled
-from pipeline_code.monitor.words import WORD, high_product, leading_zeros, trailing_zeros, word
+from pipeline_code.monitor.words import (
+    WORD,
+    byte,
+    high_product,
+    leading_zeros,
+    put,
+    real,
+    trailing_zeros,
+    whole,
+    word,
+)
 
-__all__ = ["POWERS", "REFUSED", "SHIFTS", "TENS", "parse_number"]
+__all__ = ["REFUSED", "TABLE", "parse_number"]
 
-Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
-# No place in a text.
+# No address.
 REFUSED = -1
 LARGEST_EXPONENT = 64
 MOST_DIGITS = 19
 EXACT_POWER = 22
 EXACT_INTEGER = np.uint64(1 << 53)
 # Words full of a byte or of halves of bytes.
-ALL_3, ALL_06 = np.uint64(0x3333333333333333 & 0xF0F0F0F0F0F0F0F0), np.uint64(0x0606060606060606)
+ALL_3, ALL_06 = np.uint64(0x3030303030303030), np.uint64(0x0606060606060606)
 UPPER_HALVES, LOWER_HALVES = np.uint64(0xF0F0F0F0F0F0F0F0), np.uint64(0x0F0F0F0F0F0F0F0F)
 PAIRS, FOURS = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
-POWERS_OF_TEN: Words = np.array([10**count for count in range(9)], np.uint64)
+# Each joins neighbours: ten times the lower one, which comes first, plus the upper one.
+JOIN_DIGITS, JOIN_PAIRS = np.uint64(1 + (10 << 8)), np.uint64(1 + (100 << 16))
+JOIN_FOURS = np.uint64(1 + (10_000 << 32))
+A_BYTE, TWO_BYTES, FOUR_BYTES = np.uint64(8), np.uint64(16), np.uint64(32)
 ZERO, ONE, TEN = np.uint64(0), np.uint64(1), np.uint64(10)
 TOP_BIT = np.uint64(1 << 63)
 ALMOST_ALL = np.uint64((1 << 64) - 2)
@@ -42,51 +52,51 @@ MINUS, PLUS, POINT, DIGIT_0, DIGIT_9 = ord("-"), ord("+"), ord("."), ord("0"), o
 SMALL_E, LARGE_E = ord("e"), ord("E")
 
 
-def _powers() -> tuple[Words, Ints]:
-    """By exponent from the lowest on: 5 ** exponent times 2 ** shift, cut off to 128 bits."""
-    words, shifts = [], []
+def _table() -> Words:
+    """Powers of ten as integers and as doubles, and powers of five.
+
+    Of these 128 bits each, of the power times 2 ** shift, and the shift.
+    """
+    tens = [10**count for count in range(EXACT_POWER + 1)]
+    words = tens[: WORD + 1] + np.array(tens, np.float64).view(np.uint64).tolist()
     for exponent in range(-LARGEST_EXPONENT, LARGEST_EXPONENT + 1):
         power = 5 ** abs(exponent)
         length = power.bit_length()
         if exponent >= 0:
             shift = 128 - length
-            word = power << shift if shift >= 0 else power >> -shift
+            bits = power << shift if shift >= 0 else power >> -shift
         else:
             shift = length + 127
-            word = (1 << shift) // power
-        words.append([word >> 64, word & (1 << 64) - 1])
-        shifts.append(shift)
-    return np.array(words, np.uint64), np.array(shifts, np.int64)
+            bits = (1 << shift) // power
+        words += [bits >> 64, bits & (1 << 64) - 1, shift & (1 << 64) - 1]
+    return np.array(words, np.uint64)
 
 
-POWERS, SHIFTS = _powers()
-TENS: Floats = np.array([float(10**exponent) for exponent in range(EXACT_POWER + 1)])
+# All functions take its address.
+TABLE = _table()
+TENS = WORD * (WORD + 1)
+FIVES = TENS + WORD * (EXACT_POWER + 1)
+ROW = 3 * WORD
 
 
-@compiled("b1(u8, i8, b1, f8[::1], u8[::1], i8)", inline=True)
-def _scaled(
-    significand: np.uint64,
-    exponent: int,
-    negative: bool,
-    numbers: Floats,
-    bits: Words,
-    place: int,
-) -> bool:
+@compiled("b1(u8, i8, b1, i8, i8)", inline=True)
+def _scaled(significand: np.uint64, exponent: int, negative: bool, target: int, table: int) -> bool:
     """Writes the double nearest to significand * 10 ** exponent, if that is sure."""
     if significand <= EXACT_INTEGER and -EXACT_POWER <= exponent <= EXACT_POWER:
         # Both are doubles, and one operation on doubles is correctly rounded.
         number = np.float64(significand)
-        number = number * TENS[exponent] if exponent >= 0 else number / TENS[-exponent]
-        numbers[place] = -number if negative else number
+        power = real(table + TENS + WORD * abs(exponent))
+        number = number * power if exponent >= 0 else number / power
+        put(target, -number if negative else number)
         return True
     if abs(exponent) > LARGEST_EXPONENT or significand == ZERO:
         return False
     leading = leading_zeros(significand)
     significand <<= np.uint64(leading)
-    row = exponent + LARGEST_EXPONENT
-    high = high_product(significand, POWERS[row, 0])
-    low = significand * POWERS[row, 0]
-    more = high_product(significand, POWERS[row, 1])
+    row = table + FIVES + ROW * (exponent + LARGEST_EXPONENT)
+    high = high_product(significand, word(row))
+    low = significand * word(row)
+    more = high_product(significand, word(row + WORD))
     low += more
     high += ONE if low < more else ZERO
     # The 53 first bits, and what is behind them against a half.
@@ -96,91 +106,84 @@ def _scaled(
     if (rest == half and low == ZERO) or (rest == half - ONE and low >= ALMOST_ALL):
         return False
     mantissa = (high >> cut) + (ONE if rest >= half else ZERO)
-    biased = np.int64(cut) + 128 - leading - SHIFTS[row] + exponent + EXPONENT_BIAS
-    bits[place] = (np.uint64(biased) << EXPONENT_PLACE) + (mantissa - HIDDEN_BIT)
-    if negative:
-        numbers[place] = -numbers[place]
+    biased = np.int64(cut) + 128 - leading - whole(row + 2 * WORD) + exponent + EXPONENT_BIAS
+    bits = (np.uint64(biased) << EXPONENT_PLACE) + (mantissa - HIDDEN_BIT)
+    put(target, bits | TOP_BIT if negative else bits)
     return True
 
 
-@compiled("Tuple((u8, i8))(u1[::1], i8, i8, u8)", inline=True)
-def _digits(data: Bytes, begin: int, end: int, significand: np.uint64) -> tuple[np.uint64, int]:
-    """The significand with the digits that follow, and where they end."""
-    at = begin
-    while at + WORD <= end:
-        text = word(data, at)
-        # A byte is a digit if its upper half is 3, before and after 6 is added.
-        other = (text ^ ALL_3) | (((text + ALL_06) ^ ALL_3) & UPPER_HALVES)
-        other &= UPPER_HALVES
-        count = WORD if other == ZERO else trailing_zeros(other) // WORD
-        if count > 0:
-            # What is no digit is moved out, so that zeros come before the digits.
-            text = (text & LOWER_HALVES) << np.uint64(WORD * (WORD - count))
-            text = (text * np.uint64(2561)) >> np.uint64(8)
-            text = ((text & PAIRS) * np.uint64(6553601)) >> np.uint64(16)
-            text = ((text & FOURS) * np.uint64(42949672960001)) >> np.uint64(32)
-            significand = significand * POWERS_OF_TEN[count] + text
-            at += count
-        if count < WORD:
-            return significand, at
-    while at < end and DIGIT_0 <= data[at] <= DIGIT_9:
-        significand = significand * TEN + np.uint64(data[at] - DIGIT_0)
-        at += 1
-    return significand, at
-
-
-@compiled("UniTuple(i8, 2)(u1[::1], i8, i8)", inline=True)
-def _exponent(data: Bytes, begin: int, end: int) -> tuple[int, int]:
+@compiled("UniTuple(i8, 2)(i8, i8)", inline=True)
+def _exponent(begin: int, end: int) -> tuple[int, int]:
     """What is behind an e, and where it ends."""
     at, shown = begin, 0
-    down = at < end and data[at] == MINUS
-    at += down or (at < end and data[at] == PLUS)
+    down = at < end and byte(at) == MINUS
+    at += down or (at < end and byte(at) == PLUS)
     start = at
-    while at < end and DIGIT_0 <= data[at] <= DIGIT_9:
-        shown = min(shown * 10 + data[at] - DIGIT_0, 10_000)
+    while at < end and DIGIT_0 <= byte(at) <= DIGIT_9:
+        shown = min(shown * 10 + byte(at) - DIGIT_0, 10_000)
         at += 1
     return (-shown if down else shown), (at if at > start else REFUSED)
 
 
-@compiled("i8(u1[::1], i8, i8, f8[::1], u8[::1], i8)", inline=True)
-def parse_number(
-    data: Bytes, begin: int, end: int, numbers: Floats, bits: Words, place: int
-) -> int:
+@compiled("Tuple((u8, i8))(i8, i8, u8, i8)", inline=True)
+def _digits(begin: int, end: int, significand: np.uint64, table: int) -> tuple[np.uint64, int]:
+    """The significand with the digits that follow, and where they end."""
+    at = begin
+    while at + WORD <= end:
+        text = word(at)
+        # A byte is a digit if its upper half is 3, before and after 6 is added.
+        other = ((text ^ ALL_3) | ((text + ALL_06) ^ ALL_3)) & UPPER_HALVES
+        count = WORD if other == ZERO else trailing_zeros(other) // WORD
+        if count > 0:
+            # What is no digit is moved out, so that zeros come before the digits.
+            text = (text & LOWER_HALVES) << np.uint64(WORD * (WORD - count))
+            text = (text * JOIN_DIGITS) >> A_BYTE
+            text = ((text & PAIRS) * JOIN_PAIRS) >> TWO_BYTES
+            text = ((text & FOURS) * JOIN_FOURS) >> FOUR_BYTES
+            significand = significand * word(table + WORD * count) + text
+            at += count
+        if count < WORD:
+            return significand, at
+    while at < end and DIGIT_0 <= byte(at) <= DIGIT_9:
+        significand = significand * TEN + np.uint64(byte(at) - DIGIT_0)
+        at += 1
+    return significand, at
+
+
+@compiled("i8(i8, i8, i8, i8)", inline=True)
+def parse_number(begin: int, end: int, target: int, table: int) -> int:
     """Where the number that begins there ends, or `REFUSED`.
 
     Args:
-        data: JSON text.
         begin, end: Where the number begins, and the text ends.
-        numbers, bits: Where to write it, and the same memory as integers.
-        place: Where in these.
+        target: Where to write the double.
+        table: Where `TABLE` is.
     """
-    negative = begin < end and data[begin] == MINUS
+    negative = begin < end and byte(begin) == MINUS
     first = begin + negative
-    significand, at = _digits(data, first, end, ZERO)
+    significand, at = _digits(first, end, ZERO, table)
     digits, exponent = at - first, 0
-    if digits == 0 or (data[first] == DIGIT_0 and digits > 1):
+    if digits == 0 or (digits > 1 and byte(first) == DIGIT_0):
         return REFUSED
-    if at < end and data[at] == POINT:
+    if at < end and byte(at) == POINT:
         start = at + 1
-        significand, at = _digits(data, start, end, significand)
+        significand, at = _digits(start, end, significand, table)
         exponent = start - at
         digits -= exponent
         if exponent == 0:
             return REFUSED
-    if at < end and (data[at] == SMALL_E or data[at] == LARGE_E):
-        shown, at = _exponent(data, at + 1, end)
+    if at < end and (byte(at) == SMALL_E or byte(at) == LARGE_E):
+        shown, at = _exponent(at + 1, end)
         if at == REFUSED:
             return REFUSED
         exponent += shown
     if digits > MOST_DIGITS:
         # Zeros before the first other digit do not count.
-        for zero in range(first, at):
-            if data[zero] != DIGIT_0 and data[zero] != POINT:
-                break
-            digits -= data[zero] == DIGIT_0
+        zero = first
+        while byte(zero) in (DIGIT_0, POINT):
+            digits -= byte(zero) == DIGIT_0
+            zero += 1
     # The negative zero is one only where it is written as a fraction.
     if digits > MOST_DIGITS or (negative and significand == ZERO):
         return REFUSED
-    if not _scaled(significand, exponent, negative, numbers, bits, place):
-        return REFUSED
-    return at
+    return at if _scaled(significand, exponent, negative, target, table) else REFUSED

@@ -21,12 +21,13 @@ from pipeline_code.monitor.spans import Path, Scalar, UnlearnableError, scalars,
 __all__ = [
     "CUSTOMER",
     "EVENT",
-    "IDS",
+    "ID_BEGIN",
+    "ID_END",
     "INFERENCE",
     "SCORE",
     "TERMINAL",
-    "TIMES",
     "TRANSACTION",
+    "WHOLES",
     "Template",
     "learn",
 ]
@@ -34,16 +35,16 @@ __all__ = [
 Ints = npt.NDArray[np.int64]
 Slot = tuple[int, int]
 
-# Rows of the numbers, integers and times that a scan writes; features follow the score.
+# Rows of the doubles that a scan writes: features follow the score. And of the integers: addresses
+# where the inference id begins and ends, times in microseconds, and ids.
 SCORE = 0
-TRANSACTION, CUSTOMER, TERMINAL = range(3)
-INFERENCE, EVENT = range(2)
-IDS, TIMES = 3, 2
+ID_BEGIN, ID_END, INFERENCE, EVENT, TRANSACTION, CUSTOMER, TERMINAL = range(7)
+WHOLES = 7
 
 INPUT, OUTPUT = "endpointInput", "endpointOutput"
 METADATA: dict[Path, Slot] = {
     ("eventMetadata", "eventId"): (kernel.TEXT, kernel.NO_TARGET),
-    ("eventMetadata", "inferenceId"): (kernel.IDENTIFIER, kernel.NO_TARGET),
+    ("eventMetadata", "inferenceId"): (kernel.IDENTIFIER, ID_BEGIN),
     ("eventMetadata", "inferenceTime"): (kernel.TIME, INFERENCE),
 }
 REQUEST: dict[Path, Slot] = {

@@ -1,7 +1,8 @@
-"""Eight bytes of text at a time, as an integer whose lowest byte is the first one.
+"""Memory by its address: bytes, and eight of them at a time with the first one lowest.
 
-What numba has no name for, as instructions of its compiler; little-endian machines are all there is
-to run on.
+An array costs seven arguments and a count of its users at every call, addresses nothing. Whoever
+takes an address keeps to what is there. What numba has no name for are its compiler's instructions;
+little-endian machines are all there is to run on.
 """
 # numba gives all of this, needed or not.
 # ruff: noqa: ARG001
@@ -15,20 +16,21 @@ import numpy as np
 from pipeline_code.features.compiled import compiled
 
 # isort: split
-
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 
 __all__ = [
-    "EVERY_BYTE",
     "WORD",
+    "byte",
     "first_hit",
     "high_product",
     "leading_zeros",
+    "put",
+    "real",
     "special",
     "trailing_zeros",
+    "whole",
     "word",
 ]
 
@@ -41,38 +43,47 @@ QUOTES = np.uint64(ord('"')) * EVERY_BYTE
 BACKSLASHES = np.uint64(ord("\\")) * EVERY_BYTE
 SPACES = np.uint64(ord(" ")) * EVERY_BYTE
 BITS_A_BYTE = 8
+BYTE_TYPE, WORD_TYPE = ir.IntType(8), ir.IntType(64)
 
-Signature = Any
+Typed = tuple[Any, Callable[..., Any]]
 
 
-def _word(_: Any, data: Any, at: Any) -> tuple[Signature, Callable[..., Any]]:
-    """The eight bytes of an array of bytes that begin at a place; all of them must be there."""
+def _loading(kind: ir.Type, result: Any) -> Callable[[Any, Any], Typed]:
+    """Reads what is of a kind at an address."""
+
+    def load(_: Any, address: Any) -> Typed:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            found = builder.load(builder.inttoptr(arguments[0], kind.as_pointer()))
+            found.align = 1
+            return builder.zext(found, WORD_TYPE) if kind == BYTE_TYPE else found
+
+        return result(types.int64), generate
+
+    return load
+
+
+def _put(_: Any, address: Any, value: Any) -> Typed:
+    """Writes a number of eight bytes of any type."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = make_array(signature.args[0])(context, builder, arguments[0])
-        place = builder.gep(array.data, [arguments[1]])
-        found = builder.load(builder.bitcast(place, ir.IntType(64).as_pointer()))
-        found.align = 1
-        return found
+        place = builder.inttoptr(arguments[0], arguments[1].type.as_pointer())
+        builder.store(arguments[1], place)
+        return context.get_dummy_value()
 
-    return types.uint64(data, types.int64), generate
+    return types.void(types.int64, value), generate
 
 
-def _trailing_zeros(_: Any, number: Any) -> tuple[Signature, Callable[..., Any]]:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+def _counting(name: str) -> Callable[[Any, Any], Typed]:
+    def count(_: Any, number: Any) -> Typed:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return getattr(builder, name)(arguments[0], ir.Constant(ir.IntType(1), 0))
 
-    return types.int64(types.uint64), generate
+        return types.int64(types.uint64), generate
 
-
-def _leading_zeros(_: Any, number: Any) -> tuple[Signature, Callable[..., Any]]:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), generate
+    return count
 
 
-def _high_product(_: Any, one: Any, other: Any) -> tuple[Signature, Callable[..., Any]]:
+def _high_product(_: Any, one: Any, other: Any) -> Typed:
     """The upper 64 bits of a product of 128."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -83,9 +94,13 @@ def _high_product(_: Any, one: Any, other: Any) -> tuple[Signature, Callable[...
     return types.uint64(types.uint64, types.uint64), generate
 
 
-word: Callable[..., np.uint64] = intrinsic(_word)
-trailing_zeros: Callable[[np.uint64], int] = intrinsic(_trailing_zeros)
-leading_zeros: Callable[[np.uint64], int] = intrinsic(_leading_zeros)
+byte: Callable[[int], int] = intrinsic(_loading(BYTE_TYPE, types.int64))
+word: Callable[[int], np.uint64] = intrinsic(_loading(WORD_TYPE, types.uint64))
+whole: Callable[[int], int] = intrinsic(_loading(WORD_TYPE, types.int64))
+real: Callable[[int], float] = intrinsic(_loading(ir.DoubleType(), types.float64))
+put: Callable[[int, Any], None] = intrinsic(_put)
+trailing_zeros: Callable[[np.uint64], int] = intrinsic(_counting("cttz"))
+leading_zeros: Callable[[np.uint64], int] = intrinsic(_counting("ctlz"))
 high_product: Callable[[np.uint64, np.uint64], np.uint64] = intrinsic(_high_product)
 
 
