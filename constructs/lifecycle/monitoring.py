@@ -14,10 +14,11 @@ from lifecycle.analyzer import Analyzer
 from lifecycle.container_image import ContainerImage
 from lifecycle.endpoint_config import NO_MODEL
 from lifecycle.label_pipeline import LabelPipeline
-from lifecycle.monitoring_alarms import MonitoringAlarms, Watched
+from lifecycle.monitoring_alarms import MonitoringAlarms
 from lifecycle.monitoring_config import AlarmLimits, Engine, MonitoringConfig, MonitorSchedules
 from lifecycle.monitoring_pipeline import MonitoringPipelines
 from lifecycle.monitoring_schedule import MonitoringSchedules
+from lifecycle.watched import Watched
 from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = ["AlarmLimits", "Engine", "MonitorSchedules", "Monitoring", "MonitoringConfig"]

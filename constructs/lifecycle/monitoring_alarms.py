@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from aws_cdk import CfnCondition, Duration, Fn, Token
+from aws_cdk import CfnCondition, Fn, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_kms as kms
@@ -14,13 +11,19 @@ from constructs import Construct
 
 from lifecycle.alarm_topic import AlarmTopic
 from lifecycle.monitoring_config import LONGEST_DAYS, MonitoringConfig
-from lifecycle.monitoring_runbooks import FAILED, IMMATURE, MISSING, STALE, VIOLATIONS
+from lifecycle.monitoring_runbooks import (
+    FAILED,
+    IMMATURE,
+    MISSING,
+    MISSING_LABELS,
+    STALE,
+    VIOLATIONS,
+)
+from lifecycle.watched import DAY, HOUR, LABELS, Watched
 from pipeline_code.monitor.kinds import MonitorKind
 
-__all__ = ["MonitoringAlarms", "Watched", "define_silence_alarm"]
+__all__ = ["MonitoringAlarms", "define_silence_alarm"]
 
-HOUR = Duration.hours(1)
-DAY = Duration.days(1)
 # The first kind's alarms are older than the others and keep their IDs.
 _IDS = {
     MonitorKind.DATA_QUALITY: ("Drift", "MissingData"),
@@ -28,54 +31,6 @@ _IDS = {
     MonitorKind.BIAS: ("Bias", "MissingBias"),
     MonitorKind.ATTRIBUTION: ("Attribution", "MissingAttribution"),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """What is watched, and by whom: what runbooks name.
-
-    Attributes:
-        endpoint_name: The endpoint, a dimension of the metrics.
-        metric_namespace: Where they are published.
-        monitor_names: Schedules or pipelines by kind.
-        labels_name: The pipeline that brings labels.
-        retry_function_name: The function that repeats failed analyses; a deploy-time value.
-    """
-
-    endpoint_name: str
-    metric_namespace: str
-    monitor_names: Mapping[MonitorKind, str]
-    labels_name: str
-    retry_function_name: str
-
-    def metric(
-        self,
-        name: str,
-        statistic: str,
-        *,
-        monitor: str | None = None,
-        period: Duration = HOUR,
-        label: str | None = None,
-    ) -> cloudwatch.Metric:
-        """A metric of the endpoint, of one monitor if it is told which, hour by hour."""
-        return cloudwatch.Metric(
-            namespace=self.metric_namespace,
-            metric_name=name,
-            dimensions_map={
-                "Endpoint": self.endpoint_name,
-                **({} if monitor is None else {"Monitor": monitor}),
-            },
-            statistic=statistic,
-            period=period,
-            label=label,
-        )
-
-    def by_monitor(self, name: str, statistic: str) -> list[cloudwatch.Metric]:
-        """A line for each kind of monitor."""
-        return [
-            self.metric(name, statistic, monitor=kind.value, label=kind.value)
-            for kind in MonitorKind
-        ]
 
 
 class MonitoringAlarms(Construct):
@@ -116,7 +71,12 @@ class MonitoringAlarms(Construct):
         )
         self.violations = {kind: self._define_violations(kind) for kind in MonitorKind}
         self.silences = {kind: self._define_silence(kind, condition) for kind in MonitorKind}
-        self.health = (self._define_failed(), self._define_immature(), self._define_stale())
+        self.health = (
+            self._define_failed(),
+            self._define_missing_labels(condition),
+            self._define_immature(),
+            self._define_stale(),
+        )
 
     @property
     def all(self) -> list[cloudwatch.IAlarm]:
@@ -155,11 +115,23 @@ class MonitoringAlarms(Construct):
         text = FAILED.format(function=self._watched.retry_function_name)
         return self._define("FailedAnalyses", failed, text, above=0)
 
+    def _define_missing_labels(self, condition: CfnCondition) -> cloudwatch.Alarm:
+        days = self._config.limits.missing_data_days
+        return define_silence_alarm(
+            self,
+            "MissingLabels",
+            # Of all that the job measures, what it publishes whether or not there are predictions.
+            metric=self._watched.metric("UnmetReports", "SampleCount", period=DAY),
+            periods=days,
+            description=MISSING_LABELS.format(days=days, labels=self._watched.labels_name),
+            condition=condition,
+            topic=self.topic,
+        )
+
     def _define_immature(self) -> cloudwatch.Alarm:
         limit = self._config.limits.label_maturity
-        metric = self._watched.metric(
-            "LabelMaturity", "Maximum", monitor=MonitorKind.MODEL_QUALITY.value, period=DAY
-        )
+        # Over all versions: that of a monitor begins anew with each deployment.
+        metric = self._watched.metric("LabelMaturity", "Maximum", monitor=LABELS, period=DAY)
         alarm = metric.create_alarm(
             self,
             "LabelMaturity",

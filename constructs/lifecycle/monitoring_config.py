@@ -100,16 +100,17 @@ class AlarmLimits:
 
     Attributes:
         missing_data_hours: Hours without any record analyzed for data quality.
-        missing_data_days: Days without any record analyzed by a monitor that runs once a day.
-        label_maturity: Least share of the predictions looked at that are old enough to be judged.
-            It has to be missed on every day of a week: after a deployment, the new version's
-            predictions take `label_delay_days` to be judged.
+        missing_data_days: Days without any record analyzed by a monitor that runs once a day, or
+            without labels being looked for.
+        label_maturity: Least share of the predictions within the labels' look-back that are old
+            enough to be judged; a week's every day has to miss it. With steady traffic it is about
+            one half.
         model_age_days: A model that was registered longer ago is stale.
     """
 
     missing_data_hours: int = 6
     missing_data_days: int = 2
-    label_maturity: float = 0.05
+    label_maturity: float = 0.1
     model_age_days: int = 60
 
     def __post_init__(self) -> None:

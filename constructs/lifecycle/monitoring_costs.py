@@ -17,8 +17,8 @@ NOTE = (
     "Instances of SageMaker report once a minute: so many reports are so many {unit}. Jobs are all "
     "of this account and region, since their metrics carry nobody's tags. Storage, requests, "
     "streams and queries are not in it: the whole bill is `AWS/Billing EstimatedCharges`, which "
-    "CloudWatch has in us-east-1 only, once billing alerts are switched on; split it by the tag "
-    "of the environment in Cost Explorer."
+    "CloudWatch has in Northern Virginia only, once billing alerts are switched on; Cost Explorer "
+    "splits it by tags."
 )
 
 

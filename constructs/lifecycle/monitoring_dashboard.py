@@ -5,10 +5,11 @@ from __future__ import annotations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from lifecycle.monitoring_alarms import MonitoringAlarms, Watched
+from lifecycle.monitoring_alarms import MonitoringAlarms
 from lifecycle.monitoring_costs import CostConfig, cost_widgets
 from lifecycle.monitoring_graphs import FULL, MonitoringGraphs, graph
 from lifecycle.parity_alarms import ParityAlarms
+from lifecycle.watched import Watched
 
 __all__ = ["MonitoringDashboard"]
 

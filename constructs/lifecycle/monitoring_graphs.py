@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from lifecycle.monitoring_alarms import Watched
+from lifecycle.watched import DAY, HOUR, LABELS, Watched
 from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = ["FULL", "HALF", "MonitoringGraphs", "graph"]
@@ -16,8 +16,6 @@ __all__ = ["FULL", "HALF", "MonitoringGraphs", "graph"]
 HALF = 12
 FULL = 24
 MINUTES = Duration.minutes(5)
-HOUR = Duration.hours(1)
-DAY = Duration.days(1)
 SHARE = cloudwatch.YAxisProps(min=0, max=1)
 
 Widgets = list[cloudwatch.IWidget]
@@ -49,7 +47,6 @@ class MonitoringGraphs:
         ]
 
     def _now(self) -> Widgets:
-        quality = MonitorKind.MODEL_QUALITY.value
         return [
             cloudwatch.SingleValueWidget(
                 title="The model that answers",
@@ -60,7 +57,7 @@ class MonitoringGraphs:
                     self.watched.metric(
                         "LabelMaturity",
                         "Maximum",
-                        monitor=quality,
+                        monitor=LABELS,
                         period=DAY,
                         label="Share of predictions that are judged",
                     ),

@@ -9,7 +9,7 @@ from typing import Final
 
 from pipeline_code.monitor.kinds import MonitorKind
 
-__all__ = ["FAILED", "IMMATURE", "MISSING", "STALE", "VIOLATIONS"]
+__all__ = ["FAILED", "IMMATURE", "MISSING", "MISSING_LABELS", "STALE", "VIOLATIONS"]
 
 VIOLATIONS: Final = {
     MonitorKind.DATA_QUALITY: (
@@ -43,8 +43,8 @@ MISSING: Final = (
     "First: `fraudloop drift --kind {kind}`: it fails for the reason, or finds records, and then "
     "the schedule {name} does not start. Is the endpoint asked and does it capture: `fraudloop "
     "status`? Is there a baseline of the deployed version: the reason says if not, and a newly "
-    "trained version brings one. On the first day after the first deployment this alarm goes off "
-    "by itself with the first analysis."
+    "trained version brings one. On the first day after the first deployment this alarm ends by "
+    "itself with the first analysis."
 )
 FAILED: Final = (
     "An analysis failed, and failed again when it was repeated: nobody knows whether anything "
@@ -53,13 +53,21 @@ FAILED: Final = (
     "missing baseline: deploy a version that was trained since. Then `fraudloop drift --kind ...` "
     "runs the analysis anew."
 )
+MISSING_LABELS: Final = (
+    "No fraud reports were joined with predictions for {days} days, so that model quality and bias "
+    "have no new labels. First: `fraudloop drift --kind model-quality`, which brings the labels "
+    "before it analyzes, and fails for the reason if that cannot be done. A capture or a file of "
+    "the lake that cannot be read is named: move it away. If it succeeds, the schedule of the "
+    "pipeline {labels} does not start. On the first day after the first deployment this alarm ends "
+    "by itself with the first run."
+)
 IMMATURE: Final = (
     "For a week, less than {percent} % of the predictions were old enough to be judged, so that "
-    "model quality and bias say little. First: the newest execution of the pipeline {labels}, and "
-    "`fraudloop drift --kind model-quality`, which says how many predictions wait. Are "
-    "transactions and fraud reports still landing in the lake? Labels wait {days} days after the "
-    "newest of them, so that a lake that stands still matures nothing. Are versions deployed more "
-    "often than that?"
+    "model quality and bias say little. First: `fraudloop drift --kind model-quality`, which says "
+    "how many predictions wait. Do transactions and fraud reports still land in the lake? Labels "
+    "wait {days} days after the newest of them, so that a lake that stands still matures nothing: "
+    "see the alarms of the streaming stack, and ingest what is missing with `fraudloop ingest`. In "
+    "the first days after the first deployment nothing is old enough; then this ends by itself."
 )
 STALE: Final = (
     "The deployed model was registered more than {days} days ago. First: `fraudloop models` and "

@@ -6,8 +6,9 @@ import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
-from lifecycle.monitoring_alarms import MonitoringAlarms, Watched
+from lifecycle.monitoring_alarms import MonitoringAlarms
 from lifecycle.monitoring_config import AlarmLimits, MonitoringConfig
+from lifecycle.watched import Watched
 from pipeline_code.monitor.kinds import MonitorKind
 
 NAMESPACE = "test/namespace"
@@ -94,12 +95,14 @@ def test_what_keeps_monitors_from_finding_anything_is_an_alarm(
 ) -> None:
     assert shape(alarms["AnalysesFailed", ""]) == ("Sum", ">", 0, 3600, 1, "notBreaching")
     mature = ("Maximum", "<", 0.25, 86400, 7, "notBreaching")
-    assert shape(alarms["LabelMaturity", "model-quality"]) == mature
+    assert shape(alarms["LabelMaturity", "labels"]) == mature
+    labels = ("SampleCount", "<", 1, 86400, 4, CONDITION)
+    assert shape(alarms["UnmetReports", ""]) == labels
     assert shape(alarms["ChampionAgeDays", ""]) == ("Maximum", ">", 9, 3600, 1, "notBreaching")
 
 
 def test_there_is_no_other_alarm(alarms: dict[tuple[str, str], Alarm]) -> None:
-    assert len(alarms) == 2 * len(MonitorKind) + 3
+    assert len(alarms) == 2 * len(MonitorKind) + 4
 
 
 def test_every_alarm_goes_to_the_topic(
@@ -126,8 +129,8 @@ def test_runbooks_name_what_people_look_at(alarms: dict[tuple[str, str], Alarm])
         return str(alarms[metric, monitor]["AlarmDescription"])
 
     assert "test-retry" in said("AnalysesFailed")
-    assert "test-labels" in said("LabelMaturity", "model-quality")
-    assert "less than 25.0 %" in said("LabelMaturity", "model-quality")
+    assert "less than 25.0 %" in said("LabelMaturity", "labels")
+    assert "test-labels" in said("UnmetReports")
     assert "more than 9 days ago" in said("ChampionAgeDays")
     assert "for 3 hours" in said("MonitoredRecords", "data-quality")
     assert "for 4 days" in said("MonitoredRecords", "bias")

@@ -7,11 +7,12 @@ import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
-from lifecycle.monitoring_alarms import MonitoringAlarms, Watched
+from lifecycle.monitoring_alarms import MonitoringAlarms
 from lifecycle.monitoring_config import MonitoringConfig
 from lifecycle.monitoring_costs import CostConfig
 from lifecycle.monitoring_dashboard import MonitoringDashboard
 from lifecycle.parity_alarms import ParityAlarms
+from lifecycle.watched import Watched
 from pipeline_code.monitor.kinds import MonitorKind
 
 Widgets = dict[str, dict[str, Any]]
@@ -72,7 +73,7 @@ def shown(stack: cdk.Stack, costs: CostConfig) -> Widgets:
 
 
 def test_the_dashboard_shows_every_alarm(widgets: Widgets) -> None:
-    assert widgets["Alarms"]["alarms"] == ["reference"] * (2 * len(MonitorKind) + 3)
+    assert widgets["Alarms"]["alarms"] == ["reference"] * (2 * len(MonitorKind) + 4)
 
 
 @pytest.mark.parametrize(
