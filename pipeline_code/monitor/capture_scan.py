@@ -26,9 +26,8 @@ Floats = npt.NDArray[np.float64]
 MOST_TEMPLATES = 128
 # What begins as a probe's does, as far as a word goes, is left to somebody who looks closely.
 _BEGINNING = PROBE_INFERENCE_PREFIX.encode()[:WORD]
-PROBE = tuple(
-    np.uint64(int.from_bytes(text, "little")) for text in (_BEGINNING, b"\xff" * len(_BEGINNING))
-)
+PROBE = np.uint64(int.from_bytes(_BEGINNING, "little"))
+PROBE_MASK = np.uint64((1 << 8 * len(_BEGINNING)) - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +43,7 @@ class Packed:
     @classmethod
     def of(cls, templates: tuple[Template, ...], rows: int) -> "Packed":
         """These templates, whose numbers go to so many rows."""
-        fixed, steps, firsts = bytearray(), [], []
+        fixed, steps, firsts = bytearray(), list[list[int]](), list[int]()
         for template in templates:
             firsts.append(len(steps))
             slots = [*template.slots, (kernel.END, kernel.NO_TARGET)]
@@ -104,10 +103,19 @@ class Scanned:
         """Goes on where it stopped."""
         packed = self.packed
         kernel.scan(
-            *(self.data.ctypes.data, len(self.data), packed.fixed.ctypes.data),
-            *(packed.steps.ctypes.data, packed.firsts),
-            *(self.numbers.ctypes.data, self.wholes.ctypes.data, TABLE.ctypes.data, *PROBE),
-            *(self.begins, self.templates, memory),
+            self.data.ctypes.data,
+            len(self.data),
+            packed.fixed.ctypes.data,
+            packed.steps.ctypes.data,
+            packed.firsts,
+            self.numbers.ctypes.data,
+            self.wholes.ctypes.data,
+            TABLE.ctypes.data,
+            PROBE,
+            PROBE_MASK,
+            self.begins,
+            self.templates,
+            memory,
         )
 
     def extend(self, packed: Packed) -> None:
