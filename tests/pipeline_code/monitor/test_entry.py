@@ -153,6 +153,10 @@ def test_quiet_traffic(root: Path) -> None:
     assert report(root, "constraint_violations.json") == {"violations": []}
     assert report(root, "statistics.json")["dataset"]["item_count"] == ROWS
     assert message(root) == "Completed: no violations"
+    analysis = report(root, "analysis.json")
+    assert (analysis["records"], analysis["enough"], analysis["violations"]) == (ROWS, True, [])
+    assert not any(measure["beyond"] for measure in analysis["measures"])
+    assert "Passed" in (root / RESULTS / "report.html").read_text()
 
 
 def test_drifted_traffic_publishes_metrics_and_the_event(root: Path, clients: Clients) -> None:
@@ -319,13 +323,26 @@ def test_an_event_that_is_not_taken_fails_the_job(root: Path, clients: Clients) 
     assert "ThrottlingException" in message(root)
 
 
-def test_a_broken_capture_fails_the_job_with_its_place(root: Path) -> None:
+def test_metrics_that_are_not_taken_fail_the_job_before_its_event(
+    root: Path, clients: Clients
+) -> None:
+    make_baseline(root)
+    capture(root, rows(seed=1, inflation=2.0))
+    clients.stubs["cloudwatch"].add_client_error("put_metric_data", "InvalidParameterValue")
+    assert main(["monitor"]) == 1
+    assert "InvalidParameterValue" in message(root)
+    assert [name for name, _ in clients.requests] == ["PutMetricData"]
+    assert report(root, "constraint_violations.json")["violations"]
+
+
+def test_a_broken_capture_fails_the_job_with_its_place(root: Path, clients: Clients) -> None:
     make_baseline(root)
     capture(root, rows(seed=1))
     write_lines(root / "processing" / "input" / "endpoint", ["{"], "30-00-000-x.jsonl")
     assert main(["monitor"]) == 1
     assert "30-00-000-x.jsonl, line 1: must be JSON" in message(root)
     assert not (root / RESULTS).exists()
+    assert clients.requests == []
 
 
 def test_a_broken_baseline_fails_the_job(root: Path) -> None:
