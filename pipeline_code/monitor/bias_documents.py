@@ -11,7 +11,7 @@ from typing import Any, Self
 from pipeline_code.common.exits import BadInput
 from pipeline_code.evaluate.bootstrap import Interval
 from pipeline_code.monitor.analysis import CLARIFY_VERSION
-from pipeline_code.monitor.bias_figures import DESCRIPTIONS, FLAGGED, MINIMUM, Figures
+from pipeline_code.monitor.bias_figures import DESCRIPTIONS, FLAGGED, MINIMUM, RECALL, Figures
 from pipeline_code.monitor.segment_counts import FACETS, Facet
 
 __all__ = ["Constraints", "Measured", "described", "measured_values", "suggest"]
@@ -137,9 +137,12 @@ def _entries(document: Any) -> Iterator[tuple[Measured, Any]]:
 def suggest(figures: Figures, *, limit: float, flagged: float, threshold: float) -> Constraints:
     """What a baseline allows: as much as it has itself by chance, and as much as the gate allows.
 
+    Where the baseline has too few cases, the gate's own measure is held against its limit alone,
+    and the others against nothing: there is nothing that they could have drifted from.
+
     Args:
         figures: The baseline's measures.
-        limit: How far rates may differ between segments.
+        limit: How far the gate lets recall differ between segments, and so precision too.
         flagged: The part of the baseline's transactions that is flagged. Segments' own parts may
             differ by as much: flagged ones are so few that any other limit would never be reached.
         threshold: The score from which on a transaction is reviewed.
@@ -148,8 +151,9 @@ def suggest(figures: Figures, *, limit: float, flagged: float, threshold: float)
     for facet in FACETS:
         for name in DESCRIPTIONS:
             widest = flagged if name == FLAGGED else limit
+            unknown = Interval(0.0, 0.0) if name == RECALL else Interval(-1.0, 1.0)
             figure = figures.get((facet, name))
-            measured = Interval(0.0, 0.0) if figure is None else figure.interval
+            measured = unknown if figure is None else figure.interval
             allowed[facet, name] = Interval(min(-widest, measured.low), max(widest, measured.high))
     return Constraints(
         allowed=allowed,

@@ -18,7 +18,7 @@ from scipy.stats import norm
 from pipeline_code.evaluate.bootstrap import CONFIDENCE, Interval
 from pipeline_code.monitor.segment_counts import FACETS, Cells, Facet, Sums
 
-__all__ = ["DESCRIPTIONS", "MINIMUM", "RECALL", "Figure", "Figures", "figures_of"]
+__all__ = ["DESCRIPTIONS", "FLAGGED", "MINIMUM", "RECALL", "Figure", "Figures", "figures_of"]
 
 Floats = npt.NDArray[np.float64]
 
