@@ -14,6 +14,7 @@ import lifecycle  # noqa: F401  # first: it tells jsii which node to start when 
 # isort: split
 import boto3
 import pytest
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
@@ -102,6 +103,13 @@ def deploy(embedded: EmbeddedAws) -> Deployed:
         state_parameter_name=f"/{name}/state",
         endpoint_name=name,
         metric_namespace=name,
+        quality_alarm=cloudwatch.Alarm(
+            stack,
+            "Quality",
+            metric=cloudwatch.Metric(namespace=name, metric_name="Quality"),
+            threshold=1,
+            evaluation_periods=1,
+        ),
         encryption_key=kms.Key(stack, "Key"),
         config=RetrainingConfig(),
     )
@@ -139,10 +147,8 @@ def fraudloop(deployed: Deployed, *arguments: str) -> Result:
 
 
 def test_drift_that_is_not_cured_is_an_alarm_until_a_person_resumes(deployed: Deployed) -> None:
-    cloudwatch = boto3.client("cloudwatch")
-
     def ringing() -> list[str]:
-        found = cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        found = boto3.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
         return [
             each["AlarmName"]
             for each in found
@@ -201,8 +207,16 @@ def test_a_thousand_events_in_a_minute_start_one_and_a_person_another(deployed: 
     }
     assert len(executions(deployed.name)) == 2
     assert verbs.status(deployed.target)["uncured"] == {}
-    deployed.send([violations(datetime.now(UTC) + timedelta(hours=1))])
-    deployed.eventually(lambda: deployed.counted("RetrainingsDeclined", Reason="cool-down"))
+
+
+def test_the_alarm_for_quality_is_an_event_too(deployed: Deployed) -> None:
+    declined = deployed.counted("RetrainingsDeclined")
+    boto3.client("cloudwatch").put_metric_data(
+        Namespace=deployed.name, MetricData=[{"MetricName": "Quality", "Value": 2}]
+    )
+    # The person's retraining began just now.
+    deployed.eventually(lambda: deployed.counted("RetrainingsDeclined") == declined + 1)
+    assert deployed.counted("RetrainingEventsFailed") == 0
 
 
 def test_a_request_that_is_declined_is_a_failure_of_the_command(deployed: Deployed) -> None:
