@@ -190,6 +190,33 @@ def test_a_schedule_watches_an_endpoint_that_captures(
         now(client, job(serving, role, "nobody"))
 
 
+def test_an_endpoint_may_have_several_schedules(
+    client: Client, serving: Serving, role: str, endpoint: str
+) -> None:
+    sagemaker, prefix = client("sagemaker"), unique("kind")
+    expressions = {"data": "cron(0 * ? * * *)", "bias": "cron(0 5 ? * * *)"}
+    for kind, expression in expressions.items():
+        definition = job(serving, role, endpoint)
+        definition["Environment"]["MONITOR_KIND"] = kind
+        sagemaker.create_monitoring_schedule(
+            MonitoringScheduleName=f"{prefix}-{kind}",
+            MonitoringScheduleConfig={
+                "ScheduleConfig": {"ScheduleExpression": expression},
+                "MonitoringJobDefinition": definition,
+            },
+        )
+    listed = sagemaker.list_monitoring_schedules(EndpointName=endpoint, NameContains=prefix)
+    names = [each["MonitoringScheduleName"] for each in listed["MonitoringScheduleSummaries"]]
+    assert sorted(names) == sorted(f"{prefix}-{kind}" for kind in expressions)
+    for kind, expression in expressions.items():
+        name = f"{prefix}-{kind}"
+        described = sagemaker.describe_monitoring_schedule(MonitoringScheduleName=name)
+        config = described["MonitoringScheduleConfig"]
+        assert config["ScheduleConfig"]["ScheduleExpression"] == expression
+        assert config["MonitoringJobDefinition"]["Environment"]["MONITOR_KIND"] == kind
+        sagemaker.delete_monitoring_schedule(MonitoringScheduleName=name)
+
+
 def test_a_schedule_can_be_stopped_changed_and_deleted(
     client: Client, serving: Serving, role: str, endpoint: str
 ) -> None:
