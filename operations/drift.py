@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from operations.errors import OperationError
 from operations.findings import Finding, finding_of
-from operations.monitor_runs import bring_labels, newest_job, started
+from operations.monitor_runs import Run, bring_labels, newest_job, started
 from operations.target import Target
 from pipeline_code.monitor.kinds import MonitorKind
 
@@ -53,20 +53,33 @@ def run_all(
 ) -> list[Asked]:
     """The same of several kinds at once, in their order; one that fails does not stop the others.
 
-    Raises:
-        OperationError: If labels could not be brought, or a run could not be started.
+    If labels cannot be brought, the kinds that need them are not run.
     """
+    failed: dict[MonitorKind, OperationError] = {}
     if labels and any(kind.needs_labels for kind in kinds):
-        bring_labels(target, window, timeout_seconds)
-    found: list[Asked] = []
+        try:
+            bring_labels(target, window, timeout_seconds)
+        except OperationError as error:
+            failed = {kind: error for kind in kinds if kind.needs_labels}
+    runs: dict[MonitorKind, Run] = {}
     with ExitStack() as stack:
-        runs = [stack.enter_context(started(target, kind, window)) for kind in kinds]
-        for kind, run in zip(kinds, runs, strict=True):
-            try:
-                found.append(finding_of(target, kind, run.wait(timeout_seconds)))
-            except OperationError as error:
-                found.append(error)
-    return found
+        for kind in kinds:
+            if kind not in failed:
+                try:
+                    runs[kind] = stack.enter_context(started(target, kind, window))
+                except OperationError as error:
+                    failed[kind] = error
+        return [
+            failed[kind] if kind in failed else _asked(target, kind, runs[kind], timeout_seconds)
+            for kind in kinds
+        ]
+
+
+def _asked(target: Target, kind: MonitorKind, run: Run, timeout_seconds: float) -> Asked:
+    try:
+        return finding_of(target, kind, run.wait(timeout_seconds))
+    except OperationError as error:
+        return error
 
 
 def last(target: Target, kinds: Sequence[MonitorKind]) -> list[Asked]:

@@ -75,6 +75,9 @@ def started(target: Target, kind: MonitorKind, window: timedelta | None) -> Iter
 
     Args:
         window: How far back it looks; if None, as far as when it is scheduled.
+
+    Raises:
+        OperationError: If there is no such monitor.
     """
     monitor, sagemaker = _monitor(target, kind), target.client("sagemaker")
     if not monitor.by_schedule:
@@ -82,15 +85,25 @@ def started(target: Target, kind: MonitorKind, window: timedelta | None) -> Iter
         yield _PipelineRun(sagemaker, _start(sagemaker, monitor.name, given))
         return
     once = f"{monitor.name[:48]}{_ONCE}{uuid.uuid4().hex[:8]}"
-    config = sagemaker.describe_monitoring_schedule(MonitoringScheduleName=monitor.name)
+    config = _schedule_config(sagemaker, monitor)
     sagemaker.create_monitoring_schedule(
-        MonitoringScheduleName=once,
-        MonitoringScheduleConfig=_now(config["MonitoringScheduleConfig"], window),
+        MonitoringScheduleName=once, MonitoringScheduleConfig=_now(config, window)
     )
     try:
         yield _ScheduleRun(sagemaker, once)
     finally:
         sagemaker.delete_monitoring_schedule(MonitoringScheduleName=once)
+
+
+def _schedule_config(sagemaker: Any, monitor: _Monitor) -> dict[str, Any]:
+    try:
+        found = sagemaker.describe_monitoring_schedule(MonitoringScheduleName=monitor.name)
+    except sagemaker.exceptions.ResourceNotFound as error:
+        raise OperationError(
+            f"schedule {monitor.name} of {monitor.kind} must exist, got none; "
+            "approve a model first: without one there is nothing to watch"
+        ) from error
+    return dict(found["MonitoringScheduleConfig"])
 
 
 def bring_labels(target: Target, window: timedelta | None, timeout_seconds: float) -> None:

@@ -269,6 +269,26 @@ def test_a_window_and_no_labels(pipelines: Monitors) -> None:
         drift.run_now(pipelines.target, kind=MonitorKind.BIAS)
 
 
+def test_without_labels_the_other_kinds_are_asked_all_the_same(pipelines: Monitors) -> None:
+    pipelines.tell("labels", FAILED)
+    pipelines.tell(MonitorKind.ATTRIBUTION, QUIET)
+    bias, attribution = drift.run_all(pipelines.target, [MonitorKind.BIAS, MonitorKind.ATTRIBUTION])
+    assert "labels run" in str(bias)
+    assert isinstance(attribution, Finding)
+
+
+def test_the_page_is_opened(
+    pipelines: Monitors, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipelines.tell(MonitorKind.DATA_QUALITY, QUIET)
+    opened: list[str] = []
+    monkeypatch.setattr("operations.cli.drift.PAGES", tmp_path)
+    monkeypatch.setattr("typer.launch", opened.append)
+    assert ask("--open").exit_code == 0
+    assert opened == [(tmp_path / "data-quality.html").as_uri()]
+    assert (tmp_path / "data-quality.html").read_text() == QUIET["report.html"]
+
+
 def test_a_run_without_a_verdict_is_no_good_news(pipelines: Monitors, ask: Ask) -> None:
     pipelines.tell(MonitorKind.ATTRIBUTION, {"analysis.json": {}})
     told = ask("--kind", "attribution")
@@ -318,6 +338,10 @@ def test_a_failure_in_model_monitor_says_the_analyzers_reason(schedules: Monitor
 def test_what_was_never_analyzed_is_no_good_news(schedules: Monitors) -> None:
     (never,) = drift.last(schedules.target, [MonitorKind.ATTRIBUTION])
     assert "attribution must have been analyzed before, got no run" in str(never)
+    with pytest.raises(
+        OperationError, match="of attribution must exist, got none; approve a model"
+    ):
+        drift.run_now(schedules.target, kind=MonitorKind.ATTRIBUTION)
 
 
 def test_a_stack_of_before_has_one_monitor(
