@@ -314,6 +314,16 @@ def test_test_rows_of_another_schema_are_refused(job: Path, test_table: pa.Table
         main(ARGUMENTS)
 
 
+@pytest.mark.parametrize("owner", ["customer_id", "terminal_id"])
+def test_test_rows_of_nobody_are_refused(job: Path, test_table: pa.Table, owner: str) -> None:
+    owners = pa.array([None, *test_table[owner].to_pylist()[1:]], pa.int64())
+    place = test_table.column_names.index(owner)
+    file = job / "processing" / "input" / "test" / "part-0.parquet"
+    pq.write_table(test_table.set_column(place, owner, owners), file)
+    with pytest.raises(BadInput, match=f"{owner} must have a value in every row, got 1 nulls"):
+        main(ARGUMENTS)
+
+
 def test_test_rows_without_fraud_are_refused(job: Path, test_table: pa.Table) -> None:
     place = test_table.column_names.index("is_fraud")
     honest = test_table.set_column(
