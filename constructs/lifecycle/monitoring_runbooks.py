@@ -17,7 +17,7 @@ VIOLATIONS: Final = {
         "are missing or of the wrong type. First: `fraudloop drift --kind data-quality` and its "
         "page. A feature that is null or constant is broken: look at what sends it, and at "
         "`fraudloop parity`; do not retrain on it. If customers have changed, retraining has begun "
-        "by itself: `fraudloop status` shows it."
+        "by itself: `fraudloop retraining status` shows it."
     ),
     MonitorKind.MODEL_QUALITY: (
         "Scores are worse, against fraud reports that have come by now, than when the model was "

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import lifecycle  # noqa: F401  # first: it tells jsii which node to start when aws_cdk is imported
 
@@ -169,6 +170,26 @@ def test_a_roll_back_is_an_alarm(environment: Deployments, running: str) -> None
         ]
 
     environment.eventually(is_on)
+
+
+def test_the_age_of_what_serves_is_measured(environment: Deployments, running: str) -> None:
+    cloudwatch = environment.session.client("cloudwatch")
+    now = datetime.now(UTC)
+
+    def ages() -> list[float]:
+        points = cloudwatch.get_metric_statistics(
+            Namespace=environment.name,
+            MetricName="ChampionAgeDays",
+            Dimensions=[{"Name": "Endpoint", "Value": environment.name}],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=3600,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        return [point["Maximum"] for point in points]
+
+    # The packages were all made by these tests; an hour may turn meanwhile.
+    assert all(0 < age < 1 for age in environment.eventually(ages))
 
 
 def test_rejecting_what_is_deployed_brings_back_the_one_before(
