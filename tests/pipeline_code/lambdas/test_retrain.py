@@ -229,8 +229,10 @@ def test_none_starts_while_an_execution_runs_whoever_started_it(trigger: str) ->
     assert decided(ask(trigger=trigger), State(), seen=seen) == (DECLINE, "running")
 
 
-def test_drift_of_a_kind_that_is_not_configured_starts_none() -> None:
-    assert decided(replace(ask(), monitor="bias"), State()) == (DECLINE, "kind")
+@pytest.mark.parametrize("trigger", [DRIFT, ALARM])
+def test_drift_of_a_kind_that_is_not_configured_starts_none(trigger: str) -> None:
+    asked = replace(ask(trigger=trigger), monitor="bias")
+    assert decided(asked, State()) == (DECLINE, "kind")
 
 
 @pytest.mark.parametrize(
