@@ -1,17 +1,23 @@
 """The demo in small, played once for all integration tests and left running for them."""
 
+import io
 import json
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from local_aws.server import EmbeddedAws, free_port
+from operations import batch, lake
 from operations.target import PROJECT_ROOT, Target, connect
+from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS, read
+from pipeline_code.train.model import Model
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -61,3 +67,29 @@ def played(tmp_path_factory: pytest.TempPathFactory, fraudloop: Command) -> Iter
         )
     finally:
         EmbeddedAws(state, port).wipe()
+
+
+@pytest.fixture(scope="session")
+def events(played: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[pa.Table, pa.Table]:
+    """All transactions and fraud reports of the lake."""
+    folder = tmp_path_factory.mktemp("lake")
+    for name in ("transactions", "fraud_reports"):
+        lake.download(played.target, f"{name}/", folder)
+    return read(folder / "transactions", TRANSACTIONS), read(
+        folder / "fraud_reports", FRAUD_REPORTS
+    )
+
+
+@pytest.fixture(scope="session")
+def model(played: Any, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """The deployed model, as it left training."""
+    sagemaker, folder = played.target.client("sagemaker"), tmp_path_factory.mktemp("model")
+    name = batch.live_model(played.target)
+    package = sagemaker.describe_model(ModelName=name)["PrimaryContainer"]["ModelPackageName"]
+    described = sagemaker.describe_model_package(ModelPackageName=package)
+    (container,) = described["InferenceSpecification"]["Containers"]
+    bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
+    body = played.target.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        archive.extractall(folder, filter="data")
+    return Model.load(folder)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import tarfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from operations import batch, lake
+from operations import batch
 from operations.errors import OperationError
 from operations.scoring import Scorer, requests_of
-from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS, read
+from pipeline_code.common.schema import TRANSACTIONS
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.train.model import Model
@@ -36,32 +35,6 @@ def objects(played: Any, uri: str) -> dict[str, bytes]:
 def rows_of(files: dict[str, bytes], folder: str) -> pa.Table:
     tables = [pq.read_table(io.BytesIO(b)) for name, b in files.items() if name.startswith(folder)]
     return pa.concat_tables(tables).sort_by("transaction_id")
-
-
-@pytest.fixture(scope="module")
-def events(played: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[pa.Table, pa.Table]:
-    """All transactions and fraud reports of the lake."""
-    folder = tmp_path_factory.mktemp("lake")
-    for name in ("transactions", "fraud_reports"):
-        lake.download(played.target, f"{name}/", folder)
-    return read(folder / "transactions", TRANSACTIONS), read(
-        folder / "fraud_reports", FRAUD_REPORTS
-    )
-
-
-@pytest.fixture(scope="module")
-def model(played: Any, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """The deployed model, as it left training."""
-    sagemaker, folder = played.target.client("sagemaker"), tmp_path_factory.mktemp("model")
-    name = batch.live_model(played.target)
-    package = sagemaker.describe_model(ModelName=name)["PrimaryContainer"]["ModelPackageName"]
-    described = sagemaker.describe_model_package(ModelPackageName=package)
-    (container,) = described["InferenceSpecification"]["Containers"]
-    bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
-    body = played.target.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
-        archive.extractall(folder, filter="data")
-    return Model.load(folder)
 
 
 def scored_offline(model: Model, features: pa.Table) -> list[float]:

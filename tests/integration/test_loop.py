@@ -13,7 +13,7 @@ def test_every_stage_of_the_demo_happens(played: Any) -> None:
     stages = {stage["name"]: stage for stage in played.result["stages"]}
     assert [name for name, stage in stages.items() if not stage["ok"]] == [], played.output
     assert played.exit_code == 0, played.output
-    assert len(stages) == 12
+    assert len(stages) == 13
 
 
 def test_two_versions_are_registered_and_no_request_fails(played: Any) -> None:
