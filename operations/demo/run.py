@@ -20,6 +20,7 @@ from operations.scoring import requests_of
 from operations.status import stack_states
 from operations.target import Target, connect
 from pipeline_code.common.lake import Landing, write
+from pipeline_code.monitor.kinds import MonitorKind
 
 Progress = Callable[[str], None]
 
@@ -101,6 +102,8 @@ class Demo:
             self._score(stage, target, story, story.drift, story.end)
         with self.ledger.stage("monitor: drift found") as stage:
             self._monitor(stage, target, expect_violations=True)
+        with self.ledger.stage("labels come; quality measured") as stage:
+            self._measure(stage, target)
         with self.ledger.stage("event and Lambda retrain") as stage:
             second = self._retrained(stage, target)
         with self.ledger.stage("approve again; deployed under traffic") as stage:
@@ -203,6 +206,21 @@ class Demo:
         if bool(features) is not expect_violations:
             raise OperationError(f"monitor found {finding.violations or 'nothing'}")
         stage.evidence = f"{finding.report} {', '.join(features) or 'no violation'}"
+
+    def _measure(self, stage: Stage, target: Target) -> None:
+        """The frauds of the first week have been reported while the second went by."""
+        self._progress("joining fraud reports with predictions")
+        finding = drift.run_now(target, kind=MonitorKind.MODEL_QUALITY)
+        maturity, figures = finding.analysis["maturity"], finding.analysis["measures"]
+        if finding.broken or not maturity:
+            raise OperationError(f"monitor found {finding.violations}, {maturity} can be judged")
+        precision = [
+            f"average precision {figure['value']:.2f}, {figure['baseline']:.2f} when trained"
+            for figure in figures
+            if figure["dimensions"].get("Metric") == "AveragePrecision"
+        ]
+        told = precision or [violation["description"] for violation in finding.violations]
+        stage.evidence = f"{finding.report} {maturity:.0%} judged, {', '.join(told)}"
 
     def _retrained(self, stage: Stage, target: Target, *, timeout_seconds: float = 120.0) -> str:
         """Wait for the execution that the deployed rule and Lambda started."""
