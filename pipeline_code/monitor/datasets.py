@@ -7,7 +7,7 @@ compared. What cannot be read is never taken for a dataset without drift: it sto
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,15 +23,12 @@ import pyarrow.parquet as pq
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.monitor.chunks import Chunk, Tally
-from pipeline_code.monitor.columns import Column
 
 __all__ = [
     "SCORE",
     "DatasetFormat",
     "Kind",
-    "Records",
     "dataset_chunks",
-    "read_dataset",
     "score_chunks",
 ]
 
@@ -96,23 +93,6 @@ class DatasetFormat:
 def _flag(options: Mapping[str, Any], name: str, *, usual: bool) -> bool:
     # The contract shows it as text.
     return str(options.get(name, usual)).lower() == "true"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Records:
-    """A dataset.
-
-    Attributes:
-        columns: The features.
-        count: How many records there are.
-        files: How many files they are in.
-        scores: The model's answers, if the dataset has them.
-    """
-
-    columns: Mapping[str, Column]
-    count: int
-    files: int
-    scores: Column | None = None
 
 
 def dataset_chunks(folder: Path, form: DatasetFormat, tally: Tally) -> Iterator[Chunk]:
@@ -182,45 +162,12 @@ def _chunk(table: pa.Table) -> Chunk:
     return Chunk(tuple(table.column_names), values, missing, wrong)
 
 
-def read_dataset(folder: Path, form: DatasetFormat) -> Records:
-    """All records below a folder.
-
-    Raises:
-        BadInput: A file is not of the format, or columns of features differ between files.
-    """
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
-    tables = [_table(file, file.relative_to(folder).as_posix(), form) for file in files]
-    asked = [table for table in tables if set(table.column_names) & {*FEATURE_NAMES}]
-    scores = [table[SCORE] for table in tables if SCORE in table.column_names]
-    names = asked[0].column_names if asked else []
-    for table in asked:
-        if set(table.column_names) != set(names):
-            differing = sorted(set(table.column_names) ^ set(names))
-            raise BadInput(f"files must have the same columns, got {differing[0]} in some of them")
-    features = [name for name in names if name not in (*NO_FEATURES, SCORE)]
-    return Records(
-        columns={name: _column([table[name] for table in asked]) for name in features},
-        count=sum(table.num_rows for table in asked),
-        files=len(files),
-        scores=_column(scores) if scores else None,
-    )
-
-
 def _table(file: Path, name: str, form: DatasetFormat) -> pa.Table:
-    readers: Mapping[Kind, Callable[[Path, bool], pa.Table]] = {
-        Kind.CSV: _read_csv,
-        Kind.JSON_LINES: _read_json,
-        Kind.PARQUET: _read_parquet,
-    }
+    read = _read_csv if form.kind is Kind.CSV else _read_json
     try:
-        return readers[form.kind](file, form.header)
+        return read(file, form.header)
     except (pa.ArrowException, OSError) as error:
         raise BadInput(f"{name}: file must be readable {form.kind}: {error}") from error
-
-
-def _read_parquet(file: Path, _: bool) -> pa.Table:
-    wanted = [name for name in pq.read_schema(file).names if name not in NO_FEATURES]
-    return pq.read_table(file, columns=wanted, partitioning=None)
 
 
 def _read_json(file: Path, _: bool) -> pa.Table:
@@ -233,19 +180,3 @@ def _read_csv(file: Path, header: bool) -> pa.Table:
         return pa_csv.read_csv(file)
     names = [SCORE] if file.suffix == ANSWER_SUFFIX else list(FEATURE_NAMES)
     return pa_csv.read_csv(file, read_options=pa_csv.ReadOptions(column_names=names))
-
-
-def _column(parts: list[pa.ChunkedArray]) -> Column:
-    values = [part for chunked in parts for part in chunked.chunks]
-    missing = sum(part.null_count for part in values)
-    numbers, wrong = [np.empty(0)], 0
-    for part in values:
-        present = part.drop_null()
-        if not (pa.types.is_integer(part.type) or pa.types.is_floating(part.type)):
-            wrong += len(present)
-            continue
-        given = pc.cast(present, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        finite = np.isfinite(given)
-        wrong += int((~finite).sum())
-        numbers.append(given[finite])
-    return Column(np.concatenate(numbers), missing=missing, wrong=wrong)

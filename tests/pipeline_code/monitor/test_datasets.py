@@ -11,9 +11,19 @@ import pytest
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.monitor.datasets import DatasetFormat, Kind, read_dataset
+from pipeline_code.monitor import datasets
+from pipeline_code.monitor.captures import Interval
+from pipeline_code.monitor.chunks import Chunk, Tally
+from pipeline_code.monitor.datasets import DatasetFormat, Kind, score_chunks
+from pipeline_code.monitor.reading import read_chunks
 
 ROWS = 40
+PARQUET = DatasetFormat(Kind.PARQUET)
+
+
+def read(folder: Path, form: DatasetFormat) -> tuple[list[Chunk], Tally]:
+    tally = Tally()
+    return list(read_chunks(folder, form, Interval(), tally)), tally
 
 
 @pytest.fixture
@@ -41,13 +51,13 @@ def test_every_format_holds_the_same(tmp_path: Path, table: pa.Table, form: Data
             pa_csv.write_csv(given, file, pa_csv.WriteOptions(include_header=form.header))
         else:
             file.write_text("\n".join(map(json.dumps, given.to_pylist())))
-    records = read_dataset(tmp_path, form)
-    assert (records.count, records.files) == (ROWS, 2)
-    assert list(records.columns) == list(FEATURE_NAMES)
-    for name, column in records.columns.items():
-        assert column.numbers.tolist() == table[name].to_pylist()
-    assert records.scores is not None
-    assert records.scores.numbers.tolist() == scores["score"].to_pylist()
+    (chunk,), tally = read(tmp_path, form)
+    assert tally == Tally(records=ROWS, files=2)
+    assert chunk.names == FEATURE_NAMES
+    for name, values in zip(chunk.names, chunk.values.tolist(), strict=True):
+        assert values == table[name].to_pylist()
+    (answers,) = score_chunks(tmp_path, form)
+    assert (answers.names, answers.values[0].tolist()) == (("score",), scores["score"].to_pylist())
 
 
 def test_what_is_missing_or_no_number_is_counted(tmp_path: Path, table: pa.Table) -> None:
@@ -55,27 +65,40 @@ def test_what_is_missing_or_no_number_is_counted(tmp_path: Path, table: pa.Table
     table = table.set_column(0, first, pa.array([None, float("nan"), *[1.0] * (ROWS - 2)]))
     table = table.set_column(1, second, pa.array(["many"] * ROWS))
     pq.write_table(table.append_column("customer_id", pa.array(range(ROWS))), tmp_path / "a")
-    columns = read_dataset(tmp_path, DatasetFormat(Kind.PARQUET)).columns
-    assert (columns[first].missing, columns[first].wrong) == (1, 1)
-    assert (columns[second].present, columns[second].wrong) == (ROWS, ROWS)
+    (chunk,), _ = read(tmp_path, PARQUET)
+    assert (chunk.missing[0], chunk.wrong[0]) == (1, 1)
+    assert (chunk.missing[1], chunk.wrong[1]) == (0, ROWS)
+    assert np.isnan(chunk.values[1]).all()
     # Whom a row is about is no feature; anything else would be told as a column too many.
-    assert list(columns) == list(FEATURE_NAMES)
+    assert chunk.names == FEATURE_NAMES
+
+
+def test_a_large_file_is_read_some_rows_at_a_time(
+    tmp_path: Path, table: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "ROWS_AT_ONCE", 15)
+    pq.write_table(table, tmp_path / "a")
+    chunks, tally = read(tmp_path, PARQUET)
+    assert [chunk.records for chunk in chunks] == [15, 15, 10]
+    assert tally == Tally(records=ROWS, files=1)
+    whole = np.concatenate([chunk.values for chunk in chunks], axis=1)
+    np.testing.assert_array_equal(whole[0], table[FEATURE_NAMES[0]])
 
 
 def test_no_files_are_no_records(tmp_path: Path) -> None:
-    records = read_dataset(tmp_path, DatasetFormat(Kind.PARQUET))
-    assert (records.count, records.columns, records.scores) == (0, {}, None)
+    assert read(tmp_path, PARQUET) == ([], Tally())
+    assert list(score_chunks(tmp_path, PARQUET)) == []
 
 
 def test_files_that_differ_are_refused(tmp_path: Path, table: pa.Table) -> None:
     pq.write_table(table, tmp_path / "a")
     pq.write_table(table.drop_columns([FEATURE_NAMES[3]]), tmp_path / "b")
     with pytest.raises(BadInput, match=f"same columns, got {FEATURE_NAMES[3]}"):
-        read_dataset(tmp_path, DatasetFormat(Kind.PARQUET))
+        read(tmp_path, PARQUET)
 
 
 @pytest.mark.parametrize("kind", [Kind.PARQUET, Kind.JSON_LINES, Kind.CSV])
 def test_a_file_of_another_format_is_refused_by_name(tmp_path: Path, kind: Kind) -> None:
     (tmp_path / "part").write_text("{")
     with pytest.raises(BadInput, match=f"part: file must be readable {kind}"):
-        read_dataset(tmp_path, DatasetFormat(kind))
+        read(tmp_path, DatasetFormat(kind))
