@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 # Tables go to stderr when JSON goes to stdout, so that `--json - | jq` always works.
 people = Console()
@@ -45,6 +46,7 @@ def show(document: Mapping[str, Any], json_path: str | None, *tables: Renderable
     """Print tables, or trees, for people and, if asked, the document for programs."""
     console = errors if json_path == "-" else people
     for each in tables:
-        console.print(each)
+        # A line, unlike a table, is not folded: an address must be found in one piece.
+        console.print(each, soft_wrap=isinstance(each, Text))
     if json_path is not None:
         write_json(document, json_path)

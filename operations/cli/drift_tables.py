@@ -42,10 +42,10 @@ def _details(finding: Finding) -> Iterator[RenderableType]:
         yield table("Violations", ["about", "check", "description"], rows)
     measures = sorted(finding.analysis.get("measures", ()), key=_rank, reverse=True)
     if measures:
-        columns = ["", "metric", "value", "baseline", "limit", "of its limit"]
+        columns = ["about", "metric", "value", "baseline", "limit", "of its limit"]
         title = f"Figures, {_SHOWN} of {len(measures)}" if len(measures) > _SHOWN else "Figures"
         yield table(title, columns, [_row(each) for each in measures[:_SHOWN]])
-    yield Text(f"{finding.report}/report.html", no_wrap=True, overflow="ignore")
+    yield Text(f"{finding.report}/report.html")
 
 
 def _extent(analysis: dict[str, Any]) -> str:
@@ -64,7 +64,7 @@ def _subject(violation: dict[str, Any]) -> str:
 
 
 def _row(measure: dict[str, Any]) -> tuple[str, ...]:
-    subject = ", ".join(measure["dimensions"].values())
+    subject = ", ".join(measure["dimensions"].values()) or "all"
     figures = (measure["value"], measure["baseline"], measure["threshold"])
     return (subject, measure["metric"], *map(_figure, figures), _bar(measure))
 

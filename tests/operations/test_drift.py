@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 from typer.testing import CliRunner
 
 from local_aws.server import EmbeddedAws
 from operations import drift
 from operations.cli import app
+from operations.console import show
 from operations.errors import OperationError
 from operations.findings import Finding, Outcome
 from operations.target import Target
@@ -255,6 +257,12 @@ def test_what_is_beyond_its_limit_comes_first(
     assert "|██████████ !" in rows[0]
     assert "█████░░░░░|" in rows[1]
     assert "|" not in rows[2].replace("│", "")
+
+
+def test_an_address_is_not_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    address = f"s3://{'x' * 300}/report.html"
+    show({}, None, Text(address))
+    assert address in capsys.readouterr().out.splitlines()
 
 
 def test_a_window_and_no_labels(pipelines: Monitors) -> None:
