@@ -1,5 +1,6 @@
 """A small model of simulated customers, its test week, and weeks that come later."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -33,7 +34,7 @@ DAY = timedelta(days=1)
 BIAS_LIMIT = 0.3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weeks:
     """A model, the rows it was tested on, and the rows of the week after its training."""
 
@@ -127,8 +128,15 @@ def predictions(
 
 
 def attribution_baseline(week: Weeks) -> tuple[Any, Any]:
-    """The documents of a model's test week."""
-    return compute_attribution(Explained.of(week.model, week.test.matrix()), week.test)
+    """The documents of a model's test week; they may be changed."""
+    statistics, constraints = json.loads(_attribution_text(week))
+    return statistics, constraints
+
+
+@lru_cache(maxsize=4)
+def _attribution_text(week: Weeks) -> str:
+    explained = Explained.of(week.model, week.test.matrix())
+    return json.dumps(compute_attribution(explained, week.test))
 
 
 def bias_baseline(week: Weeks) -> tuple[Any, Any, float]:
