@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.monitor.captures import Interval
@@ -24,7 +24,9 @@ __all__ = ["CaptureFile", "LocalFile", "S3File", "capture_files", "open_source"]
 
 # How far a file's hour may be from that of what it holds.
 SKEW = timedelta(minutes=10)
-DEPTH = 3
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+# Endpoint, variant and one folder more may be between a prefix and its years.
+DEPTH = 4
 ATTEMPTS = 3
 PAUSE_SECONDS = 1.0
 # As many as there are readers of S3 at the same time.
@@ -106,7 +108,7 @@ class S3File:
                 return data
             except ClientError as error:
                 raise self._unreadable(error) from error
-            except (BotoCoreError, HTTPClientError) as error:
+            except BotoCoreError as error:
                 if attempt == ATTEMPTS:
                     raise self._unreadable(error) from error
                 time.sleep(attempt)
@@ -207,8 +209,8 @@ def _is_year(folder: str) -> bool:
 
 def _may_hold(hour: datetime, name: str, interval: Interval) -> bool:
     """Whether a file of an hour may hold exchanges of the interval."""
-    start = datetime.min.replace(tzinfo=UTC) if interval.start is None else _utc(interval.start)
-    end = datetime.max.replace(tzinfo=UTC) if interval.end is None else _utc(interval.end)
+    start = EARLIEST if interval.start is None else _utc(interval.start)
+    end = LATEST if interval.end is None else _utc(interval.end)
     after = hour + timedelta(hours=1)
     if hour < end and after > start:
         return True
