@@ -62,7 +62,8 @@ def drift(
         bool, typer.Option(help="At first join fraud reports with predictions, if they are needed.")
     ] = True,
     report: Annotated[
-        Path | None, typer.Option(help="Copy the page to this file; of all kinds, to this folder.")
+        Path | None,
+        typer.Option(help="Copy the page to this file or folder; of all kinds, to this folder."),
     ] = None,
     opened: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
     json: Json = None,
@@ -104,7 +105,7 @@ def _pages(
     """Where the page of each finding goes."""
     for finding in asked:
         if wanted and isinstance(finding, Finding):
-            if report is not None and len(asked) == 1:
+            if report is not None and len(asked) == 1 and not report.is_dir():
                 yield finding, report
             else:
                 yield finding, (PAGES if report is None else report) / f"{finding.kind}.html"

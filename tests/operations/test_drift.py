@@ -239,6 +239,8 @@ def test_every_kind_at_once(pipelines: Monitors, ask: Ask, tmp_path: Path) -> No
     assert pages == {"data-quality.html", "model-quality.html", "attribution.html"}
     again = ask("--kind", "all", "--last")
     assert (again.exit_code, json.loads(again.stdout)["monitors"]) == (1, asked)
+    assert ask("--kind", "attribution", "--last", "--report", str(tmp_path)).exit_code == 4
+    assert (tmp_path / "attribution.html").read_text() == TOO_LITTLE["report.html"]
 
 
 def test_what_is_beyond_its_limit_comes_first(
