@@ -58,22 +58,22 @@ def _data_quality(settings: Settings, tally: Tally, statistics: Any, constraints
 
 
 def _model_quality(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
-    from pipeline_code.monitor import model_quality  # noqa: PLC0415
+    from pipeline_code.monitor.model_quality import analyze  # noqa: PLC0415
 
-    return model_quality.analyze(_labelled(settings, tally), statistics, constraints)
+    return analyze(_labelled(settings, tally), statistics, constraints)
 
 
 def _bias(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
-    from pipeline_code.monitor import bias  # noqa: PLC0415
+    from pipeline_code.monitor.bias import analyze  # noqa: PLC0415
 
-    return bias.analyze(_labelled(settings, tally), statistics, constraints)
+    return analyze(_labelled(settings, tally), statistics, constraints)
 
 
 def _attribution(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
-    from pipeline_code.monitor import attribution  # noqa: PLC0415
+    from pipeline_code.monitor.attribution import analyze  # noqa: PLC0415
 
     model = _model(settings.model_data)
-    return attribution.analyze(_chunks(settings, tally), model, statistics, constraints)
+    return analyze(_chunks(settings, tally), model, statistics, constraints)
 
 
 _ANALYSES: Mapping[MonitorKind, Analyze] = MappingProxyType(
