@@ -27,10 +27,10 @@ from pipeline_code.monitor.bias_documents import (
 )
 from pipeline_code.monitor.bias_figures import DESCRIPTIONS, RECALL, Figures, figures_of
 from pipeline_code.monitor.chunks import Chunk
+from pipeline_code.monitor.flagging import flagged
 from pipeline_code.monitor.ground_truth import UNKNOWN, Labelled
 from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.segment_counts import SegmentCounts
-from pipeline_code.serve.contract import Decision
 
 __all__ = ["analyze"]
 
@@ -158,8 +158,8 @@ class _Judged:
     def add(self, labelled: Labelled, threshold: float) -> None:
         """Counts some more; without a decision, scores from the threshold on are flagged."""
         self.predictions += len(labelled.labels)
-        flagged = _flagged(labelled.predictions, threshold)
-        decided = pc.is_valid(flagged).to_numpy()
+        called = flagged(labelled.predictions, threshold)
+        decided = pc.is_valid(called).to_numpy()
         known = labelled.labels != UNKNOWN
         self.undecided += int((known & ~decided).sum())
         kept = np.flatnonzero(known & decided)
@@ -168,7 +168,7 @@ class _Judged:
                 self._customers(labelled.predictions["customer_id"].take(pa.array(kept))),
                 _segments(labelled.chunk, kept),
                 labelled.labels[kept],
-                flagged.take(pa.array(kept)).to_numpy().astype(np.bool_),
+                called.take(pa.array(kept)).to_numpy().astype(np.bool_),
             )
 
     def _customers(self, column: pa.ChunkedArray) -> Ints:
@@ -178,12 +178,6 @@ class _Judged:
         customers[unknown] = -1 - self.strangers - np.arange(len(unknown))
         self.strangers += len(unknown)
         return customers
-
-
-def _flagged(predictions: pa.Table, threshold: float) -> pa.ChunkedArray:
-    """Whether each was called a fraud: as was decided, or by its score; null if neither is told."""
-    decided = pc.not_equal(predictions["decision"], pa.scalar(Decision.APPROVE.value))
-    return pc.coalesce(decided, pc.greater_equal(predictions["score"], pa.scalar(threshold)))
 
 
 def _segments(chunk: Chunk, places: Ints) -> dict[str, Codes]:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline_code.evaluate.scored import Floats, Scored
+from pipeline_code.monitor.flagging import flagged
 from pipeline_code.monitor.ground_truth import Labelled
-from pipeline_code.serve.contract import Decision
 
 __all__ = ["Judged"]
 
@@ -119,7 +119,7 @@ class Judged:
             "customers": _narrow(self._customers(rows["customer_id"]), np.int32),
             "days": _days(rows).astype(np.int32),
             "labels": labels[keep],
-            "flagged": _flagged(rows["decision"], scores[keep], threshold),
+            "flagged": flagged(rows, threshold).to_numpy(),
         }
         for name, values in kept.items():
             self._parts[name].append(values)
@@ -153,10 +153,3 @@ def _days(rows: pa.Table) -> Ints:
     times = pc.coalesce(rows["event_time"], rows["inference_time"]).cast(pa.int64())
     days: Ints = times.to_numpy() // MICROSECONDS_PER_DAY
     return days
-
-
-def _flagged(column: pa.ChunkedArray, scores: Floats, threshold: float) -> npt.NDArray[np.bool_]:
-    called = pc.not_equal(column, pa.scalar(Decision.APPROVE.value))
-    reached = pa.chunked_array([pa.array(scores >= threshold)])
-    flagged: npt.NDArray[np.bool_] = pc.coalesce(called, reached).to_numpy()
-    return flagged
