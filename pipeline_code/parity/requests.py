@@ -1,7 +1,7 @@
 """Captured requests whose answers are audited: what was asked, when, and with which features."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +14,7 @@ from pipeline_code.features.events import Transaction, epoch_microseconds
 from pipeline_code.features.records import Key
 from pipeline_code.monitor.captures import Interval
 from pipeline_code.monitor.exchanges import Exchange, exchanges_of
-from pipeline_code.serve.contract import JSON, JSON_LINES
-from pipeline_code.serve.refusals import RequestError
-from pipeline_code.serve.requests import parse_body
-from pipeline_code.serve.rows import FeatureRows
+from pipeline_code.monitor.rows import asked
 
 __all__ = ["Audited", "Sample", "read_sample"]
 
@@ -108,8 +105,8 @@ def _audited(exchange: Exchange) -> Iterator[Audited | None]:
     if not any(known):
         yield from (None for _ in known)
         return
-    for asked, answer, features, is_known in zip(
-        _asked(exchange, len(answers)), answers, vectors, known, strict=False
+    for request, answer, features, is_known in zip(
+        asked(exchange, len(answers)), answers, vectors, known, strict=False
     ):
         if not is_known:
             yield None
@@ -119,30 +116,11 @@ def _audited(exchange: Exchange) -> Iterator[Audited | None]:
         except (TypeError, ValueError) as error:
             raise BadInput(f"{exchange.place}: must hold numbers as features: {error}") from error
         yield Audited(
-            asked,
+            request,
             vector,
             degraded=answer.get("degraded") is True,
             time=epoch_microseconds(exchange.time()),
         )
-
-
-def _asked(exchange: Exchange, answers: int) -> Sequence[Transaction]:
-    """The raw transactions of the request, none if it was one of feature rows."""
-    media_type, body = exchange.request()
-    if media_type not in (JSON, JSON_LINES):
-        return ()
-    try:
-        requested = parse_body(media_type, body).what
-    except RequestError as error:
-        raise BadInput(f"{exchange.place}: must be a raw transaction's: {error}") from error
-    if isinstance(requested, FeatureRows):
-        return ()
-    if len(requested) != answers:
-        raise BadInput(
-            f"{exchange.place}: must have an answer to each of {len(requested)} transactions, "
-            f"got {answers}"
-        )
-    return requested
 
 
 def _drawn(rows: Iterable[Audited], size: int) -> list[Audited]:
