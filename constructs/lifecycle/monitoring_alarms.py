@@ -137,7 +137,6 @@ class MonitoringAlarms(Construct):
             "LabelMaturity",
             alarm_description=IMMATURE.format(
                 percent=round(limit * 100, 1),
-                labels=self._watched.labels_name,
                 days=self._config.schedules.label_delay_days,
             ),
             comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,

@@ -68,7 +68,7 @@ def cost_widgets(
         prices: What an hour costs.
     """
     unit = "USD" if prices.has_prices else "instance hours"
-    lines = {
+    lines: dict[str, tuple[cloudwatch.IMetric, float | None]] = {
         "Endpoint": (_of_endpoint(endpoint_name, variant_name), prices.endpoint),
         "Processing": (_of_jobs("ProcessingJobs"), prices.processing),
         "Training": (_of_jobs("TrainingJobs"), prices.training),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import aws_cdk as cdk
@@ -34,8 +35,13 @@ class Surroundings:
     def key_arn(self) -> Any:
         return self.stack.resolve(self.key.key_arn)
 
-    def template(self) -> Template:
+    @cached_property
+    def _template(self) -> Template:
         return Template.from_stack(self.stack)
+
+    def template(self) -> Template:
+        """The template, once all is defined; asked for the first time, it is synthesized."""
+        return self._template
 
     def statements(self, role: Any) -> list[dict[str, Any]]:
         """What a role may do, statement by statement, with references resolved."""
