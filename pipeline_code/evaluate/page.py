@@ -28,7 +28,9 @@ p { margin: 0 0 10px; max-width: 78ch; }
 table { border-collapse: collapse; margin: 0 0 12px; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 5px 14px 5px 0; border-bottom: 1px solid var(--rule); }
 th { color: var(--faint); font-weight: 600; vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, .texts :is(th, td) { text-align: left; }
+.texts td { vertical-align: top; }
+.texts td:last-child { min-width: 18rem; }
 .plots { display: grid; gap: 18px;
   grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); }
 figure { margin: 0; } figcaption { font-weight: 600; margin-bottom: 6px; }
@@ -63,14 +65,21 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; numbers and texts are shown as they are given."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, texts: bool = False) -> str:
+    """A table; numbers and texts are shown as they are given.
+
+    Args:
+        columns: Their titles.
+        rows: A value for each column.
+        texts: Whether its columns are to be read, and not to be compared as figures are.
+    """
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "\n".join(
         "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row) + "</tr>"
         for row in rows
     )
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    kind = ' class="texts"' if texts else ""
+    return f"<table{kind}>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
 def pairs(rows: Iterable[tuple[str, object]]) -> str:

@@ -64,7 +64,8 @@ class Constraint:
             return self.threshold
         # Deviations fall with the root of the frauds; those of both weeks add as squares do.
         farther = self.noise * (math.sqrt(1 + self.frauds / frauds) - math.sqrt(2))
-        return self.threshold - farther if self.below else self.threshold + farther
+        # No figure is negative: so few frauds cannot show this loss.
+        return max(self.threshold - farther, 0.0) if self.below else self.threshold + farther
 
     def is_broken(self, value: float, frauds: int) -> bool:
         """Whether a figure of so many frauds breaks it."""

@@ -24,6 +24,12 @@ NAMES = {
     MonitorKind.BIAS: "Bias between customer segments",
     MonitorKind.ATTRIBUTION: "Feature attribution drift",
 }
+DISTANCES = {
+    "FeatureDrift": "stability index",
+    "FeatureJensenShannon": "Jensen-Shannon",
+    "FeatureKolmogorovSmirnov": "Kolmogorov-Smirnov",
+    "FeatureCategoricalDistance": "a value's share",
+}
 # How far the longest bar goes beyond its limit; farther ones are cut, their figures are not.
 MOST_TIMES = 3.0
 LIMIT = "of its limit"
@@ -85,7 +91,8 @@ def _facts(analysis: Analysis, tally: Tally, settings: Settings) -> Iterator[tup
 def _violations(analysis: Analysis) -> Iterator[str]:
     if analysis.violations:
         rows = [(each.subject, each.check, each.description) for each in analysis.violations]
-        yield section("Violations", table(["about", "check", "what was found"], rows))
+        columns = ["about", "check", "what was found"]
+        yield section("Violations", table(columns, rows, texts=True))
 
 
 def _measures(analysis: Analysis) -> Iterator[str]:
@@ -113,7 +120,8 @@ def _side_by_side(by_subject: Mapping[str, Sequence[Measure]], analysis: Analysi
         row = [subject, *cells, _bar(worst, analysis)], is_beyond(worst, analysis)
         rows.append((_rank(worst), row))
     rows.sort(key=lambda each: each[0], reverse=True)
-    return marked_table(["", *metrics, LIMIT], [row for _, row in rows])
+    titles = [DISTANCES.get(metric, metric) for metric in metrics]
+    return marked_table(["", *titles, LIMIT], [row for _, row in rows])
 
 
 def _against_limit(measure: Measure | None) -> str:
