@@ -1,6 +1,7 @@
 """The hosts of a job: their names, their folders and their containers, which end together."""
 
 import itertools
+import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,8 @@ _SETTLE_SECONDS = 0.5
 # Peers of a host that failed may finish the file that they are writing.
 _PEER_GRACE_SECONDS = 5.0
 _ENDED_FROM_OUTSIDE = (128 + signal.SIGTERM, 128 + signal.SIGKILL)
-_networks = itertools.count()
+# Of two embedded AWSs on one machine, each has networks of its own.
+_networks = itertools.count(os.getpid() * 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,8 @@ def host_names(count: int | None, field: str) -> list[str]:
             f"{field} must be at most {_MOST_HOSTS}, got {count}; the local SageMaker runs a "
             "process for each"
         )
-    upper, lower = divmod(next(_networks) % 2**16, 2**8)
+    # Not 127.0.0, where all else of this machine is.
+    upper, lower = divmod(2**8 + next(_networks) % (2**16 - 2**9), 2**8)
     return [f"127.{upper}.{lower}.{number}" for number in range(1, count + 1)]
 
 
