@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# Their jobs' hosts meet on a fixed port of this machine.
-CLUSTERS = frozenset(
-    {
-        "tests/local_aws/sagemaker/test_image_training.py",
-        "tests/pipeline_code/train/test_hosts.py",
-    }
-)
+# Their jobs' hosts meet on fixed ports of this machine: those of training, and those of Spark.
+CLUSTERS = {
+    "tests/local_aws/sagemaker/test_image_training.py": "training hosts",
+    "tests/pipeline_code/train/test_hosts.py": "training hosts",
+    "tests/local_aws/sagemaker/test_spark_processing.py": "spark hosts",
+    "tests/pipeline_code/features/test_spark_job.py": "spark hosts",
+}
 
 
 class Groups(LoadScopeScheduling):
@@ -25,7 +25,7 @@ class Groups(LoadScopeScheduling):
         file = nodeid.partition("::")[0]
         if PurePosixPath(file).is_relative_to("tests/integration"):
             return "integration"
-        return "clusters" if file in CLUSTERS else file
+        return CLUSTERS.get(file, file)
 
 
 # Without the plugin (`-p no:xdist`) nobody asks.
