@@ -22,9 +22,9 @@ peers: install
 demo: install
 	$(BIN)/fraudloop demo
 
-# Most tests wait for something, so that two cores serve four processes.
+# Most tests wait for something, so that two cores serve three processes.
 test: install
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff check .
