@@ -215,9 +215,11 @@ def test_names_are_unique_and_jobs_are_listed(
     client: Callable[[str], Any], start: Any, ended: Any
 ) -> None:
     sagemaker = client("sagemaker")
-    names = [start("0") for _ in range(3)]
-    for name in names:
-        ended(name)
+    names = []
+    for _ in range(3):
+        # One after the other: two of the same millisecond have no order.
+        names.append(start("0"))
+        ended(names[-1])
     with pytest.raises(ClientError, match="must be unique"):
         start("0", ProcessingJobName=names[0])
     first = sagemaker.list_processing_jobs(MaxResults=2, StatusEquals="Completed")

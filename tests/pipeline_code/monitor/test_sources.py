@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ResponseStreamingError
 
@@ -35,6 +36,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
 def bucket(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> "Bucket":
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
+    # It keeps the credentials of whichever test asked first.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     return Bucket(aws)
 
 
