@@ -36,6 +36,7 @@ def session(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
     """Clients of the embedded AWS, which the entry point finds through the environment too."""
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     return aws.session()
 
 

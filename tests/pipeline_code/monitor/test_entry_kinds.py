@@ -115,7 +115,7 @@ def root(aws: EmbeddedAws, week: Weeks, tmp_path: Path, monkeypatch: pytest.Monk
         "sagemaker_monitoring_schedule_name": "daily",
     }.items():
         monkeypatch.setenv(name, value)
-    boto3.setup_default_session()
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     return tmp_path
 
 
