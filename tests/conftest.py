@@ -1,10 +1,13 @@
-"""Which tests stay together when several processes share them (`make test`)."""
+"""Which tests stay together when processes share them (`make test`), and which need Spark."""
 
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from pipeline_code.features.spark_session import missing
 
 # Their jobs' hosts meet on fixed ports of this machine: those of training, and those of Spark.
 CLUSTERS = {
@@ -33,3 +36,12 @@ class Groups(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
     """Who runs what."""
     return Groups(config, log)
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Where Spark cannot run, its tests are skipped and say what is missing."""
+    lacking = missing()
+    if lacking is not None:
+        for item in items:
+            if item.get_closest_marker("spark"):
+                item.add_marker(pytest.mark.skip(reason=lacking))

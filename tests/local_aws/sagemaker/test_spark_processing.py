@@ -11,11 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline_code.features.definitions import ENTITIES, FEATURE_NAMES, feature_group_columns
-from pipeline_code.features.spark_session import missing
 from tests.local_aws.sagemaker.conftest import ENDED, IMAGE, allow, unique
 from tests.pipeline_code.features.test_sharded import lake, stream
 
-LACKING = missing()
 PATIENCE_SECONDS = 240
 
 
@@ -114,7 +112,7 @@ def groups(client: Callable[[str], Any], make_role: Callable[..., str]) -> dict[
     return named
 
 
-@pytest.mark.skipif(LACKING is not None, reason=str(LACKING))
+@pytest.mark.spark
 def test_a_feature_job_runs_on_spark(
     client: Callable[[str], Any],
     bucket: str,
@@ -144,7 +142,7 @@ def test_a_feature_job_runs_on_spark(
         assert set(pq.read_schema(part).names) >= {*FEATURE_NAMES, "is_fraud"}
 
 
-@pytest.mark.skipif(LACKING is not None, reason=str(LACKING))
+@pytest.mark.spark
 def test_two_hosts_are_one_spark_cluster(
     client: Callable[[str], Any], bucket: str, start: Callable[..., dict[str, Any]]
 ) -> None:

@@ -34,7 +34,10 @@ from pipeline_code.features.spark import SparkFeatures  # noqa: E402 - it needs 
 from pipeline_code.features.spark_blocks import TaskFailed  # noqa: E402
 
 # PySpark says it of its pandas interface, which nothing here uses.
-pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas"),
+]
 SHARD_ROWS = 500
 FEATURES = [Output(folder=Path("features"))]
 
