@@ -67,6 +67,15 @@ def _add_stacks(app: cdk.App, environment: Environment) -> None:
     )
     # Stacks that know each other by typed names only have to be told their order.
     training.node.add_dependency(feature_store)
+    StreamingStack(
+        app,
+        "Streaming",
+        environment=environment,
+        lake=lake,
+        catalog=data_lake.catalog,
+        store=feature_store.store,
+        image=training.image,
+    ).node.add_dependency(feature_store)
     serving = ServingStack(
         app,
         "Serving",
@@ -79,24 +88,13 @@ def _add_stacks(app: cdk.App, environment: Environment) -> None:
     monitoring = _add_monitoring(app, environment, data_lake, feature_store, training)
     if monitoring is not None:
         monitoring.node.add_dependency(serving)
-    alarm_topic = serving.alarm_topic if monitoring is None else monitoring.alarm_topic
-    StreamingStack(
-        app,
-        "Streaming",
-        environment=environment,
-        lake=lake,
-        catalog=data_lake.catalog,
-        store=feature_store.store,
-        image=training.image,
-        alarm_topic=alarm_topic,
-    ).node.add_dependency(feature_store)
     RetrainingStack(
         app,
         "Retraining",
         environment=environment,
         lake=lake,
         quality_alarm=None if monitoring is None else monitoring.quality_alarm,
-        alarm_topic=alarm_topic,
+        alarm_topic=serving.alarm_topic if monitoring is None else monitoring.alarm_topic,
     )
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from lifecycle.alarm_topic import AlarmTopic
 from lifecycle.catalog import Catalog
 from lifecycle.container_image import ContainerImage
 from lifecycle.data_lake import DataLake
@@ -21,7 +19,12 @@ __all__ = ["StreamingStack"]
 
 
 class StreamingStack(cdk.Stack):
-    """The streams by customer and by terminal, their consumers, and the landing of both kinds."""
+    """The streams by customer and by terminal, their consumers, and the landing of both kinds.
+
+    Guarantees:
+        It imports nothing of the serving and monitoring stacks: events are taken, kept and landed
+        although those could not be deployed. Its alarms therefore have a topic of their own.
+    """
 
     def __init__(
         self,
@@ -33,7 +36,6 @@ class StreamingStack(cdk.Stack):
         catalog: Catalog,
         store: FeatureStore,
         image: ContainerImage,
-        alarm_topic: sns.ITopic,
     ) -> None:
         super().__init__(
             scope,
@@ -77,7 +79,13 @@ class StreamingStack(cdk.Stack):
                 ("FraudReports", "fraud_reports", "report_date"),
             )
         ]
-        self._notify(alarm_topic, *fold.alarms, *(landing.alarm for landing in landings))
+        self.alarm_topic = AlarmTopic(
+            self,
+            "AlarmTopic",
+            encryption_key=lake.encryption_key,
+            email=environment.monitoring.alarm_email,
+        )
+        self.alarm_topic.notify_of(*fold.alarms, *(landing.alarm for landing in landings))
         self._define_outputs(fold)
 
     def _define_stream(self, construct_id: str, name: str, lake: DataLake) -> EventStream:
@@ -90,13 +98,10 @@ class StreamingStack(cdk.Stack):
             may_delete_data=self._environment.may_delete_data,
         )
 
-    def _notify(self, topic: sns.ITopic, *alarms: cloudwatch.Alarm) -> None:
-        for alarm in alarms:
-            alarm.add_alarm_action(actions.SnsAction(topic))
-
     def _define_outputs(self, fold: OnlineFold) -> None:
         cdk.CfnOutput(self, "EventStreamName", value=self.events.stream_name)
         cdk.CfnOutput(self, "TerminalEventStreamName", value=self.terminal_events.stream_name)
+        cdk.CfnOutput(self, "StreamingAlarmTopicArn", value=self.alarm_topic.topic_arn)
         for name, consumer in (("Customer", fold.customers), ("Terminal", fold.terminals)):
             cdk.CfnOutput(self, f"{name}FunctionName", value=consumer.function.function_name)
             cdk.CfnOutput(self, f"{name}FailuresQueueUrl", value=consumer.failures.queue_url)
