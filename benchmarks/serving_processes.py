@@ -98,7 +98,7 @@ def _commands(ports: Ports, folder: Path) -> dict[str, tuple[Sequence[str], dict
     serving = {
         "SERVE_WORKERS": "1",
         "SAGEMAKER_BIND_HOST": "127.0.0.1",
-        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "STATES": str(folder / "states.json"),

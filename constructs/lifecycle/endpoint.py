@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import CfnCondition, Fn
+from aws_cdk import Aws, CfnCondition, Fn
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
@@ -30,6 +30,7 @@ from lifecycle.endpoint_variants import (
     packaged_container,
     production_variant,
 )
+from lifecycle.job_requests import REGION_VARIABLE
 
 __all__ = ["SelfDeployingEndpoint"]
 
@@ -90,6 +91,8 @@ class SelfDeployingEndpoint(Construct):
             **environment,
             **config.server.variables(),
             "METRIC_NAMESPACE": metric_namespace,
+            # Hosting sets no region (sagemaker-containers #112), and the feature store needs one.
+            REGION_VARIABLE: Aws.REGION,
         }
         self._condition = CfnCondition(
             self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from lifecycle import sagemaker_sdk as sdk
 from lifecycle.evaluation_step import EvaluationStep
@@ -12,9 +12,6 @@ from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.serve.contract import MEDIA_TYPES
 
 __all__ = ["model_package_request"]
-
-REAL_TIME_INSTANCE_TYPES: Final = ["ml.c5.large", "ml.c5.xlarge", "ml.m5.large", "ml.m5.xlarge"]
-TRANSFORM_INSTANCE_TYPES: Final = ["ml.m5.large", "ml.m5.xlarge"]
 
 
 def model_package_request(
@@ -65,8 +62,8 @@ def model_package_request(
             ],
             "SupportedContentTypes": list(MEDIA_TYPES),
             "SupportedResponseMIMETypes": list(MEDIA_TYPES),
-            "SupportedRealtimeInferenceInstanceTypes": REAL_TIME_INSTANCE_TYPES,
-            "SupportedTransformInstanceTypes": TRANSFORM_INSTANCE_TYPES,
+            # Lists of instance types, "optional for versioned models" (API reference), would keep
+            # a version off the types that an environment is configured with later.
         },
     }
 

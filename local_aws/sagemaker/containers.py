@@ -74,6 +74,7 @@ def environment(
     session_name: str,
     variables: Mapping[str, str],
     isolated: bool = False,
+    told_region: bool = True,
 ) -> dict[str, str]:
     """All that a container's process gets to see; nothing of the server's own environment.
 
@@ -84,6 +85,8 @@ def environment(
         session_name: The session of that role, as CloudTrail would show it.
         variables: What the request asks to be set.
         isolated: Whether it has network isolation: SageMaker gives it no credentials then.
+        told_region: Whether SageMaker sets the region: it does in jobs, and not where it hosts a
+            model (sagemaker-containers #112: "SageMaker Hosting doesn't set AWS_REGION (yet)").
     """
     own = {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
@@ -96,10 +99,10 @@ def environment(
         "HOME": str(root),
         "TMPDIR": str(root / "tmp"),
         "SAGEMAKER_BASE_DIR": str(root),
-        "AWS_REGION": context.region,
-        "AWS_DEFAULT_REGION": context.region,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+    if told_region:
+        own |= {"AWS_REGION": context.region, "AWS_DEFAULT_REGION": context.region}
     if not isolated:
         own |= {"AWS_ENDPOINT_URL": context.endpoint_url}
         own |= context.role_environment(role_arn, session_name)

@@ -7,7 +7,7 @@ from local_aws.sagemaker.capture import enabled
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported, validation
 from local_aws.sagemaker.events import in_millis, now
-from local_aws.sagemaker.models import find_model
+from local_aws.sagemaker.models import check_instance_type, find_model
 from local_aws.sagemaker.queries import page, select
 
 KIND = "endpoint-config"
@@ -123,6 +123,8 @@ def _check_variant(context: Context, variant: Mapping[str, Any]) -> None:
             f"variant {name} must have an InstanceType and an InitialInstanceCount, or a "
             "ServerlessConfig"
         )
+    else:
+        check_instance_type(context, model, variant["InstanceType"], "RealtimeInference")
 
 
 def _summary(config: Mapping[str, Any]) -> dict[str, Any]:

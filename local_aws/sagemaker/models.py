@@ -79,6 +79,35 @@ def find_model(context: Context, name: str) -> dict[str, Any]:
     return model
 
 
+def check_instance_type(
+    context: Context, model: Mapping[str, Any], instance_type: str, use: str
+) -> None:
+    """Refuse instances that a model's package does not list for a use, if it lists any.
+
+    AWS enforces the lists of Marketplace's packages; of versioned ones, for which they are
+    optional (API reference, InferenceSpecification), nothing is published: the stricter holds.
+
+    Args:
+        context: Shared state.
+        model: The model's document.
+        instance_type: What it is to run on.
+        use: `RealtimeInference` or `Transform`.
+
+    Raises:
+        ServiceError: If the package lists others only.
+    """
+    package = model.get("PrimaryContainer", {}).get("ModelPackageName")
+    if package is None:
+        return
+    described = context.call("DescribeModelPackage", {"ModelPackageName": package})
+    listed = described["InferenceSpecification"].get(f"Supported{use}InstanceTypes")
+    if listed and instance_type not in listed:
+        raise validation(
+            f"Instance type {instance_type} is not supported by model package {package}; "
+            f"Supported{use}InstanceTypes are {', '.join(listed)}"
+        )
+
+
 def serving_container(context: Context, model: Mapping[str, Any]) -> ServingContainer:
     """What the servers of a model run; a model package is looked up in the registry.
 

@@ -147,6 +147,7 @@ def _variables(context: Context, spec: FleetSpec, root: Path) -> dict[str, str]:
         session_name="SageMaker",
         variables=container.environment,
         isolated=container.isolated,
+        told_region=False,
     )
     if not container.isolated:
         variables |= context.role_environment(container.role_arn, "SageMaker", _CREDENTIAL_SECONDS)

@@ -15,7 +15,7 @@ from local_aws.sagemaker.errors import ServiceError, validation
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.fleets import Fleet
 from local_aws.sagemaker.job_records import JobRecords, only
-from local_aws.sagemaker.models import find_model, serving_container
+from local_aws.sagemaker.models import check_instance_type, find_model, serving_container
 from local_aws.sagemaker.servers import FleetSpec, ServerError
 from local_aws.sagemaker.transform_files import Failed, Stopped, Transformer
 from local_aws.sagemaker.transform_records import processing
@@ -49,6 +49,9 @@ class Transform:
         """Start a job."""
         _check(request)
         model = find_model(self._context, request["ModelName"])
+        check_instance_type(
+            self._context, model, request["TransformResources"]["InstanceType"], "Transform"
+        )
         container = serving_container(self._context, model)
         name = request["TransformJobName"]
         variables = {

@@ -182,7 +182,7 @@ def _store(settings: Settings) -> StoreReader | None:
     if settings.groups is None:
         LOGGER.warning("no feature groups set; raw transactions get default features")
         return None
-    session = boto3.Session(region_name=settings.region)
+    session = boto3.Session()
     return StoreReader(
         session.client("sagemaker-featurestore-runtime"),
         Identity(session.get_credentials),

@@ -41,7 +41,6 @@ class Settings:
         groups: CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP; None if neither is set, as in
             batch transform, which sends feature rows.
         model_version: MODEL_PACKAGE_ARN, told in each answer.
-        region: AWS_REGION; boto3's own choice if unset.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - inside a container the port is only SageMaker's to reach
@@ -54,7 +53,6 @@ class Settings:
     metrics: MetricsConfig | None = None
     groups: FeatureGroups | None = None
     model_version: str = "none"
-    region: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -79,7 +77,6 @@ class Settings:
             metrics=_metrics(environment),
             groups=_groups(environment),
             model_version=environment.get("MODEL_PACKAGE_ARN", "none"),
-            region=environment.get("AWS_REGION"),
         )
 
 

@@ -217,6 +217,7 @@ def test_a_serverless_endpoint_answers_without_instances(
     (variant,) = stack.config()["ProductionVariants"]
     assert variant["ServerlessConfig"] == {"MemorySizeInMB": 1024, "MaxConcurrency": 2}
     assert "DataCaptureConfig" not in stack.config()
-    assert stack.ask()["name"] == "model"
+    told = stack.ask()
+    assert (told["name"], told["region"]) == ("model", "us-east-1")
     stack.deploy(approved=stack.register("Approved")["ModelPackageArn"])
     assert stack.ask()["name"] == "model"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws.sagemaker.serving import IMAGE, STAND_IN, Serving, unique
+from tests.local_aws.sagemaker.serving import IMAGE, STAND_IN, Serving, production_variant, unique
 
 Client = Callable[[str], Any]
 
@@ -16,7 +16,7 @@ def serving(client: Client) -> Serving:
     return Serving.make(client)
 
 
-def package(client: Client, serving: Serving, status: str) -> str:
+def package(client: Client, serving: Serving, status: str, **supported: list[str]) -> str:
     """A model package of the stand-in; its ARN."""
     group = unique("group")
     sagemaker = client("sagemaker")
@@ -34,6 +34,7 @@ def package(client: Client, serving: Serving, status: str) -> str:
             ],
             "SupportedContentTypes": ["application/json"],
             "SupportedResponseMIMETypes": ["application/json"],
+            **supported,
         },
     )["ModelPackageArn"]
     return arn
@@ -59,6 +60,41 @@ def test_a_package_is_served_with_the_models_own_variables_on_top(
     assert (serving.ask(plain)["name"], serving.ask(other)["name"]) == ("package", "mine")
     for endpoint in (plain, other):
         client("sagemaker").delete_endpoint(EndpointName=endpoint)
+
+
+def test_a_hosted_container_is_not_told_its_region(client: Client, serving: Serving) -> None:
+    untold = serving.endpoint(serving.config(serving.model()))
+    told = serving.endpoint(serving.config(serving.model(AWS_DEFAULT_REGION="us-east-1")))
+    assert [serving.ask(name)["region"] for name in (untold, told)] == [None, "us-east-1"]
+    for endpoint in (untold, told):
+        client("sagemaker").delete_endpoint(EndpointName=endpoint)
+
+
+def test_a_package_runs_on_the_instances_that_it_lists(client: Client, serving: Serving) -> None:
+    arn = package(
+        client,
+        serving,
+        "Approved",
+        SupportedRealtimeInferenceInstanceTypes=["ml.c6i.large"],
+        SupportedTransformInstanceTypes=["ml.m5.large"],
+    )
+    model = model_of(client, serving, arn)
+    listed = "RealtimeInferenceInstanceTypes are ml.c6i.large"
+    with pytest.raises(ClientError, match=f"ml.m5.large is not supported.*{listed}"):
+        serving.config(model)
+    variant = production_variant(model, InstanceType="ml.c6i.large")
+    client("sagemaker").create_endpoint_config(
+        EndpointConfigName=unique("config"), ProductionVariants=[variant]
+    )
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{serving.bucket}/in"}}
+    with pytest.raises(ClientError, match=r"ml\.c6i\.large is not supported by model package"):
+        client("sagemaker").create_transform_job(
+            TransformJobName=unique("transform"),
+            ModelName=model,
+            TransformInput={"ContentType": "text/csv", "DataSource": source},
+            TransformOutput={"S3OutputPath": f"s3://{serving.bucket}/out"},
+            TransformResources={"InstanceType": "ml.c6i.large", "InstanceCount": 1},
+        )
 
 
 @pytest.mark.parametrize("status", ["PendingManualApproval", "Rejected"])

@@ -160,7 +160,7 @@ class Server:
                     "SAGEMAKER_BASE_DIR": str(self.root),
                     "SAGEMAKER_BIND_HOST": "127.0.0.1",
                     "SAGEMAKER_BIND_TO_PORT": str(self.port),
-                    "AWS_REGION": "us-east-1",
+                    "AWS_DEFAULT_REGION": "us-east-1",
                     "AWS_ACCESS_KEY_ID": "test",
                     "AWS_SECRET_ACCESS_KEY": "test",
                     "AWS_EC2_METADATA_DISABLED": "true",

@@ -34,7 +34,6 @@ def test_every_setting_is_read() -> None:
             "CUSTOMER_FEATURE_GROUP": "c",
             "TERMINAL_FEATURE_GROUP": "t",
             "MODEL_PACKAGE_ARN": "arn",
-            "AWS_REGION": "eu-west-1",
         }
     ) == Settings(
         host="127.0.0.1",
@@ -49,7 +48,6 @@ def test_every_setting_is_read() -> None:
         store_timeout_seconds=0.5,
         groups=FeatureGroups(customer="c", terminal="t"),
         model_version="arn",
-        region="eu-west-1",
     )
 
 

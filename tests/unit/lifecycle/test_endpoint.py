@@ -125,6 +125,7 @@ def test_the_model_is_the_approved_package_and_told_which_it_is(template: Templa
             "SERVE_STORE_BUDGET_MILLISECONDS": "44",
             "SERVE_STATE_CACHE_SECONDS": "0.5",
             "MODEL_PACKAGE_ARN": {"Ref": "Package"},
+            "AWS_DEFAULT_REGION": {"Ref": "AWS::Region"},
         },
     }
 
@@ -553,13 +554,14 @@ def test_a_challenger_runs_what_its_package_holds(shadowed: Template) -> None:
         },
     }
     container = challenger_container(shadowed)
-    parameters = {"Challenger": spelled(package)}
+    parameters = {"Challenger": spelled(package), "AWS::Region": "eu-west-1"}
     assert evaluated(container["Image"], parameters) == "repository:tag"
     assert evaluated(container["ModelDataUrl"], parameters) == "s3://bucket/models/model.tar.gz"
     told = {name: evaluated(value, parameters) for name, value in container["Environment"].items()}
     assert told["MODEL_PACKAGE_ARN"] == package["ModelPackageArn"]
     assert (told["REVIEW_THRESHOLD"], told["DECLINE_THRESHOLD"]) == ("0.25", "none")
     assert told["CUSTOMER_FEATURE_GROUP"] == "customers"
+    assert told["AWS_DEFAULT_REGION"] == "eu-west-1"
     # What nobody hears does not count as the endpoint's.
     assert told["ENDPOINT_NAME"] == "fraudloop-test-fraud-challenger"
 

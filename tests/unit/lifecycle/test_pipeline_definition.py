@@ -596,6 +596,8 @@ def test_a_model_package_serves_what_the_server_reads_by_its_thresholds(
     serving = steps["RegisterModel"]["Arguments"]["InferenceSpecification"]
     types = ["application/json", "application/jsonlines", "text/csv", "application/x-parquet"]
     assert serving["SupportedContentTypes"] == serving["SupportedResponseMIMETypes"] == types
+    # None is listed, so that whatever the environment is configured with is supported.
+    assert not [name for name in serving if name.endswith("InstanceTypes")]
     assert serving["Containers"] == [
         {
             "Image": "${ImageUri}",

@@ -63,6 +63,7 @@ class Handler(BaseHTTPRequestHandler):
             "name": NAME,
             "pid": os.getpid(),
             "bytes": len(body),
+            "region": os.environ.get("AWS_REGION", os.environ.get("AWS_DEFAULT_REGION")),
             "files": sorted(path.name for path in model.iterdir()),
             "inference_id": self.headers.get("X-Amzn-SageMaker-Inference-Id"),
         }
