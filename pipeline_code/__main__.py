@@ -4,13 +4,16 @@ Each entry is a package `pipeline_code/<entry>/` whose `entry.py` has `main(argv
 imported only when asked for, so that a data check does not load XGBoost.
 
 Exit codes: 0 done; 1 the entry failed, the reason is on stderr and where SageMaker reads it
-(`output/message`, for training `output/failure`); 2 no such entry.
+(`output/message`, for training `output/failure`); 2 no such entry; 143 ended by SIGTERM.
 """
 
 import importlib
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from types import FrameType
 
 from pipeline_code.common.exits import BadInput, report_failure
 
@@ -51,5 +54,12 @@ def _entry_main(entry: str) -> Callable[[Sequence[str]], int]:
     return run
 
 
+def _end(number: int, _frame: FrameType | None) -> None:
+    os._exit(128 + number)
+
+
 if __name__ == "__main__":
+    # In a container this is process 1, which no signal ends without a handler (pid_namespaces(7));
+    # the server, and training for its checkpoints, put their own in its place.
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main(sys.argv[1:]))

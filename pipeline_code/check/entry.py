@@ -14,6 +14,7 @@ Contract:
     are counted in the report, and are no failure.
 """
 
+import argparse
 import json
 from collections.abc import Sequence
 
@@ -25,8 +26,9 @@ from pipeline_code.common.schema import DATASETS
 
 def main(argv: Sequence[str]) -> int:
     """Runs the entry; returns the exit code."""
-    if argv:
-        raise BadInput(f"check takes no arguments, got {' '.join(argv)}")
+    parser = argparse.ArgumentParser(prog="check", description="check the raw data")
+    if unknown := parser.parse_known_args(argv)[1]:
+        raise BadInput(f"check takes no arguments, got {' '.join(unknown)}")
     report = check_folders({data.name: processing_input(data.name) for data in DATASETS})
     document = json.dumps(report.document(), indent=2)
     (processing_output("report") / "check.json").write_text(document + "\n", encoding="utf-8")

@@ -35,14 +35,25 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _use_the_images_cache() -> None:
-    """Copies what the image brought to where numba is told to look, if that is elsewhere."""
+    """Copies what the image brought to where numba is told to look, if that is elsewhere.
+
+    It may be there already. A package's kernels come whole or not at all, since other processes may
+    be copying, and reading, at the same time.
+    """
     wanted = os.environ.get("NUMBA_CACHE_DIR")
-    if wanted is None or not IMAGE_CACHE.is_dir() or Path(wanted).exists():
+    if wanted is None or not IMAGE_CACHE.is_dir() or Path(wanted) == IMAGE_CACHE:
         return
-    partial = Path(f"{wanted}.{os.getpid()}")
-    shutil.copytree(IMAGE_CACHE, partial)
+    for package in IMAGE_CACHE.iterdir():
+        target = Path(wanted) / package.name
+        if not target.exists():
+            _copy_whole(package, target)
+
+
+def _copy_whole(folder: Path, target: Path) -> None:
+    partial = target.with_name(f"{target.name}.{os.getpid()}")
+    shutil.copytree(folder, partial)
     try:
-        partial.rename(wanted)
+        partial.rename(target)
     except OSError:  # another process was first; what it copied is the same
         shutil.rmtree(partial)
 

@@ -20,6 +20,8 @@ SIGTERM lets the requests under way finish. A model that does not load ends the 
 
 import argparse
 import logging.config
+import pkgutil
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     settings = Settings.from_environment()
     logging.config.dictConfig(CONFIGURATION)
     LOGGER.info("starting", extra={"port": settings.port, "workers": settings.workers})
-    server(settings).serve()
+    server(settings).serve(target_loader=application)
     LOGGER.info("stopped")
     return 0
 
@@ -58,3 +60,11 @@ def server(settings: Settings) -> Any:
         workers_kill_timeout=DRAIN_SECONDS,
         log_dictconfig=CONFIGURATION,
     )
+
+
+def application(target: str) -> Any:
+    """The application of one worker, which the target makes."""
+    # A worker begins as a copy of the server, whose handler of SIGTERM only takes a note. Until the
+    # worker serves, and has a handler of its own, there is nothing to finish.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return pkgutil.resolve_name(target)()

@@ -88,6 +88,14 @@ def test_as_a_process_with_arguments(tmp_path: Path) -> None:
     assert (tmp_path / "output" / "message").is_file()
 
 
+@pytest.mark.parametrize("entry", dispatcher.ENTRIES)
+def test_every_entry_explains_itself(entry: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        dispatcher.main([entry, "--help"])
+    assert ended.value.code == 0
+    assert f"usage: {entry}" in capsys.readouterr().out
+
+
 def test_the_dispatcher_itself_loads_no_heavy_library() -> None:
     program = "import sys, pipeline_code.__main__; print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}

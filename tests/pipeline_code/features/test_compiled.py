@@ -65,15 +65,29 @@ def test_the_image_says_where() -> None:
     assert "RUN python -m pipeline_code.features.compiled" in dockerfile
 
 
+@pytest.mark.parametrize("there", [None, "monitor", "features"])
 def test_a_function_whose_image_cannot_be_written_gets_a_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str | None
 ) -> None:
-    image, wanted = tmp_path / "image", tmp_path / "numba"
-    (image / "kernel").mkdir(parents=True)
-    (image / "kernel" / "index").write_text("compiled")
+    image, wanted = tmp_path / "image", tmp_path / "deep" / "numba"
+    for package in ("features", "train"):
+        (image / package).mkdir(parents=True)
+        (image / package / "index").write_text("compiled")
+    if there is not None:  # the folder was mounted, or a process compiled something into it
+        (wanted / there).mkdir(parents=True)
+        (wanted / there / "index").write_text("its own")
     monkeypatch.setattr(compiled_module, "IMAGE_CACHE", image)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(wanted))
     for _ in range(2):  # a second worker finds it there
         compiled_module._use_the_images_cache()
-        assert (wanted / "kernel" / "index").read_text() == "compiled"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["image", "numba"]
+        found = {folder.name: (folder / "index").read_text() for folder in wanted.iterdir()}
+        expected = {"features": "compiled", "train": "compiled"}
+        assert found == expected | ({} if there is None else {there: "its own"})
+
+
+def test_the_image_itself_needs_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "features").mkdir()
+    monkeypatch.setattr(compiled_module, "IMAGE_CACHE", tmp_path)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    compiled_module._use_the_images_cache()
+    assert [path.name for path in tmp_path.rglob("*")] == ["features"]
