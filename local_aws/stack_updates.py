@@ -1,11 +1,11 @@
-"""CloudFormation's stack policies, which ministack keeps but does not apply, and its waits."""
+"""CloudFormation's stack policies, its waits, and what it makes of resources that exist already."""
 
 import fnmatch
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from local_aws.adapter import deployments
+from local_aws.adapter import adoption, deployments
 
 # The operations after which the CDK CLI waits for a stack.
 SETTLED_ACTIONS = ("ExecuteChangeSet", "DeleteStack")
@@ -13,10 +13,14 @@ SETTLED_SECONDS = 8.0
 
 
 def install() -> None:
-    """Apply stack policies, and wait neither for what is done nor for what cannot come."""
+    """Apply stack policies, wait neither for what is done nor for what cannot come, and adopt."""
     deployments.refuse_updates(refusal)
     deployments.fail_custom_resources_of_failing_functions()
     deployments.answer_when_settled(SETTLED_ACTIONS, SETTLED_SECONDS)
+    adoption.refuse_failed_stacks()
+    adoption.refuse_taken_names()
+    adoption.import_streams_and_repositories()
+    adoption.list_tagged_streams()
 
 
 def refusal(policy: str, action: str, logical_id: str, resource_type: str) -> str | None:

@@ -43,8 +43,10 @@ core.router.SERVICE_PATTERNS
 core.router.extract_access_key_id(headers, query_params)
 services.athena._create_prepared_statement(data)
 services.athena._delete_prepared_statement(data)
+services.athena._delete_workgroup(data)
 services.athena._execute_query(query_id, query, database, ddl, catalog)
 services.athena._executions
+services.athena._named_queries
 services.athena._parse_ddl(query)
 services.athena._prepared_statements
 services.athena._run_ddl(ddl, database)
@@ -52,8 +54,13 @@ services.athena._start_query_execution(data)
 services.athena._workgroups
 services.cloudformation._stacks
 services.cloudformation.changesets._add_event(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
+services.cloudformation.changesets._IMPORT_LOOKUPS
+services.cloudformation.changesets._IMPORT_NOT_FOUND
 services.cloudformation.custom_resource._pending
 services.cloudformation.custom_resource.deliver_response(token, response)
+services.cloudformation.handlers._ACTION_HANDLERS
+services.cloudformation.helpers._error(code, message, status)
+services.cloudformation.helpers._p(params, key, default)
 services.cloudformation.handlers._add_event(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
 services.cloudformation.provisioners._REPLACING_PROPERTIES
 services.cloudformation.provisioners._RESOURCE_HANDLERS
@@ -79,6 +86,7 @@ services.cloudwatch._store_datum(namespace, name, dims, ts, unit, value, values,
 services.cloudwatch._stat_value(stats, stat_name, points)
 services.cloudwatch.record_metric(namespace, metric_name, value, unit, dimensions)
 services.ecr._repositories
+services.cloudwatch_logs._log_groups
 services.cloudwatch_logs._append_log_events(stream, events)
 services.eventbridge._SCHEDULER_TICK_INTERVAL
 services.eventbridge._apply_input_transformer(transformer, rule, view)
@@ -162,6 +170,7 @@ services.ssm._lookup_parameter(name_or_arn, allow_arn_region, flexible_name)
 services.ssm._parameters
 services.ssm._put_parameter(data)
 services.stepfunctions._AWS_SDK_SERVICE_MAP
+services.tagging._COLLECTORS
 services.sts._caller_identity(headers, query_params)
 services.sts.is_root_access_key(access_key_id)
 services.sts.register_session(access_key, session)

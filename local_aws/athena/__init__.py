@@ -6,10 +6,11 @@ write (CTAS, INSERT, UNLOAD) or describe are executed too. What a query may read
 against the caller's S3 permissions.
 """
 
-from local_aws.adapter import queries
+from local_aws.adapter import adoption, queries
 from local_aws.athena.statements import execute
 
 
 def install() -> None:
     """Execute Athena's queries here."""
     queries.replace_query_engine(execute)
+    adoption.refuse_to_delete_used_workgroups()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_aws import adapter
+from local_aws.adapter import adoption
 from local_aws.sagemaker.cloudformation_api import Api
 from local_aws.sagemaker.cloudformation_resources import (
     Endpoint,
@@ -97,3 +98,12 @@ def install(context: Context, handlers: Mapping[str, Any]) -> None:
             blocking=True,
             tags=("Tags", "list") if resource.has_tags else None,
         )
+        # What a stack leaves, by the primary identifier of the registry schema: of the group of
+        # packages its ARN, which no template can hold.
+        if resource.identifier is not None:
+            adoption.register_import(
+                resource.type_name,
+                resource.identifier,
+                exists=resource.exists,
+                provisioned=resource.adopt,
+            )

@@ -29,6 +29,8 @@ class Resource:
 
     service = "SageMaker"
     has_tags = True
+    # Primary identifier of what CloudFormation may adopt here.
+    identifier: str | None = None
 
     def __init__(
         self,
@@ -73,6 +75,14 @@ class Resource:
         self._api.call(f"Delete{self._noun}", {self._name_member: name})
         while self.describe(name) is not None:
             time.sleep(_POLL_SECONDS)
+
+    def exists(self, identifier: str) -> bool:
+        """Whether there is one of that identifier."""
+        return self.describe(self.name_of(identifier)) is not None
+
+    def adopt(self, identifier: str) -> Provisioned:
+        """Ref and the attributes of GetAtt of one that exists."""
+        return self.provisioned(self.name_of(identifier))
 
     def request(self, properties: Properties) -> dict[str, Any]:
         """The operation's request, but for the name."""
@@ -145,6 +155,8 @@ class Pipeline(Resource):
 class ModelPackageGroup(Resource):
     """AWS::SageMaker::ModelPackageGroup."""
 
+    identifier = "ModelPackageGroupArn"
+
     def provisioned(self, name: str) -> Provisioned:
         described = self.describe(name) or {}
         members = ("CreationTime", "ModelPackageGroupArn", "ModelPackageGroupStatus")
@@ -192,6 +204,8 @@ class Endpoint(Resource):
 
 class FeatureGroup(Resource):
     """AWS::SageMaker::FeatureGroup; Ref gives the name."""
+
+    identifier = "FeatureGroupName"
 
     def wait(self, name: str) -> None:
         while (group := self.describe(name)) and group["FeatureGroupStatus"] == "Creating":

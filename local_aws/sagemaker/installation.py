@@ -8,6 +8,8 @@ from types import ModuleType
 from typing import Any
 
 from local_aws import adapter
+from local_aws.adapter import adoption
+from local_aws.sagemaker import tags
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.service import Service
 from local_aws.sagemaker.store import Store
@@ -56,6 +58,7 @@ def install(state_dir: Path, endpoint_url: str) -> None:
         reset=reset,
     )
     adapter.register_resource_arn("sagemaker", sagemaker.resource_arn)
+    adoption.list_tagged("sagemaker", lambda: store.items(tags.KIND))
     if scaling:
         adapter.register_service(
             "application-autoscaling",

@@ -103,6 +103,14 @@ class Store:
             ).fetchall()
         return [_document(row[0]) for row in rows]
 
+    def items(self, kind: str) -> dict[str, Document]:
+        """All documents of a kind, by name."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT name, document FROM resources WHERE kind = ? ORDER BY name", (kind,)
+            ).fetchall()
+        return {name: _document(text) for name, text in rows}
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
