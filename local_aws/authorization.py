@@ -1,7 +1,7 @@
 """What IAM is told of a request beyond what ministack reads from it.
 
-Policies of least privilege name these: the parameters of a batched read, the namespace that
-metrics go to, the sources that events are put from.
+Policies of least privilege name these: the parameters of a batched read, the log stream that is
+written, the namespace that metrics go to, the sources that events are put from.
 """
 
 import json
@@ -16,8 +16,29 @@ def install() -> None:
     """Register the resources and condition keys."""
     adapter.register_resource_arn("ssm", _batched_read)
     adapter.register_resource_arn("kinesis", _read_stream)
+    adapter.register_resource_arn("logs", _log)
     adapter.register_condition_keys("monitoring", _metric_namespace)
     adapter.register_condition_keys("events", _event_sources)
+
+
+def log_arn(region: str, account: str, group: str, stream: str = "") -> str:
+    """What CloudWatch Logs asks IAM about: a log stream, also where none is named.
+
+    Denials name it so: "logs:PutRetentionPolicy on resource: arn:aws:logs:...:log-group:<name>:
+    log-stream:" (terraform-aws-eks-blueprints #1454), for CreateLogGroup and DescribeLogStreams
+    as well (sagemaker-python-sdk #2253). The bare ARN of a group in a policy allows nothing.
+    """
+    return f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}"
+
+
+def _log(
+    _method: str, _path: str, _headers: Mapping[str, str], body: bytes, region: str, account: str
+) -> str | None:
+    document = _document(body)
+    if "logGroupName" not in document:
+        return None
+    stream = str(document.get("logStreamName", ""))
+    return log_arn(region, account, str(document["logGroupName"]), stream)
 
 
 def _batched_read(

@@ -138,7 +138,7 @@ class Cluster:
             isolated=plan.isolated,
         )
         stream = f"{plan.name}/{host.label}-{int(time.time())}"
-        log = LogStream(self._context, plan.log_group, stream, plan.on_line)
+        log = LogStream(self._context, plan.role_arn, plan.log_group, stream, plan.on_line)
         self._stack.enter_context(log)
         container = containers.Container(plan.arguments, host.root, variables, log)
         self._stack.callback(container.stop, 0.0)

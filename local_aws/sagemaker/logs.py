@@ -1,15 +1,25 @@
-"""Output of jobs and model servers: to a file, and to CloudWatch Logs as SageMaker does."""
+"""Output of jobs and model servers: to a file, and to CloudWatch Logs as SageMaker does.
 
+SageMaker writes it as the role of the job or model, so that without that role's leave a job has no
+log and a server no embedded metrics; neither of them fails or is told.
+"""
+
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local_aws import adapter
+from local_aws.authorization import log_arn
 from local_aws.sagemaker.context import Context
+
+logger = logging.getLogger("fraudloop.sagemaker")
 
 _FLUSH_SECONDS = 1.0
 _BATCH = 500
@@ -20,11 +30,12 @@ _TAIL = 1000  # lines kept for metrics and failure reasons
 class LogStream:
     """Lines of one process, written as they come.
 
-    with LogStream(context, "/aws/sagemaker/TrainingJobs", "job/algo-1-1700000000") as log:
+    with LogStream(context, role, "/aws/sagemaker/TrainingJobs", "job/algo-1-1700000000") as log:
         log.write("loading")
 
     Args:
         context: Shared state.
+        role_arn: The role that it is written to CloudWatch Logs as.
         group: Its log group.
         stream: Its name.
         on_line: Called with every line, before anything else is done with it.
@@ -33,11 +44,14 @@ class LogStream:
     def __init__(
         self,
         context: Context,
+        role_arn: str,
         group: str,
         stream: str,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         self._on_line = on_line
+        self._context = context
+        self._role = role_arn
         self._client = context.admin_client("logs")
         self._names = {"logGroupName": group, "logStreamName": stream}
         self.path: Path = context.logs_dir / group.strip("/").replace("/", "-") / f"{stream}.log"
@@ -48,6 +62,7 @@ class LogStream:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._created = False
+        self._refused: str | None = None
         self._flusher = threading.Thread(target=self._flush_often, daemon=True, name="job-logs")
         self._flusher.start()
 
@@ -93,8 +108,10 @@ class LogStream:
         with self._lock:
             lines, self._pending = self._pending, []
         try:
-            if lines and not self._created:
-                self._create()
+            if not lines or not (self._created or self._create()):
+                return
+            if not self._may("PutLogEvents", self._names["logStreamName"]):
+                return
             for start in range(0, len(lines), _BATCH):
                 events = [{"timestamp": t, "message": m} for t, m in lines[start : start + _BATCH]]
                 self._client.put_log_events(**self._names, logEvents=events)
@@ -102,15 +119,33 @@ class LogStream:
             # The file has every line; a stopping server must not fail a job over its log.
             return
 
-    def _create(self) -> None:
-        group = {"logGroupName": self._names["logGroupName"]}
-        for create, names in (
-            (self._client.create_log_group, group),
-            (self._client.create_log_stream, self._names),
-        ):
-            try:
-                create(**names)
-            except ClientError as error:
-                if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
-                    raise
-        self._created = True
+    def _create(self) -> bool:
+        """Make the stream, and its group if there is none; whether the role may."""
+        group, stream = self._names.values()
+        found = self._client.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        if all(item["logGroupName"] != group for item in found):
+            if not self._may("CreateLogGroup", ""):
+                return False
+            self._unless_there(self._client.create_log_group, logGroupName=group)
+        if self._may("CreateLogStream", stream):
+            self._unless_there(self._client.create_log_stream, **self._names)
+            self._created = True
+        return self._created
+
+    def _may(self, action: str, stream: str) -> bool:
+        context = self._context
+        arn = log_arn(context.region, context.account, self._names["logGroupName"], stream)
+        with adapter.request_scope(context.account, context.region):
+            refused = adapter.role_denied(self._role, "SageMaker", f"logs:{action}", arn)
+        if refused is not None and refused != self._refused:
+            logger.warning("%s; %s is written to no log", refused, self.path.name)
+            self._refused = refused
+        return refused is None
+
+    @staticmethod
+    def _unless_there(create: Callable[..., Any], **names: str) -> None:
+        try:
+            create(**names)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
+                raise

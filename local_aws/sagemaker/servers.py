@@ -68,7 +68,8 @@ class Server:
         self.port = _free_port()
         self.in_flight = 0  # changed on the event loop only
         self.ready = False
-        self._log = LogStream(context, spec.log_group, f"{spec.variant}/{uuid.uuid4().hex[:17]}")
+        stream = f"{spec.variant}/{uuid.uuid4().hex[:17]}"
+        self._log = LogStream(context, spec.container.role_arn, spec.log_group, stream)
         variables = _variables(context, spec, root) | {
             "SAGEMAKER_BIND_TO_PORT": str(self.port),
             "SAGEMAKER_BIND_HOST": HOST,

@@ -55,8 +55,9 @@ def bucket(client: Callable[[str], Any]) -> str:
 
 @pytest.fixture(scope="session")
 def job_role(make_role: Callable[..., str], bucket: str) -> str:
-    """May read and write the bucket, but not its folder `secret/`."""
+    """May log, and read and write the bucket, but not its folder `secret/`."""
     return make_role(
+        allow(LOGGING, "arn:aws:logs:*:*:log-group:/aws/sagemaker/*Jobs:*"),
         allow(["s3:*"], f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"),
         {**allow(["s3:GetObject"], f"arn:aws:s3:::{bucket}/secret/*"), "Effect": "Deny"},
     )
@@ -124,6 +125,9 @@ def train(client: Callable[[str], Any], bucket: str, job_role: str) -> Callable[
         )
 
     return run
+
+
+LOGGING = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
 
 
 def allow(actions: list[str], *resources: str) -> dict[str, Any]:

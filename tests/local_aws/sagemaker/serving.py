@@ -130,6 +130,10 @@ class Serving:
             client,
             {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"{arn}/*"},
             {"Action": "s3:ListBucket", "Resource": arn},
+            {
+                "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": "arn:aws:logs:*:*:log-group:/aws/sagemaker/*:*",
+            },
         )
         return cls(client, bucket, role)
 

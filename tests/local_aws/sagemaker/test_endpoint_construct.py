@@ -165,7 +165,9 @@ def deployed(client: Client) -> Iterator[Callable[[EndpointConfig], Deployed]]:
 
 
 def test_a_fleet_scales_by_the_clock_and_shifts_step_by_step_with_a_challenger(
-    client: Client, deployed: Callable[[EndpointConfig], Deployed]
+    client: Client,
+    deployed: Callable[[EndpointConfig], Deployed],
+    eventually: Callable[..., Any],
 ) -> None:
     floor = ScheduledFloor(name="day", schedule="cron(0 6 * * ? *)", min_instances=2)
     stack = deployed(
@@ -207,6 +209,20 @@ def test_a_fleet_scales_by_the_clock_and_shifts_step_by_step_with_a_challenger(
     known = client("cloudwatch").describe_alarms(AlarmNames=sorted(alarms))["MetricAlarms"]
     assert {alarm["AlarmName"] for alarm in known} == alarms
     assert stack.ask()["name"] == "model"
+    logs = client("logs")
+    group = f"/aws/sagemaker/Endpoints/{stack.name}"
+    (described,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert described["retentionInDays"] == 90
+    assert described["kmsKeyId"]
+    eventually(
+        lambda: (
+            {"primary", "challenger"}
+            == {
+                stream["logStreamName"].partition("/")[0]
+                for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]
+            }
+        )
+    )
 
 
 def test_a_serverless_endpoint_answers_without_instances(

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws.sagemaker.conftest import ENTRIES, IMAGE, unique, wait_for
+from tests.local_aws.sagemaker.conftest import (
+    ENTRIES,
+    IMAGE,
+    LOGGING,
+    allow,
+    unique,
+    wait_for,
+)
 
 
 @pytest.fixture
@@ -117,6 +124,26 @@ def test_output_goes_to_cloudwatch_logs(
     found = stream["logStreams"][0]["logStreamName"]
     events = logs.get_log_events(logGroupName=group, logStreamName=found)["events"]
     assert [event["message"] for event in events] == ["hello", "world"]
+
+
+def test_a_role_that_may_not_log_has_no_log_and_its_job_goes_on(
+    client: Callable[[str], Any], make_role: Any, start: Any, ended: Any
+) -> None:
+    group = "/aws/sagemaker/ProcessingJobs"
+    arn = f"arn:aws:logs:us-east-1:000000000000:log-group:{group}"
+
+    def logged(*statements: dict[str, Any]) -> bool:
+        name = start("print('hello')", RoleArn=make_role(*statements))
+        assert ended(name)["ProcessingJobStatus"] == "Completed"
+        found = client("logs").describe_log_streams(
+            logGroupName=group, logStreamNamePrefix=f"{name}/"
+        )
+        return bool(found["logStreams"])
+
+    assert logged(allow(LOGGING, f"{arn}:*"))
+    # As denials of AWS read, it asks about a log stream and never about the group alone.
+    assert not logged(allow(LOGGING, arn))
+    assert not logged(allow(["s3:GetObject"], "*"))
 
 
 def test_a_failing_job_gives_its_message_and_uploads_nothing(
