@@ -14,6 +14,7 @@ from lifecycle.batch_config import BatchScoringConfig
 from lifecycle.batch_roles import BATCH_PREFIX, BatchRoles
 from lifecycle.container_image import ContainerImage
 from lifecycle.data_lake import BATCH_WORK_PREFIX
+from lifecycle.execution_role import allow_log, allow_metrics, allow_volume
 from lifecycle.feature_store import FeatureStore
 from lifecycle.job_role import grant_read_objects, grant_write_objects
 from pipeline_code.monitor.kinds import MonitorKind
@@ -59,7 +60,7 @@ class BatchScoring(Construct):
         store: FeatureStore,
         raw_bucket: s3.IBucket,
         artifacts_bucket: s3.IBucket,
-        model_role: iam.IRole,
+        model_role: iam.Role,
         metric_namespace: str,
         encryption_key: kms.IKey,
         config: BatchScoringConfig,
@@ -70,6 +71,10 @@ class BatchScoring(Construct):
 
         grant_read_objects(model_role, artifacts_bucket, encryption_key, BATCH_WORK_PREFIX)
         grant_write_objects(model_role, artifacts_bucket, encryption_key, BATCH_WORK_PREFIX)
+        # SageMaker runs a transform as the model's role: its volumes, log and metrics as well.
+        allow_volume(model_role, encryption_key)
+        allow_log(model_role, "/aws/sagemaker/TransformJobs")
+        allow_metrics(model_role, "/aws/sagemaker/TransformJobs")
         roles = BatchRoles(
             self,
             "Roles",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import Aws, CfnCondition, Fn
+from aws_cdk import Aws, CfnCondition, Fn, RemovalPolicy
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
@@ -43,7 +44,7 @@ class SelfDeployingEndpoint(Construct):
         A new package reaches the same endpoint in the rollout's steps; an alarm rolls it back.
         An update keeps the instances that scaling added.
         A challenger's answers are captured, and given to nobody.
-        Captures and the fleet's volumes are encrypted under the given key.
+        Captures, the fleet's volumes and what the servers log are encrypted under the given key.
         Without instances nothing is captured, nothing is shifted in steps, and alarms only notify:
         SageMaker has none of it there.
 
@@ -99,10 +100,12 @@ class SelfDeployingEndpoint(Construct):
             "Approved",
             expression=Fn.condition_not(Fn.condition_equals(approved_package, NO_MODEL)),
         )
+        log_group = self._define_log_group()
         self.role = EndpointRole(
             self,
             "Role",
             endpoint_name=endpoint_name,
+            log_group=log_group,
             image=image,
             artifacts_bucket=artifacts_bucket,
             captures_bucket=captures_bucket,
@@ -114,6 +117,21 @@ class SelfDeployingEndpoint(Construct):
         endpoint = self._define_endpoint(endpoint_config)
         if config.serverless is None:
             self._guard_fleet(endpoint)
+
+    def _define_log_group(self) -> logs.LogGroup:
+        """SageMaker would make the group of this name itself, without key and kept for ever.
+
+        It is there before any model is, and stays when none is. It goes with its stack: the next
+        deployment, after a failed one too, must find the name free.
+        """
+        return logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}",
+            encryption_key=self._key,
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
 
     def _define_endpoint_config(self, captures: s3.IBucket) -> sagemaker.CfnEndpointConfig:
         model = define_model(

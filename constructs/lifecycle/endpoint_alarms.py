@@ -62,7 +62,10 @@ class EndpointAlarms(Construct):
             *self._define_request_alarms(),
             *self._define_score_alarms(),
         )
-        self.notifying: tuple[cloudwatch.Alarm, ...] = tuple(self._define_degraded_alarm())
+        self.notifying: tuple[cloudwatch.Alarm, ...] = (
+            *self._define_degraded_alarm(),
+            self._define_unmeasured_alarm(),
+        )
         topic.notify_of(*self.rolling_back, *self.notifying)
 
     @property
@@ -142,6 +145,31 @@ class EndpointAlarms(Construct):
             )
         ]
 
+    def _define_unmeasured_alarm(self) -> cloudwatch.Alarm:
+        """Without the server's log, the alarms on its metrics sleep and nobody is told."""
+        period = Duration.minutes(5)
+        metrics = {
+            "answers": self._server_metric("Answers", "Sum", self._endpoint),
+            "invocations": self._sagemaker_metric("Invocations", "Sum"),
+            "refused": self._sagemaker_metric("Invocation4XXErrors", "Sum"),
+            "failed": self._sagemaker_metric("Invocation5XXErrors", "Sum"),
+        }
+        return self._define_alarm(
+            "Unmeasured",
+            metric=cloudwatch.MathExpression(
+                expression="IF(FILL(answers, 0) > 0, 0, "
+                "invocations - FILL(refused, 0) - FILL(failed, 0))",
+                using_metrics={
+                    name: metric.with_(period=period) for name, metric in metrics.items()
+                },
+                period=period,
+            ),
+            threshold=0,
+            periods=3,
+            description="The server answers and none of its metrics arrive, so that no alarm on "
+            "them can go off: see whether its log group has log streams of today",
+        )
+
     def _share(self, name: str, dimensions: dict[str, str]) -> cloudwatch.MathExpression:
         """Percent of the answers that are of one kind, or 0 if there are too few answers."""
         least = self._config.scores.min_answers
@@ -184,6 +212,7 @@ class EndpointAlarms(Construct):
         threshold: float,
         description: str,
         comparison: cloudwatch.ComparisonOperator = ABOVE,
+        periods: int = 1,
     ) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
             self,
@@ -191,7 +220,7 @@ class EndpointAlarms(Construct):
             metric=metric,
             threshold=threshold,
             comparison_operator=comparison,
-            evaluation_periods=1,
+            evaluation_periods=periods,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             alarm_description=f"{self._endpoint['EndpointName']}: {description}",
         )

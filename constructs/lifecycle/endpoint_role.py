@@ -5,10 +5,12 @@ from __future__ import annotations
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lifecycle.container_image import ContainerImage
+from lifecycle.execution_role import allow_log, allow_metrics
 from lifecycle.job_role import grant_read_objects, grant_write_objects, sagemaker_principal
 from lifecycle.wildcards import acknowledge_resource
 
@@ -27,7 +29,8 @@ class EndpointRole(iam.Role):
         unless it is allowed to.
 
     Args:
-        endpoint_name: The endpoint; its captures and its log are named after it.
+        endpoint_name: The endpoint; its captures are named after it.
+        log_group: Where SageMaker writes what the container prints.
         image: The image that packages name.
         artifacts_bucket: Where model artifacts are, below `models/`.
         captures_bucket: Where captures land, below the endpoint's name.
@@ -40,6 +43,7 @@ class EndpointRole(iam.Role):
         construct_id: str,
         *,
         endpoint_name: str,
+        log_group: logs.ILogGroup,
         image: ContainerImage,
         artifacts_bucket: s3.IBucket,
         captures_bucket: s3.IBucket,
@@ -52,10 +56,16 @@ class EndpointRole(iam.Role):
             assumed_by=sagemaker_principal(scope),
         )
         image.grant_pull(self)
-        acknowledge_resource(self, "*", "ecr:GetAuthorizationToken takes no resource")
+        acknowledge_resource(
+            self,
+            "*",
+            "ecr:GetAuthorizationToken and cloudwatch:PutMetricData take no resource; the latter "
+            "is limited to SageMaker's own namespaces",
+        )
         grant_read_objects(self, artifacts_bucket, encryption_key, MODELS_PREFIX)
         grant_write_objects(self, captures_bucket, encryption_key, f"{endpoint_name}/")
-        self._allow_log(f"/aws/sagemaker/Endpoints/{endpoint_name}")
+        allow_log(self, log_group.log_group_name)
+        allow_metrics(self, "/aws/sagemaker/Endpoints")
 
     def allow_watching_alarms(self) -> None:
         """Let SageMaker look at the alarms of this stack while it shifts traffic."""
@@ -72,27 +82,4 @@ class EndpointRole(iam.Role):
         )
         acknowledge_resource(
             self, alarms, "The alarms of one stack; CloudFormation names them, with a random end"
-        )
-
-    def _allow_log(self, log_group: str) -> None:
-        """SageMaker writes the container's log as the role, and creates the group on first use."""
-        group = Stack.of(self).format_arn(
-            service="logs",
-            resource="log-group",
-            resource_name=log_group,
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
-        self.add_to_policy(
-            iam.PolicyStatement(
-                actions=["logs:CreateLogGroup", "logs:DescribeLogStreams"], resources=[group]
-            )
-        )
-        streams = f"{group}:log-stream:*"
-        self.add_to_policy(
-            iam.PolicyStatement(
-                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[streams]
-            )
-        )
-        acknowledge_resource(
-            self, streams, "SageMaker names the streams of the endpoint's log group by instance"
         )

@@ -11,6 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lifecycle.container_image import ContainerImage
+from lifecycle.execution_role import allow_log, allow_metrics, allow_volume
 from lifecycle.wildcards import acknowledge_resource
 
 __all__ = [
@@ -55,8 +56,11 @@ class JobRole(iam.Role):
         )
         self._key = encryption_key
         image.grant_pull(self)
-        self._allow_volume()
-        self._allow_logs_and_metrics(f"/aws/sagemaker/{kind}Jobs")
+        allow_volume(self, encryption_key)
+        # Both are named so.
+        log_group = namespace = f"/aws/sagemaker/{kind}Jobs"
+        allow_log(self, log_group)
+        allow_metrics(self, namespace)
         acknowledge_resource(
             self,
             "*",
@@ -84,44 +88,7 @@ class JobRole(iam.Role):
 
     def publish_metrics(self, namespace: str) -> None:
         """Allow putting metrics into one namespace."""
-        self.add_to_policy(
-            iam.PolicyStatement(
-                actions=["cloudwatch:PutMetricData"],
-                resources=["*"],
-                conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
-            )
-        )
-
-    def _allow_volume(self) -> None:
-        self.add_to_policy(
-            iam.PolicyStatement(actions=["kms:DescribeKey"], resources=[self._key.key_arn])
-        )
-        # EBS decrypts the volume's key by a grant, which the job's role hands on.
-        self.add_to_policy(
-            iam.PolicyStatement(
-                actions=["kms:CreateGrant"],
-                resources=[self._key.key_arn],
-                conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
-            )
-        )
-
-    def _allow_logs_and_metrics(self, place: str) -> None:
-        """SageMaker writes a job's log and its instance's metrics as the job's role."""
-        stack = Stack.of(self)
-        group = f"arn:{stack.partition}:logs:{stack.region}:{stack.account}:log-group:{place}"
-        self.add_to_policy(
-            iam.PolicyStatement(
-                actions=["logs:CreateLogGroup", "logs:DescribeLogStreams"], resources=[group]
-            )
-        )
-        streams = f"{group}:log-stream:*"
-        self.add_to_policy(
-            iam.PolicyStatement(
-                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[streams]
-            )
-        )
-        acknowledge_resource(self, streams, "SageMaker names a job's log streams after its hosts")
-        self.publish_metrics(place)
+        allow_metrics(self, namespace)
 
 
 def sagemaker_principal(scope: Construct) -> iam.ServicePrincipal:

@@ -1,6 +1,7 @@
 """What cdk-nag and cfn-lint do not look for."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -33,6 +34,9 @@ NAMED = {
     "AWS::SageMaker::Pipeline",
     "AWS::Scheduler::Schedule",
 }
+
+# Otherwise SageMaker makes it, without a key and without an end.
+NAMED_BY_SAGEMAKER = "EndpointLog"
 
 
 @pytest.fixture
@@ -90,6 +94,45 @@ def test_metrics_may_be_put_into_named_namespaces_only(resources: list[Resource]
         if "cloudwatch:PutMetricData" in as_list(statement["Action"]):
             condition = statement["Condition"]["StringEquals"]
             assert condition["cloudwatch:namespace"], name
+
+
+# As denials name what AWS asks about: PutLogEvents (log4j-aws-appenders #176), CreateLogStream
+# (aws-crr-monitor #8), and without a stream DescribeLogStreams (sagemaker-python-sdk #2253) and
+# PutRetentionPolicy (terraform-aws-eks-blueprints #1454). Never the group's own ARN.
+ASKED_ABOUT = {
+    "logs:CreateLogGroup": "",
+    "logs:CreateLogStream": "algo-1-1700000000",
+    "logs:DescribeLogStreams": "",
+    "logs:PutLogEvents": "algo-1-1700000000",
+}
+
+
+def test_policies_about_logs_match_what_aws_asks_about(resources: list[Resource]) -> None:
+    groups = dict(of_type(resources, "AWS::Logs::LogGroup"))
+    asked = set()
+    for name, statement in allowed(resources):
+        patterns = [spelled(resource, groups) for resource in as_list(statement["Resource"])]
+        for action in as_list(statement["Action"]):
+            if not action.startswith("logs:") or is_of_the_cdk(name):
+                continue
+            asked.add(action)
+            group, _, stream = patterns[0].removesuffix(":*").partition(":log-stream:")
+            arn = f"{group}:log-stream:{stream or ASKED_ABOUT[action]}"
+            assert any(fnmatchcase(arn, pattern) for pattern in patterns), (name, action, patterns)
+    assert asked == set(ASKED_ABOUT)
+
+
+def spelled(value: Any, groups: dict[str, Any]) -> str:
+    """An ARN as CloudFormation resolves it; a log group's ends in `:*`."""
+    match value:
+        case str():
+            return value
+        case {"Fn::Join": [separator, parts]}:
+            return str(separator).join(spelled(part, groups) for part in parts)
+        case {"Fn::GetAtt": [name, "Arn"]} if name in groups:
+            return f"arn:aws:logs:eu-west-1:123456789012:log-group:{name}:*"
+        case _:
+            return "_".join(str(part) for part in next(iter(value.values())))
 
 
 def test_no_role_has_a_policy_that_aws_may_change(resources: list[Resource]) -> None:
@@ -207,7 +250,7 @@ def test_only_what_others_type_has_a_name(resources: list[Resource]) -> None:
         for name, body in resources
         if body["Type"].startswith("AWS::") and body["Type"] not in NAMED
         for key in body.get("Properties", {})
-        if key == name_property(body["Type"])
+        if key == name_property(body["Type"]) and not name.startswith(NAMED_BY_SAGEMAKER)
     ]
     assert named == []
 

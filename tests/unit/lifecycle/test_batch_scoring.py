@@ -241,6 +241,22 @@ def test_the_models_role_moves_what_lies_between_the_steps(around: Any) -> None:
     assert around.allowed(model_role, "s3:PutObject") == around.objects(around.artifacts, WORK)
 
 
+def test_sagemaker_transforms_as_the_models_role(around: Any) -> None:
+    """Volumes under the key, a log and the instances' metrics; the pipeline has none of it."""
+    model_role = around.stack.node.find_child("ModelRole")
+    statements = {str(s["Action"]): s for s in around.statements(model_role)}
+    assert statements["kms:CreateGrant"]["Resource"] == around.key_arn
+    assert statements["kms:CreateGrant"]["Condition"] == {
+        "Bool": {"kms:GrantIsForAWSResource": "true"}
+    }
+    assert around.key_arn in around.allowed(model_role, "kms:DescribeKey")
+    namespace = statements["cloudwatch:PutMetricData"]["Condition"]["StringEquals"]
+    assert namespace == {"cloudwatch:namespace": "/aws/sagemaker/TransformJobs"}
+    group, anything = around.allowed(model_role, "logs:PutLogEvents")
+    assert ":log-group:/aws/sagemaker/TransformJobs'" in str(group)
+    assert ":log-group:/aws/sagemaker/TransformJobs:*'" in str(anything)
+
+
 def test_the_pipeline_starts_its_jobs_and_nothing_else(around: Any) -> None:
     pipeline = role(around, "Pipeline")
     actions = {

@@ -169,6 +169,46 @@ def test_the_fleets_volumes_are_encrypted(template: Template) -> None:
     assert properties(template, "AWS::SageMaker::EndpointConfig")["KmsKeyId"] == key_arn(template)
 
 
+def test_the_servers_log_is_there_before_them_and_goes_with_its_stack(template: Template) -> None:
+    ((logical_id, log),) = template.find_resources(
+        "AWS::Logs::LogGroup", {"Properties": {"LogGroupName": Match.any_value()}}
+    ).items()
+    assert "Condition" not in log
+    # What was kept would be in the way of the next deployment: the name is SageMaker's.
+    assert log["DeletionPolicy"] == log["UpdateReplacePolicy"] == "Delete"
+    assert log["Properties"] == {
+        "LogGroupName": "/aws/sagemaker/Endpoints/fraudloop-test-fraud",
+        "KmsKeyId": key_arn(template),
+        "RetentionInDays": 90,
+    }
+    # By reference, so that the policy comes later and goes earlier than the group.
+    assert {"Ref": logical_id} in logged_to(template)
+
+
+def logged_to(template: Template) -> list[Any]:
+    """The parts of the ARNs that the endpoint's role may write log events to."""
+    policies = template.find_resources("AWS::IAM::Policy")
+    (policy,) = (p for name, p in policies.items() if name.startswith("EndpointRoleDefault"))
+    (statement,) = (
+        statement
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "logs:PutLogEvents" in statement["Action"]
+    )
+    return [part for arn in statement["Resource"] for part in arn["Fn::Join"][1]]
+
+
+def test_sagemaker_measures_the_instances_as_the_endpoints_role(template: Template) -> None:
+    statement = {
+        "Action": "cloudwatch:PutMetricData",
+        "Condition": {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}},
+        "Effect": "Allow",
+        "Resource": "*",
+    }
+    template.has_resource_properties(
+        "AWS::IAM::Policy", {"PolicyDocument": {"Statement": Match.array_with([statement])}}
+    )
+
+
 def test_the_fleet_is_as_configured(template: Template) -> None:
     (variant,) = properties(template, "AWS::SageMaker::EndpointConfig")["ProductionVariants"]
     assert variant["VariantName"] == "primary"
@@ -228,7 +268,7 @@ def test_alarms_on_what_a_version_does_roll_it_back(template: Template) -> None:
     }
     assert watched == {"Errors", "Latency", "FailedAnswers", "Flagged", "HighScores", "LowScores"}
     # SageMaker takes ten at most.
-    assert set(alarms(template)) - watched == {"Degraded"}
+    assert set(alarms(template)) - watched == {"Degraded", "Unmeasured"}
 
 
 def test_every_alarm_notifies_the_topic(template: Template) -> None:
@@ -414,12 +454,37 @@ def test_what_a_version_answers_is_judged_once_there_is_enough_of_it(
     assert evaluate(expression, {"answers": [None], other: [None]}) == [None]
 
 
+def test_answers_that_nobody_counted_are_told(template: Template) -> None:
+    """Without the server's log there is none of its metrics, and the alarms on them sleep."""
+    alarm = alarms(template)["Unmeasured"]
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert (alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (3, "notBreaching")
+    (expression,) = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
+    metrics = {each["Id"]: each["MetricStat"] for each in alarm["Metrics"] if "MetricStat" in each}
+    assert {each["Period"] for each in metrics.values()} == {300}
+    assert metrics["answers"]["Metric"]["Namespace"] == "fraudloop/test"
+    for invocations, refused, failed, answers, expected in (
+        (9, None, None, 12, 0),
+        (9, None, None, None, 9),
+        (9, 5, 4, None, 0),
+        (9, 5, 3, None, 1),
+        (None, None, None, None, None),
+    ):
+        series: dict[str, Series] = {
+            "invocations": [invocations],
+            "refused": [refused],
+            "failed": [failed],
+            "answers": [answers],
+        }
+        assert evaluate(expression, series) == [expected]
+
+
 def test_alarms_are_on_what_the_server_publishes(template: Template) -> None:
     asked = {
         stat["Metric"]["MetricName"]
         for alarm in alarms(template).values()
         for stat in (each.get("MetricStat") for each in alarm.get("Metrics", ()))
-        if stat is not None
+        if stat is not None and stat["Metric"]["Namespace"] == "fraudloop/test"
     } | {alarms(template)["FailedAnswers"]["MetricName"]}
     assert asked <= {*LISTS, *COUNTS}
 
@@ -445,6 +510,7 @@ def test_limits_that_are_switched_off_are_no_alarms(synthesize: Synthesize) -> N
         "Errors",
         "Latency",
         "FailedAnswers",
+        "Unmeasured",
     }
 
 

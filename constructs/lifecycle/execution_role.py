@@ -1,0 +1,71 @@
+"""What SageMaker itself does as the role of a job or model: log, metrics and volumes.
+
+The permissions are those of the SageMaker guide, "API: Execution Role Permissions", narrowed.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+
+from lifecycle.wildcards import acknowledge_resource
+
+__all__ = ["allow_log", "allow_metrics", "allow_volume"]
+
+
+def allow_log(role: iam.Role, log_group: str) -> None:
+    """Allow writing to a log group, and making it if it is not there.
+
+    AWS asks about a log stream even where none is named, `<group>:log-stream:`. So denials have
+    it: of DescribeLogStreams (sagemaker-python-sdk #2253), of PutRetentionPolicy
+    (terraform-aws-eks-blueprints #1454). The bare ARN matches none of them, and is here for what
+    may ask about it.
+
+    Args:
+        role: What SageMaker writes as.
+        log_group: Its name. Given by reference to a group that a stack owns, the policy goes
+            before the group does, and nobody makes the group again without its key.
+    """
+    group = Stack.of(role).format_arn(
+        service="logs",
+        resource="log-group",
+        resource_name=log_group,
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    anything = f"{group}:*"
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=[
+                "logs:CreateLogGroup",
+                "logs:CreateLogStream",
+                "logs:DescribeLogStreams",
+                "logs:PutLogEvents",
+            ],
+            resources=[group, anything],
+        )
+    )
+    acknowledge_resource(role, anything, "SageMaker names log streams after hosts and instances")
+
+
+def allow_metrics(role: iam.Role, namespace: str) -> None:
+    """Allow putting metrics into one namespace, such as `/aws/sagemaker/TrainingJobs`."""
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["cloudwatch:PutMetricData"],
+            resources=["*"],
+            conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
+        )
+    )
+
+
+def allow_volume(role: iam.Role, key: kms.IKey) -> None:
+    """Allow attaching volumes under the key: EBS decrypts by a grant, which the role hands on."""
+    role.add_to_policy(iam.PolicyStatement(actions=["kms:DescribeKey"], resources=[key.key_arn]))
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["kms:CreateGrant"],
+            resources=[key.key_arn],
+            conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
+        )
+    )
