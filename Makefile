@@ -30,6 +30,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint pipeline_code/Dockerfile
 	$(BIN)/python -m pytest tests/nag
 
 format: install
@@ -45,11 +46,22 @@ ENVIRONMENT ?= local
 synth: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" npx cdk synth --quiet --context environment=$(ENVIRONMENT)
 
+PIP_COMPILE := $(CURDIR)/$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url \
+  --no-emit-find-links --no-emit-trusted-host --no-emit-options
+BASE_IMAGE_TAG := $(shell sed -n 's/^ARG BASE_IMAGE=\([^@]*\).*/\1/p' pipeline_code/Dockerfile)
+# The image's files follow the project's, with the hashes that its build demands; its base image gets
+# its digest where the registry, and Docker's client, can be reached.
 lock: install
-	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
-	  --no-emit-trusted-host --no-emit-options --output-file requirements.txt requirements.in
-	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
-	  --no-emit-trusted-host --no-emit-options --output-file requirements-peers.txt requirements-peers.in
+	$(PIP_COMPILE) --output-file requirements.txt requirements.in
+	$(PIP_COMPILE) --output-file requirements-peers.txt requirements-peers.in
+	cd pipeline_code && for file in requirements*.in; do \
+	  $(PIP_COMPILE) --allow-unsafe --generate-hashes --constraint ../requirements.txt \
+	    --constraint ../requirements-peers.txt $$file || exit; \
+	done
+	@digest=$$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' $(BASE_IMAGE_TAG)) \
+	  && sed -i.old "s|^ARG BASE_IMAGE=.*|ARG BASE_IMAGE=$(BASE_IMAGE_TAG)@$$digest|" pipeline_code/Dockerfile \
+	  && rm pipeline_code/Dockerfile.old \
+	  || echo "the base image stays as it is: $(BASE_IMAGE_TAG) could not be looked up" >&2
 
 clean:
 	rm -rf .venv node_modules cdk.out build .fraudloop

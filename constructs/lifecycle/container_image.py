@@ -37,7 +37,7 @@ IMAGE_HANDLERS = ("fold_customers", "fold_terminals", "land_events")
 NOT_IN_THE_IMAGE = [
     "lambdas/*",
     *(f"!lambdas/{name}" for name in IMAGE_HANDLERS),
-    "requirements.in",
+    "requirements*.in",
     "__pycache__",
     "*.pyc",
 ]

@@ -91,6 +91,9 @@ def _registry(scope: Construct) -> str:
 def _build_specification() -> dict[str, object]:
     return {
         "version": "0.2",
+        # An attestation makes an index of the image, which Lambda refuses ("media type for the
+        # source image is not supported": aws/aws-lambda-roadmap #82, docker/buildx #1533).
+        "env": {"variables": {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}},
         "phases": {
             "build": {
                 "commands": [
