@@ -16,6 +16,11 @@ people = Console()
 errors = Console(stderr=True)
 
 
+def tell(text: str) -> None:
+    """Say what is going on, on stderr: a line, which is not folded."""
+    errors.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table of text cells; numbers are the caller's to format."""
     result = Table(title=title, title_justify="left", header_style="bold")

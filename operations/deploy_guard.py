@@ -9,19 +9,18 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operations.deployments import last_deployment
+from operations.deployments import VERDICT_SECONDS, last_deployment
 from operations.errors import OperationError
 from operations.stack_conditions import Conditions
 from operations.status import stack_states
 from operations.target import Target
+from operations.waiting import Report, changes, looks
 
 __all__ = ["await_rest", "check_endpoint", "deploy_undisturbed"]
 
 _ENDPOINT = "AWS::SageMaker::Endpoint"
 _BUSY = "_IN_PROGRESS state and can not be updated"
 _ATTEMPTS = 3
-# An update may have ended so long ago without a verdict on it before nobody waits for one.
-_VERDICT_SECONDS = 60.0
 # Longer than the longest rollout that SageMaker allows.
 _LONGEST_SECONDS = 36_000.0
 _ALLOW_EVERYTHING = {
@@ -57,9 +56,7 @@ def check_endpoint(target: Target, assembly: Path, *, may_go: str | None = None)
         )
 
 
-def deploy_undisturbed(
-    target: Target, deploy: Callable[[], None], *, report: Callable[[str], None]
-) -> None:
+def deploy_undisturbed(target: Target, deploy: Callable[[], None], *, report: Report) -> None:
     """Deploy when the stacks are at rest, and again if another update came in between.
 
     Args:
@@ -81,9 +78,8 @@ def deploy_undisturbed(
 def await_rest(
     target: Target,
     *,
-    report: Callable[[str], None],
+    report: Report,
     timeout_seconds: float = _LONGEST_SECONDS,
-    poll_seconds: float = 1.0,
 ) -> None:
     """Wait until nothing is being done to the stacks, and the last deployment has its verdict.
 
@@ -92,20 +88,18 @@ def await_rest(
     Raises:
         OperationError: If that takes too long.
     """
-    begun = rested = time.monotonic()
-    told: list[str] = []
-    while time.monotonic() - begun < timeout_seconds:
+    rested, tell = time.monotonic(), changes(report)
+    for _ in looks(timeout_seconds):
         busy = [name for name, state in stack_states(target).items() if _is_busy(state)]
         if busy:
             rested = time.monotonic()
-        elif not _is_deploying(target) or time.monotonic() - rested > _VERDICT_SECONDS:
+            tell(f"{', '.join(busy)} is being updated; waiting until that has ended")
+        elif not _is_deploying(target) or time.monotonic() - rested > VERDICT_SECONDS:
             return
-        if busy and busy != told:
-            report(f"{', '.join(busy)} is being updated; waiting until that has ended")
-            told = busy
-        time.sleep(poll_seconds)
+        else:
+            tell("the last deployment of a model has ended; waiting for its verdict")
     raise OperationError(
-        f"the stacks must be at rest within {timeout_seconds:.0f} s, got {', '.join(told)} in "
+        f"the stacks must be at rest within {timeout_seconds:.0f} s, got {', '.join(busy)} in "
         "progress; see their events in CloudFormation"
     )
 

@@ -5,7 +5,21 @@ from typing import Any
 
 from operations.target import Target
 
-__all__ = ["deployments", "last_deployment", "why_not_deployed"]
+__all__ = [
+    "VERDICT_SECONDS",
+    "deployments",
+    "last_deployment",
+    "longest_deployment",
+    "why_not_deployed",
+]
+
+# So long after the end of an update the function that deploys has said what it thinks of it.
+VERDICT_SECONDS = 180.0
+# Beside the rollout: CloudFormation's own limit for the creation of an endpoint, 160 minutes
+# (create handler of AWS::SageMaker::Endpoint in the CloudFormation registry).
+_MARGIN_SECONDS = 9600.0
+# SageMaker's limit, where the stack does not say its own yet.
+_LONGEST_ROLLOUT_SECONDS = "28800"
 
 _UNSUCCESSFUL = frozenset({"Refused", "RolledBack"})
 
@@ -40,6 +54,12 @@ def why_not_deployed(target: Target, package_arn: str) -> str | None:
     if found["ModelApprovalStatus"] == "Approved":
         return None
     return f"{last['state']}: {last['reason']}"
+
+
+def longest_deployment(target: Target) -> float:
+    """Seconds that an approval may take at most: a rollout before it, its own, and the rest."""
+    rollout = target.outputs.get("RolloutTimeoutSeconds", _LONGEST_ROLLOUT_SECONDS)
+    return 2 * float(rollout) + _MARGIN_SECONDS
 
 
 def _parsed(value: str) -> dict[str, str] | None:

@@ -1,6 +1,5 @@
 """Starting the training pipeline and watching it run."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from operations.errors import OperationError
 from operations.lake import data_version
 from operations.target import Target
+from operations.waiting import looks
 
 _FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
 
@@ -106,18 +106,17 @@ def watch(
     arn: str,
     *,
     on_change: Callable[[Execution], None] = lambda _: None,
-    poll_seconds: float = 1.0,
 ) -> Execution:
     """Follow an execution to its end, reporting every state that differs from the last."""
     last: Execution | None = None
-    while True:
+    for _ in looks():
         current = describe(target, arn)
         if current != last:
             on_change(current)
             last = current
         if current.finished:
             return current
-        time.sleep(poll_seconds)
+    raise AssertionError  # the turns never end
 
 
 def recent(target: Target, *, limit: int = 10) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ engine starts the monitor's own pipeline.
 """
 
 import math
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +15,12 @@ from typing import Any, Protocol
 from operations.errors import OperationError
 from operations.findings import reason_of
 from operations.target import Target
+from operations.waiting import looks
 from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = ["Run", "bring_labels", "newest_job", "started"]
 
 _RUNNING = frozenset({"Pending", "InProgress", "Stopping", "Executing"})
-_POLL_SECONDS = 0.5
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _NAMES = {
     MonitorKind.DATA_QUALITY: "DataQualityMonitorName",
@@ -228,10 +227,7 @@ class _PipelineRun:
 
 def _until(timeout_seconds: float, name: str) -> Iterator[None]:
     """Turns of waiting; raises OperationError when the time is over."""
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(_POLL_SECONDS)
+    yield from looks(timeout_seconds)
     raise OperationError(f"run {name} must end within {timeout_seconds:.0f} s, got no result")
 
 

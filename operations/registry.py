@@ -6,13 +6,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operations.deployments import why_not_deployed
+from operations.deployments import VERDICT_SECONDS, longest_deployment, why_not_deployed
 from operations.errors import OperationError
 from operations.target import Target
+from operations.waiting import Report, changes, looks, silent
 from pipeline_code.common.approvals import approval
 
 _DEPLOYED = ("deployed", "champion")
-_VERDICT_SECONDS = 60.0
 # After a failed update the endpoint serves what it served before, and that may be what is wanted.
 _STATES_AT_REST = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"})
 
@@ -96,7 +96,8 @@ def await_deployment(
     package_arn: str,
     *,
     since: datetime | None = None,
-    timeout_seconds: float = 1800.0,
+    timeout_seconds: float | None = None,
+    report: Report = silent,
 ) -> str:
     """Wait until CloudFormation has put a package behind the endpoint; returns the endpoint's ARN.
 
@@ -105,38 +106,49 @@ def await_deployment(
         package_arn: The package.
         since: When the deployment was caused: a failure before is an earlier one's. If omitted,
             when the package was approved.
-        timeout_seconds: How long to wait.
+        timeout_seconds: How long to wait. If omitted, as long as the environment's rollout may
+            take.
+        report: Told of what is waited for, whenever that changes.
 
     Raises:
         OperationError: If the package is refused, the stack update fails or rolls back, or the time
             is over.
     """
-    cloudformation, stack_name = target.client("cloudformation"), target.stack_name("serving")
-    deadline, failed_at = time.monotonic() + timeout_seconds, 0.0
-    while (now := time.monotonic()) < deadline:
+    stack_name, name = target.stack_name("serving"), package_arn.rpartition("/")[2]
+    limit = longest_deployment(target) if timeout_seconds is None else timeout_seconds
+    tell, failed_at = changes(report), None
+    tell(f"waiting until version {name} is deployed, for {limit / 60:.0f} minutes at most")
+    for _ in looks(limit):
         if reason := why_not_deployed(target, package_arn):
             raise OperationError(f"{package_arn} is not deployed; {reason}")
-        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
-        status = stack["StackStatus"]
-        at_rest = status in _STATES_AT_REST and deployed_package(target) == package_arn
-        if at_rest and (endpoint := _serving(target, package_arn)):
-            return endpoint
+        stack, endpoint = _stack(target, stack_name), _endpoint(target)
+        status, asked = stack["StackStatus"], deployed_package(target) == package_arn
+        if asked and status in _STATES_AT_REST and _serves(target, endpoint, package_arn):
+            return str(endpoint["EndpointArn"])
+        taken = "" if asked else f"version {name} is yet to be taken by the deployment function; "
+        state = f"stack {stack_name} {status}, endpoint {endpoint.get('EndpointStatus', 'not yet')}"
+        tell(f"{taken}{state}")
         if _has_failed(status) and _updated_since(target, stack, package_arn, since):
             # The function that deploys is about to say why.
-            failed_at = failed_at or now
-            if now - failed_at > _VERDICT_SECONDS:
+            failed_at = failed_at or time.monotonic()
+            if time.monotonic() - failed_at > VERDICT_SECONDS:
                 raise OperationError(
                     f"deployment of {package_arn} ended as {status} of {stack_name}"
                 )
-        time.sleep(0.5)
     raise OperationError(
-        f"deployment must end within {timeout_seconds:.0f} s, got {status}; see the events of "
-        f"stack {stack_name}"
+        f"deployment must end within {limit:.0f} s, got {taken}{state}; it may go on by itself: "
+        f"see `fraudloop status`, the events of stack {stack_name}, and what failed for "
+        "`fraudloop redrive`"
     )
 
 
+def _stack(target: Target, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = target.client("cloudformation").describe_stacks(StackName=name)
+    return dict(found["Stacks"][0])
+
+
 def _has_failed(status: str) -> bool:
-    return "ROLLBACK" in status or status.endswith("_FAILED")
+    return status.endswith(("ROLLBACK_COMPLETE", "_FAILED"))
 
 
 def _updated_since(
@@ -150,20 +162,23 @@ def _updated_since(
     return bool(stack.get("LastUpdatedTime", stack["CreationTime"]) >= since)
 
 
-def _serving(target: Target, package_arn: str) -> str | None:
-    """ARN of the endpoint, once it is in service with the model made from the package."""
+def _endpoint(target: Target) -> dict[str, Any]:
+    """The endpoint as it is described; empty before the first deployment."""
     sagemaker = target.client("sagemaker")
     try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=target.output("EndpointName"))
+        return dict(sagemaker.describe_endpoint(EndpointName=target.output("EndpointName")))
     except ClientError as error:
         if "Could not find endpoint" in str(error):
-            return None
+            return {}
         raise
-    if endpoint["EndpointStatus"] != "InService":
-        return None
+
+
+def _serves(target: Target, endpoint: dict[str, Any], package_arn: str) -> bool:
+    """Whether the endpoint is in service with the model made from the package."""
+    if endpoint.get("EndpointStatus") != "InService":
+        return False
+    sagemaker = target.client("sagemaker")
     config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
     model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
     container = model.get("PrimaryContainer") or model["Containers"][0]
-    if container.get("ModelPackageName") != package_arn:
-        return None
-    return str(endpoint["EndpointArn"])
+    return bool(container.get("ModelPackageName") == package_arn)

@@ -4,12 +4,12 @@ Whoever may put such events may do so, and no more: the function decides, one ev
 """
 
 import json
-import time
 from datetime import datetime
 from typing import Any
 
 from operations.errors import OperationError
 from operations.target import Target
+from operations.waiting import looks
 
 __all__ = ["request", "resume", "status"]
 
@@ -84,12 +84,10 @@ def _asked(target: Target, detail_type: str, reason: str, timeout_seconds: float
 
 
 def _answer(target: Target, event_id: str, timeout_seconds: float) -> dict[str, Any]:
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
+    for _ in looks(timeout_seconds):
         answer: dict[str, Any] | None = _state(target).get("answer")
         if answer is not None and answer["event_id"] == event_id:
             return {name: answer[name] for name in ("outcome", "reason", "execution_arn")}
-        time.sleep(0.5)
     raise OperationError(
         f"event {event_id} must be worked off within {timeout_seconds:.0f} s, got no answer; it is "
         f"not lost: see the log of {target.output('RetrainingFunctionName')} and "

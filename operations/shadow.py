@@ -1,7 +1,6 @@
 """A challenger in the endpoint's shadow: put there, looked at, taken away."""
 
 import json
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +8,13 @@ from botocore.exceptions import ClientError
 
 from operations import registry
 from operations.decisions import REJECTED
+from operations.deployments import longest_deployment
 from operations.errors import OperationError
 from operations.target import Target
+from operations.waiting import Report, changes, looks, silent
 from pipeline_code.common.challenger import NOBODY, package_of, spelled
 
 __all__ = ["Shadow", "parameter_name", "start", "status", "stop"]
-
-_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +57,14 @@ def parameter_name(target: Target) -> str:
     return name
 
 
-def start(target: Target, package: str, *, wait: bool = True) -> Shadow:
+def start(target: Target, package: str, *, wait: bool = True, report: Report = silent) -> Shadow:
     """Put a package into the shadow; it need not be approved. One that is there makes way.
 
     Args:
         target: Where.
         package: ARN, version number or `latest`.
         wait: Until it is asked.
+        report: Told of what is waited for.
 
     Raises:
         OperationError: If there is no shadow, no model is deployed to be compared with, the package
@@ -89,17 +89,17 @@ def start(target: Target, package: str, *, wait: bool = True) -> Shadow:
         _put(target, name, spelled(described))
     except ValueError as error:
         raise OperationError(str(error)) from error
-    return await_shadow(target, arn) if wait else status(target)
+    return await_shadow(target, arn, report=report) if wait else status(target)
 
 
-def stop(target: Target, *, wait: bool = True) -> Shadow:
+def stop(target: Target, *, wait: bool = True, report: Report = silent) -> Shadow:
     """Take the challenger out of the shadow; what was captured of it stays.
 
     Raises:
         OperationError: If there is no shadow, or the deployment fails.
     """
     _put(target, parameter_name(target), NOBODY)
-    return await_shadow(target, NOBODY) if wait else status(target)
+    return await_shadow(target, NOBODY, report=report) if wait else status(target)
 
 
 def status(target: Target) -> Shadow:
@@ -132,27 +132,43 @@ def status(target: Target) -> Shadow:
     )
 
 
-def await_shadow(target: Target, package: str, *, timeout_seconds: float = 1800.0) -> Shadow:
+def await_shadow(
+    target: Target,
+    package: str,
+    *,
+    timeout_seconds: float | None = None,
+    report: Report = silent,
+) -> Shadow:
     """Wait until a package, or `none`, is in the shadow and the endpoint is in service.
+
+    Args:
+        target: Where.
+        package: Its ARN, or `none`.
+        timeout_seconds: How long to wait. If omitted, as long as the environment's rollout may
+            take: another shadow is another configuration of the endpoint.
+        report: Told of what is waited for, whenever that changes.
 
     Raises:
         OperationError: If the package was refused or its deployment rolled back, or the time is
             over.
     """
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        shadow = status(target)
-        if shadow.package == package and _in_service(target):
+    limit = longest_deployment(target) if timeout_seconds is None else timeout_seconds
+    tell, stack_name = changes(report), target.stack_name("serving")
+    tell(f"waiting until the challenger is {package}, for {limit / 60:.0f} minutes at most")
+    for _ in looks(limit):
+        shadow, state = status(target), _endpoint_status(target)
+        if shadow.package == package and state == "InService":
             return shadow
         if package_of(shadow.wanted) != package:
             raise OperationError(
                 f"{package} must stay the challenger, got {shadow.wanted} in its place"
                 f"{_reason(target)}"
             )
-        time.sleep(_POLL_SECONDS)
+        tell(f"the challenger is {shadow.package}; endpoint {state}")
     raise OperationError(
-        f"{package} must be in the shadow within {timeout_seconds:.0f} s, got {shadow.package}"
-        f"{_reason(target)}; see the events of stack {target.stack_name('serving')}"
+        f"{package} must be in the shadow within {limit:.0f} s, got {shadow.package}"
+        f"{_reason(target)}; it may go on by itself: see `fraudloop shadow status` and the events "
+        f"of stack {stack_name}"
     )
 
 
@@ -165,11 +181,11 @@ def _put(target: Target, name: str, value: str) -> None:
     target.client("ssm").put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
 
 
-def _in_service(target: Target) -> bool:
+def _endpoint_status(target: Target) -> str:
     endpoint = target.client("sagemaker").describe_endpoint(
         EndpointName=target.output("EndpointName")
     )
-    return bool(endpoint["EndpointStatus"] == "InService")
+    return str(endpoint["EndpointStatus"])
 
 
 def _reason(target: Target) -> str:

@@ -149,6 +149,9 @@ class ServingStack(cdk.Stack):
         )
         cdk.CfnOutput(self, "ServingAlarmTopicArn", value=self.alarm_topic.topic_arn)
         cdk.CfnOutput(self, "EndpointName", value=environment.endpoint_name)
+        rollout = environment.endpoint.rollout
+        # What waits for a deployment has to know how long one may take.
+        cdk.CfnOutput(self, "RolloutTimeoutSeconds", value=str(rollout.timeout_seconds))
         cdk.CfnOutput(self, "BatchPipelineName", value=environment.batch_pipeline_name)
         cdk.CfnOutput(
             self, "ApprovedModelParameterName", value=environment.approved_model_parameter_name

@@ -1,15 +1,33 @@
-"""Following a pipeline's execution on the terminal."""
+"""Following on the terminal what goes on in AWS: a pipeline's execution, a deployment."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.live import Live
 
-from operations.console import errors, people, table
+from operations.console import errors, people, table, tell
+from operations.errors import OperationError, StoppedWaitingError
 from operations.executions import Execution
 
-__all__ = ["follow", "shown_live", "steps_table"]
+__all__ = ["follow", "shown_live", "steps_table", "unattended"]
+
+
+@contextmanager
+def unattended(goes_on: str) -> Iterator[None]:
+    """Ends a wait that cannot be, or is not to be, waited to its end with what goes on without it.
+
+    Raises:
+        StoppedWaitingError: On Ctrl-C.
+        OperationError: If AWS cannot be asked any more; a session's credentials may have expired.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedWaitingError(f"no longer waiting; {goes_on}") from None
+    except (BotoCoreError, ClientError) as error:
+        raise OperationError(f"cannot wait any longer: {error}; {goes_on}") from error
 
 
 def steps_table(execution: Execution) -> object:
@@ -28,12 +46,24 @@ def shown_live(json: str | None) -> bool:
 
 @contextmanager
 def follow(json: str | None) -> Iterator[Callable[[Execution], None]]:
-    """Shows each state that it is told, in place, on a terminal; elsewhere it shows nothing."""
+    """Shows each state that it is told, in place, on a terminal; elsewhere a line for each."""
     if not shown_live(json):
-        yield lambda _: None
+        yield _lines()
         return
     with Live(console=_console(json)) as live:
         yield lambda now: live.update(steps_table(now))  # type: ignore[arg-type]
+
+
+def _lines() -> Callable[[Execution], None]:
+    told: dict[str, str] = {}
+
+    def show(now: Execution) -> None:
+        for step in now.steps:
+            if told.get(step.name) != step.status:
+                tell(f"{now.name}: {step.name} {step.status}")
+            told[step.name] = step.status
+
+    return show
 
 
 def _console(json: str | None) -> Console:

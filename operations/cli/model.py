@@ -5,15 +5,19 @@ from typing import Annotated
 import typer
 
 from operations import approvals, executions, registry
-from operations.cli.following import follow, shown_live, steps_table
+from operations.cli.following import follow, shown_live, steps_table, unattended
 from operations.cli.verbs import Json, on_target
-from operations.console import show, table
+from operations.console import show, table, tell
 from operations.target import Target
 
 Package = Annotated[str, typer.Argument(help="ARN, version number, latest or deployed.")]
 Reason = Annotated[str, typer.Option(help="Kept with the package, and who gave it.")]
 Overrule = Annotated[bool, typer.Option(help="Decide again on what was decided before.")]
 Wait = Annotated[bool, typer.Option(help="Wait until the endpoint serves it.")]
+
+_GOES_ON = (
+    "the deployment goes on by itself: `fraudloop status` shows it, `fraudloop rollback` undoes it"
+)
 
 
 @on_target
@@ -28,7 +32,8 @@ def train(
     if not watch:
         show({"arn": arn}, json, table("Started", ["execution"], [[arn]]))
         return
-    with follow(json) as on_change:
+    goes_on = f"the execution goes on by itself: `fraudloop status` shows it, {arn}"
+    with unattended(goes_on), follow(json) as on_change:
         execution = executions.watch(target, arn, on_change=on_change)
     tables = [] if shown_live(json) else [steps_table(execution)]
     show(execution.as_dict(), json, *tables)  # type: ignore[arg-type]
@@ -48,7 +53,8 @@ def approve(
     arn = approvals.approve(target, package, reason=reason, overrule=overrule)
     result: dict[str, object] = {"model_package": arn, "decision": "Approved"}
     if wait:
-        result["endpoint"] = registry.await_deployment(target, arn)
+        with unattended(f"{arn} is approved, and {_GOES_ON}"):
+            result["endpoint"] = registry.await_deployment(target, arn, report=tell)
     show(result, json, table("Approved", ["", ""], result.items()))
 
 
@@ -80,7 +86,10 @@ def rollback(
     done = approvals.roll_back(target, reason=reason, to=to)
     result = done.as_dict()
     if wait:
-        result["endpoint"] = registry.await_deployment(target, done.restored, since=done.at)
+        with unattended(f"{done.revoked} is rejected, and {_GOES_ON}"):
+            result["endpoint"] = registry.await_deployment(
+                target, done.restored, since=done.at, report=tell
+            )
     show(result, json, table("Rolled back", ["", ""], result.items()))
 
 

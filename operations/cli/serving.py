@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from operations.batch import start
-from operations.cli.following import follow
+from operations.cli.following import follow, unattended
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table
 from operations.errors import OperationError
@@ -90,7 +90,8 @@ def batch(
     started = start(target, source, output, features=features)
     result = started.as_dict()
     if wait:
-        with follow(json) as on_change:
+        goes_on = f"the batch goes on by itself, its results will be in {started.output}"
+        with unattended(goes_on), follow(json) as on_change:
             result["summary"] = started.wait(target, on_change)
     summary = result.get("summary", {})
     rows = [*started.as_dict().items(), *((name, summary[name]) for name in _TOLD if summary)]

@@ -5,13 +5,16 @@ from typing import Annotated, Any
 import typer
 
 from operations import shadow as shadows
+from operations.cli.following import unattended
 from operations.cli.verbs import Json, on_target
-from operations.console import show, table
+from operations.console import show, table, tell
 from operations.shadow_comparison import compare as comparison_of
 from operations.target import Target
 
 Package = Annotated[str, typer.Argument(help="ARN, version number or latest.")]
 Wait = Annotated[bool, typer.Option(help="Wait until the endpoint has changed.")]
+
+_GOES_ON = "what was asked for goes on by itself: `fraudloop shadow status` shows it"
 
 
 @on_target
@@ -22,13 +25,17 @@ def start(
 
     Its answers are captured, and nobody gets them.
     """
-    _show_shadow(shadows.start(target, package, wait=wait), json)
+    with unattended(_GOES_ON):
+        shadow = shadows.start(target, package, wait=wait, report=tell)
+    _show_shadow(shadow, json)
 
 
 @on_target
 def stop(target: Target, wait: Wait = True, json: Json = None) -> None:
     """Take the challenger out of the shadow; what was captured of it stays."""
-    _show_shadow(shadows.stop(target, wait=wait), json)
+    with unattended(_GOES_ON):
+        shadow = shadows.stop(target, wait=wait, report=tell)
+    _show_shadow(shadow, json)
 
 
 @on_target

@@ -38,7 +38,7 @@ _EXPECTED = (OperationError, EmbeddedAwsError, BadInput, ClientError, BotoCoreEr
 
 
 def plain(function: Callable[..., None]) -> Callable[..., None]:
-    """A verb that needs no deployed environment: expected failures end in one line and exit 1."""
+    """A verb that needs no deployed environment: expected failures end in one line."""
 
     @wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> None:
@@ -48,7 +48,7 @@ def plain(function: Callable[..., None]) -> Callable[..., None]:
             # Not wrapped: an ARN or a command must be found, and copied, in one piece.
             line = f"fraudloop: {error}"
             errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
-            raise typer.Exit(1) from error
+            raise typer.Exit(getattr(error, "exit_code", 1)) from error
 
     return guarded
 

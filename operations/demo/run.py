@@ -160,7 +160,7 @@ class Demo:
 
     def _train(self, stage: Stage, target: Target) -> str:
         arn = executions.start(target, reason="demo")
-        execution = executions.watch(target, arn, on_change=self._show, poll_seconds=0.5)
+        execution = executions.watch(target, arn, on_change=self._show)
         return self._registered(stage, execution)
 
     def _registered(self, stage: Stage, execution: Execution) -> str:
@@ -178,7 +178,7 @@ class Demo:
     def _approve(self, stage: Stage, target: Target, package: str) -> None:
         self._progress(f"approving {package}")
         approvals.approve(target, package, reason="demo: beats the floor")
-        stage.evidence = registry.await_deployment(target, package)
+        stage.evidence = registry.await_deployment(target, package, report=self._progress)
 
     def _score(
         self, stage: Stage, target: Target, story: Story, start: datetime, end: datetime
@@ -230,7 +230,7 @@ class Demo:
             for item in executions.recent(target, limit=5):
                 if item.get("PipelineExecutionDisplayName", "").startswith("retrain-"):
                     arn = item["PipelineExecutionArn"]
-                    done = executions.watch(target, arn, on_change=self._show, poll_seconds=0.5)
+                    done = executions.watch(target, arn, on_change=self._show)
                     return self._registered(stage, done)
             time.sleep(0.5)
         raise OperationError(f"no retraining began within {timeout_seconds:.0f} s of the violation")
@@ -240,7 +240,7 @@ class Demo:
         recent = story.stream.between(story.drift, story.end).transactions
         with Traffic(target, list(requests_of(recent.slice(0, 200)))) as traffic:
             approvals.approve(target, package, reason="demo: retrained after drift")
-            endpoint = registry.await_deployment(target, package)
+            endpoint = registry.await_deployment(target, package, report=self._progress)
             before = len(traffic.scored.scores)
             while len(traffic.scored.scores) < before + 20 and not traffic.scored.failures:
                 time.sleep(0.1)

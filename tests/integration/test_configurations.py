@@ -117,7 +117,7 @@ def run(target: Target, pipeline: str) -> executions.Execution:
         PipelineName=pipeline,
         PipelineParameters=[{"Name": "DataVersion", "Value": data_version(target)}],
     )["PipelineExecutionArn"]
-    return executions.watch(target, arn, poll_seconds=0.2)
+    return executions.watch(target, arn)
 
 
 @pytest.fixture(scope="module")

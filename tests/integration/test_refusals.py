@@ -66,7 +66,7 @@ def test_a_malformed_file_stops_the_pipeline_at_the_check(
 ) -> None:
     before = [item["ModelPackageArn"] for item in registry.packages(played.target)]
     arn = executions.start(played.target, reason=f"test: {case}")
-    execution = executions.watch(played.target, arn, poll_seconds=0.2)
+    execution = executions.watch(played.target, arn)
     assert execution.status == "Failed"
     reasons = {step.name: step.detail for step in execution.steps if step.status == "Failed"}
     assert list(reasons) == ["CheckData"]
@@ -116,7 +116,7 @@ def test_a_decided_or_unknown_package_cannot_be_approved(played: Any, fraudloop:
 
 def test_a_rejected_package_cannot_be_approved_any_more(played: Any, fraudloop: Any) -> None:
     arn = executions.start(played.target, reason="to be rejected")
-    execution = executions.require_success(executions.watch(played.target, arn, poll_seconds=0.2))
+    execution = executions.require_success(executions.watch(played.target, arn))
     package = str(execution.model_package)
     deployed = registry.deployed_package(played.target)
     assert fraudloop("reject", package, "--state", str(played.state)).returncode == 0

@@ -39,7 +39,7 @@ def as_of(played: Any) -> str:
 
 def run(target: Target, as_of: str) -> Execution:
     arn = executions.start(target, reason="repeated", parameters={"AsOf": as_of})
-    return executions.require_success(executions.watch(target, arn, poll_seconds=0.2))
+    return executions.require_success(executions.watch(target, arn))
 
 
 @pytest.fixture(scope="module")

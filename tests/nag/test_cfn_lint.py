@@ -5,6 +5,11 @@ from pathlib import Path
 
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+from lifecycle.endpoint_rollout import LONGEST_DEPLOYMENT
+from operations.deployments import longest_deployment
+from operations.target import Target
 
 from .conftest import Synthesized
 
@@ -28,3 +33,20 @@ def test_cfn_lint_is_looking(tmp_path: Path) -> None:
     group = {"Type": "AWS::SageMaker::FeatureGroup", "Properties": {"onlineStoreConfig": {}}}
     template.write_text(json.dumps({"Resources": {"Group": group}}))
     assert any("E3002" in match for match in lint(template))
+
+
+def test_cloudformation_waits_for_the_longest_rollout_and_its_way_back() -> None:
+    """What it waits at most is in the registry's schema of the type, which cfn-lint brings along.
+
+    Without an entry it is two hours (cloudformation-resource-schema #61).
+    """
+    endpoint = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", "AWS::SageMaker::Endpoint")
+    limits = {
+        name: handler.get("timeoutInMinutes", 120)
+        for name, handler in endpoint.schema["handlers"].items()
+    }
+    assert limits["update"] * 60 >= 2 * LONGEST_DEPLOYMENT
+    # A first endpoint is created, and the verbs wait for that as long as CloudFormation does.
+    target = Target("local", None, {})  # type: ignore[arg-type]
+    target.__dict__["outputs"] = {"RolloutTimeoutSeconds": "0"}
+    assert limits["create"] * 60 <= longest_deployment(target)

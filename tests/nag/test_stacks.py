@@ -37,6 +37,7 @@ OUTPUTS = {
     "Training": {"TrainingPipelineName", "ModelPackageGroupName", "ImageUri"},
     "Serving": {
         "EndpointName",
+        "RolloutTimeoutSeconds",
         "ApprovedModelParameterName",
         "BatchPipelineName",
         "ServingAlarmTopicArn",

@@ -199,7 +199,7 @@ def test_an_update_that_is_under_way_is_waited_for(deployed: Deployed) -> None:
     }
     template = changed(deployed.template, Handle=handle, Waiting=waiting)
     cloudformation.update_stack(StackName=deployed.stack, TemplateBody=json.dumps(template))
-    await_rest(deployed.target, report=told.append, poll_seconds=0.1)
+    await_rest(deployed.target, report=told.append)
     assert told == [f"{deployed.stack} is being updated; waiting until that has ended"]
     (stack,) = cloudformation.describe_stacks(StackName=deployed.stack)["Stacks"]
     assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"  # nobody has signalled
@@ -210,9 +210,7 @@ def test_one_that_does_not_end_is_said(deployed: Deployed, monkeypatch: pytest.M
     monkeypatch.setattr("operations.deploy_guard.stack_states", lambda _target: states)
     expected = "must be at rest within 0 s, got serving in progress"
     with pytest.raises(OperationError, match=expected):
-        await_rest(
-            deployed.target, report=lambda _text: None, timeout_seconds=0.2, poll_seconds=0.1
-        )
+        await_rest(deployed.target, report=lambda _text: None, timeout_seconds=0.2)
 
 
 BUSY = "cdk deploy failed:\nStack is in UPDATE_IN_PROGRESS state and can not be updated."

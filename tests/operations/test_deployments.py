@@ -1,16 +1,28 @@
 """What is told of deployments, and how waiting for one ends."""
 
 import json
-from collections.abc import Callable
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from typer.testing import CliRunner
 
+from local_aws.server import EmbeddedAws
 from operations import registry
-from operations.deployments import deployments, last_deployment, why_not_deployed
+from operations.cli import app
+from operations.deployments import (
+    deployments,
+    last_deployment,
+    longest_deployment,
+    why_not_deployed,
+)
 from operations.errors import OperationError
-from operations.target import Target
+from operations.target import PROJECT_ROOT, Target
 
 
 class Recorded:
@@ -19,12 +31,19 @@ class Recorded:
     def __init__(self, target_with: Callable[..., Target]) -> None:
         name = f"group-{uuid4().hex[:8]}"
         self.target = target_with(
-            ModelPackageGroupName=name, DeploymentStateParameterName=f"/{name}/state"
+            ModelPackageGroupName=name,
+            DeploymentStateParameterName=f"/{name}/state",
+            ApprovedModelParameterName=f"/{name}/approved",
+            EndpointName=name,
+            RolloutTimeoutSeconds="600",
         )
         self.sagemaker = self.target.client("sagemaker")
         self.sagemaker.create_model_package_group(ModelPackageGroupName=name)
         self._group = name
         self.put("none")
+        self.target.client("ssm").put_parameter(
+            Name=f"/{name}/approved", Value="none", Type="String"
+        )
 
     def package(self, status: str) -> str:
         container = {"Image": "image:1", "ModelDataUrl": "s3://raw/model.tar.gz"}
@@ -46,6 +65,10 @@ class Recorded:
             Type="String",
             Overwrite=True,
         )
+
+    def status(self, arn: str) -> str:
+        found = self.sagemaker.describe_model_package(ModelPackageName=arn)
+        return str(found["ModelApprovalStatus"])
 
     def ended(self, arn: str, state: str) -> dict[str, Any]:
         deployment = {"model_package": arn, "state": state, "reason": "because"}
@@ -96,3 +119,78 @@ def test_waiting_for_a_package_that_was_refused_ends_with_the_reason(recorded: R
     recorded.ended(arn, "Refused")
     with pytest.raises(OperationError, match=f"{arn} is not deployed; Refused: because"):
         registry.await_deployment(recorded.target, arn)
+
+
+@pytest.fixture
+def stack(recorded: Recorded) -> Iterator[str]:
+    """A serving stack at rest; an approval has yet to reach it."""
+    cloudformation, name = recorded.target.client("cloudformation"), "fraudloop-local-serving"
+    template = {
+        "Resources": {"Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"}},
+        "Outputs": {key: {"Value": value} for key, value in recorded.target.outputs.items()},
+    }
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    created = cloudformation.get_waiter("stack_create_complete")
+    created.wait(StackName=name, WaiterConfig={"Delay": 1})
+    yield name
+    cloudformation.delete_stack(StackName=name)
+
+
+def test_waiting_lasts_as_long_as_two_rollouts_and_the_creation_of_an_endpoint(
+    recorded: Recorded, target_with: Callable[..., Target]
+) -> None:
+    assert longest_deployment(recorded.target) == 2 * 600 + 160 * 60
+    # Stacks of an older version do not say: SageMaker's own limit then.
+    assert longest_deployment(target_with(EndpointName="any")) == 2 * 8 * 3600 + 160 * 60
+
+
+def test_waiting_says_what_for_and_what_to_look_at_in_the_end(
+    recorded: Recorded, stack: str
+) -> None:
+    arn, told = recorded.package("Approved"), list[str]()
+    state = f"stack {stack} CREATE_COMPLETE, endpoint not yet"
+    expected = f"within 1 s, got version 1 is yet to be taken by the deployment function; {state}"
+    with pytest.raises(OperationError, match=expected) as ended:
+        registry.await_deployment(recorded.target, arn, timeout_seconds=0.6, report=told.append)
+    for named in ("`fraudloop status`", f"the events of stack {stack}", "`fraudloop redrive`"):
+        assert named in str(ended.value)
+    assert told == [
+        "waiting until version 1 is deployed, for 0 minutes at most",
+        f"version 1 is yet to be taken by the deployment function; {state}",
+    ]
+
+
+def test_who_stops_waiting_is_told_that_the_deployment_goes_on(
+    recorded: Recorded, stack: str, embedded_aws: EmbeddedAws
+) -> None:
+    arn = recorded.package("PendingManualApproval")
+    state = ["--state", str(embedded_aws.state_dir)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "operations.cli", "approve", "1", *state],
+        cwd=PROJECT_ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as waiting:
+        assert waiting.stderr is not None
+        first = waiting.stderr.readline()
+        assert first == "waiting until version 1 is deployed, for 180 minutes at most\n"
+        waiting.send_signal(signal.SIGINT)
+        rest = waiting.stderr.read()
+    assert waiting.returncode == 130
+    assert rest.splitlines()[-1] == (
+        f"fraudloop: no longer waiting; {arn} is approved, and the deployment goes on by itself: "
+        "`fraudloop status` shows it, `fraudloop rollback` undoes it"
+    )
+    assert recorded.status(arn) == "Approved"
+
+
+def test_where_the_credentials_end_waiting_ends_with_what_goes_on(
+    recorded: Recorded, embedded_aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = recorded.package("PendingManualApproval")
+    monkeypatch.setattr(Target, "outputs", recorded.target.outputs)
+    # There is no stack of that name: an error of AWS amid the wait, as an expired session is.
+    done = CliRunner().invoke(app, ["approve", "1", "--state", str(embedded_aws.state_dir)])
+    assert done.exit_code == 1
+    last = done.stderr.splitlines()[-1]
+    assert re.search(rf"cannot wait any longer: .*; {arn} is approved, and the deployment", last)
