@@ -78,7 +78,7 @@ CHOICES: dict[str, dict[str, Any]] = {
         "early_stopping_rounds": 20,
         "rounds": Parameters().rounds * 3,
     },
-    "lightgbm": {"algorithm": "lightgbm"},
+    "scikit-learn": {"algorithm": "scikit-learn"},
 }
 
 

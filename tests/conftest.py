@@ -1,5 +1,6 @@
 """Which tests stay together when processes share them (`make test`), and which need Spark."""
 
+import os
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
@@ -8,6 +9,9 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from pipeline_code.features.spark_session import missing
+
+# As in `pipeline_code.train`, and before a test imports a library: its processes share the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Their jobs' hosts meet on fixed ports of this machine: those of training, and those of Spark.
 CLUSTERS = {

@@ -94,7 +94,7 @@ class IntegerRange:
 class CategoricalRange:
     """Values that are listed.
 
-    CategoricalRange(name="algorithm", values=["xgboost", "lightgbm"])
+    CategoricalRange(name="algorithm", values=["xgboost", "scikit-learn"])
 
     Attributes:
         name: The hyperparameter.

@@ -35,7 +35,9 @@ def backtest(
     train_days: Annotated[int, typer.Option(min=1)] = 7,
     delay_days: Annotated[int, typer.Option(help="Days until labels are known.", min=0)] = 7,
     test_days: Annotated[int, typer.Option(min=1)] = 7,
-    algorithm: Annotated[str, typer.Option(help="xgboost or lightgbm.")] = Parameters().algorithm,
+    algorithm: Annotated[
+        str, typer.Option(help="xgboost or scikit-learn.")
+    ] = Parameters().algorithm,
     parameter: Annotated[
         list[str] | None, typer.Option(help="A hyperparameter as name=value; may be repeated.")
     ] = None,

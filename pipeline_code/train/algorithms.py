@@ -1,4 +1,4 @@
-"""What an algorithm has to offer; XGBoost and LightGBM are the two there are.
+"""What an algorithm has to offer; XGBoost and scikit-learn are the two there are.
 
 An algorithm learns round by round, so that stopping early, checkpoints and what is said on the way
 are the same for all (`training.py`). Everything is in log-odds: calibration comes after it.
@@ -14,7 +14,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.train.batches import Batches, Matrix
 from pipeline_code.train.boosted_trees import BoostedTrees
 from pipeline_code.train.forest import Forest
-from pipeline_code.train.light_trees import LightTrees
+from pipeline_code.train.histogram_trees import HistogramTrees
 from pipeline_code.train.parameters import Parameters
 
 __all__ = ["ALGORITHMS", "Algorithm", "Boosting", "Scorer", "find_algorithm"]
@@ -117,7 +117,7 @@ class Algorithm(Protocol):
 
 ALGORITHMS: Mapping[str, Algorithm] = {
     "xgboost": BoostedTrees(),
-    "lightgbm": LightTrees(),
+    "scikit-learn": HistogramTrees(),
 }
 
 

@@ -15,7 +15,7 @@ from pipeline_code.train.boosted_forest import read_forest
 from pipeline_code.train.forest import Forest
 from pipeline_code.train.parameters import Parameters
 
-__all__ = ["BoostedTrees", "available_cores", "settings_of"]
+__all__ = ["BoostedScorer", "BoostedTrees", "available_cores", "settings_of"]
 
 MAX_BINS = 256
 
@@ -74,7 +74,7 @@ class BoostedTrees:
         )
         return _Boosting(booster, data)
 
-    def read(self, content: bytes) -> "_Scorer":
+    def read(self, content: bytes) -> "BoostedScorer":
         """Reads model.ubj."""
         refusal = f"{self.file} must be a booster, got {len(content)} bytes"
         if not content:
@@ -88,11 +88,11 @@ class BoostedTrees:
         # Servers answer requests side by side; for one row, waking threads costs more than it
         # saves.
         booster.set_param({"nthread": 1})
-        return _Scorer(booster, content)
+        return BoostedScorer(booster, content)
 
 
 @dataclass(frozen=True, slots=True)
-class _Scorer:
+class BoostedScorer:
     booster: xgboost.Booster
     content: bytes
 

@@ -36,7 +36,7 @@ class CompiledTrees:
 
     library: Scorer
     nodes: npt.NDArray[np.uint32]
-    values: npt.NDArray[Any]
+    values: npt.NDArray[np.float32]
     depths: npt.NDArray[np.int64]
     deepest: int
     base: float
@@ -60,7 +60,7 @@ class CompiledTrees:
         # The kernel trusts its arguments: it would read what lies beside the rows.
         if rows.ndim != 2 or rows.shape[1] != self.features:  # noqa: PLR2004
             raise ValueError(f"rows must have {self.features} columns, got shape {rows.shape}")
-        margins = np.full(len(rows), self.base, self.values.dtype)
+        margins = np.full(len(rows), self.base, np.float32)
         if len(rows) < MANY_ROWS:
             add_to_few(rows, self.nodes, self.values, self.depths, self.deepest, margins)
         else:
@@ -106,7 +106,7 @@ def compared(scorer: Scorer, rows: Matrix) -> dict[str, float]:
     return {"rows": len(probes), "largest_difference": float(np.max(differences))}
 
 
-def _flattened(forest: Forest) -> tuple[npt.NDArray[np.uint32], npt.NDArray[Any]]:
+def _flattened(forest: Forest) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
     """The kernel's nodes and values: roots first, then pairs of siblings, tree by tree."""
     inner = np.flatnonzero(forest.left >= 0)
     trees = len(forest.starts)
@@ -122,12 +122,12 @@ def _flattened(forest: Forest) -> tuple[npt.NDArray[np.uint32], npt.NDArray[Any]
     nodes[1:, 1] = np.arange(count - 1)
     columns = forest.feature + np.where(forest.missing_left, 0, forest.features)
     nodes[places[inner]] = np.column_stack([_orders(forest.split[inner]), pairs, columns[inner]])
-    values = np.zeros(count, forest.values.dtype)
+    values = np.zeros(count, np.float32)
     values[places] = forest.values
     return nodes, values
 
 
 def _orders(splits: npt.NDArray[np.float32]) -> npt.NDArray[np.uint32]:
-    """As the kernel's `ordered`. What EVERYTHING_BELOW gives is above infinity."""
+    """As the kernel's `ordered`."""
     bits = (splits + np.float32(0)).view(np.uint32)  # makes the negative zero the other
     return np.where(bits & SIGN, ~bits, bits | SIGN)

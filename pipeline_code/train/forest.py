@@ -1,20 +1,17 @@
 """Trees as numbers, whichever library has learned them: what they mean, apart from how they run."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.common.exits import BadInput
 
-__all__ = ["EVERYTHING_BELOW", "Forest", "joined"]
+__all__ = ["Forest", "joined"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-# A split: whatever has a value goes left.
-EVERYTHING_BELOW = np.float32(np.nan)
 # Rows at the edges are made for so many splits at most: about 100 MB.
 PROBED_SPLITS = 1 << 16
 
@@ -27,10 +24,9 @@ class Forest:
         features: Columns of a row.
         starts: Each tree's root; its nodes follow it.
         left, right: A node's children; -1 in a leaf.
-        feature, split: A row whose value is below the split goes left; below EVERYTHING_BELOW is
-            infinity, too.
+        feature, split: A row whose value is below the split goes left.
         missing_left: Whether a row without a value goes left.
-        values: What a leaf adds, in the precision that the library adds in.
+        values: What a leaf adds, in single precision.
         base: What it starts from; the trees are added in their order.
 
     Raises:
@@ -44,7 +40,7 @@ class Forest:
     feature: Ints
     split: Floats
     missing_left: npt.NDArray[np.bool_]
-    values: npt.NDArray[Any]
+    values: Floats
     base: float
 
     def __post_init__(self) -> None:
@@ -95,14 +91,13 @@ class Forest:
             inner = self.left[nodes] >= 0
             nodes, low, high = nodes[inner], low[inner], high[inner]
             at, feature, split = np.arange(len(nodes)), self.feature[nodes], self.split[nodes]
-            edge = np.where(np.isnan(split), _ENDS[1], split)
-            for value in (edge, *(_next(edge, end) for end in _ENDS), _NONE):
+            for value in (split, *(_next(split, end) for end in _ENDS), _NONE):
                 probe = _within(low, high)
                 probe[at, feature] = value
                 rows.append(probe)
             below, above = high.copy(), low.copy()
-            below[at, feature] = np.fmin(high[at, feature], split)
-            above[at, feature] = np.fmax(low[at, feature], split)
+            below[at, feature] = np.minimum(high[at, feature], split)
+            above[at, feature] = np.maximum(low[at, feature], split)
             nodes = np.concatenate([self.left[nodes], self.right[nodes]])
             low, high = np.concatenate([low, above]), np.concatenate([below, high])
         return np.concatenate(rows)

@@ -11,7 +11,7 @@ __all__ = ["available_bytes", "lies_on_disk"]
 # places in the trees.
 BYTES_PER_VALUE = 2
 BYTES_PER_ROW = 100
-# LightGBM: the value as it is beside its bin, and numbers of a row in double precision.
+# scikit-learn: the value as it is beside its bin.
 WHOLE_BYTES_PER_VALUE = 5
 # The rest is for the sketches, batches being read and the histograms.
 USABLE_SHARE = 0.6

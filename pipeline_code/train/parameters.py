@@ -26,7 +26,7 @@ class Parameters:
     three weeks before), for seven days of training; docs/detection.md says what each brought.
 
     Attributes:
-        algorithm: Who learns: xgboost or lightgbm.
+        algorithm: Who learns: xgboost or scikit-learn.
         rounds: Rounds of boosting, at most if they are stopped early.
         trees_per_round: Trees of one round, which share its step.
         max_depth: Splits above a leaf, at most.
@@ -140,7 +140,7 @@ _LIMITS = (
     ("checkpoint_seconds", 0.0, 86_400.0),
 )
 _CHOICES = (
-    ("algorithm", ("xgboost", "lightgbm")),
+    ("algorithm", ("xgboost", "scikit-learn")),
     ("device", ("cpu", "cuda")),
     ("external_memory", ("auto", "on", "off")),
 )

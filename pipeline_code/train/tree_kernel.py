@@ -3,13 +3,11 @@
 A value becomes an unsigned integer of the same order, once a row: comparing these is exact, and the
 integer of a missing value lies below or above all others, whichever way its node sends it. A leaf
 leads to itself, so that all walks through a tree have its depth. Sums are taken in the trees'
-order and in the library's precision, so they are the library's to the last bit.
+order and in single precision, as the library's, so they are its to the last bit.
 
 Of a node three integers are given: the split's, the place of its left child (the right one's
 follows) and the column of a row's integers that it compares. Trees' roots are the nodes 1, 2, ...
 """
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,17 +43,14 @@ def ordered(row: Floats, orders: Orders) -> None:
         orders[column + len(row)] = order
 
 
-@compiled(
-    "void(f4[:, ::1], u4[:, ::1], f4[::1], i8[::1], i8, f4[::1])",
-    "void(f4[:, ::1], u4[:, ::1], f8[::1], i8[::1], i8, f8[::1])",
-)
+@compiled("void(f4[:, ::1], u4[:, ::1], f4[::1], i8[::1], i8, f4[::1])")
 def add_to_few(
     rows: Floats,
     nodes: Orders,
-    values: npt.NDArray[Any],
+    values: Floats,
     depths: npt.NDArray[np.int64],
     deepest: int,
-    margins: npt.NDArray[Any],
+    margins: Floats,
 ) -> None:
     """Adds every tree to each row's margin, row by row.
 
@@ -86,16 +81,13 @@ def add_to_few(
         margins[row] = margin
 
 
-@compiled(
-    "void(f4[:, ::1], u4[:, ::1], f4[::1], i8[::1], f4[::1])",
-    "void(f4[:, ::1], u4[:, ::1], f8[::1], i8[::1], f8[::1])",
-)
+@compiled("void(f4[:, ::1], u4[:, ::1], f4[::1], i8[::1], f4[::1])")
 def add_to_many(
     rows: Floats,
     nodes: Orders,
-    values: npt.NDArray[Any],
+    values: Floats,
     depths: npt.NDArray[np.int64],
-    margins: npt.NDArray[Any],
+    margins: Floats,
 ) -> None:
     """The same as `add_to_few`, tree by tree: a block's rows go down a level together."""
     width = np.uint32(2 * rows.shape[1])

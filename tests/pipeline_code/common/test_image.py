@@ -21,7 +21,6 @@ DIRECT = {
     "awslambdaric",
     "boto3",
     "granian",
-    "lightgbm",
     "matplotlib",
     "numba",
     "numpy",
@@ -84,11 +83,6 @@ def test_the_base_is_named_by_its_full_version() -> None:
     dockerfile = (IMAGE / "Dockerfile").read_text()
     (base,) = re.findall(r"^ARG BASE_IMAGE=(.*)$", dockerfile, re.MULTILINE)
     assert re.fullmatch(r"[\w./]+/python:3\.\d+\.\d+-slim-[a-z]+(@sha256:[0-9a-f]{64})?", base)
-
-
-def test_lightgbm_finds_the_openmp_that_it_is_linked_against() -> None:
-    lines = (IMAGE / "Dockerfile").read_text().split("FROM project AS")[0]
-    assert "install --yes --no-install-recommends libgomp1" in lines
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -4,7 +4,6 @@ import json
 import threading
 from typing import Any
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train import ubjson
 from pipeline_code.train.algorithms import Scorer, find_algorithm
+from pipeline_code.train.batches import ArrayBatches, Batch
 from pipeline_code.train.compiled_trees import MANY_ROWS, CompiledTrees, compared
 from pipeline_code.train.forest import Forest
 from pipeline_code.train.model import Model, fit
@@ -24,8 +24,8 @@ Rows = npt.NDArray[np.float32]
 
 FEATURES = 4
 LARGEST = float(np.finfo(np.float32).max)
-# What floating point has that integers have not, and where LightGBM draws the line to zero.
-PECULIAR = (0.0, -0.0, 1e-45, -1e-45, 1e-38, 1e-35, -1e-35, 9.9e-36, 1.1e-35, 16777217.0)
+# What floating point has that integers have not.
+PECULIAR = (0.0, -0.0, 1e-45, -1e-45, 1e-38, 1e-35, -1e-35, 16777217.0)
 EXTREME = (LARGEST, -LARGEST, LARGEST / 3)
 
 
@@ -72,23 +72,25 @@ def of_xgboost(lesson: dict[str, Any], **more: Any) -> Scorer:
     return find_algorithm("xgboost").read(bytes(booster.save_raw("ubj")))
 
 
-def of_lightgbm(lesson: dict[str, Any], **more: Any) -> Scorer:
+def of_scikit_learn(lesson: dict[str, Any], **more: Any) -> Scorer:
     rows, labels = drawn(lesson)
     told = {
-        "objective": "binary",
         "max_depth": lesson["depth"],
-        "num_leaves": 2 ** lesson["depth"],
-        "min_data_in_leaf": 2,
-        "min_data_in_bin": 1,
-        "verbose": -1,
-        "num_threads": 1,
+        "trees_per_round": lesson["trees"],
+        "min_child_weight": 0.0,
+        "row_share": 0.9,
+        "seed": lesson["seed"] % 1000,
+        "increasing_features": "",
     }
-    data = lightgbm.Dataset(rows, labels)
-    booster = lightgbm.train(told | more, data, lesson["rounds"] * lesson["trees"])
-    return find_algorithm("lightgbm").read(booster.model_to_string().encode())
+    algorithm, names = find_algorithm("scikit-learn"), tuple("abcd")
+    data = algorithm.prepare(ArrayBatches(Batch(rows, labels, np.arange(len(rows)))), names)
+    boosting = algorithm.begin(data, names, Parameters(**told | more))
+    for number in range(lesson["rounds"]):
+        boosting.add_round(number)
+    return algorithm.read(boosting.content(lesson["rounds"]))
 
 
-MAKERS = {"xgboost": of_xgboost, "lightgbm": of_lightgbm}
+MAKERS = {"xgboost": of_xgboost, "scikit-learn": of_scikit_learn}
 
 
 def rows_of_all_kinds(lesson: dict[str, Any], forest: Forest) -> Rows:
@@ -160,8 +162,7 @@ def test_a_forest_too_large_is_probed_in_part(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("library", MAKERS)
 def test_a_model_that_has_learned_nothing_compiles(library: str) -> None:
     lesson = LESSON | {"rounds": 1, "trees": 1}
-    large = {"xgboost": {"min_child_weight": 1e9}, "lightgbm": {"min_data_in_leaf": 10**6}}
-    scorer = MAKERS[library](lesson, **large[library])
+    scorer = MAKERS[library](lesson, min_child_weight=1e6)
     assert not scorer.forest().depths().any()
     rows = drawn(LESSON)[0]
     assert compared(scorer, rows)["largest_difference"] == 0
@@ -195,7 +196,7 @@ def test_rows_of_another_width_are_refused(columns: int, count: int) -> None:
         compiled.margins(np.zeros((count, columns), np.float32))
 
 
-@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("algorithm", MAKERS)
 def test_a_compiled_model_is_an_equal_one(algorithm: str) -> None:
     rows, labels = drawn(LESSON | {"missing": 0.0})
     names = tuple("abcd")
@@ -244,65 +245,36 @@ def test_the_check_counts_what_it_has_compared() -> None:
     assert edges > 4
 
 
-def categorical(library: str) -> Scorer:
+def categorical() -> Scorer:
     rows, labels = drawn(LESSON | {"missing": 0.0})
     rows[:, 0] = np.abs(rows[:, 0]).round() % 5
     labels = (rows[:, 0] == 3).astype(np.int8)
-    if library == "lightgbm":
-        data = lightgbm.Dataset(rows, labels, categorical_feature=[0])
-        booster = lightgbm.train({"objective": "binary", "verbose": -1}, data, 2)
-        return find_algorithm(library).read(booster.model_to_string().encode())
     matrix = xgboost.DMatrix(
         rows, labels, feature_types=["c", "q", "q", "q"], enable_categorical=True
     )
     told = {"objective": "binary:logistic", "max_cat_to_onehot": 1}
     booster = xgboost.train(told, matrix, 2)
-    return find_algorithm(library).read(bytes(booster.save_raw("ubj")))
+    return find_algorithm("xgboost").read(bytes(booster.save_raw("ubj")))
 
 
-@pytest.mark.parametrize("library", MAKERS)
-def test_a_categorical_split_is_refused(library: str) -> None:
+def test_a_categorical_split_is_refused() -> None:
     with pytest.raises(BadInput, match="must compare with numbers only to be compiled, got a cat"):
-        CompiledTrees.of(categorical(library))
+        CompiledTrees.of(categorical())
 
 
 @pytest.mark.parametrize(
-    ("library", "settings", "rule"),
+    ("settings", "rule"),
     [
-        ("xgboost", {"booster": "dart"}, "model.ubj must be of gbtree to be compiled, got dart"),
+        ({"booster": "dart"}, "model.ubj must be of gbtree to be compiled, got dart"),
         (
-            "xgboost",
             {"objective": "multi:softmax", "num_class": 3},
             "model.ubj must have one output to be compiled, got 3",
         ),
-        (
-            "lightgbm",
-            {"zero_as_missing": True},
-            "model.txt must tell zero from missing to be compiled, got zero_as_missing",
-        ),
-        (
-            "lightgbm",
-            {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.7},
-            "model.txt must add up its trees to be compiled, got their average",
-        ),
-        (
-            "lightgbm",
-            {"linear_tree": True},
-            "model.txt must have leaves of one value to be compiled, got linear ones",
-        ),
-        (
-            "lightgbm",
-            {"objective": "multiclass", "num_class": 3},
-            "model.txt must have one output to be compiled, got several",
-        ),
     ],
 )
-def test_what_would_be_added_up_otherwise_is_refused(
-    library: str, settings: dict[str, Any], rule: str
-) -> None:
-    scorer = MAKERS[library](LESSON, **settings)
+def test_what_would_be_added_up_otherwise_is_refused(settings: dict[str, Any], rule: str) -> None:
     with pytest.raises(BadInput, match=rule):
-        CompiledTrees.of(scorer)
+        CompiledTrees.of(of_xgboost(LESSON, **settings))
 
 
 def stump(**changes: Any) -> Forest:

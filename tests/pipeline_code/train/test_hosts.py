@@ -145,10 +145,12 @@ def test_a_host_may_have_no_rows_of_the_earlier_or_the_later_days(
     assert json.loads(jobs[0].model()["metadata.json"])["train_rows"] == 6000
 
 
-def test_lightgbm_refuses_several_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name_hosts(prepare(tmp_path / "job", ROWS, {"algorithm": "lightgbm"}), HOSTS, HOSTS[0])
+def test_scikit_learn_refuses_several_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_hosts(prepare(tmp_path / "job", ROWS, {"algorithm": "scikit-learn"}), HOSTS, HOSTS[0])
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "job"))
-    with pytest.raises(BadInput, match="instance count must be 1 for lightgbm, got 2"):
+    with pytest.raises(BadInput, match="instance count must be 1 for scikit-learn, got 2"):
         main([])
 
 

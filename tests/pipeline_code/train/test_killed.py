@@ -38,7 +38,7 @@ def kill(job: JobProcess, number: signal.Signals, lines: int) -> int:
     return job.end()
 
 
-@pytest.mark.parametrize(("algorithm", "seed"), [("xgboost", 1), ("lightgbm", 3)])
+@pytest.mark.parametrize(("algorithm", "seed"), [("xgboost", 1), ("scikit-learn", 3)])
 def test_a_killed_job_ends_with_the_bytes_of_one_that_was_not(
     tmp_path: Path, algorithm: str, seed: int
 ) -> None:

@@ -63,7 +63,7 @@ def test_a_value_outside_its_limits_is_refused(name: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("name", "choices"),
     [
-        ("algorithm", "xgboost, lightgbm"),
+        ("algorithm", "xgboost, scikit-learn"),
         ("device", "cpu, cuda"),
         ("external_memory", "auto, on, off"),
     ],

@@ -25,19 +25,19 @@ from lifecycle.tuning_ranges import CategoricalRange, ContinuousRange, IntegerRa
         ),
         (
             {
-                "hyperparameters": {"algorithm": "lightgbm"},
+                "hyperparameters": {"algorithm": "scikit-learn"},
                 "jobs": JobConfig(training=TrainingJobConfig(instance_count=2)),
             },
-            "jobs.training.instance_count must be 1 with algorithm lightgbm, got 2; use algorithm",
+            "jobs.training.instance_count must be 1 with algorithm scikit-learn, got 2; use ",
         ),
         (
             {
-                "hyperparameters": {"algorithm": "lightgbm"},
+                "hyperparameters": {"algorithm": "scikit-learn"},
                 "jobs": JobConfig(
                     training=TrainingJobConfig(device="cuda", instance_type="ml.p3.2xlarge")
                 ),
             },
-            "jobs.training.device must be cpu with algorithm lightgbm, got cuda; use algorithm",
+            "jobs.training.device must be cpu with algorithm scikit-learn, got cuda; use algorithm",
         ),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_wait_as_long_as_the_runtime_is_allowed() -> None:
     assert JobConfig(max_runtime_minutes=120, training=training).training.max_wait_minutes == 120
 
 
-@pytest.mark.parametrize("algorithm", ["xgboost", "lightgbm"])
+@pytest.mark.parametrize("algorithm", ["xgboost", "scikit-learn"])
 def test_both_algorithms_train_on_one_instance(algorithm: str) -> None:
     config = TrainingConfig(hyperparameters={"algorithm": algorithm})
     assert config.job_hyperparameters == {"algorithm": algorithm}
@@ -105,7 +105,7 @@ def test_an_ordinary_configuration_needs_the_image_alone() -> None:
 
 
 DEPTH = IntegerRange(name="max_depth", low=4, high=8)
-ALGORITHM = CategoricalRange(name="algorithm", values=["xgboost", "lightgbm"])
+ALGORITHM = CategoricalRange(name="algorithm", values=["xgboost", "scikit-learn"])
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ ALGORITHM = CategoricalRange(name="algorithm", values=["xgboost", "lightgbm"])
         (
             [ALGORITHM],
             {"jobs": JobConfig(training=TrainingJobConfig(instance_count=2))},
-            "jobs.training.instance_count must be 1 with algorithm lightgbm, got 2; ",
+            "jobs.training.instance_count must be 1 with algorithm scikit-learn, got 2; ",
         ),
     ],
 )

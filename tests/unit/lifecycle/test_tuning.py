@@ -13,7 +13,7 @@ from lifecycle.tuning_ranges import CategoricalRange, ContinuousRange, IntegerRa
 
 DEPTH = IntegerRange(name="max_depth", low=4, high=8)
 RATE = ContinuousRange(name="learning_rate", low=0.01, high=0.3, scaling="Logarithmic")
-ALGORITHM = CategoricalRange(name="algorithm", values=["xgboost", "lightgbm"])
+ALGORITHM = CategoricalRange(name="algorithm", values=["xgboost", "scikit-learn"])
 
 SAGEMAKER = botocore.session.get_session().get_service_model("sagemaker")
 SHAPE = SAGEMAKER.operation_model("CreateHyperParameterTuningJob").input_shape
@@ -121,7 +121,7 @@ def test_every_setting_is_in_the_request() -> None:
         "ResourceLimits": {"MaxNumberOfTrainingJobs": 9, "MaxParallelTrainingJobs": 3},
         "ParameterRanges": {
             "CategoricalParameterRanges": [
-                {"Name": "algorithm", "Values": ["xgboost", "lightgbm"]}
+                {"Name": "algorithm", "Values": ["xgboost", "scikit-learn"]}
             ],
             "ContinuousParameterRanges": [
                 {
