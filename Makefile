@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: install peers demo test check format docs synth lock clean
+.PHONY: install peers demo test test-spark check format docs synth lock clean
 
 install: $(INSTALLED)
 
@@ -25,6 +25,10 @@ demo: install
 # Most tests wait for something, so that two cores serve three processes.
 test: install
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
+
+# Those that `make test` skips where PySpark (`make peers`) or a Java runtime is missing.
+test-spark: install
+	$(BIN)/python -m pytest -m spark $$(grep -rl "mark\.spark" tests --include "*.py")
 
 check: install
 	$(BIN)/ruff check .
