@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# Errors alone: what a machine's own settings make pip warn of concerns nobody here.
+PIP_INSTALL := $(BIN)/pip install --quiet --quiet --disable-pip-version-check
 
 .PHONY: install peers demo test test-spark check format docs synth lock clean
 
@@ -10,14 +12,14 @@ install: $(INSTALLED)
 $(INSTALLED): requirements.txt pyproject.toml package.json package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fraudloop needs Python 3.11 or later, got " + sys.version)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP_INSTALL) --requirement requirements.txt
+	$(PIP_INSTALL) --no-deps --editable .
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@
 
 # What the benchmarks compare with, and PySpark, which needs a Java runtime besides.
 peers: install
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-peers.txt
+	$(PIP_INSTALL) --requirement requirements-peers.txt
 
 demo: install
 	$(BIN)/fraudloop demo
