@@ -71,13 +71,14 @@ class MonitoringStack(cdk.Stack):
         self.alarm_topic = self._monitoring.alarms.topic
         self._parity = self._define_parity(lake, store, image)
         self._dashboard = self._define_dashboard()
-        StackRefresh(
+        refresh = StackRefresh(
             self,
             "Refresh",
             endpoint_name=environment.endpoint_name,
             parameter_names=[environment.approved_model_parameter_name],
             encryption_key=lake.encryption_key,
         )
+        self.alarm_topic.notify_of(refresh.alarm)
         self._define_outputs()
 
     def _define_parity(

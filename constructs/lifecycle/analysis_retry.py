@@ -77,6 +77,7 @@ class AnalysisRetry(Construct):
                 detail={"ProcessingJobStatus": ["Failed"], "RoleArn": arns},
             ),
         )
+        self.alarm = repeater.alarm
 
 
 def _allow_repeating(role: iam.Role) -> None:

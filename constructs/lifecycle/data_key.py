@@ -65,7 +65,14 @@ class DataKey(Construct):
         )
 
     def _allow_senders(self) -> None:
-        """Without it, a dead letter or an alarm's message is lost without a trace."""
+        """Without it, a dead letter or an alarm's message is lost without a trace.
+
+        EventBridge is allowed twice. For encrypted topics AWS does not support aws:SourceAccount in
+        a key's policy (SNS guide, "Configuring AWS KMS permissions"; with it every invocation
+        fails, landing-zone-accelerator-on-aws #407). For queues AWS says neither, and the CDK's own
+        target writes it. What always tells the account is the encryption context of SQS, the
+        queue's ARN. Either statement allows nothing beyond this account.
+        """
         self.key.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="QueuesAndTopics",
@@ -76,5 +83,20 @@ class DataKey(Construct):
                 actions=["kms:Decrypt", "kms:GenerateDataKey"],
                 resources=["*"],
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="Queues",
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],
+                conditions={
+                    "ArnLike": {
+                        "kms:EncryptionContext:aws:sqs:arn": Stack.of(self).format_arn(
+                            service="sqs", resource="*"
+                        )
+                    }
+                },
             )
         )

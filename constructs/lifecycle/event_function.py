@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from aws_cdk import Acknowledgment, Duration, Validations
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -14,6 +16,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from lifecycle.lambda_function import LambdaFunction
+from lifecycle.rule_alarm import PERIOD, alarm_on_lost_events
 
 __all__ = ["EventFunction"]
 
@@ -26,7 +29,8 @@ class EventFunction(Construct):
 
     Guarantees:
         An event whose handler raises, or that cannot be delivered, is tried again for an hour and
-        then kept for two weeks in an encrypted queue that refuses plain HTTP.
+        then kept for two weeks in an encrypted queue that refuses plain HTTP. One there is an
+        alarm, and so is one that could not be kept.
 
     Args:
         handler: Folder under `pipeline_code/lambdas` whose `handler.handler` is called.
@@ -61,17 +65,43 @@ class EventFunction(Construct):
         )
         self.role = runner.role
         self.function = runner.function
+        self._rules: list[events.Rule] = []
         self._keep_failures(encryption_key)
 
     def run_on(self, construct_id: str, *, description: str, pattern: events.EventPattern) -> None:
         """Run the handler for every event that matches."""
         rule = events.Rule(self, construct_id, description=description, event_pattern=pattern)
-        rule.add_target(self._target())
+        self._start_on(rule)
 
     def run_every(self, construct_id: str, *, description: str, schedule: events.Schedule) -> None:
         """Run the handler at set times."""
         rule = events.Rule(self, construct_id, description=description, schedule=schedule)
+        self._start_on(rule)
+
+    @cached_property
+    def alarm(self) -> cloudwatch.Alarm:
+        """What somebody has to hear of; read it when all rules are defined."""
+        queue = self.dead_letter_queue
+        return alarm_on_lost_events(
+            self,
+            "Lost",
+            rule_names=[rule.rule_name for rule in self._rules],
+            more={
+                "kept": queue.metric_approximate_number_of_messages_visible(
+                    statistic="Maximum", period=PERIOD
+                )
+            },
+            description=f"Events have not been handled: see the log of "
+            f"{self.function.function_name}, do by hand what it was to do, then empty the queue "
+            f"{queue.queue_name}. If nothing is in the queue, EventBridge could not put them "
+            "there: see whether the policies of queue and key let it",
+        )
+
+    def _start_on(self, rule: events.Rule) -> None:
+        if "alarm" in self.__dict__:
+            raise ValueError(f"{rule.node.id} must be defined before alarm is read")
         rule.add_target(self._target())
+        self._rules.append(rule)
 
     def _keep_failures(self, encryption_key: kms.IKey) -> None:
         # The CDK's own destination would grant kms:GenerateDataKey* and kms:ReEncrypt*.

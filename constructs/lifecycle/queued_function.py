@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from aws_cdk import Acknowledgment, Duration, Stack, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -14,6 +15,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from lifecycle.lambda_function import LambdaFunction
+from lifecycle.rule_alarm import alarm_on_lost_events
 
 __all__ = ["QueuedFunction"]
 
@@ -34,7 +36,8 @@ class QueuedFunction(Construct):
         handlers never overlap: reserved concurrency would instead throttle, and use up receives.
         A message that was given out so many times goes to a queue of dead letters, for two weeks;
         one there is an alarm. What EventBridge cannot put onto the queue goes to another one, since
-        it puts dead letters only onto standard queues; one there is an alarm as well.
+        it puts dead letters only onto standard queues; one there is an alarm as well, and so is
+        what it could put onto neither.
 
     Args:
         handler: Folder under `pipeline_code/lambdas` whose `handler.handler` is called.
@@ -77,11 +80,24 @@ class QueuedFunction(Construct):
         )
         self.role = runner.role
         self.function = runner.function
+        self._rules: list[events.CfnRule] = []
         self._consume(batch_size)
         self._accept_events()
-        self.alarms = (
+
+    @cached_property
+    def alarms(self) -> tuple[cloudwatch.Alarm, ...]:
+        """What somebody has to hear of; read it when all rules are defined."""
+        return (
             self._define_alarm("Failed", self.dead_letter_queue, "could not be handled"),
             self._define_alarm("Lost", self.undelivered_queue, "could not be delivered"),
+            alarm_on_lost_events(
+                self,
+                "Vanished",
+                rule_names=[rule.ref for rule in self._rules],
+                description="EventBridge could put events onto no queue, and nothing has kept "
+                "them: see whether the queues' policies and their key let it, then do by hand what "
+                f"{self.function.function_name} was to do",
+            ),
         )
 
     def run_on(self, construct_id: str, *, description: str, pattern: Mapping[str, object]) -> None:
@@ -128,6 +144,9 @@ class QueuedFunction(Construct):
         )
         # Before, what it sends is refused.
         rule.node.add_dependency(self.queue, self.undelivered_queue)
+        if "alarms" in self.__dict__:
+            raise ValueError(f"{construct_id} must be defined before alarms is read")
+        self._rules.append(rule)
 
     def _accept_events(self) -> None:
         rules = Stack.of(self).format_arn(service="events", resource="rule", resource_name="*")

@@ -56,6 +56,7 @@ class StackRefresh(Construct):
                 detail={"EndpointName": [endpoint_name], "EndpointStatus": ["IN_SERVICE"]},
             ),
         )
+        self.alarm = refresher.alarm
 
 
 def _allow_refresh(role: iam.Role, parameter_names: Sequence[str]) -> None:

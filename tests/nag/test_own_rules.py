@@ -244,6 +244,20 @@ def test_no_event_is_lost(resources: list[Resource]) -> None:
             assert target["RetryPolicy"], name
 
 
+def test_somebody_hears_of_events_that_no_rule_could_deliver(resources: list[Resource]) -> None:
+    heard = {
+        (stat["Metric"]["MetricName"], dimension["Value"]["Ref"])
+        for _, alarm in of_type(resources, "AWS::CloudWatch::Alarm")
+        if alarm.get("AlarmActions")
+        for stat in (metric.get("MetricStat") for metric in alarm.get("Metrics", ()))
+        if stat is not None and stat["Metric"]["Namespace"] == "AWS/Events"
+        for dimension in stat["Metric"]["Dimensions"]
+    }
+    names = ("FailedInvocations", "InvocationsFailedToBeSentToDlq")
+    rules = of_type(resources, "AWS::Events::Rule")
+    assert heard == {(metric, rule) for metric in names for rule, _ in rules}
+
+
 def test_only_what_others_type_has_a_name(resources: list[Resource]) -> None:
     named = [
         (name, body["Type"])

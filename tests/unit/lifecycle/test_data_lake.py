@@ -151,7 +151,22 @@ def test_senders_to_encrypted_queues_may_use_the_key_for_this_account(template: 
                             "Condition": {
                                 "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
                             },
-                        }
+                        },
+                        # AWS does not say that EventBridge tells KMS the account.
+                        {
+                            "Sid": "Queues",
+                            "Effect": "Allow",
+                            "Principal": {"Service": "events.amazonaws.com"},
+                            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+                            "Resource": "*",
+                            "Condition": {
+                                "ArnLike": {
+                                    "kms:EncryptionContext:aws:sqs:arn": {
+                                        "Fn::Join": ["", Match.array_with([":sqs:"])]
+                                    }
+                                }
+                            },
+                        },
                     ]
                 )
             }

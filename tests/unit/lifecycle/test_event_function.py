@@ -29,6 +29,10 @@ def template(new_stack: Callable[[], cdk.Stack]) -> Template:
     function.run_every(
         "Weekly", description="A week went by", schedule=events.Schedule.expression("rate(7 days)")
     )
+    assert function.alarm.alarm_name
+    with pytest.raises(ValueError, match="Late must be defined before alarm is read"):
+        function.run_on("Late", description="Unwatched", pattern=events.EventPattern(source=["x"]))
+    stack.node.find_child("Starter").node.try_remove_child("Late")
     return Template.from_stack(stack)
 
 
@@ -130,3 +134,19 @@ def test_events_and_times_start_it(template: Template) -> None:
         "AWS::Events::Rule", {"EventPattern": {"source": ["fraudloop.monitor"]}}
     )
     template.has_resource_properties("AWS::Events::Rule", {"ScheduleExpression": "rate(7 days)"})
+
+
+def test_an_event_that_was_not_handled_is_an_alarm(template: Template) -> None:
+    (alarm,) = template.find_resources("AWS::CloudWatch::Alarm").values()
+    stats = [m["MetricStat"] for m in alarm["Properties"]["Metrics"] if "MetricStat" in m]
+    rules = template.find_resources("AWS::Events::Rule")
+    expected = [
+        (name, {"Ref": rule})
+        for rule in rules
+        for name in ("FailedInvocations", "InvocationsFailedToBeSentToDlq")
+    ]
+    queue = {"Fn::GetAtt": [only(template, "AWS::SQS::Queue"), "QueueName"]}
+    expected.append(("ApproximateNumberOfMessagesVisible", queue))
+    metrics = [stat["Metric"] for stat in stats]
+    found = [(metric["MetricName"], metric["Dimensions"][0]["Value"]) for metric in metrics]
+    assert sorted(found, key=str) == sorted(expected, key=str)

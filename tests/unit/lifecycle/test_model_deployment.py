@@ -178,7 +178,7 @@ def test_all_its_alarms_can_be_told_of(new_stack: Callable[[], cdk.Stack]) -> No
     stack = new_stack()
     deployment = define(stack)
     template = Template.from_stack(stack)
-    assert len(deployment.alarms) == len(template.find_resources("AWS::CloudWatch::Alarm")) == 3
+    assert len(deployment.alarms) == len(template.find_resources("AWS::CloudWatch::Alarm")) == 4
 
 
 def test_without_a_challenger_nothing_is_watched_or_read_for_one(

@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Match, Template
 
 from lifecycle.queued_function import QueuedFunction
+from local_aws.alarms.metric_math import Series, evaluate
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,10 @@ def template(new_stack: Callable[[], cdk.Stack]) -> Template:
     function.run_every(
         "Daily", description="A day went by", schedule=events.Schedule.expression("rate(1 day)")
     )
+    assert len(function.alarms) == 3
+    with pytest.raises(ValueError, match="Late must be defined before alarms is read"):
+        function.run_on("Late", description="Unwatched", pattern={"source": ["somebody"]})
+    stack.node.find_child("Worker").node.try_remove_child("Late")
     return Template.from_stack(stack)
 
 
@@ -172,6 +177,27 @@ def test_a_message_that_failed_is_an_alarm(template: Template, name: str) -> Non
             "TreatMissingData": "notBreaching",
         },
     )
+
+
+@pytest.mark.parametrize("at_fault", ["failedInvocations1", "invocationsFailedToBeSentToDlq0"])
+def test_an_event_that_went_nowhere_is_an_alarm(template: Template, at_fault: str) -> None:
+    (alarm,) = (
+        alarm["Properties"]
+        for alarm in template.find_resources("AWS::CloudWatch::Alarm").values()
+        if "Metrics" in alarm["Properties"]
+    )
+    watched = {
+        (stat["Metric"]["MetricName"], stat["Metric"]["Dimensions"][0]["Value"]["Ref"])
+        for stat in (metric.get("MetricStat") for metric in alarm["Metrics"])
+        if stat is not None
+    }
+    rules = template.find_resources("AWS::Events::Rule")
+    assert len(watched) == 2 * len(rules) == 4
+    (expression,) = (m["Expression"] for m in alarm["Metrics"] if "Expression" in m)
+    ids = [m["Id"] for m in alarm["Metrics"] if "MetricStat" in m]
+    silence: dict[str, Series] = {name: [None] for name in ids}
+    assert evaluate(expression, silence) == [alarm["Threshold"]] == [0]
+    assert evaluate(expression, {**silence, at_fault: [2.0]}) == [2]
 
 
 def test_the_function_may_take_from_its_queue_and_no_other(template: Template) -> None:
