@@ -12,8 +12,9 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from lifecycle.job_role import JobRole, grant_write_objects, sagemaker_principal
+from lifecycle.job_role import JobRole, grant_write_objects
 from lifecycle.retention import data_removal_policy
+from lifecycle.service_trust import for_no_other_account
 from pipeline_code.features.definitions import (
     CUSTOMER,
     ENTITIES,
@@ -85,7 +86,7 @@ class FeatureStore(Construct):
             self,
             "Role",
             description="Lets SageMaker Feature Store write the offline store",
-            assumed_by=sagemaker_principal(self),
+            assumed_by=for_no_other_account(self, "sagemaker.amazonaws.com"),
         )
         grant_write_objects(role, self._bucket, self._key, OFFLINE_STORE_PREFIX)
         role.add_to_policy(

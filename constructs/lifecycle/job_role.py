@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -12,6 +11,7 @@ from constructs import Construct
 
 from lifecycle.container_image import ContainerImage
 from lifecycle.execution_role import allow_log, allow_metrics, allow_volume
+from lifecycle.service_trust import for_this_account
 from lifecycle.wildcards import acknowledge_resource
 
 __all__ = [
@@ -92,11 +92,8 @@ class JobRole(iam.Role):
 
 
 def sagemaker_principal(scope: Construct) -> iam.ServicePrincipal:
-    """SageMaker, acting for this account and for no other (the confused deputy)."""
-    return iam.ServicePrincipal(
-        "sagemaker.amazonaws.com",
-        conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
-    )
+    """SageMaker running models, jobs and pipelines, for this account and for no other."""
+    return for_this_account(scope, "sagemaker.amazonaws.com")
 
 
 def grant_read_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:

@@ -10,6 +10,8 @@ from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
+from lifecycle.service_trust import for_this_account
+
 __all__ = ["schedule_pipeline"]
 
 Schedule = scheduler.CfnSchedule
@@ -79,10 +81,7 @@ def _define_role(scope: Construct, pipeline_arn: str, pipeline_name: str) -> iam
         scope,
         "SchedulerRole",
         description=f"Lets EventBridge Scheduler start {pipeline_name}",
-        assumed_by=iam.ServicePrincipal(
-            "scheduler.amazonaws.com",
-            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
-        ),
+        assumed_by=for_this_account(scope, "scheduler.amazonaws.com"),
     )
     role.add_to_policy(
         iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[pipeline_arn])

@@ -15,6 +15,7 @@ from constructs import Construct
 from lifecycle.container_image import ContainerImage
 from lifecycle.event_stream import EventStream
 from lifecycle.image_function import ImageFunction
+from lifecycle.service_trust import for_no_other_account
 from lifecycle.stream_delivery import StreamDelivery
 from lifecycle.wildcards import acknowledge_resource
 
@@ -149,15 +150,11 @@ class StreamLanding(Construct):
         return group, stream
 
     def _define_role(self, stream: EventStream) -> iam.Role:
-        stack = Stack.of(self)
         role = iam.Role(
             self,
             "Role",
             description=f"Lets Firehose land {self._table_name} in the lake",
-            assumed_by=iam.ServicePrincipal(
-                "firehose.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
-            ),
+            assumed_by=for_no_other_account(self, "firehose.amazonaws.com"),
         )
         stream.grant_consume(role)
         self._allow_writing(role)

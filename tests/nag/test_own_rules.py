@@ -145,15 +145,29 @@ def test_no_role_has_a_policy_that_aws_may_change(resources: list[Resource]) -> 
     ] == []
 
 
+# Whose guides promise that they say which account they act for; of the others, Lambda and
+# CodeBuild assume a role only for what an account's own role was passed to.
+SAY_FOR_WHOM = ("sagemaker.amazonaws.com", "scheduler.amazonaws.com")
+MAY_SAY_IT = ("firehose.amazonaws.com", "sagemaker.amazonaws.com")
+
+
 def test_services_assume_roles_for_this_account_only(resources: list[Resource]) -> None:
+    account = {"Ref": "AWS::AccountId"}
+    strict = {"StringEquals": {"aws:SourceAccount": account}}
+    cautious = {"StringEqualsIfExists": {"aws:SourceAccount": account, "sts:ExternalId": account}}
+    seen = set()
     for name, properties in of_type(resources, "AWS::IAM::Role"):
         for statement in properties["AssumeRolePolicyDocument"]["Statement"]:
             principal = statement["Principal"]
             assert set(principal) == {"Service"}, name
-            if principal["Service"] == "sagemaker.amazonaws.com":
-                assert statement["Condition"] == {
-                    "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-                }, name
+            service = principal["Service"]
+            promised = service in SAY_FOR_WHOM and not name.startswith("FeatureStoreRole")
+            if promised or service in MAY_SAY_IT:
+                seen.add(service)
+                assert statement["Condition"] == (strict if promised else cautious), name
+            else:
+                assert service in {"lambda.amazonaws.com", "codebuild.amazonaws.com"}, name
+    assert seen == {*SAY_FOR_WHOM, *MAY_SAY_IT}
 
 
 def test_every_bucket_is_private_versioned_and_encrypted(resources: list[Resource]) -> None:
@@ -316,18 +330,6 @@ def test_what_firehose_writes_is_encrypted_under_the_key(resources: list[Resourc
     for name, properties in of_type(resources, "AWS::KinesisFirehose::DeliveryStream"):
         encryption = properties["ExtendedS3DestinationConfiguration"]["EncryptionConfiguration"]
         assert is_reference(encryption["KMSEncryptionConfig"]["AWSKMSKeyARN"]), name
-
-
-def test_firehose_acts_for_this_account_only(resources: list[Resource]) -> None:
-    seen = 0
-    for name, properties in of_type(resources, "AWS::IAM::Role"):
-        for statement in properties["AssumeRolePolicyDocument"]["Statement"]:
-            if statement["Principal"] == {"Service": "firehose.amazonaws.com"}:
-                seen += 1
-                assert statement["Condition"] == {
-                    "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-                }, name
-    assert seen
 
 
 def test_no_record_of_a_stream_is_lost_or_tried_for_ever(resources: list[Resource]) -> None:
