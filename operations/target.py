@@ -72,7 +72,8 @@ class Target:
         if not found:
             raise OperationError(
                 f"environment must be deployed, got no stack of {self.environment!r} in "
-                f"{self.session.region_name}; run `fraudloop deploy` first"
+                f"{self.session.region_name}; run `fraudloop deploy` first, or give the --profile "
+                "and --region where it is deployed"
             )
         return found
 

@@ -134,6 +134,8 @@ def stack(recorded: Recorded) -> Iterator[str]:
     created.wait(StackName=name, WaiterConfig={"Delay": 1})
     yield name
     cloudformation.delete_stack(StackName=name)
+    deleted = cloudformation.get_waiter("stack_delete_complete")
+    deleted.wait(StackName=name, WaiterConfig={"Delay": 1})
 
 
 def test_waiting_lasts_as_long_as_two_rollouts_and_the_creation_of_an_endpoint(

@@ -1,11 +1,13 @@
 """The command's own behaviour: options, help, and how expected failures end."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from local_aws.server import EmbeddedAws
 from operations.cli import app
 
 VERBS = [
@@ -54,6 +56,42 @@ def test_a_verb_without_a_running_embedded_aws_says_how_to_start_it(tmp_path: Pa
     done = runner.invoke(app, ["status", "--state", str(tmp_path / "none")])
     assert done.exit_code == 1
     assert "fraudloop up" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (["--profile", "nobody"], "The config profile (nobody) could not be found"),
+        ([], "region must be known, got none; give --region or set it in the profile"),
+        (["--region", "eu_west"], "region_name 'eu_west' doesn't match a supported format"),
+        (["--region", "eu-west-1"], "Unable to locate credentials"),
+    ],
+)
+@pytest.mark.parametrize("verb", [["approve"], ["rollback"], ["reject"], ["shadow", "start"]])
+def test_a_place_that_is_none_is_named_in_a_line(
+    verb: list[str], place: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    done = runner.invoke(app, [*verb, "--environment", "dev", *place])
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("fraudloop: ")
+    assert told in line
+
+
+@pytest.mark.parametrize("verb", [["approve"], ["rollback"], ["reject"], ["shadow", "start"]])
+def test_what_is_not_deployed_is_named_with_where_it_was_looked_for(
+    verb: list[str], embedded_aws: EmbeddedAws
+) -> None:
+    done = runner.invoke(app, [*verb, "--state", str(embedded_aws.state_dir)])
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert "environment must be deployed, got no stack of 'local' in us-east-1; run" in line
+    assert "`fraudloop deploy` first, or give the --profile and --region where it is" in line
 
 
 def test_simulate_writes_the_lake_and_says_what(tmp_path: Path) -> None:
