@@ -1,6 +1,5 @@
 """The data lake: landing files in it, fingerprinting it, asking Athena about it."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from operations.errors import OperationError
 from operations.target import Target
+from operations.waiting import looks
 from pipeline_code.common.fingerprint import FINGERPRINTED_PREFIXES, fingerprint
 
 _UPLOADS_AT_ONCE = 8
@@ -104,8 +104,7 @@ def query(target: Target, sql: str, *, timeout_seconds: float = 120.0) -> Answer
 
 
 def _await_query(athena: Any, query_id: str, timeout_seconds: float) -> dict[str, Any]:
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
+    for _ in looks(timeout_seconds):
         execution: dict[str, Any] = athena.get_query_execution(QueryExecutionId=query_id)[
             "QueryExecution"
         ]
@@ -115,7 +114,6 @@ def _await_query(athena: Any, query_id: str, timeout_seconds: float) -> dict[str
         if state in {"FAILED", "CANCELLED"}:
             reason = execution["Status"].get("StateChangeReason", state)
             raise OperationError(f"Athena query {query_id} failed: {reason}")
-        time.sleep(0.1)
     athena.stop_query_execution(QueryExecutionId=query_id)
     raise OperationError(
         f"Athena query must end within {timeout_seconds:.0f} s, got no answer; it was stopped"

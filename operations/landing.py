@@ -1,7 +1,6 @@
 """Waiting until the stream's events lie in the lake, where Firehose brings them."""
 
 import io
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +11,8 @@ import pyarrow.parquet as pq
 from operations.errors import OperationError
 from operations.events import Stream
 from operations.target import Target
+from operations.waiting import looks
 from pipeline_code.common.schema import DATASETS, Dataset
-
-_POLL_SECONDS = 0.5
-_LONGEST_POLL_SECONDS = 10.0
 
 
 def await_landed(target: Target, events: Stream, *, timeout_seconds: float = 1500.0) -> None:
@@ -25,20 +22,19 @@ def await_landed(target: Target, events: Stream, *, timeout_seconds: float = 150
         OperationError: If it takes too long.
     """
     s3, bucket = target.client("s3"), target.output("RawBucketName")
-    deadline, pause = time.monotonic() + timeout_seconds, _POLL_SECONDS
     missing = [
         _Missing(s3, bucket, dataset, getattr(events, dataset.name))
         for dataset in DATASETS
         if dataset.time is not None
     ]
-    while left := sum(each.look() for each in missing):
-        if time.monotonic() > deadline:
-            raise OperationError(
-                f"every event must land within {timeout_seconds:.0f} s, got {left} missing in "
-                f"s3://{bucket}; see the deliveries' alarms, their logs, and quarantine/firehose/"
-            )
-        time.sleep(pause)
-        pause = min(1.5 * pause, _LONGEST_POLL_SECONDS)
+    for _ in looks(timeout_seconds):
+        left = sum(each.look() for each in missing)
+        if left == 0:
+            return
+    raise OperationError(
+        f"every event must land within {timeout_seconds:.0f} s, got {left} missing in "
+        f"s3://{bucket}; see the deliveries' alarms, their logs, and quarantine/firehose/"
+    )
 
 
 class _Missing:

@@ -9,7 +9,7 @@ __all__ = ["Report", "changes", "looks", "silent"]
 # Told, in a line, of what is waited for.
 Report = Callable[[str], None]
 
-_SHORTEST_PAUSE = 0.25
+_SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
 # Of the time so far: nobody waits for a twentieth longer than it takes.
 _PAUSE_SHARE = 0.05
@@ -20,7 +20,7 @@ def silent(_text: str) -> None:
 
 
 def looks(limit_seconds: float = math.inf) -> Iterator[None]:
-    """Turns to look, ever less often: four in the first second, one every ten seconds later.
+    """Turns to look, ever less often: ten in the first second, one every ten seconds later.
 
     A laptop is done soon, and APIs that allow few calls a second are not asked more in hours.
 

@@ -5,6 +5,8 @@ import itertools
 import pytest
 
 from operations import waiting
+from operations.cli.following import follow
+from operations.executions import Execution, Step
 from operations.waiting import changes, looks
 
 
@@ -33,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_a_short_wait_is_looked_at_often_and_a_long_one_every_ten_seconds(clock: Clock) -> None:
     turns = sum(1 for _ in looks(4 * 3600))
     assert clock.now == pytest.approx(1000 + 4 * 3600)
-    assert clock.pauses[0] == 0.25
+    assert clock.pauses[0] == 0.1
     assert max(clock.pauses) == 10.0
     assert all(one <= other for one, other in itertools.pairwise(clock.pauses[:-1]))
     assert turns == len(clock.pauses) + 1 < 4 * 3600 / 10 + 120
@@ -44,13 +46,13 @@ def test_nobody_waits_a_twentieth_longer_than_it_takes(clock: Clock, seconds: fl
     for _ in looks():
         if clock.now - 1000 >= seconds:
             break
-    assert clock.now - 1000 - seconds <= max(0.25, seconds / 20)
+    assert clock.now - 1000 - seconds <= max(0.1, seconds / 20)
 
 
 def test_one_look_is_certain_and_one_is_at_the_end(clock: Clock) -> None:
     assert len(list(looks(0))) == 1
-    assert len(list(looks(0.1))) == 2
-    assert clock.now == pytest.approx(1000.1)
+    assert len(list(looks(0.07))) == 2
+    assert clock.now == pytest.approx(1000.07)
 
 
 def test_what_is_told_twice_is_reported_once() -> None:
@@ -59,3 +61,23 @@ def test_what_is_told_twice_is_reported_once() -> None:
     for text in ("one", "one", "other", "one"):
         tell(text)
     assert reported == ["one", "other", "one"]
+
+
+def test_where_there_is_no_terminal_each_change_of_a_step_is_a_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def at(**steps: str) -> Execution:
+        made = [Step(name, status, 1.0, "") for name, status in steps.items()]
+        return Execution(arn="arn", name="manual-1", status="Executing", steps=made)
+
+    with follow("-") as on_change:
+        on_change(at(CheckData="Executing"))
+        on_change(at(CheckData="Succeeded", TrainModel="Executing"))
+        on_change(at(CheckData="Succeeded", TrainModel="Executing"))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "manual-1: CheckData Executing",
+        "manual-1: CheckData Succeeded",
+        "manual-1: TrainModel Executing",
+    ]
