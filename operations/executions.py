@@ -72,7 +72,7 @@ def start(target: Target, *, reason: str, parameters: dict[str, str] | None = No
     """Start the training pipeline on the data that is in the lake now; returns the execution's ARN.
 
     Raises:
-        OperationError: If the lake holds no transactions.
+        OperationError: If the lake holds no transactions, or no fraud reports.
     """
     version = data_version(target)
     given = {"DataVersion": version, "TriggerReason": reason, **(parameters or {})}

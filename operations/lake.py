@@ -60,17 +60,18 @@ def data_version(target: Target) -> str:
     exactly when no object was added, changed or removed.
 
     Raises:
-        OperationError: If the lake holds no transactions.
+        OperationError: If the lake lacks one of them: nothing could be learned.
     """
     bucket, s3 = target.output("RawBucketName"), target.client("s3")
     objects: list[tuple[str, str]] = []
     for prefix in FINGERPRINTED_PREFIXES:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         found = [(item["Key"], item["ETag"]) for p in pages for item in p.get("Contents", [])]
-        if prefix == "transactions/" and not found:
+        if not found:
+            # SageMaker would fail the job whose input is an empty prefix, minutes later.
             raise OperationError(
-                f"the lake must hold transactions, got none under s3://{bucket}/{prefix}; "
-                "run `fraudloop ingest` first"
+                f"the lake must hold transactions and reports of frauds, got nothing under "
+                f"s3://{bucket}/{prefix}; run `fraudloop ingest`, or let the stream land them"
             )
         objects += found
     return fingerprint(objects)

@@ -1,6 +1,7 @@
 """The model registry: which versions there are, and which one the endpoint serves."""
 
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -114,41 +115,56 @@ def await_deployment(
         OperationError: If the package is refused, the stack update fails or rolls back, or the time
             is over.
     """
-    stack_name, name = target.stack_name("serving"), package_arn.rpartition("/")[2]
     limit = longest_deployment(target) if timeout_seconds is None else timeout_seconds
     tell, failed_at = changes(report), None
-    tell(f"waiting until version {name} is deployed, for {limit / 60:.0f} minutes at most")
+    version = package_arn.rpartition("/")[2]
+    tell(f"waiting until version {version} is deployed, for {limit / 60:.0f} minutes at most")
     for _ in looks(limit):
         if reason := why_not_deployed(target, package_arn):
             raise OperationError(f"{package_arn} is not deployed; {reason}")
-        stack, endpoint = _stack(target, stack_name), _endpoint(target)
-        status, asked = stack["StackStatus"], deployed_package(target) == package_arn
-        if asked and status in _STATES_AT_REST and _serves(target, endpoint, package_arn):
-            return str(endpoint["EndpointArn"])
-        taken = "" if asked else f"version {name} is yet to be taken by the deployment function; "
-        state = f"stack {stack_name} {status}, endpoint {endpoint.get('EndpointStatus', 'not yet')}"
-        tell(f"{taken}{state}")
-        if _has_failed(status) and _updated_since(target, stack, package_arn, since):
+        now = _Standing.of(target, package_arn)
+        if now.is_at_rest and _serves(target, now.endpoint, package_arn):
+            return str(now.endpoint["EndpointArn"])
+        tell(str(now))
+        if now.has_failed and _updated_since(target, now.stack, package_arn, since):
             # The function that deploys is about to say why.
             failed_at = failed_at or time.monotonic()
             if time.monotonic() - failed_at > VERDICT_SECONDS:
-                raise OperationError(
-                    f"deployment of {package_arn} ended as {status} of {stack_name}"
-                )
+                raise OperationError(f"deployment of {package_arn} ended; {now}")
     raise OperationError(
-        f"deployment must end within {limit:.0f} s, got {taken}{state}; it may go on by itself: "
-        f"see `fraudloop status`, the events of stack {stack_name}, and what failed for "
-        "`fraudloop redrive`"
+        f"deployment must end within {limit:.0f} s, got {now}; it may go on by itself: see "
+        "`fraudloop status`, the stack's events, and what failed for `fraudloop redrive`"
     )
 
 
-def _stack(target: Target, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = target.client("cloudformation").describe_stacks(StackName=name)
-    return dict(found["Stacks"][0])
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Where the deployment of a package stands."""
 
+    is_taken: bool
+    stack: dict[str, Any]
+    endpoint: dict[str, Any]
 
-def _has_failed(status: str) -> bool:
-    return status.endswith(("ROLLBACK_COMPLETE", "_FAILED"))
+    @classmethod
+    def of(cls, target: Target, package_arn: str) -> "_Standing":
+        name = target.stack_name("serving")
+        stacks = target.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        taken = deployed_package(target) == package_arn
+        return cls(is_taken=taken, stack=stacks[0], endpoint=_endpoint(target))
+
+    @property
+    def is_at_rest(self) -> bool:
+        return self.is_taken and self.stack["StackStatus"] in _STATES_AT_REST
+
+    @property
+    def has_failed(self) -> bool:
+        return str(self.stack["StackStatus"]).endswith(("ROLLBACK_COMPLETE", "_FAILED"))
+
+    def __str__(self) -> str:
+        taken = "" if self.is_taken else "it is yet to be taken by the deployment function; "
+        endpoint = self.endpoint.get("EndpointStatus", "not created")
+        stack = f"stack {self.stack['StackName']} {self.stack['StackStatus']}"
+        return f"{taken}{stack}, endpoint {endpoint}"
 
 
 def _updated_since(

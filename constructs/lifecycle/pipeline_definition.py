@@ -117,7 +117,7 @@ class _TrainingSteps:
             "check",
             role="${CheckRoleArn}",
             compute=self._compute("ProcessingInstanceType"),
-            inputs=self._raw("transactions", "fraud_reports", "customers"),
+            inputs=self._raw("transactions", "fraud_reports"),
             outputs={"report": _execution_uri("${FeaturesBucket}", "check")},
             environment={"DATA_VERSION": self._parameters["DataVersion"]},
         )

@@ -31,7 +31,7 @@ class TrainingPipeline(Construct):
     Args:
         pipeline_name: Physical name; people and programs start the pipeline by it.
         image: What every job runs, with the variants that the configuration needs.
-        raw_bucket: Transactions, fraud reports and customers.
+        raw_bucket: Transactions and fraud reports.
         features_bucket: Where features land, one prefix per execution.
         artifacts_bucket: Where models, their evaluations and their baselines land.
         feature_store: Where the newest state of every customer and terminal is put.

@@ -40,7 +40,7 @@ class TrainingRoles(Construct):
 
     Args:
         image: What every job runs.
-        raw_bucket: Transactions, fraud reports and customers.
+        raw_bucket: Transactions and fraud reports.
         features_bucket: Features and check reports, by execution.
         artifacts_bucket: Models, evaluations and baselines.
         feature_store: Where states are put.
@@ -70,7 +70,7 @@ class TrainingRoles(Construct):
         self._key = encryption_key
 
         self.check = self._define_job_role("Check", "Checks raw data")
-        self.check.read(raw_bucket, "transactions/", "fraud_reports/", "customers/")
+        self.check.read(raw_bucket, "transactions/", "fraud_reports/")
         self.check.write(features_bucket, EXECUTIONS)
 
         self.features = self._define_job_role("Features", "Computes features")

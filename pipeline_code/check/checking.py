@@ -1,6 +1,6 @@
 """Checks a lake, or what is to go into it, against all rules; every file is read once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,14 +17,17 @@ __all__ = ["check", "check_folders", "check_landing"]
 _TRANSACTIONS, _FRAUD_REPORTS, _CUSTOMERS = DATASETS
 
 
-def check_folders(folders: Mapping[str, Path]) -> Report:
-    """Checks the data sets' folders: {"transactions": path, "fraud_reports": path, ...}."""
+def check_folders(*, transactions: Path, fraud_reports: Path) -> Report:
+    """Checks the data sets that a model is made of, each the folder that the lake has.
+
+    Whose transactions they are does not matter: a stream brings customers that nobody registered.
+    """
     findings = Findings()
-    sources = {
-        dataset.name: folder_sources(dataset, folders[dataset.name], findings)
-        for dataset in DATASETS
-    }
-    return check(**sources, findings=findings, customers_may_come=True)
+    return check(
+        transactions=folder_sources(_TRANSACTIONS, transactions, findings),
+        fraud_reports=folder_sources(_FRAUD_REPORTS, fraud_reports, findings),
+        findings=findings,
+    )
 
 
 def check_landing(landing: Landing, file: str, known_customers: pa.Table | None = None) -> Report:
@@ -48,19 +51,18 @@ def check(
     *,
     transactions: Sequence[Source],
     fraud_reports: Sequence[Source],
-    customers: Sequence[Source],
+    customers: Sequence[Source] | None = None,
     findings: Findings | None = None,
-    customers_may_come: bool = False,
 ) -> Report:
     """Checks the sources against all rules.
 
     Args:
-        transactions, fraud_reports, customers: The sources of each data set.
+        transactions, fraud_reports: The sources of each data set.
+        customers: Those of the registry. If omitted, transactions may be anybody's.
         findings: What is added to, if there are some already.
-        customers_may_come: Whether transactions may be of customers that are not registered.
     """
     findings = Findings() if findings is None else findings
-    known, reports = KnownCustomers(others_may_come=customers_may_come), ReportIndex()
+    known, reports = KnownCustomers(), ReportIndex()
     ids = IdIndex("duplicate_transaction", "repeated_transactions")
     report_ids = IdIndex("duplicate_report", "repeated_reports")
 
@@ -74,8 +76,9 @@ def check(
         reports.meet(batch, findings)
 
     walk = _Walk(findings)
-    walk.through(_CUSTOMERS, customers, lambda _source, batch, _offset: known.add(batch))
-    known.close()
+    if customers is not None:
+        walk.through(_CUSTOMERS, customers, lambda _source, batch, _offset: known.add(batch))
+        known.close()
     sound_reports = walk.through(_FRAUD_REPORTS, fraud_reports, take_report)
     reports.close()
     sound = walk.through(_TRANSACTIONS, transactions, take_transaction)
@@ -85,7 +88,7 @@ def check(
     if len(sound) == len(transactions):
         reports.check_met(findings)
     for dataset in (_TRANSACTIONS, _CUSTOMERS):
-        if findings.rows[dataset.name] == 0:
+        if findings.rows.get(dataset.name) == 0:
             rule = "data set must hold at least one row, got none"
             findings.add("empty", f"{dataset.name}/", None, rule)
     return findings.report()
@@ -104,7 +107,8 @@ class _Walk:
         take: Callable[[Source, pa.RecordBatch, int], None],
     ) -> list[Source]:
         """Returns the sources of which every piece was handed on."""
-        self._findings.files[dataset.name] += len(sources)
+        self._findings.files[dataset.name] = len(sources)
+        self._findings.rows[dataset.name] = 0
         return [source for source in sources if self._one(dataset, source, take)]
 
     def _one(

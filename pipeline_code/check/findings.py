@@ -83,8 +83,8 @@ class Findings:
     counts: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
     kept: dict[str, list[Violation]] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=lambda: {data.name: 0 for data in DATASETS})
-    files: dict[str, int] = field(default_factory=lambda: {data.name: 0 for data in DATASETS})
+    rows: dict[str, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
 
     def add(self, rule: str, file: str, row: int | None, message: str, *, count: int = 1) -> None:
         """Notes a violation; `count` says for how many rows it stands."""

@@ -81,15 +81,9 @@ def _values(batch: pa.RecordBatch, rows: Integers) -> Iterator[tuple[int, ...]]:
 
 
 class KnownCustomers:
-    """The registry of customers.
+    """The registry of customers, if there is one."""
 
-    Args:
-        others_may_come: Whether a customer that is not in it is a note rather than a violation: a
-            stream brings new ones, which no ingestion has registered.
-    """
-
-    def __init__(self, *, others_may_come: bool) -> None:
-        self._others_may_come = others_may_come
+    def __init__(self) -> None:
         self._ids: list[Integers] = []
         self._sorted: Integers = np.empty(0, np.int64)
 
@@ -103,15 +97,12 @@ class KnownCustomers:
             self._sorted = np.unique(np.concatenate(self._ids))
 
     def check(self, file: str, batch: pa.RecordBatch, offset: int, findings: Findings) -> None:
-        """Finds rows of customers that nobody knows. An empty registry is a finding of its own."""
+        """Finds rows of customers that it does not know. An empty one is a finding of its own."""
         if len(self._sorted) == 0:
             return
         ids = integers(batch, "customer_id")
         places = np.searchsorted(self._sorted, ids).clip(max=len(self._sorted) - 1)
         unknown = self._sorted[places] != ids
-        if self._others_may_come:
-            findings.note("transactions_of_new_customers", int(unknown.sum()))
-            return
         findings.add_rows(
             "unknown_customer",
             file,

@@ -50,13 +50,13 @@ class Crowd:
         ]
 
 
-def crowd(transactions: int = 120, customers: int = 6, terminals: int = 4) -> Crowd:
+def crowd(transactions: int = 120, customers: int = 6, terminals: int = 4, days: int = 40) -> Crowd:
     """A new crowd; its ids are its own."""
     first, generator = next(_fresh), np.random.default_rng(5)
     rows = [
         {
             "transaction_id": 10**12 + first * 1000 + number,
-            "event_time": START + timedelta(minutes=int(generator.integers(40 * 24 * 60))),
+            "event_time": START + timedelta(minutes=int(generator.integers(days * 24 * 60))),
             "customer_id": first + int(generator.integers(customers)),
             "terminal_id": first + int(generator.integers(terminals)),
             "amount_minor": int(generator.integers(1, 50_000)),

@@ -4,7 +4,7 @@ import base64
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from operations import lake
+from operations import executions, lake
 from operations.errors import OperationError
 from operations.events import Stream
 from operations.landing import await_landed
 from operations.redrive import redrive
 from operations.stream import EventStream
 from operations.target import Target
-from pipeline_code.common.schema import TRANSACTIONS, read
+from pipeline_code.common.schema import DATASETS, TRANSACTIONS, read
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 from pipeline_code.stream.producing import Entry
 
@@ -100,16 +100,46 @@ def test_a_producer_waits_until_its_events_are_folded_and_landed(target: Target)
     assert answer.rows == [[str(len(ids)), str(total)]]
 
 
-def test_what_lands_is_read_as_the_lakes_own(target: Target, tmp_path: Path) -> None:
-    some = crowd(transactions=30)
+@pytest.fixture
+def first_day(target: Target) -> Iterator[None]:
+    """Nothing is in the lake; afterwards it holds again what it held, the very same versions."""
+    s3, bucket = target.client("s3"), target.output("RawBucketName")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    markers = [
+        {"Key": key, "VersionId": s3.delete_object(Bucket=bucket, Key=key)["VersionId"]}
+        for key in keys
+        if key.startswith(tuple(f"{dataset.name}/" for dataset in DATASETS))
+    ]
+    yield
+    for marker in markers:
+        s3.delete_object(Bucket=bucket, **marker)
+
+
+def test_a_lake_that_only_the_stream_has_written_trains(
+    target: Target, first_day: None, tmp_path: Path
+) -> None:
+    with pytest.raises(OperationError, match="lake must hold transactions and reports of frauds"):
+        executions.start(target, reason="nothing is there")
+    some = crowd(transactions=1200, customers=40, terminals=30, days=50)
     send(target, some.entries())
     await_landed(target, some.stream)
+    assert objects(target, "customers/") == {}
     lake.download(target, "transactions/", tmp_path)
     landed = read(tmp_path / "transactions", TRANSACTIONS)
     ids = some.stream.transactions["transaction_id"]
     ours = landed.filter(pa.compute.is_in(landed["transaction_id"], value_set=ids.combine_chunks()))
     order = [("transaction_id", "ascending")]
     assert ours.sort_by(order).equals(some.stream.transactions.sort_by(order))
+    execution = executions.watch(target, executions.start(target, reason="streamed"))
+    ended = {step.name: step.status for step in execution.steps}
+    # The gate need not think much of frauds that nobody could tell.
+    assert ended.pop("RefuseModel", "Failed") == "Failed"
+    assert execution.model_package is None or ended.pop("RegisterModel") == "Succeeded"
+    assert ended == dict.fromkeys(
+        ("CheckData", "ComputeFeatures", "TrainModel", "Baseline", "EvaluateModel", "Gate"),
+        "Succeeded",
+    ), execution.explain()
 
 
 def test_a_poison_record_is_kept_with_its_reason_and_holds_nobody_up(target: Target) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from pipeline_code.__main__ import main
 from pipeline_code.check import check_folders
-from pipeline_code.common.schema import DATASETS
 
 WORLD = ["--customers", "30", "--terminals", "40", "--seed", "5"]
 
@@ -35,7 +34,9 @@ def test_what_it_writes_passes_the_check(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(tmp_path, "--start", "2018-04-01", "--days", "20")
-    report = check_folders({data.name: tmp_path / data.name for data in DATASETS})
+    report = check_folders(
+        transactions=tmp_path / "transactions", fraud_reports=tmp_path / "fraud_reports"
+    )
     assert report.message() == "no violations"
     assert f"{report.rows['transactions']} transactions" in capsys.readouterr().out
     assert (tmp_path / "transactions" / "event_date=2018-04-20").is_dir()

@@ -205,7 +205,7 @@ def test_features_wait_for_the_check(steps: dict[str, Any]) -> None:
 
 def test_the_check_reads_all_raw_data(steps: dict[str, Any]) -> None:
     assert inputs(steps["CheckData"]) == {
-        name: raw(name) for name in ("transactions", "fraud_reports", "customers")
+        name: raw(name) for name in ("transactions", "fraud_reports")
     }
 
 

@@ -44,7 +44,7 @@ def arn(around: Any, resource: str, name: str) -> Any:
 
 def readable(around: Any, roles: TrainingRoles) -> dict[str, list[Any]]:
     return {
-        "check": around.objects(around.raw, "transactions/", "fraud_reports/", "customers/"),
+        "check": around.objects(around.raw, "transactions/", "fraud_reports/"),
         "features": around.objects(around.raw, "transactions/", "fraud_reports/"),
         "training": [
             *around.objects(around.features, "executions/"),
