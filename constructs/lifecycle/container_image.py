@@ -20,7 +20,6 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from lifecycle.image_build import (
-    BUILD_LIMIT,
     PROJECT_TARGET,
     VARIANTS,
     Variant,
@@ -41,8 +40,10 @@ NOT_IN_THE_IMAGE = [
     "__pycache__",
     "*.pyc",
 ]
-# Registered models keep naming their image, so rather many are kept.
-KEPT_IMAGES = 200
+# Lambda's most; the function that waits for a build is invoked again until it has ended.
+INVOCATION_LIMIT = Duration.minutes(15)
+# CloudFormation's most for a custom resource.
+SERVICE_LIMIT = Duration.hours(1)
 
 
 class ContainerImage(Construct):
@@ -53,7 +54,9 @@ class ContainerImage(Construct):
     Guarantees:
         The tag is a hash of the source: code that did not change is not built again, code that did
         never hides behind an old tag, and a tag cannot be overwritten.
-        What depends on this construct is deployed after the image is there.
+        What depends on this construct is deployed after the image is there. Builds run one after
+        another, each when the build project may do what it has to.
+        No image that has a tag is ever deleted: registered models go on naming theirs.
         Images are encrypted under the given key and scanned when pushed.
         Lambda may pull them for functions of this account and Region, and of no other.
 
@@ -93,12 +96,14 @@ class ContainerImage(Construct):
             encryption_key=encryption_key,
         )
         self._builder = self._define_builder()
-        self._define_build("Build", PROJECT_TARGET, self.tag)
         self._variant_tags = {
             variant: f"{self.tag}-{variant}" for variant in VARIANTS if variant in variants
         }
+        build = self._define_build("Build", PROJECT_TARGET, self.tag)
         for variant, tag in self._variant_tags.items():
-            self._define_build(VARIANTS[variant], variant, tag)
+            before, build = build, self._define_build(VARIANTS[variant], variant, tag)
+            # A new account may run one build at a time.
+            build.node.add_dependency(before)
 
     @property
     def uri(self) -> str:
@@ -136,16 +141,9 @@ class ContainerImage(Construct):
             image_tag_mutability=ecr.TagMutability.IMMUTABLE,
             lifecycle_rules=[
                 ecr.LifecycleRule(
-                    rule_priority=1,
                     description="Layers of failed pushes",
                     tag_status=ecr.TagStatus.UNTAGGED,
                     max_image_age=Duration.days(1),
-                ),
-                ecr.LifecycleRule(
-                    rule_priority=2,
-                    description="The newest images",
-                    tag_status=ecr.TagStatus.ANY,
-                    max_image_count=KEPT_IMAGES,
                 ),
             ],
             removal_policy=removal_policy,
@@ -174,25 +172,40 @@ class ContainerImage(Construct):
             handler="build_image",
             description="Has CodeBuild build the image, and waits for it",
             encryption_key=self._key,
-            timeout=BUILD_LIMIT,
+            timeout=INVOCATION_LIMIT,
             environment={},
         )
         builder.role.add_to_policy(
             iam.PolicyStatement(
-                actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
+                actions=[
+                    "codebuild:BatchGetBuilds",
+                    "codebuild:ListBuildsForProject",
+                    "codebuild:StartBuild",
+                ],
                 resources=[self.project.project_arn],
             )
         )
         self.repository.grant(builder.role, "ecr:DescribeImages")
+        # Apart from the role's own policy, which has to be there before the function is.
+        iam.Policy(
+            builder,
+            "InvokeItself",
+            roles=[builder.role],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["lambda:InvokeFunction"], resources=[builder.function.function_arn]
+                )
+            ],
+        )
         return builder
 
-    def _define_build(self, construct_id: str, target: str, tag: str) -> None:
-        CustomResource(
+    def _define_build(self, construct_id: str, target: str, tag: str) -> CustomResource:
+        build = CustomResource(
             self,
             construct_id,
             resource_type="Custom::ContainerImage",
             service_token=self._builder.function.function_arn,
-            service_timeout=BUILD_LIMIT,
+            service_timeout=SERVICE_LIMIT,
             properties={
                 "ProjectName": self.project.project_name,
                 "RepositoryName": self.repository.repository_name,
@@ -200,3 +213,6 @@ class ContainerImage(Construct):
                 "BuildTarget": target,
             },
         )
+        # With their roles' policies, which CloudFormation would else change at the same time.
+        build.node.add_dependency(self.project, self._builder)
+        return build

@@ -16,7 +16,7 @@ from constructs import Construct
 
 from lifecycle.wildcards import acknowledge_action, acknowledge_resource
 
-__all__ = ["BUILD_LIMIT", "PROJECT_TARGET", "VARIANTS", "Variant", "define_build_project"]
+__all__ = ["PROJECT_TARGET", "VARIANTS", "Variant", "define_build_project"]
 
 # Targets of pipeline_code/Dockerfile: the image, and the same with what few jobs need.
 PROJECT_TARGET: Final = "project"
@@ -25,8 +25,10 @@ Variant = Literal["spark", "cuda"]
 VARIANTS: Final[Mapping[Variant, str]] = MappingProxyType(
     {"spark": "SparkBuild", "cuda": "CudaBuild"}
 )
-# Lambda's limit; the function that waits for a build can wait no longer.
-BUILD_LIMIT: Final = Duration.minutes(15)
+# Together less than the hour that CloudFormation waits for a custom resource at most, so that a
+# build which hangs, or is never begun, is ended by CodeBuild, and told so.
+BUILD_LIMIT: Final = Duration.minutes(45)
+QUEUE_LIMIT: Final = Duration.minutes(10)
 
 
 def define_build_project(
@@ -76,7 +78,7 @@ def define_build_project(
         ),
         grant_report_group_permissions=False,
         timeout=BUILD_LIMIT,
-        queued_timeout=BUILD_LIMIT,
+        queued_timeout=QUEUE_LIMIT,
     )
     repository.grant_pull_push(project)
     _acknowledge_build(project)

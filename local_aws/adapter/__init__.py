@@ -5,6 +5,7 @@ that is used is listed in `compatibility.py` and checked at start-up, which is w
 pinned exactly. ministack reads its settings when it is imported: set the environment first.
 """
 
+from local_aws.adapter.builds import start_builds_once
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
 from local_aws.adapter.events import (
     Deliver,
@@ -96,4 +97,5 @@ __all__ = [
     "send_to_queue",
     "serve",
     "set_schedule_interval",
+    "start_builds_once",
 ]

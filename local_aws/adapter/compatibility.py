@@ -85,6 +85,8 @@ services.cloudwatch._record_history(alarm_name, old_state, new_state, reason, al
 services.cloudwatch._store_datum(namespace, name, dims, ts, unit, value, values, counts, stat_values)
 services.cloudwatch._stat_value(stats, stat_name, points)
 services.cloudwatch.record_metric(namespace, metric_name, value, unit, dimensions)
+services.codebuild._builds
+services.codebuild._start_build(data)
 services.ecr._repositories
 services.cloudwatch_logs._log_groups
 services.cloudwatch_logs._append_log_events(stream, events)

@@ -24,6 +24,7 @@ class Context(Protocol):
     """What a handler uses of Lambda's context object."""
 
     log_stream_name: str
+    invoked_function_arn: str
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda ends the invocation."""
@@ -42,9 +43,12 @@ class Outcome:
 
 
 def answer(
-    event: Mapping[str, Any], context: Context, work: Callable[[Mapping[str, Any]], Outcome]
+    event: Mapping[str, Any], context: Context, work: Callable[[Mapping[str, Any]], Outcome | None]
 ) -> None:
-    """Does the work and tells CloudFormation how it ended."""
+    """Does the work and tells CloudFormation how it ended.
+
+    Work that has no outcome yet (None) has seen to it that another invocation goes on and answers.
+    """
     _log("request", event, resource=event["ResourceProperties"])
     try:
         outcome = work(event)
@@ -53,6 +57,9 @@ def answer(
         reason += f" (log stream {context.log_stream_name})"
         _log("failed", event, reason=reason)
         _deliver(event, {"Status": "FAILED", "Reason": reason, **_failed_resource(event)})
+        return
+    if outcome is None:
+        _log("not done yet", event)
         return
     _log("done", event, physical_resource_id=outcome.physical_resource_id)
     response = {"Status": "SUCCESS", "PhysicalResourceId": outcome.physical_resource_id}

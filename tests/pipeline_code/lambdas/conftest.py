@@ -28,6 +28,7 @@ class Invocation:
 
     remaining: list[int] = field(default_factory=lambda: [900_000])
     log_stream_name: str = "2018/04/01/[1]abc"
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:builder"
 
     def get_remaining_time_in_millis(self) -> int:
         return self.remaining.pop(0) if len(self.remaining) > 1 else self.remaining[0]

@@ -5,6 +5,7 @@ from typing import Any
 import boto3
 import pytest
 from build_image import handler as build_image
+from custom_resource import Outcome
 
 from .conftest import Invocation
 
@@ -35,6 +36,17 @@ def test_an_image_is_built_by_the_project(invocation: Invocation) -> None:
         "ImageTag": "0123abcd",
         "BuildTarget": "project",
     }
-    outcome = build_image.apply(request("Create", **properties), invocation)
-    assert outcome.data == {"ImageTag": "0123abcd"}
-    assert len(codebuild.list_builds_for_project(projectName="builder")["ids"]) == 1
+    for _ in range(2):  # Lambda may deliver a request twice
+        outcome = build_image.apply(request("Create", **properties), invocation)
+        assert outcome == Outcome("image:image", {"ImageTag": "0123abcd"})
+    (build_id,) = codebuild.list_builds_for_project(projectName="builder")["ids"]
+    (build,) = codebuild.batch_get_builds(ids=[build_id])["builds"]
+    variables = build["environment"]["environmentVariables"]
+    assert {each["name"]: each["value"] for each in variables} == {
+        "IMAGE_TAG": "0123abcd",
+        "BUILD_TARGET": "project",
+    }
+    # The same token for something else is a mistake.
+    with pytest.raises(codebuild.exceptions.InvalidInputException, match="do not match"):
+        other = properties | {"BuildTarget": "cuda"}
+        build_image.apply(request("Create", **other), invocation)

@@ -54,6 +54,13 @@ def test_success_carries_id_data_and_the_requests_identity(
     assert answers.headers[0]["Content-Type"] == ""
 
 
+def test_work_that_goes_on_elsewhere_is_not_answered_here(
+    answers: Answers, invocation: Invocation
+) -> None:
+    answer(request(answers.url), invocation, lambda _: None)
+    assert answers.received == []
+
+
 def test_failure_carries_the_reason_and_where_the_log_is(
     answers: Answers, invocation: Invocation
 ) -> None:

@@ -43,17 +43,16 @@ def test_images_are_encrypted_scanned_and_never_overwritten(
     assert properties["ImageTagMutability"] == "IMMUTABLE"
 
 
-def test_layers_of_failed_pushes_go_and_many_images_stay(template: Template) -> None:
+def test_an_image_with_a_tag_never_expires(template: Template) -> None:
     policy = json.loads(
         repository(template)["Properties"]["LifecyclePolicy"]["LifecyclePolicyText"]
     )
-    untagged, newest = policy["rules"]
-    assert untagged["selection"]["tagStatus"] == "untagged"
-    assert untagged["selection"]["countNumber"] == 1
-    assert newest["selection"] == {
-        "tagStatus": "any",
-        "countType": "imageCountMoreThan",
-        "countNumber": 200,
+    (rule,) = policy["rules"]
+    assert rule["selection"] == {
+        "tagStatus": "untagged",
+        "countType": "sinceImagePushed",
+        "countNumber": 1,
+        "countUnit": "days",
     }
 
 
@@ -118,9 +117,10 @@ def test_a_variant_is_built_besides_under_a_tag_of_its_own(
         removal_policy=cdk.RemovalPolicy.DESTROY,
         variants=variants,
     )
-    builds = Template.from_stack(stack).find_resources("Custom::ContainerImage").values()
+    builds = Template.from_stack(stack).find_resources("Custom::ContainerImage")
     assert {
-        (each["Properties"]["BuildTarget"], each["Properties"]["ImageTag"]) for each in builds
+        (each["Properties"]["BuildTarget"], each["Properties"]["ImageTag"])
+        for each in builds.values()
     } == {
         ("project", image.tag),
         *((variant, f"{image.tag}-{variant}") for variant in variants),
@@ -128,6 +128,26 @@ def test_a_variant_is_built_besides_under_a_tag_of_its_own(
     for variant in variants:
         uri = stack.resolve(image.variant_uri(variant))
         assert uri["Fn::Join"][1][-1] == f":{image.tag}-{variant}"
+
+
+def test_builds_start_when_they_may_and_one_after_another(
+    new_surroundings: Callable[..., Any],
+) -> None:
+    around = new_surroundings(variants=("spark", "cuda"))
+    resources = around.template().to_json()["Resources"]
+    builds = {name: each["DependsOn"] for name, each in resources.items() if is_build(each)}
+    chain = sorted(builds, key=lambda name: len(builds.keys() & builds[name]))
+    assert [len(builds.keys() & builds[name]) for name in chain] == [0, 1, 1]
+    assert len({name for each in builds.values() for name in builds.keys() & each}) == 2
+    # A project and a function, each with the policies of its role; AWS lets none of these be.
+    for depends_on in builds.values():
+        attached = [resources[name] for name in depends_on]
+        for kind, count in {"AWS::CodeBuild::Project": 1, "AWS::IAM::Policy": 3}.items():
+            assert len([each for each in attached if each["Type"] == kind]) == count
+
+
+def is_build(resource: dict[str, Any]) -> bool:
+    return bool(resource["Type"] == "Custom::ContainerImage")
 
 
 def test_one_variant_does_not_give_the_other(new_surroundings: Callable[..., Any]) -> None:
@@ -156,7 +176,7 @@ def test_the_build_is_waited_for_during_deployment(around: Any, template: Templa
             "ImageTag": around.image.tag,
             "ProjectName": Match.any_value(),
             "RepositoryName": Match.any_value(),
-            "ServiceTimeout": "900",
+            "ServiceTimeout": "3600",
         },
     )
 
@@ -167,8 +187,12 @@ def test_the_builder_may_start_this_project_and_look_for_this_image(
     (project_id,) = template.find_resources("AWS::CodeBuild::Project")
     (repository_id,) = template.find_resources("AWS::ECR::Repository")
     role = around.image.node.find_child("Builder").role
-    assert around.allowed(role, "codebuild:StartBuild") == [{"Fn::GetAtt": [project_id, "Arn"]}]
-    assert around.allowed(role, "codebuild:BatchGetBuilds") == [{"Fn::GetAtt": [project_id, "Arn"]}]
+    for action in ("StartBuild", "BatchGetBuilds", "ListBuildsForProject"):
+        assert around.allowed(role, f"codebuild:{action}") == [{"Fn::GetAtt": [project_id, "Arn"]}]
+    (function,) = around.allowed(role, "lambda:InvokeFunction")
+    assert function == around.stack.resolve(
+        around.image.node.find_child("Builder").function.function_arn
+    )
     assert around.allowed(role, "ecr:DescribeImages") == [{"Fn::GetAtt": [repository_id, "Arn"]}]
 
 
