@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from operations.assembly import stacks
 from operations.deployments import VERDICT_SECONDS, last_deployment
 from operations.errors import OperationError
 from operations.stack_conditions import Conditions
@@ -16,7 +17,7 @@ from operations.status import stack_states
 from operations.target import Target
 from operations.waiting import Report, changes, looks
 
-__all__ = ["await_rest", "check_endpoint", "deploy_undisturbed"]
+__all__ = ["await_rest", "check_endpoint", "deploy_undisturbed", "is_in_service"]
 
 _ENDPOINT = "AWS::SageMaker::Endpoint"
 _BUSY = "_IN_PROGRESS state and can not be updated"
@@ -43,8 +44,9 @@ def check_endpoint(target: Target, assembly: Path, *, may_go: str | None = None)
         OperationError: If an endpoint would go that is not the named one.
     """
     stack_name = target.stack_name("serving")
-    for name, fate in _endpoints_that_go(target, stack_name, _template(assembly, stack_name)):
-        if not _is_in_service(target, name):
+    (template,) = (each.template for each in stacks(assembly) if each.name == stack_name)
+    for name, fate in _endpoints_that_go(target, stack_name, template):
+        if not is_in_service(target, name):
             continue
         if may_go != name:
             raise OperationError(
@@ -118,19 +120,6 @@ def _is_deploying(target: Target) -> bool:
     return last is not None and last["state"] == "Deploying"
 
 
-def _template(assembly: Path, stack_name: str) -> Mapping[str, Any]:
-    """The template of a stack, out of a cloud assembly."""
-    artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"].values()
-    (file,) = (
-        artifact["properties"]["templateFile"]
-        for artifact in artifacts
-        if artifact["type"] == "aws:cloudformation:stack"
-        and artifact["properties"]["stackName"] == stack_name
-    )
-    found: Mapping[str, Any] = json.loads((assembly / file).read_text())
-    return found
-
-
 def _endpoints_that_go(
     target: Target, stack_name: str, template: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
@@ -161,7 +150,8 @@ def _endpoints_that_go(
     return found
 
 
-def _is_in_service(target: Target, name: str) -> bool:
+def is_in_service(target: Target, name: str) -> bool:
+    """Whether there is an endpoint of that name."""
     try:
         target.client("sagemaker").describe_endpoint(EndpointName=name)
     except ClientError as error:

@@ -1,5 +1,6 @@
 """The CDK CLI, run from the project's own node_modules with the project's own Node."""
 
+import json
 import os
 import subprocess
 import sys
@@ -64,11 +65,37 @@ def bootstrap(target: Target, *, log: Path | None = None) -> None:
     cdk(["bootstrap", place, "--app", ""], target.variables, log=log)
 
 
-def deploy(target: Target, assembly: Path, *, log: Path | None = None) -> None:
-    """Deploy every stack of a synthesized assembly, independent ones side by side."""
-    arguments = ["deploy", "--all", "--app", str(assembly), "--require-approval", "never"]
+def deploy(
+    target: Target, assembly: Path, *, only: Sequence[str] | None = None, log: Path | None = None
+) -> None:
+    """Deploy the stacks of a synthesized assembly, independent ones side by side.
+
+    Args:
+        target: Where.
+        assembly: The assembly.
+        only: What the CDK calls the stacks; nothing that they need is deployed. If omitted, all.
+        log: Where the CLI's output is kept, too.
+    """
+    which = ["--all"] if only is None else [*only, "--exclusively"]
+    arguments = ["deploy", *which, "--app", str(assembly), "--require-approval", "never"]
     arguments += ["--concurrency", "4", "--method", "direct"]
     cdk([*arguments, "--output", str(assembly)], target.variables, log=log)
+
+
+def import_resources(
+    target: Target, assembly: Path, stack: str, identifiers: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Bring existing resources into a stack, which is made if it is not there.
+
+    Args:
+        target: Where.
+        assembly: An assembly with the resources to import; what else the stack has stays.
+        stack: What the CDK calls the stack.
+        identifiers: What CloudFormation knows each resource by, by logical ID.
+    """
+    arguments = ["import", stack, "--app", str(assembly), "--force"]
+    arguments += ["--resource-mapping-inline", json.dumps(identifiers)]
+    cdk(arguments, target.variables)
 
 
 def destroy(target: Target, assembly: Path, *, log: Path | None = None) -> None:

@@ -35,7 +35,6 @@ class DataLakeStack(cdk.Stack):
             workgroup_name=environment.workgroup_name,
             capture_path=f"{environment.endpoint_name}/{VARIANT_NAME}",
             config=environment.catalog,
-            delete_with_stack=environment.may_delete_data,
         )
         self._define_outputs()
 

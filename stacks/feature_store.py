@@ -31,6 +31,7 @@ class FeatureStoreStack(cdk.Stack):
             bucket=lake.features_bucket,
             encryption_key=lake.encryption_key,
             group_name=environment.feature_group_name,
+            role_name=environment.resource_name("feature-store"),
             config=environment.feature_store,
             may_delete_data=environment.may_delete_data,
         )

@@ -61,7 +61,6 @@ class Catalog(Construct):
         workgroup_name: The Athena workgroup.
         capture_path: Where captures land in their bucket: `<endpoint>/<variant>`.
         config: The scan limit and the first projected day.
-        delete_with_stack: Whether the workgroup goes even if it holds saved queries.
     """
 
     def __init__(
@@ -74,7 +73,6 @@ class Catalog(Construct):
         workgroup_name: str,
         capture_path: str,
         config: CatalogConfig,
-        delete_with_stack: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         self._config = config
@@ -90,7 +88,7 @@ class Catalog(Construct):
         )
         for table in lake_tables(lake, capture_path=capture_path, first_day=config.first_day):
             self._define_table(table)
-        self._define_workgroup(lake, delete_with_stack=delete_with_stack)
+        self._define_workgroup(lake)
 
     def _define_table(self, table: LakeTable) -> None:
         resource = glue.CfnTable(
@@ -116,12 +114,14 @@ class Catalog(Construct):
         )
         resource.node.add_dependency(self._database)
 
-    def _define_workgroup(self, lake: DataLake, *, delete_with_stack: bool) -> None:
+    def _define_workgroup(self, lake: DataLake) -> None:
         athena.CfnWorkGroup(
             self,
             "Workgroup",
             name=self.workgroup_name,
-            recursive_delete_option=delete_with_stack,
+            # The history of queries is no data, and after the first one the stack could not be
+            # deleted: "WorkGroup ... is not empty".
+            recursive_delete_option=True,
             work_group_configuration=athena.CfnWorkGroup.WorkGroupConfigurationProperty(
                 enforce_work_group_configuration=True,
                 publish_cloud_watch_metrics_enabled=True,

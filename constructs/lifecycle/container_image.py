@@ -26,6 +26,7 @@ from lifecycle.image_build import (
     define_build_project,
 )
 from lifecycle.lambda_function import LambdaFunction
+from lifecycle.retention import tag_kept
 
 __all__ = ["IMAGE_HANDLERS", "ContainerImage"]
 
@@ -149,6 +150,7 @@ class ContainerImage(Construct):
             removal_policy=removal_policy,
             empty_on_delete=removal_policy is RemovalPolicy.DESTROY,
         )
+        tag_kept(repository)
         functions = Stack.of(self).format_arn(
             service="lambda",
             resource="function",

@@ -7,6 +7,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from lifecycle.retention import tag_kept
+
 __all__ = ["DataKey"]
 
 
@@ -35,6 +37,7 @@ class DataKey(Construct):
             # The shortest wait that KMS allows: what it protected goes in the same operation.
             pending_window=Duration.days(7) if destroyed else Duration.days(30),
         )
+        tag_kept(self.key)
         self._allow_log_groups()
         self._allow_senders()
 

@@ -9,7 +9,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lifecycle.data_key import DataKey
-from lifecycle.retention import data_removal_policy
+from lifecycle.retention import data_removal_policy, tag_kept
 
 __all__ = [
     "BATCH_WORK_PREFIX",
@@ -119,7 +119,7 @@ class DataLake(Construct):
         )
 
     def _define_bucket(self, construct_id: str, *rules: s3.LifecycleRule) -> s3.Bucket:
-        return s3.Bucket(
+        bucket = s3.Bucket(
             self,
             construct_id,
             encryption=s3.BucketEncryption.KMS,
@@ -137,9 +137,11 @@ class DataLake(Construct):
             removal_policy=self._removal_policy,
             auto_delete_objects=self._removal_policy is RemovalPolicy.DESTROY,
         )
+        tag_kept(bucket)
+        return bucket
 
     def _define_access_logs_bucket(self) -> s3.Bucket:
-        return s3.Bucket(
+        bucket = s3.Bucket(
             self,
             "AccessLogs",
             # S3 delivers access logs to no bucket whose default is a KMS key:
@@ -157,6 +159,8 @@ class DataLake(Construct):
             removal_policy=self._removal_policy,
             auto_delete_objects=self._removal_policy is RemovalPolicy.DESTROY,
         )
+        tag_kept(bucket)
+        return bucket
 
     def _housekeeping(self) -> s3.LifecycleRule:
         return s3.LifecycleRule(

@@ -10,7 +10,7 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from lifecycle.retention import data_removal_policy
+from lifecycle.retention import data_removal_policy, named_removal_policy, tag_kept
 
 __all__ = ["EventStream", "StreamConfig"]
 
@@ -75,6 +75,9 @@ class EventStream(Construct):
         super().__init__(scope, construct_id)
         self.stream_name = stream_name
         self._key = encryption_key
+        removal_policy = data_removal_policy(
+            self, delete_with_stack=config.delete_with_stack, may_delete_data=may_delete_data
+        )
         self.stream = kinesis.Stream(
             self,
             "Stream",
@@ -86,10 +89,9 @@ class EventStream(Construct):
             retention_period=Duration.hours(config.retention_hours),
             encryption=kinesis.StreamEncryption.KMS,
             encryption_key=encryption_key,
-            removal_policy=data_removal_policy(
-                self, delete_with_stack=config.delete_with_stack, may_delete_data=may_delete_data
-            ),
+            removal_policy=named_removal_policy(removal_policy),
         )
+        tag_kept(self.stream)
         Validations.of(self.stream).acknowledge(
             Acknowledgment(
                 id="AwsSolutions::AwsSolutions-KDS3",

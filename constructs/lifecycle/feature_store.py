@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Stack
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -13,7 +13,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from lifecycle.job_role import JobRole, grant_write_objects
-from lifecycle.retention import data_removal_policy
+from lifecycle.retention import data_removal_policy, named_removal_policy, resource_tag
 from lifecycle.service_trust import for_no_other_account
 from pipeline_code.features.definitions import (
     CUSTOMER,
@@ -48,12 +48,16 @@ class FeatureStore(Construct):
         Both stores of both groups are encrypted under the given key.
         A change of the features' schema is a new group beside the old one, never a replacement:
         the schema's version is part of the name.
-        No tag reaches a group, because a changed tag would demand its replacement.
+        No tag reaches a group but the one that says whose it is: a changed tag, like a changed
+        description, would demand its replacement.
+        The groups' role keeps its ARN when the stack is made again: a group that outlived its
+        stack cannot be given another role.
 
     Args:
         bucket: Where the offline store lands.
         encryption_key: The key of both stores.
         group_name: Physical name of an entity's group at a schema version.
+        role_name: Physical name of the groups' role, which has the Region after it.
         config: What becomes of the groups with their stack.
         may_delete_data: Whether the environment allows deleting data with the stack.
     """
@@ -66,6 +70,7 @@ class FeatureStore(Construct):
         bucket: s3.IBucket,
         encryption_key: kms.IKey,
         group_name: Callable[[str, str], str],
+        role_name: str,
         config: FeatureStoreConfig,
         may_delete_data: bool = False,
     ) -> None:
@@ -75,6 +80,8 @@ class FeatureStore(Construct):
         self._removal_policy = data_removal_policy(
             self, delete_with_stack=config.delete_with_stack, may_delete_data=may_delete_data
         )
+        # Roles are the account's, stacks are a Region's.
+        self._role_name = f"{role_name}-{Aws.REGION}"
         self.role = self._define_role()
         self.customer_group_name = group_name(CUSTOMER.name, SCHEMA_VERSION)
         self.terminal_group_name = group_name(TERMINAL.name, SCHEMA_VERSION)
@@ -85,6 +92,7 @@ class FeatureStore(Construct):
         role = iam.Role(
             self,
             "Role",
+            role_name=self._role_name,
             description="Lets SageMaker Feature Store write the offline store",
             assumed_by=for_no_other_account(self, "sagemaker.amazonaws.com"),
         )
@@ -117,7 +125,10 @@ class FeatureStore(Construct):
                 )
                 for column, kind in feature_group_columns(entity)
             ],
-            role_arn=self.role.role_arn,
+            # By name, so that a group that outlived its stack is adopted before there is a role.
+            role_arn=Stack.of(self).format_arn(
+                service="iam", region="", resource="role", resource_name=self._role_name
+            ),
             # Untyped in the CDK: copied as they are, hence CloudFormation's own spelling.
             online_store_config={
                 "EnableOnlineStore": True,
@@ -130,8 +141,9 @@ class FeatureStore(Construct):
                 }
             },
         )
-        group.add_property_deletion_override("Tags")
-        group.apply_removal_policy(self._removal_policy)
+        key, value = resource_tag(group)
+        group.add_property_override("Tags", [{"Key": key, "Value": value}])
+        group.apply_removal_policy(named_removal_policy(self._removal_policy))
         # Creation checks that the role can write to the bucket: its policy has to be there first.
         group.node.add_dependency(self.role)
 

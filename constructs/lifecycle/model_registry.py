@@ -7,6 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from lifecycle.retention import named_removal_policy, tag_kept
 from lifecycle.wildcards import acknowledge_resource
 
 __all__ = ["ModelRegistry"]
@@ -17,7 +18,8 @@ class ModelRegistry(Construct):
 
     Args:
         group_name: Physical name; approvals and roll-backs name it.
-        description: What the model is for.
+        description: What the model is for. Another wording would replace the group, which
+            CloudFormation refuses as long as its name is taken.
         removal_policy: What becomes of the registry with its stack. SageMaker deletes a group only
             when it is empty, so teardown has to delete the packages first.
     """
@@ -39,7 +41,8 @@ class ModelRegistry(Construct):
             model_package_group_name=group_name,
             model_package_group_description=description,
         )
-        group.apply_removal_policy(removal_policy)
+        group.apply_removal_policy(named_removal_policy(removal_policy))
+        tag_kept(group)
 
     def grant_read(self, role: iam.IRole) -> None:
         """Allow finding the versions and reading what is known of each."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from operations import deploy_guard, registry, toolchain
+from operations import provisioning, toolchain
 from operations.cli.verbs import Json, on_target
 from operations.console import errors, show, table
 from operations.errors import OperationError
@@ -37,7 +37,8 @@ def deploy(
 ) -> None:
     """Synthesize the environment's stacks and deploy them with the CDK CLI.
 
-    Waits for updates that are under way, and refuses to take an endpoint out of service.
+    Waits for updates that are under way, adopts what an earlier deployment left, and refuses to
+    take an endpoint out of service.
     """
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
@@ -45,16 +46,13 @@ def deploy(
         toolchain.synthesize(target.environment, assembly, revision=revision)
         if bootstrap:
             toolchain.bootstrap(target)
-        deploy_guard.await_rest(target, report=_tell)
-        deploy_guard.check_endpoint(target, assembly, may_go=replace_endpoint)
-        deploy_guard.deploy_undisturbed(
-            target, lambda: toolchain.deploy(target, assembly), report=_tell
-        )
+        kept = provisioning.deploy(target, assembly, may_go=replace_endpoint, report=_tell)
     states = stack_states(target)
     result = {
         "environment": target.environment,
         "revision": revision,
         "stacks": states,
+        "adopted": [each.arn for each in kept],
         "outputs": target.outputs,
     }
     show(
@@ -69,9 +67,15 @@ def deploy(
 def destroy(
     target: Target,
     yes: Annotated[str, typer.Option("--yes", help="Type the environment's name.")] = "",
+    endpoint: Annotated[
+        str | None, typer.Option(help="Name of the endpoint that goes although it is in service.")
+    ] = None,
     json: Json = None,
 ) -> None:
-    """Delete the environment's stacks; data is kept unless the environment may delete it."""
+    """Delete the environment's stacks; data is kept unless the environment may delete it.
+
+    What is kept is listed, and adopted by the next `fraudloop deploy`.
+    """
     if yes != target.environment:
         raise OperationError(
             f"--yes must name the environment to destroy, got {yes!r}; "
@@ -80,13 +84,15 @@ def destroy(
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         toolchain.synthesize(target.environment, assembly)
-        deploy_guard.await_rest(target, report=_tell)
-        # CloudFormation refuses to delete a model package group that holds packages.
-        deleted = registry.delete_all(target)
-        toolchain.destroy(target, assembly)
+        done = provisioning.destroy(target, assembly, endpoint=endpoint, report=_tell)
     states = stack_states(target)
-    result = {"environment": target.environment, "stacks": states, "model_packages": deleted}
-    show(result, json, table("Stacks", ["stack", "status"], states.items()))
+    result = {"environment": target.environment, "stacks": states, **done}
+    show(
+        result,
+        json,
+        table("Stacks", ["stack", "status"], states.items()),
+        table("Kept", ["type", "name"], (each.split(" ", 1) for each in done["kept"])),
+    )
 
 
 def _tell(text: str) -> None:

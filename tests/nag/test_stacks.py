@@ -219,6 +219,34 @@ def test_what_keeps_data_keeps_its_logical_id(templates: dict[str, Template]) ->
     assert kept == STATEFUL
 
 
+# What a failed creation left of these would have the name that the next one needs.
+NAMED = {
+    "AWS::Kinesis::Stream",
+    "AWS::SageMaker::FeatureGroup",
+    "AWS::SageMaker::ModelPackageGroup",
+}
+
+
+def test_what_is_kept_can_be_found_and_made_again(
+    templates: dict[str, Template], environment: str
+) -> None:
+    for stage, template in templates.items():
+        for logical_id, resource in template["Resources"].items():
+            if resource["Type"] not in KEEPS_DATA:
+                continue
+            kept = "RetainExceptOnCreate" if resource["Type"] in NAMED else "Retain"
+            assert resource["DeletionPolicy"] == ("Delete" if environment == "local" else kept)
+            tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
+            stack = f"fraudloop-{environment}-{STAGES[stage]}"
+            assert tags["fraudloop:resource"] == f"{stack}/{logical_id}"
+
+
+def test_the_registrys_description_is_what_it_was(templates: dict[str, Template]) -> None:
+    """It is create-only, and a replacement would need the name: the group could not be updated."""
+    group = templates["Training"]["Resources"]["RegistryGroupF9A457C4"]["Properties"]
+    assert group["ModelPackageGroupDescription"] == "Scores card transactions for fraud"
+
+
 def test_the_endpoint_waits_for_an_approval(
     templates: dict[str, Template], environment: str
 ) -> None:

@@ -90,6 +90,7 @@ def new_surroundings(new_stack: Callable[[], cdk.Stack]) -> Callable[..., Surrou
                 bucket=features,
                 encryption_key=key,
                 group_name=lambda entity, version: f"test-{entity}-{version}",
+                role_name="test-feature-store",
                 config=FeatureStoreConfig(),
             ),
             image=ContainerImage(

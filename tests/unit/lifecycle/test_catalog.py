@@ -33,6 +33,11 @@ def template(new_stack: Callable[[], cdk.Stack]) -> Template:
     return Template.from_stack(stack)
 
 
+def test_the_workgroup_goes_with_its_history(template: Template) -> None:
+    """After the first query AWS would refuse to delete it: "WorkGroup ... is not empty"."""
+    template.all_resources_properties("AWS::Athena::WorkGroup", {"RecursiveDeleteOption": True})
+
+
 def table(template: Template, name: str) -> dict[str, Any]:
     (found,) = (
         body["Properties"]["TableInput"]

@@ -72,7 +72,11 @@ def test_shards_and_retention_are_as_configured(stack: cdk.Stack, key: kms.IKey)
 
 @pytest.mark.parametrize(
     ("asked", "allowed", "policy"),
-    [(True, True, "Delete"), (True, False, "Retain"), (False, True, "Retain")],
+    [
+        (True, True, "Delete"),
+        (True, False, "RetainExceptOnCreate"),
+        (False, True, "RetainExceptOnCreate"),
+    ],
 )
 def test_the_stream_goes_with_its_stack_only_if_both_keys_are_turned(
     stack: cdk.Stack, key: kms.IKey, asked: bool, allowed: bool, policy: str

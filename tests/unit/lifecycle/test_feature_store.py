@@ -27,6 +27,7 @@ def define(stack: cdk.Stack, *, config: FeatureStoreConfig, may_delete_data: boo
         bucket=s3.Bucket(stack, "Bucket"),
         encryption_key=kms.Key(stack, "Key"),
         group_name=lambda entity, version: f"fraudloop-test-{entity}-{version}",
+        role_name="fraudloop-test-feature-store",
         config=config,
         may_delete_data=may_delete_data,
     )
@@ -45,6 +46,30 @@ def template(new_stack: Callable[[], cdk.Stack]) -> Template:
 def groups(template: Template) -> dict[str, dict[str, Any]]:
     found = template.find_resources("AWS::SageMaker::FeatureGroup").values()
     return {body["Properties"]["FeatureGroupName"]: body for body in found}
+
+
+def group_ids(template: Template) -> list[str]:
+    return list(template.find_resources("AWS::SageMaker::FeatureGroup"))
+
+
+def test_the_groups_description_is_what_it_was(template: Template) -> None:
+    """It is create-only, and a replacement would need the name: the group could not be updated."""
+    assert {body["Properties"]["Description"] for body in groups(template).values()} == {
+        "State and latest features of each customer",
+        "State and latest features of each terminal",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_group_has_its_role_by_name_for_it_may_outlive_it(template: Template, name: str) -> None:
+    (role,) = (
+        body["Properties"]
+        for logical_id, body in template.find_resources("AWS::IAM::Role").items()
+        if logical_id.startswith("StoreRole")
+    )
+    (_, parts) = groups(template)[name]["Properties"]["RoleArn"]["Fn::Join"]
+    assert parts[-2:] == [f":role/{role['RoleName']['Fn::Join'][1][0]}", {"Ref": "AWS::Region"}]
+    assert role["RoleName"]["Fn::Join"][1][-1] == {"Ref": "AWS::Region"}
 
 
 def statements(template: Template, prefix: str) -> list[dict[str, Any]]:
@@ -82,8 +107,11 @@ def test_both_stores_are_encrypted_under_the_key(template: Template, name: str) 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_tag_reaches_a_group(template: Template, name: str) -> None:
-    assert "Tags" not in groups(template)[name]["Properties"]
+def test_no_tag_that_may_change_reaches_a_group(template: Template, name: str) -> None:
+    (tag,) = groups(template)[name]["Properties"]["Tags"]
+    logical_ids = [f"Test/{logical_id}" for logical_id in group_ids(template)]
+    assert tag["Key"] == "fraudloop:resource"
+    assert tag["Value"] in logical_ids
     # The same tag reached a neighbour: the group was spared, the test is not blind.
     template.has_resource_properties(
         "AWS::KMS::Key", {"Tags": Match.array_with([{"Key": "release", "Value": "42"}])}
@@ -117,7 +145,10 @@ def test_a_writer_may_put_records(template: Template) -> None:
 
 
 def test_groups_survive_their_stack(template: Template) -> None:
-    template.all_resources("AWS::SageMaker::FeatureGroup", {"DeletionPolicy": "Retain"})
+    template.all_resources(
+        "AWS::SageMaker::FeatureGroup",
+        {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"},
+    )
 
 
 def test_groups_go_with_the_stack_if_both_keys_are_turned(stack: cdk.Stack) -> None:

@@ -10,7 +10,7 @@ from lifecycle.model_registry import ModelRegistry
 
 @pytest.mark.parametrize(
     ("policy", "written"),
-    [(cdk.RemovalPolicy.RETAIN, "Retain"), (cdk.RemovalPolicy.DESTROY, "Delete")],
+    [(cdk.RemovalPolicy.RETAIN, "RetainExceptOnCreate"), (cdk.RemovalPolicy.DESTROY, "Delete")],
 )
 def test_the_group_goes_with_its_stack_only_if_told(
     new_stack: Callable[[], cdk.Stack], policy: cdk.RemovalPolicy, written: str
@@ -22,9 +22,10 @@ def test_the_group_goes_with_its_stack_only_if_told(
     groups: dict[str, Any] = Template.from_stack(stack).find_resources(
         "AWS::SageMaker::ModelPackageGroup"
     )
-    (group,) = groups.values()
+    ((logical_id, group),) = groups.items()
     assert group["DeletionPolicy"] == written
     assert group["Properties"] == {
         "ModelPackageGroupName": "test-fraud",
         "ModelPackageGroupDescription": "A model",
+        "Tags": [{"Key": "fraudloop:resource", "Value": f"Test/{logical_id}"}],
     }
