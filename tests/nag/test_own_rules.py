@@ -161,7 +161,7 @@ def test_services_assume_roles_for_this_account_only(resources: list[Resource]) 
             principal = statement["Principal"]
             assert set(principal) == {"Service"}, name
             service = principal["Service"]
-            promised = service in SAY_FOR_WHOM and not name.startswith("FeatureStoreRole")
+            promised = service in SAY_FOR_WHOM and not name.startswith("StoreRole")
             if promised or service in MAY_SAY_IT:
                 seen.add(service)
                 assert statement["Condition"] == (strict if promised else cautious), name
