@@ -46,9 +46,7 @@ class Contender:
             OperationError: If there is none.
         """
         package = registry.find(target, name)
-        (container,) = package["InferenceSpecification"]["Containers"]
-        place = Package(package["ModelPackageArn"], container["ModelDataUrl"])
-        return cls(package=package, model=download(target.client("s3"), place))
+        return cls(package=package, model=download(target.client("s3"), Package.of(package)))
 
     @property
     def version(self) -> int:

@@ -12,6 +12,7 @@ from operations.errors import OperationError
 from operations.target import Target
 from operations.waiting import Report, changes, looks, silent
 from pipeline_code.common.approvals import approval
+from pipeline_code.common.spelling import package_of
 
 _DEPLOYED = ("deployed", "champion")
 # After a failed update the endpoint serves what it served before, and that may be what is wanted.
@@ -89,7 +90,7 @@ def delete_all(target: Target) -> int:
 def deployed_package(target: Target) -> str:
     """ARN of the model package that the serving stack was last asked for, or `none`."""
     parameter = target.client("ssm").get_parameter(Name=target.output("ApprovedModelParameterName"))
-    return str(parameter["Parameter"]["Value"])
+    return package_of(parameter["Parameter"]["Value"])
 
 
 def await_deployment(

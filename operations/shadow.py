@@ -12,7 +12,7 @@ from operations.deployments import longest_deployment
 from operations.errors import OperationError
 from operations.target import Target
 from operations.waiting import Report, changes, looks, silent
-from pipeline_code.common.challenger import NOBODY, package_of, spelled
+from pipeline_code.common.spelling import NOBODY, package_of, spelled
 
 __all__ = ["Shadow", "parameter_name", "start", "status", "stop"]
 

@@ -21,7 +21,7 @@ from operations.errors import OperationError
 from operations.shadow_captures import Answer, CapturedAnswers, Window
 from operations.shadow_latency import Latency
 from operations.target import Target
-from pipeline_code.common.challenger import NOBODY
+from pipeline_code.common.spelling import NOBODY
 
 __all__ = ["CHALLENGER", "CHAMPION", "compare", "compared"]
 

@@ -17,6 +17,8 @@ from lifecycle.endpoint_config import VARIANT_NAME
 from lifecycle.job_requests import REGION_VARIABLE
 from lifecycle.job_role import JobRole
 from lifecycle.model_deployment import BASELINE_PREFIX
+from lifecycle.spelled_package import part
+from pipeline_code.common.file_digest import DIGEST
 from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = [
@@ -50,6 +52,7 @@ class Analyzer:
         key_arn: Key of their volumes and files.
         endpoint_name: The endpoint whose captures they read.
         model_version: ARN of the package whose answers they judge, or `none`.
+        model_digest: Digest of that package's model.
         captures_uri: Where those captures are, of the variant that answers callers.
         baselines_uri: Where that package's baselines are, a folder for each kind.
         ground_truth_uri: Where the labels are.
@@ -62,6 +65,7 @@ class Analyzer:
     key_arn: str
     endpoint_name: str
     model_version: str
+    model_digest: str
     captures_uri: str
     baselines_uri: str
     ground_truth_uri: str
@@ -101,7 +105,8 @@ class Analyzer:
             image_uri=image.uri,
             key_arn=encryption_key.key_arn,
             endpoint_name=endpoint_name,
-            model_version=approved_package,
+            model_version=part(approved_package, "model_package"),
+            model_digest=part(approved_package, "model_digest"),
             # Not a challenger's: what nobody hears is no traffic.
             captures_uri=captures_bucket.s3_url_for_object(f"{captures}{VARIANT_NAME}/"),
             baselines_uri=baseline_folder(artifacts_bucket, approved_package),
@@ -131,7 +136,7 @@ class Analyzer:
         if kind.needs_labels:
             own["GROUND_TRUTH_URI"] = self.ground_truth_uri
         if kind is MonitorKind.ATTRIBUTION:
-            own["MODEL_DATA_URI"] = self.model_data_uri
+            own |= {"MODEL_DATA_URI": self.model_data_uri, DIGEST: self.model_digest}
         return {**analyzer_settings(self.metric_namespace, Aws.REGION), **own}
 
 
@@ -141,12 +146,13 @@ def analyzer_settings(metric_namespace: str, region: str) -> dict[str, str]:
 
 
 def baseline_folder(artifacts_bucket: s3.IBucket, approved_package: str) -> str:
-    """S3 URI of the folder of a package's baselines, told by its ARN at deployment.
+    """S3 URI of the folder of a spelled package's baselines, known at deployment.
 
     Each version has a folder of its own, so that what runs is never compared with what another
     version learned, whichever of the two stacks is deployed first. `none` has the folder `none`.
     """
-    found = Fn.split(PACKAGES, Fn.join("", [approved_package, f"{PACKAGES}none"]))
+    package = part(approved_package, "model_package")
+    found = Fn.split(PACKAGES, Fn.join("", [package, f"{PACKAGES}none"]))
     return f"{artifacts_bucket.s3_url_for_object(BASELINE_PREFIX)}{Fn.select(1, found)}/"
 
 

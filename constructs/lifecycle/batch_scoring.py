@@ -37,7 +37,7 @@ class BatchScoring(Construct):
     Args:
         pipeline_name: Physical name; people and programs start the pipeline by it, and the
             monitor's metrics carry it.
-        approved_package: ARN of the deployed model package, or `none`; a deploy-time value. The
+        approved_package: The approved model package as its parameter spells it, or `none`. The
             monitor compares batches with its baseline.
         image: What the steps around scoring run.
         store: The feature groups.

@@ -32,6 +32,7 @@ from lifecycle.endpoint_variants import (
     production_variant,
 )
 from lifecycle.job_requests import REGION_VARIABLE
+from lifecycle.spelled_package import part
 
 __all__ = ["SelfDeployingEndpoint"]
 
@@ -50,10 +51,11 @@ class SelfDeployingEndpoint(Construct):
 
     Args:
         endpoint_name: Physical name; it names no version.
-        approved_package: ARN of the approved model package, or `none`; a deploy-time value.
-        challenger: The package in the shadow, as `pipeline_code.common.challenger` spells it, or
-            `none`. It is given if, and only if, the configuration has a shadow.
-        environment: What the container is told, beside the package's ARN.
+        approved_package: The approved model package, as `pipeline_code.common.spelling` spells it,
+            or `none`; a deploy-time value.
+        challenger: The package in the shadow, spelled likewise. It is given if, and only if, the
+            configuration has a shadow.
+        environment: What the container is told, beside the package.
         metric_namespace: Where the server publishes its metrics.
         image: The image that packages name.
         artifacts_bucket: Where model artifacts are, below `models/`.
@@ -237,7 +239,7 @@ class SelfDeployingEndpoint(Construct):
             "Alarms",
             endpoint_name=self.endpoint_name,
             variant_name=VARIANT_NAME,
-            model_version=self._approved,
+            model_version=part(self._approved, "model_package"),
             metric_namespace=metric_namespace,
             condition=self._condition,
             topic=topic,

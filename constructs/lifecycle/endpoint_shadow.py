@@ -10,7 +10,7 @@ from aws_cdk import Aws, CfnCondition, Fn, IResolvable, Token
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from pipeline_code.common.challenger import PARTS, SEPARATOR
+from lifecycle.spelled_package import package_variables, part
 
 __all__ = [
     "CHALLENGER_VARIANT",
@@ -69,18 +69,10 @@ def challenger_container(
         parameter: Value of the challenger's parameter, which may be `none`.
         environment: What the container is told, beside what the package says.
     """
-    # Never too few parts, even of `none`: without a challenger this is not used, but is resolved.
-    parts = Fn.split(SEPARATOR, Fn.join("", [parameter, SEPARATOR * (len(PARTS) - 1)]))
-    part = {name: Fn.select(place, parts) for place, name in enumerate(PARTS)}
     return sagemaker.CfnModel.ContainerDefinitionProperty(
-        image=part["image"],
-        model_data_url=part["model_data_url"],
-        environment={
-            **environment,
-            "MODEL_PACKAGE_ARN": part["model_package"],
-            "REVIEW_THRESHOLD": part["review_threshold"],
-            "DECLINE_THRESHOLD": part["decline_threshold"],
-        },
+        image=part(parameter, "image"),
+        model_data_url=part(parameter, "model_data_url"),
+        environment={**environment, **package_variables(parameter)},
     )
 
 

@@ -12,9 +12,15 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from lifecycle.endpoint_config import VARIANT_NAME, EndpointConfig
+from lifecycle.spelled_package import package_variables, part
 from pipeline_code.serve.contract import CSV, JSON, JSON_LINES
 
-__all__ = ["capture_everything", "define_model", "packaged_container", "production_variant"]
+__all__ = [
+    "capture_everything",
+    "define_model",
+    "packaged_container",
+    "production_variant",
+]
 
 _Config = sagemaker.CfnEndpointConfig
 
@@ -53,12 +59,12 @@ def packaged_container(
     """The container of an approved package, told which package that is.
 
     Args:
-        package: ARN of the package, a deploy-time value.
-        environment: What it is told besides. The package's own variables count less.
+        package: The package as its parameter spells it, a deploy-time value.
+        environment: What it is told besides.
     """
     return sagemaker.CfnModel.ContainerDefinitionProperty(
-        model_package_name=package,
-        environment={**environment, "MODEL_PACKAGE_ARN": package},
+        model_package_name=part(package, "model_package"),
+        environment={**environment, **package_variables(package)},
     )
 
 

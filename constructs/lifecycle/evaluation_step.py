@@ -33,6 +33,7 @@ PACKAGE: Final = (
     "decline_threshold",
     "feature_schema_version",
     "capture_contract",
+    "model_digest",
     "model_sha256",
     "gate_reason",
 )
@@ -93,9 +94,9 @@ class EvaluationStep:
         return {name: self._reported(f"package.{name}") for name in PACKAGE}
 
     @property
-    def thresholds(self) -> dict[str, Any]:
-        """What the server decides by, as its environment variables."""
-        names = ("review_threshold", "decline_threshold")
+    def variables(self) -> dict[str, Any]:
+        """What the server decides by, and the digest of what it loads, as its variables."""
+        names = ("review_threshold", "decline_threshold", "model_digest")
         return {name.upper(): self._reported(f"package.{name}") for name in names}
 
     @property

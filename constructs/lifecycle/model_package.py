@@ -56,8 +56,9 @@ def model_package_request(
                 {
                     "Image": IMAGE_URI,
                     "ModelDataUrl": model_data_uri,
-                    # With the package: a version decides by the thresholds it was approved with.
-                    "Environment": evaluation.thresholds,
+                    # With the package: a version is the files that were judged, and decides by
+                    # the thresholds that it was approved with.
+                    "Environment": evaluation.variables,
                 }
             ],
             "SupportedContentTypes": list(MEDIA_TYPES),

@@ -18,6 +18,11 @@ __all__ = ["ModelStep", "model_step"]
 MODELS_URI = "s3://${ArtifactsBucket}/models"
 
 
+def _models_uri() -> Any:
+    """Where an execution leaves its models; step caching does not compare where outputs go."""
+    return sdk.Join(on="/", values=[MODELS_URI, sdk.ExecutionVariables.PIPELINE_EXECUTION_ID])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStep:
     """A step, and a reference to the archive of the model that it makes."""
@@ -41,7 +46,7 @@ def model_step(config: TrainingConfig, *, compute: Compute, features: sdk.Reques
         compute=replace(compute, instance_count=training.instance_count),
         config=training,
         channels={"train": features.output_uri("train")},
-        output_uri=MODELS_URI,
+        output_uri=_models_uri(),
         hyperparameters=config.job_hyperparameters,
         checkpoint_uri=_checkpoint_uri(config, features),
     )
@@ -55,9 +60,14 @@ def model_step(config: TrainingConfig, *, compute: Compute, features: sdk.Reques
 
 
 def _best_model(tuning: sdk.RequestStep) -> Any:
-    """A tuning job names its best training job, but not that job's archive."""
-    job = tuning.properties.BestTrainingJob.TrainingJobName
-    return sdk.Join(on="/", values=[MODELS_URI, job, "output/model.tar.gz"])
+    """A tuning job names its best training job, but not that job's archive.
+
+    The folder is the job's own word: a cached one is an earlier execution's.
+    """
+    found = tuning.properties
+    folder = found.TrainingJobDefinition.OutputDataConfig.S3OutputPath
+    job = found.BestTrainingJob.TrainingJobName
+    return sdk.Join(on="/", values=[folder, job, "output/model.tar.gz"])
 
 
 def _checkpoint_uri(config: TrainingConfig, features: sdk.RequestStep) -> Any:

@@ -42,7 +42,7 @@ class Monitoring(Construct):
         monitor_names: Physical names by kind, of the schedules or of the pipelines, whichever the
             engine has.
         labels_name: Physical name of the pipeline that brings labels.
-        approved_package: ARN of the approved model package, or `none`; a deploy-time value.
+        approved_package: The approved model package as its parameter spells it, or `none`.
         endpoint_name: The endpoint that is watched.
         metric_namespace: CloudWatch namespace of the metrics.
         image: What the jobs run.

@@ -8,6 +8,7 @@ from typing import Final
 from lifecycle import sagemaker_sdk as sdk
 from lifecycle.analyzer import ANALYSIS_PATH, CAPTURES_PATH, analyzer_settings
 from lifecycle.job_requests import Compute, processing_request, s3_input
+from pipeline_code.common.file_digest import DIGEST
 
 __all__ = ["PLACEHOLDERS", "monitoring_definition"]
 
@@ -23,6 +24,7 @@ PLACEHOLDERS: Final = (
     "LookBackHours",
     "MetricNamespace",
     "ModelDataUri",
+    "ModelDigest",
     "ModelVersion",
     "PipelineName",
     "ReportsUri",
@@ -57,6 +59,7 @@ def monitoring_definition(compute: Compute) -> str:
             "LOOK_BACK_HOURS": hours,
             "GROUND_TRUTH_URI": "${GroundTruthUri}",
             "MODEL_DATA_URI": "${ModelDataUri}",
+            DIGEST: "${ModelDigest}",
             "dataset_format": '{"sagemakerCaptureJson":{}}',
             "dataset_source": CAPTURES_PATH,
             "output_path": ANALYSIS_PATH,

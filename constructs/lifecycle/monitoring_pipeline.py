@@ -113,6 +113,7 @@ class MonitoringPipelines(Construct):
             "LookBackHours": str(self._config.schedules.look_back_hours[kind]),
             "MetricNamespace": analyzer.metric_namespace,
             "ModelDataUri": analyzer.model_data_uri,
+            "ModelDigest": analyzer.model_digest,
             "ModelVersion": analyzer.model_version,
             "PipelineName": name,
             "ReportsUri": analyzer.reports_uri,

@@ -108,7 +108,7 @@ def training_request(
     compute: Compute,
     config: TrainingJobConfig,
     channels: Mapping[str, Any],
-    output_uri: str,
+    output_uri: Any,
     hyperparameters: Mapping[str, str],
     checkpoint_uri: Any,
 ) -> dict[str, Any]:

@@ -129,7 +129,9 @@ def serving_container(context: Context, model: Mapping[str, Any]) -> ServingCont
     return ServingContainer(
         image=base["Image"],
         data=_data(base),
-        environment={**base.get("Environment", {}), **asked.get("Environment", {})},
+        # Whether AWS merges a package's variables with the model's own is not documented (until
+        # 2023 it refused both: sagemaker-python-sdk #3301, #3581). The worse holds: they are lost.
+        environment=asked.get("Environment") or base.get("Environment", {}),
         role_arn=model["ExecutionRoleArn"],
         isolated=model.get("EnableNetworkIsolation", False),
     )

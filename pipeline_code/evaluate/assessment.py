@@ -32,11 +32,13 @@ class Artifact:
 
     Attributes:
         sha256: Of the archive's bytes.
+        digest: Of the files inside (`pipeline_code.common.file_digest`).
         size: In MiB.
         latency: Milliseconds that one transaction takes in 99 of 100.
     """
 
     sha256: str
+    digest: str
     size: float
     latency: float
 
@@ -128,6 +130,7 @@ def _package(assessment: Assessment, reason: str) -> dict[str, str]:
         "decline_threshold": _threshold(assessment.declining.threshold),
         "feature_schema_version": metadata.feature_schema_version,
         "capture_contract": CAPTURE_CONTRACT,
+        "model_digest": "" if assessment.artifact is None else assessment.artifact.digest,
         "model_sha256": "" if assessment.artifact is None else assessment.artifact.sha256,
         "gate_reason": reason,
     }

@@ -241,6 +241,7 @@ def _details(assessment: Assessment) -> dict[str, str]:
         "rounds": str(metadata.rounds),
     }
     if artifact is not None:
+        details["model_digest"] = artifact.digest
         details["model_sha256"] = artifact.sha256
         details["size_mib"] = f"{artifact.size:.3f}"
         details["latency_milliseconds"] = f"{artifact.latency:.3f}"

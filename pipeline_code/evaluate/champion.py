@@ -2,13 +2,16 @@
 
 import tarfile
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlparse
 
 from pipeline_code.common.approvals import approval
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.file_digest import registered_digest, require_digest
 from pipeline_code.train.model import Model
 
 MODEL_ARCHIVE = "model.tar.gz"
@@ -16,10 +19,28 @@ MODEL_ARCHIVE = "model.tar.gz"
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An approved model package and where its artifact lies."""
+    """An approved model package, where its artifact lies, and the digest of what is inside."""
 
     arn: str
     model_data_url: str
+    digest: str
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> Self:
+        """What a described package says.
+
+        Raises:
+            BadInput: It says of its model not where it is, or not what.
+        """
+        arn = described["ModelPackageArn"]
+        containers = described.get("InferenceSpecification", {}).get("Containers", [])
+        if not containers or "ModelDataUrl" not in containers[0]:
+            raise BadInput(f"model package must name its model data, got none in {arn}")
+        return cls(
+            arn,
+            containers[0]["ModelDataUrl"],
+            registered_digest(containers[0].get("Environment", {})),
+        )
 
 
 def newest_approved(sagemaker: Any, group: str) -> Package | None:
@@ -40,26 +61,41 @@ def newest_approved(sagemaker: Any, group: str) -> Package | None:
     if not approved:
         return None
     package = max(approved, key=approval)
-    arn = package["ModelPackageArn"]
-    containers = package.get("InferenceSpecification", {}).get("Containers", [])
-    if not containers or "ModelDataUrl" not in containers[0]:
-        raise BadInput(f"the champion must name its model data, got none in {arn}; reject it")
-    return Package(arn, containers[0]["ModelDataUrl"])
+    try:
+        return Package.of(package)
+    except BadInput as error:
+        arn = package["ModelPackageArn"]
+        raise BadInput(
+            f"the champion {arn} must say what its model is: {error}; reject it to go on without a "
+            "champion"
+        ) from error
 
 
 def download(s3: Any, package: Package) -> Model:
-    """Fetches a package's artifact from S3 and loads the model."""
+    """Fetches a package's artifact from S3 and loads the model, if it is what was registered."""
     location = urlparse(package.model_data_url)
     if location.scheme != "s3" or not location.netloc:
         raise BadInput(f"model data must be an s3:// address, got {package.model_data_url}")
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / MODEL_ARCHIVE
         s3.download_file(location.netloc, location.path.lstrip("/"), str(archive))
-        return load_archive(archive)
+        return load_archive(archive, package.digest)
 
 
-def load_archive(archive: Path) -> Model:
-    """Loads the model inside a model.tar.gz."""
+def load_archive(archive: Path, digest: str) -> Model:
+    """Loads the model inside a model.tar.gz, if its files have a digest.
+
+    Raises:
+        BadInput: They have another, or are no model.
+    """
+    with unpacked(archive) as folder:
+        require_digest(folder, digest)
+        return Model.load(folder)
+
+
+@contextmanager
+def unpacked(archive: Path) -> Iterator[Path]:
+    """A folder with the files of a model.tar.gz, for a while."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             with tarfile.open(archive) as tar:
@@ -70,4 +106,4 @@ def load_archive(archive: Path) -> Model:
                 f"{archive.name} must be a tar archive of a model, "
                 f"got {archive.stat().st_size} bytes that are none"
             ) from error
-        return Model.load(Path(folder))
+        yield Path(folder)

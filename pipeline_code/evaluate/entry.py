@@ -39,6 +39,7 @@ import boto3
 import numpy as np
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.file_digest import folder_digest
 from pipeline_code.common.paths import processing_input, processing_output
 from pipeline_code.common.schema import FRAUD_REPORTS, data_files, read
 from pipeline_code.evaluate.assessment import Artifact, Assessment, evaluation_document
@@ -48,8 +49,8 @@ from pipeline_code.evaluate.champion import (
     MODEL_ARCHIVE,
     Package,
     download,
-    load_archive,
     newest_approved,
+    unpacked,
 )
 from pipeline_code.evaluate.declining import DECLINE_PRECISION
 from pipeline_code.evaluate.evaluation import Evaluation, evaluate
@@ -68,7 +69,8 @@ def main(argv: Sequence[str]) -> int:
     """Runs the evaluation job."""
     limits, reviews_per_day, decline_precision = _parse(argv)
     archive = _archive()
-    challenger = load_archive(archive)
+    with unpacked(archive) as folder:
+        challenger, digest = Model.load(folder), folder_digest(folder)
     challenger.require_schema()
     everything = FeatureRows.read(processing_input("test"), "test")
     removed = compromised_rows(everything, challenger)
@@ -76,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
     explained = Explained.of(challenger, everything.matrix())
     evaluation = evaluate(challenger, rows, reviews_per_day=reviews_per_day)
     rival = find_rival(rows)
-    artifact = _measure_artifact(archive, challenger, rows)
+    artifact = _measure_artifact(archive, digest, challenger, rows)
     champion = None if rival is None else rival.champion
     gate = decide(_candidate(evaluation, artifact), champion, limits)
     assessment = Assessment(
@@ -175,11 +177,12 @@ def compromised_rows(rows: FeatureRows, model: Model) -> np.ndarray[Any, np.dtyp
     return compromised(rows, read(folder, FRAUD_REPORTS), since=since)
 
 
-def _measure_artifact(archive: Path, model: Model, rows: FeatureRows) -> Artifact:
+def _measure_artifact(archive: Path, digest: str, model: Model, rows: FeatureRows) -> Artifact:
     with archive.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Artifact(
         sha256=sha256,
+        digest=digest,
         size=archive.stat().st_size / 2**20,
         latency=latency_milliseconds(model, rows.matrix()),
     )

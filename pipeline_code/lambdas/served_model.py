@@ -20,11 +20,13 @@ class Served:
 
     Attributes:
         package: ARN of the model package whose answers are returned, or `none`.
+        spelled: What the parameter of the approved package said of it.
         challenger: ARN of the one that sees the same requests in its shadow, or `none`.
         failure: Why the endpoint's last update failed, if it did.
     """
 
     package: str = NO_MODEL
+    spelled: str = NO_MODEL
     challenger: str = NO_MODEL
     failure: str = ""
 
@@ -38,9 +40,12 @@ def served(sagemaker: Any, endpoint_name: str) -> Served | None:
             return None
         raise
     config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    package, spelled = _package(sagemaker, config["ProductionVariants"])
+    challenger, _ = _package(sagemaker, config.get("ShadowProductionVariants", ()))
     return Served(
-        package=_package(sagemaker, config["ProductionVariants"]),
-        challenger=_package(sagemaker, config.get("ShadowProductionVariants", ())),
+        package=package,
+        spelled=spelled,
+        challenger=challenger,
         failure=endpoint.get("FailureReason", ""),
     )
 
@@ -53,11 +58,13 @@ def is_absent(error: ClientError) -> bool:
     )
 
 
-def _package(sagemaker: Any, variants: Sequence[Mapping[str, Any]]) -> str:
+def _package(sagemaker: Any, variants: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """ARN of a variant's package, and how it was spelled: by its ARN alone if it was not."""
     if not variants:
-        return NO_MODEL
+        return NO_MODEL, NO_MODEL
     model = sagemaker.describe_model(ModelName=variants[0]["ModelName"])
     container = model.get("PrimaryContainer") or model["Containers"][0]
     # A challenger's model is made of what its package holds: the package need not be approved.
-    told = container.get("Environment", {}).get("MODEL_PACKAGE_ARN", NO_MODEL)
-    return str(container.get("ModelPackageName", told))
+    told = container.get("Environment", {})
+    package = str(container.get("ModelPackageName", told.get("MODEL_PACKAGE_ARN", NO_MODEL)))
+    return package, told.get("MODEL_PACKAGE", package)

@@ -72,7 +72,7 @@ def _bias(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -
 def _attribution(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
     from pipeline_code.monitor.attribution import analyze  # noqa: PLC0415
 
-    model = _model(settings.model_data)
+    model = _model(settings.model_data, settings.model_digest or "")
     return analyze(_chunks(settings, tally), model, statistics, constraints)
 
 
@@ -115,14 +115,14 @@ def _with_scores(analysis: Analysis, settings: Settings) -> Analysis:
     return replace(analysis, statistics={**analysis.statistics, "features": features})
 
 
-def _model(place: Path | str | None) -> "Model":
-    """The model inside an archive, on this machine or in S3."""
+def _model(place: Path | str | None, digest: str) -> "Model":
+    """The model inside an archive, on this machine or in S3, if it has the digest."""
     from pipeline_code.evaluate.champion import MODEL_ARCHIVE, load_archive  # noqa: PLC0415
 
     if isinstance(place, Path):
         if not place.is_file():
             raise BadInput(f"MODEL_DATA_URI must name a file, got {place}, which is not there")
-        return load_archive(place)
+        return load_archive(place, digest)
     location = urlparse(place or "")
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / MODEL_ARCHIVE
@@ -134,4 +134,4 @@ def _model(place: Path | str | None) -> "Model":
             raise BadInput(
                 f"MODEL_DATA_URI must name an object that can be read, got {place}: {error}"
             ) from error
-        return load_archive(archive)
+        return load_archive(archive, digest)

@@ -12,6 +12,7 @@ LOOK_BACK_HOURS  The interval ends at `end_time` and is so long, whatever `start
                  `analysis_hours` is the same for an engine that knows no `start_time`.
 GROUND_TRUTH_URI Labels, for the kinds that wait for them.
 MODEL_DATA_URI   The model's archive, for attribution.
+MODEL_DIGEST     What the files inside must have for a digest; needed with the archive.
 METRIC_NAMESPACE Where metrics go; without it neither metrics nor events are sent.
 """
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.file_digest import registered_digest
 from pipeline_code.common.paths import ml_root, rerooted
 from pipeline_code.monitor.captures import Interval
 from pipeline_code.monitor.datasets import DatasetFormat
@@ -56,6 +58,7 @@ class Settings:
         model_version: The only model package whose answers are analyzed; None takes any.
         ground_truth: Folder or S3 prefix of the labels; None if they come with the exchanges.
         model_data: File or S3 object of the model's archive; None if no model is asked.
+        model_digest: Of the files inside; None likewise.
     """
 
     kind: MonitorKind
@@ -72,6 +75,7 @@ class Settings:
     model_version: str | None
     ground_truth: Path | str | None
     model_data: Path | str | None
+    model_digest: str | None
 
     @property
     def is_batch(self) -> bool:
@@ -103,6 +107,9 @@ class Settings:
             model_version=environment.get("MODEL_VERSION") or None,
             ground_truth=_ground_truth(environment, kind, form),
             model_data=_model_data(environment, kind),
+            model_digest=(
+                registered_digest(environment) if kind is MonitorKind.ATTRIBUTION else None
+            ),
         )
 
 

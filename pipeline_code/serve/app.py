@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import boto3
 from granian.rsgi import ProtocolClosed
 
+from pipeline_code.common.file_digest import require_digest
 from pipeline_code.common.paths import model_folder
 from pipeline_code.serve.contract import ATTRIBUTES_HEADER, JSON, MEDIA_TYPES, PARQUET
 from pipeline_code.serve.identity import Identity
@@ -164,8 +165,13 @@ class Application:
 
 
 def build() -> Application:
-    """Granian's factory, called once in each worker: loads the model and proves that it scores."""
+    """Granian's factory, called once in each worker: loads the model and proves that it scores.
+
+    Raises:
+        BadInput: The model is not the one that was registered, or does not suit this code.
+    """
     settings = Settings.from_environment()
+    require_digest(model_folder(), settings.model_digest)
     model = Model.load(model_folder()).compiled()
     model.require_schema()
     scoring = Scoring(model, settings.model_version, settings.thresholds)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.file_digest import registered_digest
+from pipeline_code.common.spelling import variables_of
 from pipeline_code.features.online_store import FeatureGroups
 from pipeline_code.serve.cores import available_cores
 from pipeline_code.serve.metrics import MetricsConfig
@@ -24,6 +26,9 @@ LONGEST_CACHE_SECONDS = 3.0
 class Settings:
     """The server's settings; each field names its environment variable.
 
+    What MODEL_PACKAGE spells of a package counts more than variables of the same names: it is the
+    stack's own word, and SageMaker may or may not add the package's.
+
     Args:
         host: SAGEMAKER_BIND_HOST, the address to listen on.
         port: SAGEMAKER_BIND_TO_PORT.
@@ -36,6 +41,7 @@ class Settings:
         store_timeout_seconds: SERVE_STORE_TIMEOUT_SECONDS, after which one try to read the online
             store gives up its connection.
         thresholds: REVIEW_THRESHOLD and DECLINE_THRESHOLD, which the model package brings.
+        model_digest: MODEL_DIGEST, of the model's files, likewise.
         metrics: METRIC_NAMESPACE and ENDPOINT_NAME; None without the former, and in batch
             transform, whose answers are not the endpoint's.
         groups: CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP; None if neither is set, as in
@@ -52,6 +58,7 @@ class Settings:
     thresholds: Thresholds = field(default_factory=Thresholds)
     metrics: MetricsConfig | None = None
     groups: FeatureGroups | None = None
+    model_digest: str = ""
     model_version: str = "none"
 
     @classmethod
@@ -60,8 +67,9 @@ class Settings:
 
         Raises:
             BadInput: A number is none or outside its limits; one feature group is set without the
-                other; a threshold is none; metrics have no endpoint.
+                other; a threshold is missing or wrong, or the digest is; metrics have no endpoint.
         """
+        environment = {**environment, **variables_of(environment.get("MODEL_PACKAGE", ""))}
         workers = _number(environment, "SERVE_WORKERS", available_cores(), 1, 256)
         return cls(
             host=environment.get("SAGEMAKER_BIND_HOST", "0.0.0.0"),  # noqa: S104 - as above
@@ -76,6 +84,7 @@ class Settings:
             thresholds=Thresholds.parse(environment),
             metrics=_metrics(environment),
             groups=_groups(environment),
+            model_digest=registered_digest(environment),
             model_version=environment.get("MODEL_PACKAGE_ARN", "none"),
         )
 

@@ -28,7 +28,7 @@ class Thresholds:
         """Reads REVIEW_THRESHOLD and DECLINE_THRESHOLD: a number between 0 and 1, or `none`.
 
         Raises:
-            BadInput: One is something else, or more would be declined than reviewed.
+            BadInput: One is missing or something else, or more would be declined than reviewed.
         """
         review, decline = (_threshold(environment, name) for name in (REVIEW, DECLINE))
         if review is not None and decline is not None and decline < review:
@@ -45,7 +45,12 @@ class Thresholds:
 
 
 def _threshold(environment: Mapping[str, str], name: str) -> float | None:
-    text = environment.get(name, NO_THRESHOLD)
+    text = environment.get(name)
+    if text is None:
+        # Without one, no answer would hold a decision, and no alarm would say so.
+        raise BadInput(
+            f"{name} must be given, got nothing; the model package's is missing, or {NO_THRESHOLD}"
+        )
     if text == NO_THRESHOLD:
         return None
     try:

@@ -20,9 +20,9 @@ from operations.errors import OperationError
 from operations.shadow_captures import Window
 from operations.shadow_comparison import Versions, compare, compared
 from operations.target import Target
-from pipeline_code.common.challenger import NOBODY, spelled
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
+from pipeline_code.common.spelling import NOBODY, spelled
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters

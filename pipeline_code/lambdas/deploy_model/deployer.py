@@ -7,12 +7,12 @@ from typing import Any, Self
 import boto3
 
 from deploy_model.baselines import copy_baselines
-from deploy_model.challengers import package_of, spelled
 from deploy_model.fit import misfit
 from deploy_model.ledger import Deployment, Parameters, moment
 from deploy_model.log import log, measure_age
 from deploy_model.packages import Package, Packages
 from deploy_model.settings import Settings
+from deploy_model.spelling import package_of, spelled
 from deploy_model.stack import UPDATABLE, Stack
 from deploy_model.verdicts import Verdicts
 from served_model import NO_MODEL, Served, served
@@ -82,11 +82,23 @@ class Deployer:
             # Also of what runs: it may have been deployed before monitors wanted some of them.
             copy_baselines(wanted, self.settings.artifacts_bucket)
         self._tell_age(now.package, wanted)
-        target = Served(package=package, challenger=self._challenger(package, now))
+        target = Served(
+            package=package,
+            spelled=now.spelled if package == now.package else spelled(wanted or {}),
+            challenger=self._challenger(package, now),
+        )
         if (now.package, now.challenger) != (target.package, target.challenger):
             return self._deploy(message, wanted, target, now)
-        self.parameters.put(self.settings.approved_parameter, now.package)
+        self._name(now)
         return "up to date" if wanted else self.verdicts.rejected_but_serving(now.package)
+
+    def _name(self, target: Served) -> None:
+        """Have the parameter spell a package."""
+        name = self.settings.approved_parameter
+        is_spelled = target.spelled != target.package
+        # Of one whose model says its ARN only, what names it already may say more.
+        if is_spelled or package_of(self.parameters.value(name)) != target.package:
+            self.parameters.put(name, target.spelled)
 
     def _tell_age(self, serving: str, wanted: Package | None) -> None:
         """Measure how old the model that answers is: what nobody replaces goes stale."""
@@ -158,7 +170,7 @@ class Deployer:
         )
         # First the record, so that no update is without one; then what the update reads.
         self.parameters.record(deployment)
-        self.parameters.put(self.settings.approved_parameter, target.package)
+        self._name(target)
         if self.stack.update(deployment.update):
             return f"update to {target.package} started"
         return self.verdicts.nothing_to_update(deployment, self.served() or Served())

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deploy_model.settings import Settings
+from deploy_model.spelling import DIGEST
 
 __all__ = ["misfit"]
 
@@ -13,6 +14,11 @@ _RECORDED = ("feature_schema_version", "capture_contract")
 def misfit(package: Mapping[str, Any], settings: Settings) -> str | None:
     """Why a described package does not fit; None if it does."""
     (container, *_) = package["InferenceSpecification"]["Containers"]
+    if DIGEST not in container.get("Environment", {}):
+        return (
+            f"{DIGEST} must be among its variables, got none; it was registered before a package "
+            "said what files its model is, so that its server would not start: train again"
+        )
     image = container["Image"]
     if _repository(image) != settings.image_repository:
         return (

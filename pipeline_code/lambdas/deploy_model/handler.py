@@ -10,7 +10,7 @@ Contract:
     after a roll-back rejects its package and has the parameter name again what runs; rejects
     approved packages that do not fit this environment; and if the package that was approved last is
     not the one that is served, or the challenger is not the one in the shadow, copies the package's
-    baselines to where the monitors read them, writes its ARN to the parameter and updates the stack
+    baselines to where the monitors read them, spells it in the parameter and updates the stack
     with its own template, so that CloudFormation reads the parameters anew.
     Never: names no package while an endpoint runs. Without another approved package, a rejected one
     goes on serving.

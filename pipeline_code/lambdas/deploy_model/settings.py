@@ -16,7 +16,7 @@ class Settings:
         stack_name: The stack that holds the endpoint.
         endpoint_name: The endpoint.
         model_package_group_name: The group whose approvals count.
-        approved_parameter: SSM parameter that the stack reads, of the approved package.
+        approved_parameter: SSM parameter that the stack reads, which spells the approved package.
         challenger_parameter: SSM parameter that the stack reads, of what is in the shadow; empty
             if it reads none.
         state_parameter: SSM parameter that says what became of the last deployment.

@@ -7,6 +7,7 @@ from deploy_model.ledger import Deployment, Parameters, moment
 from deploy_model.log import count_failure, log
 from deploy_model.packages import Packages
 from deploy_model.settings import Settings
+from deploy_model.spelling import package_of
 from deploy_model.stack import Outcome, Stack
 from served_model import NO_MODEL, Served
 
@@ -62,7 +63,7 @@ class Verdicts:
         last = self.parameters.last_deployment()
         if last is not None and last.state == "Deploying":
             self.parameters.record(last.ended("Failed", reason))
-        self.count(reason, self.parameters.value(self.settings.approved_parameter))
+        self.count(reason, package_of(self.parameters.value(self.settings.approved_parameter)))
         return reason
 
     def nothing_to_update(self, deployment: Deployment, now: Served) -> str:

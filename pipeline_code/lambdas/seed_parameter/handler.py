@@ -43,7 +43,7 @@ def apply(event: Mapping[str, Any]) -> Outcome:
         if is_ours and endpoint is None and _stack_goes(event["StackId"]):
             _delete(name)
         return Outcome(event["PhysicalResourceId"])
-    _create_if_absent(name, NO_MODEL if endpoint is None else endpoint.package)
+    _create_if_absent(name, NO_MODEL if endpoint is None else endpoint.spelled)
     return Outcome(name, {"ParameterName": name})
 
 
@@ -65,7 +65,7 @@ def _create_if_absent(name: str, value: str) -> None:
             Value=value,
             Type="String",
             Overwrite=False,
-            Description="ARN of a model package, or none",
+            Description="A model package, or none",
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "ParameterAlreadyExists":

@@ -23,7 +23,7 @@ from lifecycle.endpoint_rollout import Linear, RolloutConfig
 from lifecycle.endpoint_scaling import ScalingConfig, ScheduledFloor
 from lifecycle.endpoint_serverless import ServerlessConfig
 from lifecycle.endpoint_shadow import ShadowConfig
-from pipeline_code.common.challenger import NOBODY, package_of, spelled
+from pipeline_code.common.spelling import NOBODY, package_of, spelled, variables_of
 from tests.local_aws.sagemaker.serving import IMAGE, STAND_IN, archive, unique
 
 Client = Callable[[str], Any]
@@ -55,7 +55,7 @@ class Deployed:
         container = {
             "Image": IMAGE,
             "ModelDataUrl": f"s3://{self.name}/models/model.tar.gz",
-            "Environment": {"REVIEW_THRESHOLD": "0.25"},
+            "Environment": {"REVIEW_THRESHOLD": "0.25", "PYTHONPATH": "/nowhere"},
         }
         arn = sagemaker.create_model_package(
             ModelPackageGroupName=self.name,
@@ -183,7 +183,7 @@ def test_a_fleet_scales_by_the_clock_and_shifts_step_by_step_with_a_challenger(
     stack.deploy(approved=NOBODY)
     assert client("sagemaker").list_endpoints(NameContains=stack.name)["Endpoints"] == []
 
-    stack.deploy(approved=champion["ModelPackageArn"])
+    stack.deploy(approved=spelled(champion))
     assert "ShadowProductionVariants" not in stack.config()
     assert stack.container("ProductionVariants")["ModelPackageName"] == champion["ModelPackageArn"]
     scaling = {
@@ -196,11 +196,11 @@ def test_a_fleet_scales_by_the_clock_and_shifts_step_by_step_with_a_challenger(
     policies = autoscaling.describe_scaling_policies(**scaling)["ScalingPolicies"]
     assert len(policies) == 2
 
-    stack.deploy(approved=champion["ModelPackageArn"], challenger=spelled(challenger))
+    stack.deploy(approved=spelled(champion), challenger=spelled(challenger))
     container = stack.container("ShadowProductionVariants")
     told = container["Environment"]
     assert told["MODEL_PACKAGE_ARN"] == package_of(spelled(challenger))
-    assert (told["REVIEW_THRESHOLD"], told["DECLINE_THRESHOLD"]) == ("0.25", "none")
+    assert variables_of(told["MODEL_PACKAGE"]) == {"REVIEW_THRESHOLD": "0.25"}
     assert (container["Image"], "ModelPackageName" in container) == (IMAGE, False)
     deployment = stack.endpoint()["LastDeploymentConfig"]
     routing = deployment["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]

@@ -8,7 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline_code.common.file_digest import folder_digest
 from pipeline_code.evaluate.assessment import Artifact, Assessment
+from pipeline_code.evaluate.champion import unpacked
 from pipeline_code.evaluate.evaluation import evaluate
 from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
 from pipeline_code.evaluate.importance import importances
@@ -54,6 +56,12 @@ def fit_rows(table: pa.Table, rounds: int = 60) -> Model:
         first_event=first,
         last_event=last,
     )
+
+
+def digest_of(archive: Path) -> str:
+    """The digest of the files in a model.tar.gz."""
+    with unpacked(archive) as folder:
+        return folder_digest(folder)
 
 
 def archive(model: Model, folder: Path) -> Path:
@@ -121,5 +129,5 @@ def assessment(trained: Model, train_table: pa.Table, test_table: pa.Table) -> A
         removed=41,
         rival=Scored.of(fit_rows(train_table, rounds=2), rows),
         gate=decide(candidate, Champion(arn="arn:champion", average_precision=0.5), Limits()),
-        artifact=Artifact(sha256="ab" * 32, size=0.5, latency=0.25),
+        artifact=Artifact(sha256="ab" * 32, digest="cd" * 32, size=0.5, latency=0.25),
     )

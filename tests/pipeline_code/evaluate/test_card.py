@@ -170,3 +170,4 @@ def test_the_card_tells_what_was_measured(assessment: Assessment) -> None:
     parameters = card["training_details"]["training_job_details"]["user_provided_hyper_parameters"]
     assert {"name": "max_depth", "value": "4"} in parameters
     assert card["additional_information"]["custom_details"]["model_sha256"] == "ab" * 32
+    assert card["additional_information"]["custom_details"]["model_digest"] == "cd" * 32

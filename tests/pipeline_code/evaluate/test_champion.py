@@ -13,12 +13,13 @@ from botocore.exceptions import ClientError
 
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.file_digest import DIGEST
 from pipeline_code.evaluate.champion import Package, download, newest_approved
 from pipeline_code.evaluate.entry import main
 from pipeline_code.features.definitions import SCHEMA_VERSION
 from pipeline_code.train.model import Model
 
-from .conftest import archive, fit_rows
+from .conftest import archive, digest_of, fit_rows
 
 Register = Callable[..., str]
 BUCKET = "models"
@@ -52,11 +53,16 @@ def group(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> str:
 def register(session: boto3.Session, group: str, tmp_path: Path) -> Register:
     """Registers a model with an approval status and returns the package's ARN."""
 
-    def one(model: Model, status: str = "Approved", url: str | None = None) -> str:
+    def one(
+        model: Model,
+        status: str = "Approved",
+        url: str | None = None,
+        variables: dict[str, str] | None = None,
+    ) -> str:
         key = f"{uuid.uuid4().hex}/model.tar.gz"
-        session.client("s3").upload_file(
-            str(archive(model, tmp_path / uuid.uuid4().hex)), BUCKET, key
-        )
+        packed = archive(model, tmp_path / uuid.uuid4().hex)
+        session.client("s3").upload_file(str(packed), BUCKET, key)
+        pinned = {DIGEST: digest_of(packed)}
         package = session.client("sagemaker").create_model_package(
             ModelPackageGroupName=group,
             ModelApprovalStatus=status,
@@ -65,6 +71,7 @@ def register(session: boto3.Session, group: str, tmp_path: Path) -> Register:
                     {
                         "Image": "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop:1",
                         "ModelDataUrl": url or f"s3://{BUCKET}/{key}",
+                        "Environment": pinned if variables is None else variables,
                     }
                 ],
                 "SupportedContentTypes": ["text/csv"],
@@ -144,7 +151,7 @@ def test_the_artifact_is_fetched_whole(
 
 def test_model_data_elsewhere_is_refused(session: boto3.Session) -> None:
     with pytest.raises(BadInput, match=r"must be an s3:// address, got https://example\.com/m"):
-        download(session.client("s3"), Package("arn", "https://example.com/m"))
+        download(session.client("s3"), Package("arn", "https://example.com/m", "0d" * 32))
 
 
 def test_a_better_challenger_passes(
@@ -201,4 +208,31 @@ def test_a_champion_that_this_code_cannot_read_is_named(
     session.client("s3").put_object(Bucket=BUCKET, Key="junk/model.tar.gz", Body=b"no archive")
     arn = register(weak, url=f"s3://{BUCKET}/junk/model.tar.gz")
     with pytest.raises(BadInput, match=f"the champion {arn} must be a model .*; reject it"):
+        main(["--average-precision-floor", "0", "--champion-tolerance", "0.01"])
+
+
+def test_a_champion_whose_archive_was_overwritten_is_refused(
+    job: Path,
+    session: boto3.Session,
+    group: str,
+    register: Register,
+    weak: Model,
+    trained: Model,
+    tmp_path: Path,
+) -> None:
+    arn = register(weak)
+    champion = newest_approved(session.client("sagemaker"), group)
+    assert champion is not None
+    other = archive(trained, tmp_path / "other")
+    key = champion.model_data_url.removeprefix(f"s3://{BUCKET}/")
+    session.client("s3").upload_file(str(other), BUCKET, key)
+    with pytest.raises(BadInput, match=f"{arn} must be .* digest {champion.digest}.*; reject it"):
+        main(["--average-precision-floor", "0", "--champion-tolerance", "0.01"])
+
+
+def test_a_champion_that_does_not_say_its_digest_is_refused(
+    job: Path, register: Register, weak: Model
+) -> None:
+    arn = register(weak, variables={"REVIEW_THRESHOLD": "none"})
+    with pytest.raises(BadInput, match=f"{arn} must say what its model is: MODEL_DIGEST must be"):
         main(["--average-precision-floor", "0", "--champion-tolerance", "0.01"])

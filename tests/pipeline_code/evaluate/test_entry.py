@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.file_digest import folder_digest
 from pipeline_code.common.schema import FRAUD_REPORTS
 from pipeline_code.evaluate.entry import main
 from pipeline_code.evaluate.metrics import measure
@@ -95,6 +96,9 @@ def test_the_package_tells_the_registry_in_text(
 ) -> None:
     package = report["package"]
     archive_bytes = (done / "processing" / "input" / "model" / "model.tar.gz").read_bytes()
+    assert package["model_digest"] == folder_digest(
+        done / "processing" / "input" / "model" / "unpacked"
+    )
     assert package["model_sha256"] == hashlib.sha256(archive_bytes).hexdigest()
     assert package["train_rows"] == str(trained.metadata.train_rows)
     assert package["train_first_event"] == trained.metadata.train_first_event

@@ -24,13 +24,15 @@ from aws_cdk.assertions import Template
 from lifecycle.endpoint_shadow import challenger_container
 from lifecycle.endpoint_variants import packaged_container
 from lifecycle.model_deployment import ModelDeployment, PackageContract
-from pipeline_code.common.challenger import spelled
+from pipeline_code.common.file_digest import DIGEST
+from pipeline_code.common.spelling import package_of, spelled
 from tests.local_aws.sagemaker.serving import STAND_IN, archive
 
 LAMBDAS = Path(__file__).parents[3] / "pipeline_code" / "lambdas"
 SHARED = ("custom_resource.py", "served_model.py")
 REPOSITORY = "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop"
 RECORDED = {"feature_schema_version": "v2", "capture_contract": "1"}
+PINNED = {"REVIEW_THRESHOLD": "0.25", "DECLINE_THRESHOLD": "none", DIGEST: "0d" * 32}
 FILES = ("statistics", "constraints")
 # Where the registry has each kind's baseline; it has no place for the statistics of the last two.
 BASELINES = {
@@ -123,6 +125,7 @@ class Deployments:
         *,
         image: str = f"{REPOSITORY}:1",
         recorded: dict[str, str] | None = None,
+        variables: dict[str, str] | None = None,
         kinds: Collection[str] = tuple(BASELINES),
     ) -> str:
         """A package that waits for a decision; there is no archive but the good one."""
@@ -131,7 +134,11 @@ class Deployments:
             for name in FILES:
                 key = f"{folder}/{kind}/{name}.json"
                 self.s3.put_object(Bucket=self.name, Key=key, Body=key.encode())
-        container = {"Image": image, "ModelDataUrl": f"s3://{self.name}/models/{data}.tar.gz"}
+        container = {
+            "Image": image,
+            "ModelDataUrl": f"s3://{self.name}/models/{data}.tar.gz",
+            "Environment": PINNED if variables is None else variables,
+        }
         arn: str = self.sagemaker.create_model_package(
             ModelPackageGroupName=self.name,
             ModelApprovalStatus="PendingManualApproval",
@@ -175,6 +182,10 @@ class Deployments:
         found: dict[str, Any] = self.sagemaker.describe_model_package(ModelPackageName=arn)
         return found
 
+    def named(self) -> str:
+        """The package that the stack is told to serve."""
+        return package_of(self.value("approved"))
+
     def value(self, kind: str) -> str:
         found: str = self.ssm.get_parameter(Name=self.parameter(kind))["Parameter"]["Value"]
         return found
@@ -202,16 +213,21 @@ class Deployments:
 
     def serves(self) -> tuple[str, str]:
         """The packages of the endpoint: whose answers are returned, and whose are not."""
+        packages = [told["MODEL_PACKAGE_ARN"] for told in self.told()]
+        return packages[0], packages[1] if len(packages) > 1 else "none"
+
+    def told(self) -> list[dict[str, str]]:
+        """What the containers of the endpoint are told: the production variant's comes first."""
         endpoint = self.sagemaker.describe_endpoint(EndpointName=self.name)
         config = self.sagemaker.describe_endpoint_config(
             EndpointConfigName=endpoint["EndpointConfigName"]
         )
-        packages = []
-        for variants in ("ProductionVariants", "ShadowProductionVariants"):
-            for variant in config.get(variants, ()):
-                model = self.sagemaker.describe_model(ModelName=variant["ModelName"])
-                packages.append(model["PrimaryContainer"]["Environment"]["MODEL_PACKAGE_ARN"])
-        return packages[0], packages[1] if len(packages) > 1 else "none"
+        models = [
+            self.sagemaker.describe_model(ModelName=variant["ModelName"])
+            for variants in ("ProductionVariants", "ShadowProductionVariants")
+            for variant in config.get(variants, ())
+        ]
+        return [model["PrimaryContainer"]["Environment"] for model in models]
 
     def monitored(self, arn: str) -> dict[str, str]:
         """What the monitors read of a package: whatever lies below its folder."""

@@ -7,18 +7,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from deploy_model import challengers, handler
-from deploy_model.challengers import package_of, spelled
+from deploy_model import handler, spelling
 from deploy_model.deployer import Deployer
 from deploy_model.fit import misfit
 from deploy_model.ledger import Deployment, Parameters
 from deploy_model.settings import Settings
+from deploy_model.spelling import package_of, spelled
 from deploy_model.stack import Outcome, Stack, StackBusyError
 from hypothesis import given
 from hypothesis import strategies as st
 from served_model import NO_MODEL, Served
 
-from pipeline_code.common import challenger
+from pipeline_code.common import spelling as told
 
 from .conftest import Aws, Invocation
 
@@ -38,13 +38,17 @@ SETTINGS = Settings(
     capture_contract="1",
 )
 RECORDED = {"feature_schema_version": "v2", "capture_contract": "1"}
+DIGEST = "0d" * 32
+PINNED = {"REVIEW_THRESHOLD": "0.25", "DECLINE_THRESHOLD": "none", "MODEL_DIGEST": DIGEST}
 
 
 def package(
     image: str = f"{REPOSITORY}:0123abcd", recorded: dict[str, str] | None = None
 ) -> dict[str, Any]:
     return {
-        "InferenceSpecification": {"Containers": [{"Image": image, "ModelDataUrl": "s3://a/b"}]},
+        "InferenceSpecification": {
+            "Containers": [{"Image": image, "ModelDataUrl": "s3://a/b", "Environment": PINNED}]
+        },
         "CustomerMetadataProperties": RECORDED if recorded is None else recorded,
     }
 
@@ -78,14 +82,21 @@ def test_a_package_that_does_not_say_has_to_be_trained_again(name: str) -> None:
     assert reason.endswith("train again")
 
 
-@pytest.mark.parametrize(
-    "environment", [{}, {"REVIEW_THRESHOLD": "0.25", "DECLINE_THRESHOLD": "none", "OTHER": "1"}]
-)
-def test_a_challenger_is_spelled_as_the_command_spells_it(environment: dict[str, str]) -> None:
+def test_a_package_that_does_not_say_what_its_model_is_does_not_fit() -> None:
+    found = package()
+    found["InferenceSpecification"]["Containers"][0].pop("Environment")
+    reason = misfit(found, SETTINGS)
+    assert reason is not None
+    assert reason.startswith("MODEL_DIGEST must be among its variables, got none")
+    assert reason.endswith("train again")
+
+
+@pytest.mark.parametrize("environment", [{}, PINNED | {"OTHER": "1"}])
+def test_a_package_is_spelled_as_the_command_spells_it(environment: dict[str, str]) -> None:
     found = package() | {"ModelPackageArn": "arn:fraud/2"}
     found["InferenceSpecification"]["Containers"][0]["Environment"] = environment
-    assert challengers.spelled(found) == challenger.spelled(found)
-    assert challengers.package_of(challengers.spelled(found)) == "arn:fraud/2"
+    assert spelling.spelled(found) == told.spelled(found)
+    assert spelling.package_of(spelling.spelled(found)) == "arn:fraud/2"
 
 
 def test_a_challenger_that_is_spelled_in_another_way_is_let_go() -> None:
@@ -96,7 +107,7 @@ def test_a_challenger_that_is_spelled_in_another_way_is_let_go() -> None:
     world.values["/challenger"] = world.values["/challenger"].replace("s3://a/b", "s3://mine/b")
     play(world, [])
     assert world.values["/challenger"] == NO_MODEL
-    assert world.endpoint == Served(package=world.arn(1))
+    assert world.endpoint == world.serving(1)
 
 
 # How an update ended, from the stack's events.
@@ -335,6 +346,11 @@ class World:
         value = arn if known is None else spelled(known)
         self.values["/challenger"] = value if number else NO_MODEL
 
+    def serving(self, number: int) -> Served:
+        """An endpoint that serves a package, and nothing in its shadow."""
+        arn = self.arn(number)
+        return Served(package=arn, spelled=spelled(self.found[arn]))
+
     def value(self, name: str) -> str:
         return self.values[name]
 
@@ -364,7 +380,8 @@ class World:
     def update(self, token: str) -> bool:
         now = self.endpoint or Served()
         challenger = package_of(self.values["/challenger"])
-        target = Served(package=self.values["/approved"], challenger=challenger)
+        value = self.values["/approved"]
+        target = Served(package=package_of(value), spelled=value, challenger=challenger)
         if target == now:
             return False
         self.under_way = (token, target)
@@ -379,7 +396,9 @@ class World:
             return
         (token, target), self.under_way = self.under_way, None
         models = (target.package, target.challenger)
-        if any(model.endswith(tuple(f"/{number}" for number in self.broken)) for model in models):
+        broken = tuple(f"/{number}" for number in self.broken)
+        # What is not told a digest does not start.
+        if DIGEST not in target.spelled or any(model.endswith(broken) for model in models):
             self.status = "UPDATE_ROLLBACK_COMPLETE"
             self.ended[token] = Outcome(self.status, "Endpoint: broken")
         else:
@@ -498,7 +517,7 @@ def test_in_the_end_the_newest_approval_that_can_be_served_is(
         assert world.endpoint.package == approved[0]["ModelPackageArn"]
         assert world.endpoint.package not in {world.arn(number) for number in broken | misfits}
     if world.endpoint is not None:
-        assert world.values["/approved"] == world.endpoint.package
+        assert world.values["/approved"] == world.endpoint.spelled
         assert package_of(world.values["/challenger"]) == world.endpoint.challenger
     # While an endpoint runs, the parameter names a package.
     assert (NO_MODEL, True) not in world.named
@@ -521,7 +540,7 @@ def test_a_challenger_that_does_not_run_is_let_go_and_the_deployed_package_is_no
     world = World([2], [])
     world.decide(2, "PendingManualApproval")
     play(world, [("approve", 1), ("deliver", 0), ("settle", 0), ("challenge", 2)])
-    assert world.endpoint == Served(package=world.arn(1))
+    assert world.endpoint == world.serving(1)
     assert world.values["/challenger"] == NO_MODEL
     assert world.found[world.arn(1)]["ModelApprovalStatus"] == "Approved"
     assert world.last is not None
@@ -580,7 +599,7 @@ def test_a_rejected_package_without_another_goes_on_serving_and_is_said(
         done == f"{world.arn(1)} is not approved, but no other package is, and it goes on serving"
     )
     assert "FailedDeployments" in capsys.readouterr().out
-    assert world.endpoint.package == world.values["/approved"] == world.arn(1)
+    assert world.endpoint.package == package_of(world.values["/approved"]) == world.arn(1)
 
 
 def test_a_stack_that_has_nothing_to_update_though_its_endpoint_is_another_is_said() -> None:
@@ -597,7 +616,7 @@ def test_an_update_that_somebody_else_made_is_a_success() -> None:
     world.decide(1, "Approved")
 
     def made_meanwhile(_token: str) -> bool:
-        world.endpoint = Served(package=world.arn(1))
+        world.endpoint = world.serving(1)
         return False
 
     world.update = made_meanwhile

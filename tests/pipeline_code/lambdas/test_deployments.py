@@ -14,8 +14,9 @@ from aws_cdk.assertions import Template
 
 from lifecycle.seeded_parameter import SeededParameter
 from local_aws.server import EmbeddedAws, free_port
+from pipeline_code.common.spelling import variables_of
 
-from .deployments import RECORDED, REPOSITORY, Deployments, bare_stack, with_code
+from .deployments import PINNED, RECORDED, REPOSITORY, Deployments, bare_stack, with_code
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment
 @pytest.fixture
 def running(environment: Deployments) -> str:
     """The package that is served when the test begins."""
-    approved = environment.value("approved")
+    approved = environment.named()
     return environment.deployed() if approved == "none" else approved
 
 
@@ -46,10 +47,34 @@ def test_the_policy_protects_the_endpoint_before_there_is_one(environment: Deplo
 
 def test_an_approval_is_deployed_and_recorded(environment: Deployments) -> None:
     arn = environment.deployed()
-    assert environment.value("approved") == arn
+    assert environment.named() == arn
     assert environment.serves() == (arn, "none")
+    (told,) = environment.told()
+    assert variables_of(told["MODEL_PACKAGE"]) == PINNED
     assert environment.states(arn) == ["Deploying", "InService"]
     assert environment.monitored(arn) == environment.learned(arn)
+
+
+def test_a_parameter_that_names_the_package_by_its_arn_alone_goes_on(
+    environment: Deployments, running: str
+) -> None:
+    # As the parameter was before it spelled packages; the model's server is of that time, too.
+    environment.ssm.put_parameter(
+        Name=environment.parameter("approved"), Value=running, Overwrite=True
+    )
+    environment.cloudformation.update_stack(
+        StackName=environment.name,
+        UsePreviousTemplate=True,
+        Parameters=[
+            {"ParameterKey": each["ParameterKey"], "UsePreviousValue": True}
+            for each in environment.stack()["Parameters"]
+        ],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    environment.await_stack("UPDATE_COMPLETE")
+    environment.eventually(lambda: environment.waiting() == 0)
+    assert environment.told()[0]["MODEL_PACKAGE"] == running
+    assert environment.value("approved") == running
 
 
 def test_what_a_monitor_lacks_is_copied_with_the_next_event(
@@ -87,6 +112,7 @@ def test_approvals_wait_for_an_update_that_is_under_way_and_the_newest_wins(
             {"recorded": {"feature_schema_version": "v2"}},
             "capture_contract must be 1, got a package that does not say; it was registered before",
         ),
+        ({"variables": {}}, "MODEL_DIGEST must be among its variables, got none; it was"),
     ],
 )
 def test_a_package_that_does_not_fit_is_refused(
@@ -107,7 +133,7 @@ def test_a_package_that_does_not_fit_is_refused(
     )
     assert ": it does not fit: " in record
     assert environment.serves() == (running, "none")
-    assert environment.value("approved") == running
+    assert environment.named() == running
 
 
 def rules(environment: Deployments, name: str) -> list[str]:
@@ -130,12 +156,12 @@ def test_a_roll_back_whose_event_is_lost_is_noted_with_the_next_event(
         environment.decide(broken)
         environment.await_stack("UPDATE_ROLLBACK_COMPLETE")
         environment.eventually(lambda: environment.waiting() == 0)
-        assert environment.value("approved") == broken
+        assert environment.named() == broken
     finally:
         events.enable_rule(Name=rule)
     environment.challenge("none")  # an event of any kind
     environment.await_state("RolledBack", broken)
-    assert environment.value("approved") == running
+    assert environment.named() == running
     assert environment.package(broken)["ModelApprovalStatus"] == "Rejected"
 
 
@@ -148,7 +174,7 @@ def test_after_a_roll_back_the_parameter_names_what_runs_and_nothing_repeats_it(
     assert environment.stack()["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert "absent.tar.gz" in state["reason"]
     assert (state["model_package"], state["previous"]) == (broken, running)
-    assert environment.value("approved") == running
+    assert environment.named() == running
     assert environment.serves() == (running, "none")
     assert environment.monitored(running) == environment.learned(running)
     package = environment.package(broken)
@@ -229,7 +255,7 @@ def test_a_challenger_that_cannot_run_is_let_go(
     assert state["challenger"] == challenger
     assert state["state"] == ("RolledBack" if kind == "broken" else "Refused")
     assert environment.serves() == (running, "none")
-    assert environment.value("approved") == running
+    assert environment.named() == running
     assert environment.package(running)["ModelApprovalStatus"] == "Approved"
 
 
@@ -248,7 +274,7 @@ def test_somebody_elses_update_that_takes_the_endpoint_away_is_undone_and_nobody
     environment.await_stack("UPDATE_ROLLBACK_COMPLETE")
     environment.eventually(lambda: environment.waiting() == 0)
     assert environment.serves() == (running, "none")
-    assert environment.value("approved") == running
+    assert environment.named() == running
     assert environment.package(running)["ModelApprovalStatus"] == "Approved"
     environment.deployed()
 
@@ -306,12 +332,12 @@ def test_a_parameter_that_is_lost_while_an_endpoint_runs_is_made_with_what_it_se
 ) -> None:
     seeded = Seeded(environment)
     seeded.deploy("Approved")
-    assert seeded.value() == running
+    assert seeded.value() == environment.value("approved")
     # Under another name, the new resource is made before the old one is deleted.
     seeded.deploy("Renamed")
-    assert seeded.value() == running
+    assert seeded.value() == environment.value("approved")
     seeded.delete()
-    assert seeded.value() == running
+    assert seeded.value() == environment.value("approved")
 
 
 def test_without_an_endpoint_the_parameter_is_none_at_first_and_goes_with_its_stack(

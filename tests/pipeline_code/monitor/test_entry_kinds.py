@@ -16,6 +16,7 @@ import pytest
 
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.__main__ import main
+from pipeline_code.common.file_digest import folder_digest
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.monitor.ground_truth import render
 from tests.pipeline_code.monitor.model_weeks import (
@@ -96,8 +97,16 @@ def line(row: dict[str, Any], moment: datetime, score: float) -> str:
     return json.dumps({"captureData": sides, "eventMetadata": metadata, "eventVersion": "0"}) + "\n"
 
 
+@pytest.fixture(scope="module")
+def digest(week: Weeks, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of the model's files."""
+    folder = tmp_path_factory.mktemp("model")
+    week.model.save(folder)
+    return folder_digest(folder)
+
+
 @pytest.fixture
-def root(aws: EmbeddedAws, week: Weeks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(aws: EmbeddedAws, digest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A job that is told all but its kind."""
     for name, value in {
         **aws.environment(),
@@ -105,6 +114,7 @@ def root(aws: EmbeddedAws, week: Weeks, tmp_path: Path, monkeypatch: pytest.Monk
         "CAPTURES_URI": f"s3://{BUCKET}/captures/",
         "GROUND_TRUTH_URI": f"s3://{BUCKET}/labels/",
         "MODEL_DATA_URI": f"s3://{BUCKET}/model.tar.gz",
+        "MODEL_DIGEST": digest,
         "MODEL_VERSION": VERSION,
         "METRIC_NAMESPACE": NAMESPACE,
         "LOOK_BACK_HOURS": "1",
@@ -179,6 +189,18 @@ def test_answers_of_another_version_say_nothing_about_this_one(
     (violation,) = files["constraint_violations.json"]["violations"]
     assert violation["constraint_check_type"] == "missing_data_check"
     assert "Too little data" in files["report.html"]
+
+
+def test_a_model_that_is_not_the_registered_one_fails_the_job(
+    week: Weeks, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONITOR_KIND", "attribution")
+    monkeypatch.setenv("MODEL_DIGEST", "0d" * 32)
+    for name in ("statistics", "constraints"):
+        (root / f"{name}.json").write_text("{}")
+    assert main(["monitor"]) == 1
+    assert f"must have the digest {'0d' * 32} that was registered, got" in message(root)
+    assert not (root / RESULTS).exists()
 
 
 @pytest.mark.parametrize(

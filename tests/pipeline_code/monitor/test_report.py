@@ -75,6 +75,7 @@ def settings(kind: MonitorKind, endpoint: str = "fraud") -> Settings:
         model_version="arn:package/3",
         ground_truth=None,
         model_data=None,
+        model_digest=None,
     )
 
 

@@ -85,8 +85,13 @@ def test_kinds_that_wait_for_labels(root: Path, kind: MonitorKind) -> None:
 
 
 def test_attribution_asks_the_model(root: Path) -> None:
-    given = GIVEN | {"MONITOR_KIND": "attribution", "MODEL_DATA_URI": "s3://m/model.tar.gz"}
-    assert Settings.parse(given).model_data == "s3://m/model.tar.gz"
+    given = GIVEN | {
+        "MONITOR_KIND": "attribution",
+        "MODEL_DATA_URI": "s3://m/model.tar.gz",
+        "MODEL_DIGEST": "0d" * 32,
+    }
+    settings = Settings.parse(given)
+    assert (settings.model_data, settings.model_digest) == ("s3://m/model.tar.gz", "0d" * 32)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +151,10 @@ def test_reports_are_named_where_sagemaker_uploads_them(root: Path) -> None:
             "GROUND_TRUTH_URI must be an s3:// address or an absolute path, got labels",
         ),
         ({"MONITOR_KIND": "attribution"}, "MODEL_DATA_URI must be set for attribution, got none"),
+        (
+            {"MONITOR_KIND": "attribution", "MODEL_DATA_URI": "s3://m/model.tar.gz"},
+            "MODEL_DIGEST must be the SHA-256 that the model package was registered with, got none",
+        ),
         (
             {"MONITOR_KIND": "bias", "dataset_format": '{"parquet":{}}'},
             "MONITOR_KIND must be data-quality for a dataset of parquet, got bias",

@@ -5,12 +5,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline_code.common.file_digest import folder_digest
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
 from pipeline_code.train.model import Model
 
@@ -220,6 +222,27 @@ def test_a_model_of_another_schema_does_not_start(
     running = start(model=folder)
     assert running.process.wait(60) == 1
     assert f"feature schema version must be {SCHEMA_VERSION}, got v0" in running.log.read_text()
+
+
+def test_a_model_whose_files_were_overwritten_does_not_start(
+    start: Callable[..., Server], model: Model, tmp_path: Path
+) -> None:
+    model.save(tmp_path / "judged")
+    # A whole model, and consistent in itself: only the package knows that it is another.
+    replace(model, metadata=replace(model.metadata, train_rows=1)).save(tmp_path / "other")
+    judged = folder_digest(tmp_path / "judged")
+    running = start({"MODEL_DIGEST": judged}, tmp_path / "other")
+    assert running.process.wait(60) == 1
+    assert f"must have the digest {judged} that was registered, got" in running.log.read_text()
+
+
+@pytest.mark.parametrize("name", ["MODEL_DIGEST", "REVIEW_THRESHOLD"])
+def test_without_what_the_package_says_it_does_not_start(
+    start: Callable[..., Server], name: str
+) -> None:
+    running = start({name: ""})
+    assert running.process.wait(60) == 1
+    assert f"serve failed: {name} must be" in running.log.read_text()
 
 
 def test_a_missing_model_does_not_start(start: Callable[..., Server], tmp_path: Path) -> None:

@@ -9,10 +9,18 @@ from pipeline_code.serve.settings import Settings
 from pipeline_code.serve.states import StatesConfig
 from pipeline_code.serve.thresholds import Thresholds
 
+DIGEST = "0d" * 32
+PACKAGE = {"REVIEW_THRESHOLD": "none", "DECLINE_THRESHOLD": "none", "MODEL_DIGEST": DIGEST}
 
-def test_nothing_set_means_sagemakers_contract() -> None:
-    settings = Settings.from_environment({})
-    assert settings == Settings()
+
+def read(**environment: str) -> Settings:
+    """What the server reads beside what its package says."""
+    return Settings.from_environment(PACKAGE | environment)
+
+
+def test_nothing_set_but_the_package_means_sagemakers_contract() -> None:
+    settings = read()
+    assert settings == Settings(model_digest=DIGEST)
     assert (settings.host, settings.port) == ("0.0.0.0", 8080)  # noqa: S104
 
 
@@ -28,6 +36,7 @@ def test_every_setting_is_read() -> None:
             "SERVE_STATE_CACHE_SECONDS": "0.25",
             "REVIEW_THRESHOLD": "0.25",
             "DECLINE_THRESHOLD": "0.75",
+            "MODEL_DIGEST": DIGEST,
             "METRIC_NAMESPACE": "Fraudloop/test",
             "ENDPOINT_NAME": "fraud",
             "SERVE_STORE_TIMEOUT_SECONDS": "0.5",
@@ -47,8 +56,30 @@ def test_every_setting_is_read() -> None:
         max_body_bytes=100 * 1024 * 1024,
         store_timeout_seconds=0.5,
         groups=FeatureGroups(customer="c", terminal="t"),
+        model_digest=DIGEST,
         model_version="arn",
     )
+
+
+@pytest.mark.parametrize("name", PACKAGE)
+def test_what_the_package_has_to_say_is_demanded(name: str) -> None:
+    with pytest.raises(BadInput, match=f"{name} must be .*, got no"):
+        Settings.from_environment({key: PACKAGE[key] for key in PACKAGE if key != name})
+
+
+@pytest.mark.parametrize("others", [{}, PACKAGE | {"REVIEW_THRESHOLD": "0.1"}])
+def test_what_the_stack_spells_counts_whether_or_not_sagemaker_adds_the_packages_own(
+    others: dict[str, str],
+) -> None:
+    # As CreateModel's own variables reach the container in every case.
+    spelled = f"arn:fraud/2|image|s3://a/b|0.25|0.75|{'1e' * 32}"
+    told = Settings.from_environment({**others, "MODEL_PACKAGE": spelled})
+    assert told.thresholds == Thresholds(review=0.25, decline=0.75)
+    assert told.model_digest == "1e" * 32
+    # A parameter that names a package, and no more, leaves the package's own.
+    if others:
+        told = Settings.from_environment({**others, "MODEL_PACKAGE": "arn:fraud/2"})
+        assert (told.thresholds.review, told.model_digest) == (0.1, DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -70,25 +101,25 @@ def test_every_setting_is_read() -> None:
 )
 def test_a_bad_number_is_refused(name: str, value: str, reason: str) -> None:
     with pytest.raises(BadInput, match=f"{name} {reason}"):
-        Settings.from_environment({name: value})
+        read(**{name: value})
 
 
 @pytest.mark.parametrize("name", ["CUSTOMER_FEATURE_GROUP", "TERMINAL_FEATURE_GROUP"])
 def test_one_feature_group_alone_is_refused(name: str) -> None:
     with pytest.raises(BadInput, match="must be set together"):
-        Settings.from_environment({name: "group"})
+        read(**{name: "group"})
 
 
 def test_a_model_that_declines_more_than_it_reviews_is_refused() -> None:
     with pytest.raises(BadInput, match=r"DECLINE_THRESHOLD must be at least REVIEW_THRESHOLD 0\.5"):
-        Settings.from_environment({"REVIEW_THRESHOLD": "0.5", "DECLINE_THRESHOLD": "0.4"})
+        read(REVIEW_THRESHOLD="0.5", DECLINE_THRESHOLD="0.4")
 
 
 def test_metrics_need_an_endpoint() -> None:
     with pytest.raises(BadInput, match="ENDPOINT_NAME must be set if METRIC_NAMESPACE is"):
-        Settings.from_environment({"METRIC_NAMESPACE": "Fraudloop/test"})
+        read(METRIC_NAMESPACE="Fraudloop/test")
 
 
 def test_batch_transform_is_no_traffic_of_the_endpoint() -> None:
-    environment = {"METRIC_NAMESPACE": "n", "ENDPOINT_NAME": "e", "SAGEMAKER_BATCH": "true"}
-    assert Settings.from_environment(environment).metrics is None
+    told = read(METRIC_NAMESPACE="n", ENDPOINT_NAME="e", SAGEMAKER_BATCH="true")
+    assert told.metrics is None

@@ -17,7 +17,7 @@ from lifecycle.endpoint_scaling import ScalingConfig, ScheduledFloor
 from lifecycle.endpoint_serverless import ServerlessConfig
 from lifecycle.endpoint_shadow import ShadowConfig
 from local_aws.alarms.metric_math import Series, evaluate
-from pipeline_code.common.challenger import NOBODY, spelled
+from pipeline_code.common.spelling import NOBODY, spelled
 from pipeline_code.serve.metrics import COUNTS, LISTS
 from pipeline_code.serve.settings import Settings
 
@@ -52,6 +52,14 @@ CONFIG = EndpointConfig(
     ),
     server=ServerConfig(workers=3, store_budget_milliseconds=44, state_cache_seconds=0.5),
 )
+
+# The ARN in the approved package's parameter.
+APPROVED = {
+    "Fn::Select": [
+        0,
+        {"Fn::Split": ["|", {"Fn::Join": ["", [{"Ref": "Package"}, "|||||"]]}]},
+    ]
+}
 
 Synthesize = Callable[[EndpointConfig], Template]
 
@@ -116,7 +124,7 @@ def test_there_is_no_endpoint_until_a_package_is_approved(template: Template) ->
 
 def test_the_model_is_the_approved_package_and_told_which_it_is(template: Template) -> None:
     assert properties(template, "AWS::SageMaker::Model")["PrimaryContainer"] == {
-        "ModelPackageName": {"Ref": "Package"},
+        "ModelPackageName": APPROVED,
         "Environment": {
             "CUSTOMER_FEATURE_GROUP": "customers",
             "METRIC_NAMESPACE": "fraudloop/test",
@@ -124,7 +132,8 @@ def test_the_model_is_the_approved_package_and_told_which_it_is(template: Templa
             "SERVE_WORKERS": "3",
             "SERVE_STORE_BUDGET_MILLISECONDS": "44",
             "SERVE_STATE_CACHE_SECONDS": "0.5",
-            "MODEL_PACKAGE_ARN": {"Ref": "Package"},
+            "MODEL_PACKAGE_ARN": APPROVED,
+            "MODEL_PACKAGE": {"Ref": "Package"},
             "AWS_DEFAULT_REGION": {"Ref": "AWS::Region"},
         },
     }
@@ -394,7 +403,7 @@ VARIANT = [
 ]
 VERSION = [
     {"Name": "EndpointName", "Value": "fraudloop-test-fraud"},
-    {"Name": "ModelVersion", "Value": {"Ref": "Package"}},
+    {"Name": "ModelVersion", "Value": APPROVED},
 ]
 ENDPOINT = [{"Name": "EndpointName", "Value": "fraudloop-test-fraud"}]
 
@@ -491,14 +500,17 @@ def test_alarms_are_on_what_the_server_publishes(template: Template) -> None:
 
 def test_the_server_reads_what_it_is_told(template: Template) -> None:
     told = properties(template, "AWS::SageMaker::Model")["PrimaryContainer"]["Environment"]
-    told = {name: str(value) for name, value in told.items()}
+    spelled = f"arn:fraud/2|image|s3://a/b|0.25|none|{'0d' * 32}"
+    values = {"Package": spelled, "AWS::Region": "eu-west-1"}
+    told = {name: str(evaluated(value, values)) for name, value in told.items()}
     read = Settings.from_environment({**told, "TERMINAL_FEATURE_GROUP": "terminals"})
+    assert (read.thresholds.review, read.model_digest) == (0.25, "0d" * 32)
     assert read.workers == 3
     assert (read.states.budget_seconds, read.states.cache_seconds) == (0.044, 0.5)
     assert read.metrics is not None
     assert read.metrics.namespace == "fraudloop/test"
     assert read.metrics.endpoint_name == "fraudloop-test-fraud"
-    assert read.metrics.model_version == told["MODEL_PACKAGE_ARN"]
+    assert read.metrics.model_version == told["MODEL_PACKAGE_ARN"] == "arn:fraud/2"
 
 
 def test_limits_that_are_switched_off_are_no_alarms(synthesize: Synthesize) -> None:
@@ -614,7 +626,11 @@ def test_a_challenger_runs_what_its_package_holds(shadowed: Template) -> None:
                 {
                     "Image": "repository:tag",
                     "ModelDataUrl": "s3://bucket/models/model.tar.gz",
-                    "Environment": {"REVIEW_THRESHOLD": "0.25", "DECLINE_THRESHOLD": "none"},
+                    "Environment": {
+                        "REVIEW_THRESHOLD": "0.25",
+                        "DECLINE_THRESHOLD": "none",
+                        "MODEL_DIGEST": "0d" * 32,
+                    },
                 }
             ]
         },
@@ -625,7 +641,7 @@ def test_a_challenger_runs_what_its_package_holds(shadowed: Template) -> None:
     assert evaluated(container["ModelDataUrl"], parameters) == "s3://bucket/models/model.tar.gz"
     told = {name: evaluated(value, parameters) for name, value in container["Environment"].items()}
     assert told["MODEL_PACKAGE_ARN"] == package["ModelPackageArn"]
-    assert (told["REVIEW_THRESHOLD"], told["DECLINE_THRESHOLD"]) == ("0.25", "none")
+    assert told["MODEL_PACKAGE"] == spelled(package)
     assert told["CUSTOMER_FEATURE_GROUP"] == "customers"
     assert told["AWS_DEFAULT_REGION"] == "eu-west-1"
     # What nobody hears does not count as the endpoint's.
@@ -636,16 +652,16 @@ def test_nobody_as_challenger_is_resolved_all_the_same(shadowed: Template) -> No
     container = challenger_container(shadowed)
     nobody = {"Challenger": NOBODY}
     assert evaluated(container["Environment"]["MODEL_PACKAGE_ARN"], nobody) == NOBODY
-    assert evaluated(container["Environment"]["DECLINE_THRESHOLD"], nobody) == ""
+    assert evaluated(container["ModelDataUrl"], nobody) == ""
 
 
 @pytest.mark.parametrize(
     ("champion", "challenger", "endpoint", "shadow"),
     [
         ("none", "none", False, False),
-        ("none", "package/2|image|data|0.5|0.9", False, False),
-        ("package/1", "none", True, False),
-        ("package/1", "package/2|image|data|0.5|0.9", True, True),
+        ("none", "package/2|image|data|0.5|0.9|0d", False, False),
+        ("package/1|image|data|0.5|0.9|1e", "none", True, False),
+        ("package/1|image|data|0.5|0.9|1e", "package/2|image|data|0.5|0.9|0d", True, True),
     ],
 )
 def test_there_is_a_challenger_while_one_is_named_beside_the_champion(

@@ -173,6 +173,16 @@ def folder(around: Any, path: str) -> Any:
     return around.stack.resolve(f"{given}{path}")
 
 
+def approved(place: int) -> Any:
+    """A part of the package that the parameter spells."""
+    return {
+        "Fn::Select": [
+            place,
+            {"Fn::Split": ["|", {"Fn::Join": ["", [{"Ref": "Approved"}, "|||||"]]}]},
+        ]
+    }
+
+
 def test_each_version_has_a_folder_of_its_own_and_no_version_has_one_too(by_schedule: Any) -> None:
     def evaluated(value: Any, approved: str) -> str:
         if isinstance(value, str):
@@ -189,7 +199,8 @@ def test_each_version_has_a_folder_of_its_own_and_no_version_has_one_too(by_sche
     found = folder(by_schedule, "bias/constraints.json")
     arn = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/test-fraud/17"
     below = "s3://bucket/monitoring/baseline"
-    assert evaluated(found, arn) == f"{below}/test-fraud/17/bias/constraints.json"
+    for spelled in (arn, f"{arn}|image|s3://a/b|0.1|0.2|{'0d' * 32}"):
+        assert evaluated(found, spelled) == f"{below}/test-fraud/17/bias/constraints.json"
     assert evaluated(found, "none") == f"{below}/none/bias/constraints.json"
 
 
@@ -258,7 +269,7 @@ def test_the_schedules_job_is_told_what_it_looks_for(by_schedule: Any, kind: Mon
         "METRIC_NAMESPACE": NAMESPACE,
         "AWS_DEFAULT_REGION": {"Ref": "AWS::Region"},
         "MONITOR_KIND": kind.value,
-        "MODEL_VERSION": {"Ref": "Approved"},
+        "MODEL_VERSION": approved(0),
     }
     if kind is not MonitorKind.DATA_QUALITY:
         expected["CAPTURES_URI"] = uri(by_schedule, by_schedule.captures, f"{ENDPOINT}/primary/")
@@ -268,6 +279,7 @@ def test_the_schedules_job_is_told_what_it_looks_for(by_schedule: Any, kind: Mon
         expected["GROUND_TRUTH_URI"] = uri(by_schedule, by_schedule.artifacts, labels)
     if kind is MonitorKind.ATTRIBUTION:
         expected["MODEL_DATA_URI"] = folder(by_schedule, "attribution/model.tar.gz")
+        expected["MODEL_DIGEST"] = approved(5)
     assert environment == expected
 
 
@@ -345,7 +357,7 @@ def test_every_placeholder_of_a_pipelines_definition_gets_a_value(
     assert set(values) == used == set(PLACEHOLDERS)
     assert values["CapturesUri"] == uri(by_pipeline, by_pipeline.captures, f"{ENDPOINT}/primary/")
     assert values["BaselineUri"] == folder(by_pipeline, f"{kind}/")
-    assert values["ModelVersion"] == {"Ref": "Approved"}
+    assert (values["ModelVersion"], values["ModelDigest"]) == (approved(0), approved(5))
     assert (values["Kind"], values["LookBackHours"]) == (kind.value, LOOK_BACK[kind])
 
 
@@ -375,6 +387,7 @@ def test_the_pipeline_tells_the_analyzer_what_model_monitor_would(
         "LOOK_BACK_HOURS": {"Get": "Parameters.AnalysisHours"},
         "GROUND_TRUTH_URI": "${GroundTruthUri}",
         "MODEL_DATA_URI": "${ModelDataUri}",
+        "MODEL_DIGEST": "${ModelDigest}",
         "dataset_format": '{"sagemakerCaptureJson":{}}',
         "dataset_source": "/opt/ml/processing/input/endpoint",
         "output_path": "/opt/ml/processing/resultdata",

@@ -318,8 +318,21 @@ def test_what_a_model_package_refers_to_lies_in_the_artifacts_bucket(steps: dict
     assert outputs(steps["Baseline"])["baseline"]["S3Uri"] == of_execution(
         "ArtifactsBucket", "baseline"
     )
-    output = steps["TrainModel"]["Arguments"]["OutputDataConfig"]
-    assert output["S3OutputPath"] == "s3://${ArtifactsBucket}/models"
+
+
+def test_each_execution_leaves_its_models_below_a_prefix_of_its_own(
+    steps: dict[str, Any], tuned: dict[str, Any]
+) -> None:
+    jobs = (
+        steps["TrainModel"]["Arguments"],
+        tuned["TuneModel"]["Arguments"]["TrainingJobDefinition"],
+    )
+    for job in jobs:
+        place = job["OutputDataConfig"]["S3OutputPath"]["Std:Join"]
+        assert place == {
+            "On": "/",
+            "Values": ["s3://${ArtifactsBucket}/models", {"Get": "Execution.PipelineExecutionId"}],
+        }
 
 
 @pytest.mark.parametrize("name", ["CheckData", "ComputeFeatures", "TrainModel", "Baseline"])
@@ -522,6 +535,7 @@ PACKAGE = (
     "decline_threshold",
     "feature_schema_version",
     "capture_contract",
+    "model_digest",
     "model_sha256",
     "gate_reason",
 )
@@ -590,7 +604,7 @@ def test_a_model_package_waits_for_approval_as_configured(steps: dict[str, Any])
     assert package["ModelPackageGroupName"] == "${ModelPackageGroup}"
 
 
-def test_a_model_package_serves_what_the_server_reads_by_its_thresholds(
+def test_a_model_package_serves_the_files_that_were_judged_by_its_thresholds(
     steps: dict[str, Any],
 ) -> None:
     serving = steps["RegisterModel"]["Arguments"]["InferenceSpecification"]
@@ -605,6 +619,7 @@ def test_a_model_package_serves_what_the_server_reads_by_its_thresholds(
             "Environment": {
                 "REVIEW_THRESHOLD": read("EvaluationReport", "package.review_threshold"),
                 "DECLINE_THRESHOLD": read("EvaluationReport", "package.decline_threshold"),
+                "MODEL_DIGEST": read("EvaluationReport", "package.model_digest"),
             },
         }
     ]
@@ -698,11 +713,10 @@ def test_the_tuning_request_is_one_that_the_service_accepts(tuned: dict[str, Any
 
 
 def test_the_best_tuned_model_is_evaluated_and_registered(tuned: dict[str, Any]) -> None:
-    output = tuned["TuneModel"]["Arguments"]["TrainingJobDefinition"]["OutputDataConfig"]
+    # As the job says it: that of a cached step is in the folder of an earlier execution.
+    folder = {"Get": "Steps.TuneModel.TrainingJobDefinition.OutputDataConfig.S3OutputPath"}
     best = {"Get": "Steps.TuneModel.BestTrainingJob.TrainingJobName"}
-    archive = {
-        "Std:Join": {"On": "/", "Values": [output["S3OutputPath"], best, "output/model.tar.gz"]}
-    }
+    archive = {"Std:Join": {"On": "/", "Values": [folder, best, "output/model.tar.gz"]}}
     (container,) = tuned["RegisterModel"]["Arguments"]["InferenceSpecification"]["Containers"]
     assert inputs(tuned["EvaluateModel"])["model"] == archive
     assert container["ModelDataUrl"] == archive

@@ -1,0 +1,56 @@
+"""How the parameters that the serving stack reads spell a model package.
+
+One text holds all that a model of the package takes. A challenger is run by what its package holds,
+since SageMaker makes models of approved packages only. The approved package is named, but its
+variables reach the container for sure only where the stack gives them itself: whether SageMaker
+merges a package's variables with a model's is not documented.
+
+The Lambda that deploys spells for itself, because it ships without this package; a test compares
+the two.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["NOBODY", "PARTS", "SEPARATOR", "package_of", "spelled", "variables_of"]
+
+# What a parameter says while there is no package.
+NOBODY = "none"
+SEPARATOR = "|"
+# The package's variables, by the names of their parts in capitals; empty where it has none.
+_VARIABLES = ("review_threshold", "decline_threshold", "model_digest")
+PARTS = ("model_package", "image", "model_data_url", *_VARIABLES)
+
+
+def spelled(package: Mapping[str, Any]) -> str:
+    """A described package as a parameter spells it.
+
+    Raises:
+        ValueError: If the package holds a separator, or is made of several containers.
+    """
+    containers = package["InferenceSpecification"]["Containers"]
+    if len(containers) != 1:
+        raise ValueError(f"package must have one container, got {len(containers)}")
+    (container,) = containers
+    environment = container.get("Environment", {})
+    parts = {
+        "model_package": package["ModelPackageArn"],
+        "image": container["Image"],
+        "model_data_url": container["ModelDataUrl"],
+        **{name: environment.get(name.upper(), "") for name in _VARIABLES},
+    }
+    for name, value in parts.items():
+        if SEPARATOR in value:
+            raise ValueError(f"{name} must not contain {SEPARATOR}, got {value}")
+    return SEPARATOR.join(parts[name] for name in PARTS)
+
+
+def package_of(value: str) -> str:
+    """ARN of the package that a parameter's value spells, or `none`."""
+    return value.split(SEPARATOR, 1)[0]
+
+
+def variables_of(value: str) -> dict[str, str]:
+    """The variables that a parameter's value spells; none of an ARN alone."""
+    parts = dict(zip(PARTS, value.split(SEPARATOR), strict=False))
+    return {name.upper(): parts[name] for name in _VARIABLES if parts.get(name)}
