@@ -1,4 +1,4 @@
-"""AWS::S3::Bucket: the properties that ministack drops, applied through S3's own operations."""
+"""S3 as ministack leaves it out: AWS::S3::Bucket's properties, and refusals of absent objects."""
 
 from typing import Any
 
@@ -8,8 +8,9 @@ Properties = dict[str, Any]
 
 
 def install() -> None:
-    """Make buckets of templates as complete as buckets made by S3's API."""
+    """Make buckets of templates as complete as those of S3's API, and hide what is absent."""
     buckets.default_kms_key()
+    buckets.hide_what_is_absent()
     buckets.wrap_bucket_resource(apply)
 
 

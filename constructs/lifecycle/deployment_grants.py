@@ -101,12 +101,13 @@ def grant_baselines(role: iam.Role, artifacts: s3.IBucket, key: kms.IKey) -> Non
     """To copy the approved package's baselines and model to where the monitors read them."""
     grant_read_objects(role, artifacts, key, EXECUTIONS_PREFIX, MODELS_PREFIX)
     grant_write_objects(role, artifacts, key, BASELINE_PREFIX)
-    # What is there already is not copied again.
+    # What is there already is not copied again, and what is gone is no error.
+    prefixes = (BASELINE_PREFIX, EXECUTIONS_PREFIX, MODELS_PREFIX)
     role.add_to_policy(
         iam.PolicyStatement(
             actions=["s3:ListBucket"],
             resources=[artifacts.bucket_arn],
-            conditions={"StringLike": {"s3:prefix": [f"{BASELINE_PREFIX}*"]}},
+            conditions={"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
         )
     )
 

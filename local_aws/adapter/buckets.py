@@ -1,14 +1,19 @@
 """Bucket configurations, through S3's own operations."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 import botocore.serialize
 import botocore.session
+from ministack import app as ms
 from ministack.services import s3
 from ministack.services.cloudformation import provisioners
 
 BucketProperties = dict[str, Any]
+Headers = dict[str, str] | None
+Response = tuple[int, dict[str, str], bytes]
 
 _OPERATIONS: dict[str, Callable[[str, bytes], Any]] = {
     "PutBucketEncryption": s3._put_bucket_encryption,
@@ -78,6 +83,38 @@ def default_kms_key() -> None:
         return inner(headers, bucket_name)
 
     s3._resolve_sse_write_headers = resolve
+
+
+def hide_what_is_absent() -> None:
+    """Refuse, where S3 refuses, to say that an object is not there.
+
+    "If you don't have the s3:ListBucket permission, Amazon S3 returns an HTTP status code 403
+    (access denied) error" (API reference, GetObject, HeadObject and, of its source, CopyObject).
+    A permission for some prefixes is none here: the request has no prefix.
+    """
+
+    def hiding(inner: Callable[..., Response], source: Callable[..., str]) -> Callable[..., Any]:
+        def answer(bucket: str, key: str, headers: Headers, *query: Any) -> Response:
+            response = inner(bucket, key, headers, *query)
+            if response[0] != HTTPStatus.NOT_FOUND:
+                return response
+            arn = f"arn:aws:s3:::{source(bucket, headers)}"
+            denied: Response | None = ms._enforce_data_plane(
+                "s3", "s3:ListBucket", headers or {}, {}, "", arn, named_resource=f'"{arn}"'
+            )
+            return denied or response
+
+        return answer
+
+    def of_copy(_bucket: str, headers: Headers) -> str:
+        return unquote((headers or {}).get("x-amz-copy-source", "")).lstrip("/").partition("/")[0]
+
+    def itself(bucket: str, _headers: Headers) -> str:
+        return bucket
+
+    s3._get_object = hiding(s3._get_object, itself)
+    s3._head_object = hiding(s3._head_object, itself)
+    s3._copy_object = hiding(s3._copy_object, of_copy)
 
 
 def _check(status: int, body: bytes | str) -> None:

@@ -14,6 +14,7 @@ app.AUTH
 app.SERVICE_HANDLERS
 app.SERVICE_REGISTRY
 app._build_persistence_save_dict()
+app._enforce_data_plane(service, iam_action, headers, query_params, request_id, resource_arn, service_context, auth_error_response, named_resource)
 app._lazy_handler(module_name)
 app._loaded_modules
 app._state_map
@@ -158,7 +159,10 @@ services.s3._get_object_data(bucket_name, key, version_id)
 services.s3._object_disk_path(bucket, key, account_id)
 services.s3._put_object(bucket_name, key, body, headers)
 services.s3._bucket_default_sse_headers(bucket_name)
+services.s3._copy_object(bucket_name, dest_key, headers)
 services.s3._delete_bucket(name)
+services.s3._get_object(bucket_name, key, headers, query_params)
+services.s3._head_object(bucket_name, key, headers, query_params)
 services.s3._put_bucket_encryption(name, body)
 services.s3._put_bucket_lifecycle(name, body)
 services.s3._put_bucket_logging(name, body)

@@ -1,8 +1,11 @@
+import json
+import uuid
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
 Client = Callable[[str], Any]
 Deploy = Callable[..., dict[str, str]]
@@ -112,6 +115,60 @@ def test_a_bucket_with_objects_is_not_deleted(deploy: Deploy, client: Client) ->
     events = cloudformation.describe_stack_events(StackName="keeps-data")["StackEvents"]
     assert any("not empty" in event.get("ResourceStatusReason", "") for event in events)
     empty(client("s3"), name)
+
+
+@pytest.mark.parametrize(
+    ("listing", "codes"),
+    [
+        (None, {"AccessDenied", "403"}),
+        # The request of an object has no prefix, so that this does not hold for it.
+        ({"StringLike": {"s3:prefix": ["data/*"]}}, {"AccessDenied", "403"}),
+        ({}, {"NoSuchKey", "404"}),
+    ],
+)
+def test_who_may_not_list_a_bucket_is_not_told_that_an_object_is_absent(
+    client: Client, listing: dict[str, Any] | None, codes: set[str]
+) -> None:
+    name = f"hides-{uuid.uuid4().hex[:8]}"
+    client("s3").create_bucket(Bucket=name)
+    client("s3").put_object(Bucket=name, Key="data/there", Body=b"x")
+    arn = f"arn:aws:s3:::{name}"
+    statements: list[dict[str, Any]] = [
+        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"{arn}/*"}
+    ]
+    if listing is not None:
+        may = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": arn, "Condition": listing}
+        statements.append(may)
+    s3 = user_client(client, name, statements)
+    assert s3.get_object(Bucket=name, Key="data/there")["Body"].read() == b"x"
+    source = {"Bucket": name, "Key": "data/there"}
+    s3.copy_object(CopySource=source, Bucket=name, Key="data/copy")
+    found = set()
+    for call in (
+        lambda: s3.get_object(Bucket=name, Key="data/gone"),
+        lambda: s3.head_object(Bucket=name, Key="data/gone"),
+        lambda: s3.copy_object(CopySource=source | {"Key": "gone"}, Bucket=name, Key="data/copy"),
+    ):
+        with pytest.raises(ClientError) as refused:
+            call()
+        found.add(refused.value.response["Error"]["Code"])
+    assert found == codes
+
+
+def user_client(client: Client, name: str, statements: list[dict[str, Any]]) -> Any:
+    """S3 as a user who may do this, and nothing else."""
+    iam = client("iam")
+    iam.create_user(UserName=name)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return boto3.client(
+        "s3",
+        endpoint_url=client("s3").meta.endpoint_url,
+        region_name=client("s3").meta.region_name,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
 
 
 def empty(s3: Any, bucket: str) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-from botocore.exceptions import ClientError
 
 from deploy_model.log import log
 from deploy_model.packages import Package
@@ -21,7 +20,6 @@ KINDS = {
     "bias": ("Bias", "PostTrainingConstraints"),
     "attribution": ("Explainability", "Constraints"),
 }
-ABSENT = frozenset({"404", "NoSuchBucket", "NoSuchKey"})
 
 
 def copy_baselines(package: Package, bucket: str) -> None:
@@ -32,8 +30,8 @@ def copy_baselines(package: Package, bucket: str) -> None:
     also gets the model. A kind of which the package has no baseline, or whose files are gone, gets
     none: its monitor fails for the lack of it, which is an alarm, and the model serves.
 
-    Needs: s3:GetObject on the baselines and the model; s3:PutObject and, for the bucket,
-    s3:ListBucket on `monitoring/baseline/*`.
+    Needs: s3:GetObject and, for the bucket, s3:ListBucket on the baselines and the model; both and
+    s3:PutObject on `monitoring/baseline/*`.
     """
     version = str(package["ModelPackageArn"]).rpartition(":model-package/")[2]
     wanted = dict(_files(package))
@@ -41,10 +39,7 @@ def copy_baselines(package: Package, bucket: str) -> None:
         return
     s3 = boto3.client("s3")
     folder = f"{PREFIX}/{version}/"
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
-    there = {
-        each["Key"].removeprefix(folder) for page in pages for each in page.get("Contents", ())
-    }
+    there = {key.removeprefix(folder) for key in _keys(s3, bucket, folder)}
     for name in sorted(wanted.keys() - there):
         _copy(s3, wanted[name], bucket, folder + name)
 
@@ -73,13 +68,15 @@ def _files(package: Package) -> Iterator[tuple[str, str]]:
 
 def _copy(s3: Any, uri: str, bucket: str, key: str) -> None:
     source = urlsplit(uri)
-    try:
-        s3.copy_object(
-            CopySource={"Bucket": source.netloc, "Key": source.path.lstrip("/")},
-            Bucket=bucket,
-            Key=key,
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ABSENT:
-            raise
-        log("a baseline's file is gone", uri=uri, wanted_as=key, error=str(error))
+    name = source.path.lstrip("/")
+    # Asked of the listing: S3 refuses an object that is not there (403) to whoever may not list the
+    # whole bucket (API reference, GetObject), just as one that may not be read.
+    if name not in _keys(s3, source.netloc, name):
+        log("a baseline's file is gone", uri=uri, wanted_as=key)
+        return
+    s3.copy_object(CopySource={"Bucket": source.netloc, "Key": name}, Bucket=bucket, Key=key)
+
+
+def _keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return (each["Key"] for page in pages for each in page.get("Contents", ()))
