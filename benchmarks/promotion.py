@@ -36,6 +36,7 @@ from operations.demo.traffic import Asked, Traffic, captured
 from operations.errors import OperationError
 from operations.scoring import requests_of
 from operations.target import Target, connect
+from pipeline_code.common.file_digest import DIGEST, folder_digest
 
 # So much is added to the log-odds of the broken version's scores.
 MISCALIBRATION = 12.0
@@ -136,11 +137,14 @@ def register_broken(target: Target, package: str) -> str:
     source = urlsplit(container["ModelDataUrl"])
     archive = s3.get_object(Bucket=source.netloc, Key=source.path.lstrip("/"))["Body"].read()
     key = f"{source.path.lstrip('/').rpartition('/')[0]}/{uuid.uuid4()}/model.tar.gz"
-    s3.put_object(Bucket=source.netloc, Key=key, Body=_miscalibrated(archive))
-    kept = ("Image", "Environment")
+    changed = _miscalibrated(archive)
+    s3.put_object(Bucket=source.netloc, Key=key, Body=changed)
     specification["Containers"] = [
-        {name: container[name] for name in kept if name in container}
-        | {"ModelDataUrl": f"s3://{source.netloc}/{key}"}
+        {
+            "Image": container["Image"],
+            "ModelDataUrl": f"s3://{source.netloc}/{key}",
+            "Environment": container["Environment"] | {DIGEST: _digest(changed)},
+        }
     ]
     metadata = {
         name: value
@@ -156,6 +160,13 @@ def register_broken(target: Target, package: str) -> str:
             CustomerMetadataProperties=metadata,
         )["ModelPackageArn"]
     )
+
+
+def _digest(archive: bytes) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(folder, filter="data")
+        return folder_digest(Path(folder))
 
 
 def _miscalibrated(archive: bytes) -> bytes:
@@ -178,12 +189,11 @@ def _miscalibrated(archive: bytes) -> bytes:
 
 def await_rejection(target: Target, broken: str, before: str) -> None:
     """Wait until a broken version was rolled back: rejected, and the one before named again."""
-    sagemaker, ssm = target.client("sagemaker"), target.client("ssm")
-    parameter = target.output("ApprovedModelParameterName")
+    sagemaker = target.client("sagemaker")
 
     def settled() -> bool:
         package = sagemaker.describe_model_package(ModelPackageName=broken)
-        named = ssm.get_parameter(Name=parameter)["Parameter"]["Value"]
+        named = registry.deployed_package(target)
         return bool(package["ModelApprovalStatus"] == "Rejected" and named == before)
 
     _wait(settled)

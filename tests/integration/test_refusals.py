@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from operations import executions, registry
+from benchmarks.promotion import await_rejection, register_broken
+from operations import approvals, executions, registry
 from operations.errors import OperationError
 from operations.scoring import Scorer
 from pipeline_code.common.schema import TRANSACTIONS
@@ -124,6 +126,28 @@ def test_a_rejected_package_cannot_be_approved_any_more(played: Any, fraudloop: 
     assert done.returncode == 1
     assert "Rejected" in done.stderr
     assert registry.deployed_package(played.target) == deployed
+
+
+def test_an_approved_version_whose_archive_was_overwritten_never_answers(played: Any) -> None:
+    target = played.target
+    sagemaker, s3 = target.client("sagemaker"), target.client("s3")
+    before = registry.deployed_package(target)
+
+    def place(package: str) -> dict[str, str]:
+        described = sagemaker.describe_model_package(ModelPackageName=package)
+        (container,) = described["InferenceSpecification"]["Containers"]
+        location = urlsplit(container["ModelDataUrl"])
+        return {"Bucket": location.netloc, "Key": location.path.lstrip("/")}
+
+    attacked = register_broken(target, before)
+    # By another whole model, which this environment even deploys: only the digest tells them apart.
+    s3.copy_object(CopySource=place(before), **place(attacked))
+    approvals.approve(target, attacked, reason="test: of the files that were judged")
+    await_rejection(target, attacked, before)
+    package = sagemaker.describe_model_package(ModelPackageName=attacked)
+    assert "its deployment was rolled back" in package["ApprovalDescription"]
+    assert "must have the digest" in package["ApprovalDescription"]
+    assert Scorer(target).ask(GOOD_REQUEST)["model_version"] == before
 
 
 def test_a_second_up_on_a_taken_port_says_who_has_it(

@@ -18,10 +18,11 @@ from operations.comparison import Compared, Contender, Window, compare_versions,
 from operations.errors import OperationError
 from operations.target import Target
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.file_digest import DIGEST
 from pipeline_code.evaluate.protocol import epoch_day
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters
-from tests.pipeline_code.evaluate.conftest import archive
+from tests.pipeline_code.evaluate.conftest import archive, digest_of
 from tests.pipeline_code.evaluate.test_backtest import transactions
 
 FIRST_DAY, TEST_DAY = date(2018, 6, 1), date(2018, 6, 22)
@@ -81,8 +82,13 @@ def registered(
     for number, model in enumerate(models):
         folder = tmp_path / str(number)
         folder.mkdir()
-        s3.upload_file(str(archive(model, folder)), name, f"{number}/model.tar.gz")
-        container = {"Image": "image:1", "ModelDataUrl": f"s3://{name}/{number}/model.tar.gz"}
+        packed = archive(model, folder)
+        s3.upload_file(str(packed), name, f"{number}/model.tar.gz")
+        container = {
+            "Image": "image:1",
+            "ModelDataUrl": f"s3://{name}/{number}/model.tar.gz",
+            "Environment": {DIGEST: digest_of(packed)},
+        }
         arn = sagemaker.create_model_package(
             ModelPackageGroupName=name,
             InferenceSpecification={

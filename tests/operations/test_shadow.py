@@ -21,13 +21,14 @@ from operations.shadow_captures import Window
 from operations.shadow_comparison import Versions, compare, compared
 from operations.target import Target
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.file_digest import DIGEST
 from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
 from pipeline_code.common.spelling import NOBODY, spelled
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters
 from tests.local_aws.sagemaker.serving import IMAGE, capture_config, make_role, production_variant
-from tests.pipeline_code.evaluate.conftest import archive
+from tests.pipeline_code.evaluate.conftest import archive, digest_of
 
 REVIEW, DECLINE = 0.4, 0.8
 AMOUNT = FEATURE_NAMES.index("amount_minor")
@@ -64,6 +65,7 @@ class Shadowed:
         self.role = make_role(
             self.target.client, {"Action": "s3:*", "Resource": [everything, f"{everything}/*"]}
         )
+        self.digests: dict[str, str] = {}
         self.models = {"champion": model(12_000), "challenger": model(20_000)}
         self.sagemaker.create_model_package_group(ModelPackageGroupName=name)
         self.packages = {side: self._register(side, folder / side) for side in self.models}
@@ -120,12 +122,17 @@ class Shadowed:
         return {
             "Image": IMAGE,
             "ModelDataUrl": f"s3://{self.name}/{side}/model.tar.gz",
-            "Environment": {"REVIEW_THRESHOLD": str(REVIEW), "DECLINE_THRESHOLD": str(DECLINE)},
+            "Environment": {
+                "REVIEW_THRESHOLD": str(REVIEW),
+                "DECLINE_THRESHOLD": str(DECLINE),
+                DIGEST: self.digests[side],
+            },
         }
 
     def _register(self, side: str, folder: Path) -> str:
         folder.mkdir()
         file = archive(self.models[side], folder)
+        self.digests[side] = digest_of(file)
         self.target.client("s3").upload_file(str(file), self.name, f"{side}/model.tar.gz")
         package: str = self.sagemaker.create_model_package(
             ModelPackageGroupName=self.name,
