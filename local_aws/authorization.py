@@ -16,6 +16,7 @@ def install() -> None:
     """Register the resources and condition keys."""
     adapter.register_resource_arn("ssm", _batched_read)
     adapter.register_resource_arn("kinesis", _read_stream)
+    adapter.register_resource_arn("codebuild", _project_of_build)
     adapter.register_resource_arn("logs", _log)
     adapter.register_condition_keys("monitoring", _metric_namespace)
     adapter.register_condition_keys("events", _event_sources)
@@ -57,6 +58,18 @@ def _read_stream(
     if headers.get("x-amz-target", "").partition(".")[2] != "GetRecords":
         return None
     return stream_of_iterator(str(_document(body).get("ShardIterator", "")))
+
+
+def _project_of_build(
+    _method: str, _path: str, _headers: Mapping[str, str], body: bytes, region: str, account: str
+) -> str | None:
+    # BatchGetBuilds' resource is the project (Service Authorization Reference, CodeBuild); a
+    # build's id begins with the project's name.
+    ids = _document(body).get("ids")
+    if not ids:
+        return None
+    project = str(ids[0]).partition(":")[0]
+    return f"arn:aws:codebuild:{region}:{account}:project/{project}"
 
 
 def _metric_namespace(action: str, body: bytes, params: Mapping[str, Any]) -> dict[str, Any]:
