@@ -6,7 +6,7 @@ arguments.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from lifecycle import sagemaker_sdk as sdk
@@ -36,6 +36,8 @@ PACKAGE: Final = (
     "model_digest",
     "model_sha256",
     "gate_reason",
+    "trigger_reason",
+    "trigger_evidence",
 )
 
 
@@ -47,6 +49,8 @@ class EvaluationStep:
         floor: The least average precision, which a start of the pipeline may set.
         compute: What it runs on.
         inputs: The model, its test rows, and what is known of both.
+        trigger: Why the model was trained, and on what evidence, as variables: it may have been
+            typed by anybody, and the registry does not take all that can be typed.
         output_uri: Where the verdict, the report and the model card land.
     """
 
@@ -57,6 +61,7 @@ class EvaluationStep:
         floor: Any,
         compute: Compute,
         inputs: Sequence[dict[str, Any]],
+        trigger: Mapping[str, Any],
         output_uri: Any,
     ) -> None:
         self._gate = gate
@@ -70,7 +75,7 @@ class EvaluationStep:
             inputs=inputs,
             outputs={"evaluation": output_uri},
             arguments=self._arguments(),
-            environment={"MODEL_PACKAGE_GROUP": "${ModelPackageGroup}"},
+            environment={"MODEL_PACKAGE_GROUP": "${ModelPackageGroup}", **trigger},
             calls_aws=True,
         )
         self.step = sdk.RequestStep(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from lifecycle import sagemaker_sdk as sdk
@@ -21,7 +20,7 @@ def model_package_request(
     baseline_uri: Any,
     approval_status: Any,
     revision: Any,
-    origin: Mapping[str, Any],
+    data_version: Any,
 ) -> dict[str, Any]:
     """A model package of the group `${ModelPackageGroup}`.
 
@@ -31,7 +30,7 @@ def model_package_request(
         baseline_uri: Folder of `statistics.json` and `constraints.json` of the training rows.
         approval_status: Whether a person has to approve it.
         revision: Of the code that made it.
-        origin: Which data and schema it comes from, and why it was trained.
+        data_version: Of the raw data that it comes from.
     """
     baselines = _Baselines(baseline_uri, evaluation)
     return {
@@ -46,7 +45,7 @@ def model_package_request(
             "GeneratedBy": sdk.ExecutionVariables.PIPELINE_EXECUTION_ARN,
         },
         "CustomerMetadataProperties": {
-            **origin,
+            "data_version": data_version,
             **evaluation.package,
             "evaluation_report": sdk.Join(on="/", values=[evaluation.output_uri, "report.html"]),
             "decision_000": _first_decision(approval_status),

@@ -186,6 +186,10 @@ class _TrainingSteps:
                 _processing_input("test", self._features.output_uri("test")),
                 *self._raw("fraud_reports"),
             ],
+            trigger={
+                "TRIGGER_REASON": self._parameters["TriggerReason"],
+                "TRIGGER_EVIDENCE": self._parameters["TriggerEvidence"],
+            },
             output_uri=_execution_uri("${ArtifactsBucket}", "evaluation"),
         )
 
@@ -206,11 +210,7 @@ class _TrainingSteps:
             baseline_uri=self._baseline.output_uri("baseline"),
             approval_status=values["ApprovalStatus"],
             revision=values["CodeRevision"],
-            origin={
-                "data_version": values["DataVersion"],
-                "trigger_reason": values["TriggerReason"],
-                "trigger_evidence": values["TriggerEvidence"],
-            },
+            data_version=values["DataVersion"],
         )
         return sdk.RequestStep("RegisterModel", "RegisterModel", request)
 

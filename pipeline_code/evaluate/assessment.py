@@ -54,6 +54,7 @@ class Assessment:
         gate: The decision; None if there is nothing to decide.
         artifact: None for a model that is not kept.
         decline_precision: The part of what is declined that has to be fraud.
+        trigger: Why the model was trained, and on what evidence, as it was typed.
     """
 
     metadata: Metadata
@@ -65,6 +66,7 @@ class Assessment:
     gate: Mapping[str, Any] | None = None
     artifact: Artifact | None = None
     decline_precision: float = DECLINE_PRECISION
+    trigger: tuple[str, str] = ("", "")
 
     @property
     def declining(self) -> Declining:
@@ -133,6 +135,8 @@ def _package(assessment: Assessment, reason: str) -> dict[str, str]:
         "model_digest": "" if assessment.artifact is None else assessment.artifact.digest,
         "model_sha256": "" if assessment.artifact is None else assessment.artifact.sha256,
         "gate_reason": reason,
+        "trigger_reason": assessment.trigger[0],
+        "trigger_evidence": assessment.trigger[1],
     }
     return {name: _metadata_text(str(value)) for name, value in values.items()}
 

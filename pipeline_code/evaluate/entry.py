@@ -10,6 +10,8 @@ Reads (processing inputs):
 Environment:
     MODEL_PACKAGE_GROUP: the registry's group; the package that was approved last is the champion,
         scored on the same rows. Unset: there is no champion.
+    TRIGGER_REASON, TRIGGER_EVIDENCE: why the model was trained; in characters that the registry
+        takes they go with the package.
 
 Writes (processing output `evaluation`):
     evaluation.json: metrics in the form the registry shows, the gate's checks and its reason in
@@ -91,6 +93,7 @@ def main(argv: Sequence[str]) -> int:
         gate=gate,
         artifact=artifact,
         decline_precision=decline_precision,
+        trigger=(os.environ.get("TRIGGER_REASON", ""), os.environ.get("TRIGGER_EVIDENCE", "")),
     )
     folder = processing_output("evaluation")
     _write(assessment, gate, folder)

@@ -118,6 +118,16 @@ def test_the_package_tells_the_registry_in_text(
         assert re.fullmatch(r"[\w .:/=+\-@]{1,256}", value)
 
 
+def test_what_was_typed_as_the_reason_is_told_in_characters_that_the_registry_takes(
+    job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIGGER_REASON", "größer; (see #12!)\t")
+    monkeypatch.delenv("TRIGGER_EVIDENCE", raising=False)
+    package = evaluation(job)["package"]
+    assert package["trigger_reason"] == "größer / see 12"
+    assert package["trigger_evidence"] == "unknown"
+
+
 def test_the_reviews_there_are_set_the_threshold(job: Path) -> None:
     few = evaluation(job, [*ARGUMENTS, "--reviews-per-day", "5"])["reviews"]
     many = evaluation(job, [*ARGUMENTS, "--reviews-per-day", "50"])["reviews"]

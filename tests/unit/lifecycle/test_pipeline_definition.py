@@ -538,6 +538,8 @@ PACKAGE = (
     "model_digest",
     "model_sha256",
     "gate_reason",
+    "trigger_reason",
+    "trigger_evidence",
 )
 
 
@@ -550,11 +552,11 @@ def test_a_model_package_says_what_the_evaluation_found(steps: dict[str, Any]) -
         "report.html",
     ]
     assert properties.pop("decision_000") is not None
-    assert properties == {
-        "data_version": {"Get": "Parameters.DataVersion"},
-        "trigger_reason": {"Get": "Parameters.TriggerReason"},
-        "trigger_evidence": {"Get": "Parameters.TriggerEvidence"},
-    }
+    assert properties == {"data_version": {"Get": "Parameters.DataVersion"}}
+    # What was typed goes by the evaluation: the registry would refuse some of it, hours later.
+    told = steps["EvaluateModel"]["Arguments"]["Environment"]
+    assert told["TRIGGER_REASON"] == {"Get": "Parameters.TriggerReason"}
+    assert told["TRIGGER_EVIDENCE"] == {"Get": "Parameters.TriggerEvidence"}
 
 
 def test_a_model_package_has_room_for_what_people_decide(steps: dict[str, Any]) -> None:
