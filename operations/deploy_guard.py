@@ -17,7 +17,13 @@ from operations.status import stack_states
 from operations.target import Target
 from operations.waiting import Report, changes, looks
 
-__all__ = ["await_rest", "check_endpoint", "deploy_undisturbed", "is_in_service"]
+__all__ = [
+    "await_rest",
+    "check_endpoint",
+    "deploy_undisturbed",
+    "deployed_template",
+    "is_in_service",
+]
 
 _ENDPOINT = "AWS::SageMaker::Endpoint"
 _BUSY = "_IN_PROGRESS state and can not be updated"
@@ -124,17 +130,10 @@ def _endpoints_that_go(
     target: Target, stack_name: str, template: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
     """Name of each deployed endpoint that the template has not, or not as it is, and its fate."""
-    cloudformation = target.client("cloudformation")
-    try:
-        deployed = cloudformation.get_template(StackName=stack_name, TemplateStage="Processed")
-        resources = cloudformation.describe_stack_resources(StackName=stack_name)
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
+    before = deployed_template(target, stack_name)
+    if before is None:
         return []
-    before: Any = deployed["TemplateBody"]
-    if isinstance(before, str):
-        before = json.loads(before)
+    resources = target.client("cloudformation").describe_stack_resources(StackName=stack_name)
     conditions = Conditions(template, target.client("ssm"))
     found = []
     for resource in resources["StackResources"]:
@@ -148,6 +147,20 @@ def _endpoints_that_go(
         elif after["Properties"].get("EndpointName") != name:
             found.append((name, "replace"))
     return found
+
+
+def deployed_template(target: Target, stack_name: str) -> dict[str, Any] | None:
+    """The template that a stack was deployed with; None if there is no such stack."""
+    cloudformation = target.client("cloudformation")
+    try:
+        found = cloudformation.get_template(StackName=stack_name, TemplateStage="Processed")
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return None
+    body: Any = found["TemplateBody"]
+    template: dict[str, Any] = json.loads(body) if isinstance(body, str) else body
+    return template
 
 
 def is_in_service(target: Target, name: str) -> bool:

@@ -1,10 +1,9 @@
 """An environment's stacks: deployed, and taken down again."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from operations import adoption, deploy_guard, registry, toolchain
 from operations.adoption import Kept
@@ -12,10 +11,9 @@ from operations.assembly import Stack, stacks
 from operations.errors import OperationError
 from operations.status import stack_states
 from operations.target import Target
+from operations.waiting import Report
 
 __all__ = ["deploy", "destroy"]
-
-Report = Callable[[str], None]
 
 _ENDPOINT = "AWS::SageMaker::Endpoint"
 _GROUP = "AWS::SageMaker::ModelPackageGroup"
@@ -41,7 +39,7 @@ def deploy(
     kept = adoption.find_kept(target, assembly)
     for each in kept:
         report(f"{each.stack.name} adopts {each.resource_type} {each.arn}")
-    _allow_failed_to_be_made_again(target, assembly)
+    _delete_failed(target, assembly)
 
     def run() -> None:
         adoption.adopt(target, assembly, adoption.find_kept(target, assembly))
@@ -67,7 +65,8 @@ def destroy(
         OperationError: If an endpoint is in service that is not named.
     """
     deploy_guard.await_rest(target, report=report)
-    deployed = [each for each in stacks(assembly) if _describe(target, each.name) is not None]
+    found = (_as_deployed(target, each) for each in stacks(assembly))
+    deployed = [each for each in found if each is not None]
     _check_endpoint(target, deployed, endpoint)
     stays = sorted(name for each in deployed for name in _staying(target, each))
     # CloudFormation refuses to delete a group that holds packages.
@@ -75,6 +74,16 @@ def destroy(
     _lift_protection(target, (each.name for each in deployed))
     toolchain.destroy(target, assembly)
     return {"model_packages": deleted, "kept": stays}
+
+
+def _as_deployed(target: Target, stack: Stack) -> Stack | None:
+    """The stack with its deployed template, in which CloudFormation reads what stays."""
+    try:
+        template = deploy_guard.deployed_template(target, stack.name)
+    except ValueError:
+        # The CDK writes YAML when it imports, of nothing but what stays: one was interrupted.
+        return stack
+    return None if template is None else replace(stack, template=template)
 
 
 def _group_goes(deployed: Iterable[Stack]) -> bool:
@@ -115,15 +124,21 @@ def _staying(target: Target, stack: Stack) -> list[str]:
     ]
 
 
-def _allow_failed_to_be_made_again(target: Target, assembly: Path) -> None:
-    """Let the CDK delete the stacks whose creation failed, as it does before it makes them again.
+def _delete_failed(target: Target, assembly: Path) -> None:
+    """Delete the stacks whose creation failed; nothing else can be done with them.
 
-    Protection is switched on with the creation, and the CDK does not lift it: "cannot be deleted
-    while TerminationProtection is enabled" (aws-secure-environment-accelerator #253).
+    The CDK does so only for a stack without protection, which is switched on with the creation
+    ("cannot be deleted while TerminationProtection is enabled", aws-secure-environment-accelerator
+    #253), and not before it imports: it would import into the template that failed.
     """
-    states = stack_states(target)
-    failed = [each for each in stacks(assembly) if states.get(each.name) in _CREATION_FAILED]
-    _lift_protection(target, (each.name for each in failed))
+    cloudformation, states = target.client("cloudformation"), stack_states(target)
+    failed = [each.name for each in stacks(assembly) if states.get(each.name) in _CREATION_FAILED]
+    _lift_protection(target, failed)
+    for name in reversed(failed):
+        cloudformation.delete_stack(StackName=name)
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 900}
+        )
 
 
 def _lift_protection(target: Target, names: Iterable[str]) -> None:
@@ -131,12 +146,3 @@ def _lift_protection(target: Target, names: Iterable[str]) -> None:
         target.client("cloudformation").update_termination_protection(
             StackName=name, EnableTerminationProtection=False
         )
-
-
-def _describe(target: Target, name: str) -> Any:
-    try:
-        return target.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
-        return None

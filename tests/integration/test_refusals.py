@@ -22,37 +22,19 @@ pytestmark = pytest.mark.end_to_end
 DAY = datetime(2025, 2, 3, tzinfo=UTC)
 
 
-def transaction(**changes: Any) -> dict[str, Any]:
-    good = {
+@pytest.fixture
+def landed(played: Any, tmp_path: Path) -> Iterator[str]:
+    """A file in the lake with one id twice, taken out again afterwards; yields its key."""
+    one = {
         "transaction_id": 9_000_000_000_001,
         "event_time": DAY,
         "customer_id": 1,
         "terminal_id": 1,
         "amount_minor": 1000,
     }
-    return good | changes
-
-
-def table(*rows: dict[str, Any], schema: pa.Schema = TRANSACTIONS) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), schema=schema)
-
-
-MALFORMED = {
-    "missing column": (table(transaction()).drop_columns(["terminal_id"]), "terminal_id"),
-    "wrong type": (
-        table(transaction()).set_column(4, "amount_minor", pa.array(["ten"])),
-        "amount_minor",
-    ),
-    "negative amount": (table(transaction(), transaction(transaction_id=2, amount_minor=-5)), "-5"),
-    "duplicate ids": (table(transaction(), transaction(amount_minor=7)), "9000000000001"),
-}
-
-
-@pytest.fixture
-def landed(played: Any, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A malformed file in the lake, taken out again afterwards; yields its key."""
     file = tmp_path / "bad.parquet"
-    pq.write_table(MALFORMED[request.param][0], file)
+    rows = [one, one | {"amount_minor": 7}]
+    pq.write_table(pa.Table.from_pylist(rows, schema=TRANSACTIONS), file)
     key = f"transactions/event_date={DAY:%Y-%m-%d}/bad.parquet"
     s3, bucket = played.target.client("s3"), played.target.output("RawBucketName")
     s3.upload_file(str(file), bucket, key)
@@ -60,20 +42,16 @@ def landed(played: Any, request: pytest.FixtureRequest, tmp_path: Path) -> Itera
     s3.delete_object(Bucket=bucket, Key=key)
 
 
-@pytest.mark.parametrize(
-    ("landed", "case"), [(name, name) for name in MALFORMED], indirect=["landed"]
-)
-def test_a_malformed_file_stops_the_pipeline_at_the_check(
-    played: Any, landed: str, case: str
-) -> None:
+# What else is malformed, the tests of the check itself go through.
+def test_a_malformed_file_stops_the_pipeline_at_the_check(played: Any, landed: str) -> None:
     before = [item["ModelPackageArn"] for item in registry.packages(played.target)]
-    arn = executions.start(played.target, reason=f"test: {case}")
+    arn = executions.start(played.target, reason="test: duplicate ids")
     execution = executions.watch(played.target, arn)
     assert execution.status == "Failed"
     reasons = {step.name: step.detail for step in execution.steps if step.status == "Failed"}
     assert list(reasons) == ["CheckData"]
     assert landed in reasons["CheckData"]
-    assert MALFORMED[case][1] in reasons["CheckData"]
+    assert "9000000000001" in reasons["CheckData"]
     assert [item["ModelPackageArn"] for item in registry.packages(played.target)] == before
 
 
@@ -114,19 +92,6 @@ def test_a_decided_or_unknown_package_cannot_be_approved(played: Any, fraudloop:
     done = fraudloop("approve", "99", "--state", str(played.state))
     assert done.returncode == 1
     assert "got '99'" in done.stderr
-
-
-def test_a_rejected_package_cannot_be_approved_any_more(played: Any, fraudloop: Any) -> None:
-    # As somebody types it, though the registry takes no such characters.
-    arn = executions.start(played.target, reason="to be rejected; see #12!")
-    execution = executions.require_success(executions.watch(played.target, arn))
-    package = str(execution.model_package)
-    deployed = registry.deployed_package(played.target)
-    assert fraudloop("reject", package, "--state", str(played.state)).returncode == 0
-    done = fraudloop("approve", package, "--state", str(played.state))
-    assert done.returncode == 1
-    assert "Rejected" in done.stderr
-    assert registry.deployed_package(played.target) == deployed
 
 
 def test_an_approved_version_whose_archive_was_overwritten_never_answers(played: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from local_aws.server import EmbeddedAws
+from operations import provisioning
 from operations.deploy_guard import await_rest, check_endpoint, deploy_undisturbed
 from operations.errors import OperationError
 from operations.stack_conditions import Conditions
@@ -176,6 +177,23 @@ def test_a_parameter_that_names_no_model_would_delete_the_endpoint(
             check_endpoint(deployed.target, assembly(deployed.template))
     finally:
         deployed.name_model("a-model")
+
+
+def test_an_environment_whose_endpoint_serves_is_destroyed_only_if_that_is_meant(
+    deployed: Deployed, assembly: Make
+) -> None:
+    folder = assembly(deployed.template)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["artifacts"]["Serving"]["properties"]["terminationProtection"] = True
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    target = Target(deployed.name, deployed.target.session, deployed.target.variables)
+    target.__dict__["outputs"] = {"ApprovedModelParameterName": f"/{deployed.name}"}
+    expected = f"endpoint {deployed.name} .* answers with a-model; .* --endpoint {deployed.name}"
+    for endpoint in (None, "another"):
+        with pytest.raises(OperationError, match=expected):
+            provisioning.destroy(target, folder, endpoint=endpoint, report=pytest.fail)
+    found = target.client("sagemaker").describe_endpoint(EndpointName=deployed.name)
+    assert found["EndpointStatus"] == "InService"
 
 
 def test_what_is_not_deployed_has_no_endpoint_to_lose(deployed: Deployed, tmp_path: Path) -> None:
