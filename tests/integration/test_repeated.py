@@ -38,7 +38,9 @@ def as_of(played: Any) -> str:
 
 
 def run(target: Target, as_of: str) -> Execution:
-    arn = executions.start(target, reason="repeated", parameters={"AsOf": as_of})
+    arn = executions.start(
+        target, reason="repeated, with what no registry takes: #!", parameters={"AsOf": as_of}
+    )
     return executions.require_success(executions.watch(target, arn))
 
 
