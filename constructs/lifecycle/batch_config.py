@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lifecycle.instance_types import check_instance_type
 from lifecycle.job_requests import Compute
 
 __all__ = ["BatchScoringConfig"]
@@ -42,11 +43,7 @@ class BatchScoringConfig:
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}; give a number")
-        if not self.instance_type.startswith("ml."):
-            raise ValueError(
-                f"instance_type must be a SageMaker instance type, got {self.instance_type}; "
-                "use one like ml.m5.large"
-            )
+        check_instance_type("instance_type", self.instance_type, example="ml.m5.large")
         held = self.payload_mib * self.concurrent_requests
         if held > MOST_PAYLOAD_MIB:
             raise ValueError(

@@ -9,6 +9,7 @@ from lifecycle.endpoint_rollout import RolloutConfig
 from lifecycle.endpoint_scaling import ScalingConfig
 from lifecycle.endpoint_serverless import ServerlessConfig
 from lifecycle.endpoint_shadow import ShadowConfig
+from lifecycle.instance_types import check_instance_type
 
 __all__ = ["NO_MODEL", "VARIANT_NAME", "EndpointConfig", "ServerConfig"]
 
@@ -100,11 +101,7 @@ class EndpointConfig:
     serverless: ServerlessConfig | None = None
 
     def __post_init__(self) -> None:
-        if not self.instance_type.startswith("ml."):
-            raise ValueError(
-                f"instance_type must be a SageMaker instance type, got {self.instance_type}; "
-                "use one like ml.c6i.large"
-            )
+        check_instance_type("instance_type", self.instance_type, example=DEFAULT_INSTANCE_TYPE)
         if self.serverless is not None:
             self._check_serverless()
         else:

@@ -10,6 +10,7 @@ from aws_cdk import Aws, CfnCondition, Fn, IResolvable, Token
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from lifecycle.instance_types import check_instance_type
 from lifecycle.spelled_package import package_variables, part
 
 __all__ = [
@@ -50,11 +51,8 @@ class ShadowConfig:
                 f"instance_count must be at least 1, got {self.instance_count}; a challenger "
                 "needs an instance"
             )
-        if self.instance_type is not None and not self.instance_type.startswith("ml."):
-            raise ValueError(
-                f"instance_type must be a SageMaker instance type, got {self.instance_type}; "
-                "use one like ml.c6i.large"
-            )
+        if self.instance_type is not None:
+            check_instance_type("instance_type", self.instance_type, example="ml.c6i.large")
 
 
 def challenger_container(

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lifecycle.instance_types import check_instance_type
+
 __all__ = [
     "IMAGE_URI",
     "KEY_ARN",
@@ -38,12 +40,18 @@ class Compute:
         volume_size_gib: Size of the volume.
         max_runtime_minutes: The job is stopped after this time.
         instance_count: How many there are.
+        local_disk: Whether they have disks of their own, which take the volume's place and no key.
     """
 
     instance_type: Any
     volume_size_gib: int
     max_runtime_minutes: int
     instance_count: int = 1
+    local_disk: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.instance_type, str):
+            check_instance_type("instance_type", self.instance_type, local_disk=self.local_disk)
 
 
 def entry_point(entry: str) -> list[str]:
@@ -127,12 +135,10 @@ def processing_request(
 
 def cluster(compute: Compute) -> dict[str, Any]:
     """The instances of a job, with their encrypted volumes."""
-    return {
-        "InstanceCount": compute.instance_count,
-        "InstanceType": compute.instance_type,
-        "VolumeSizeInGB": compute.volume_size_gib,
-        "VolumeKmsKeyId": KEY_ARN,
-    }
+    instances = {"InstanceCount": compute.instance_count, "InstanceType": compute.instance_type}
+    if compute.local_disk:
+        return instances
+    return {**instances, "VolumeSizeInGB": compute.volume_size_gib, "VolumeKmsKeyId": KEY_ARN}
 
 
 def limit(compute: Compute) -> dict[str, int]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lifecycle import sagemaker_sdk as sdk
 from lifecycle.evaluation_step import EvaluationStep
+from lifecycle.instance_types import has_local_disk
 from lifecycle.job_requests import Compute, processing_request, s3_input
 from lifecycle.model_package import model_package_request
 from lifecycle.model_step import model_step
@@ -94,6 +95,7 @@ class _TrainingSteps:
             instance_type=self._parameters[instance_parameter],
             volume_size_gib=self._config.jobs.volume_size_gib,
             max_runtime_minutes=self._config.jobs.max_runtime_minutes,
+            local_disk=has_local_disk(self._parameters[instance_parameter].default_value),
         )
 
     def _feature_compute(self) -> Compute:

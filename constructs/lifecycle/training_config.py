@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lifecycle.image_build import Variant
+from lifecycle.instance_types import check_instance_type
 from lifecycle.model_gate import GateConfig
 from lifecycle.training_job import TrainingJobConfig
 from lifecycle.tuning import TuningConfig
@@ -56,7 +57,7 @@ class FeatureJobConfig:
                 "use engine spark for several instances"
             )
         if self.instance_type is not None:
-            _check_instance_type("instance_type", self.instance_type)
+            check_instance_type("instance_type", self.instance_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ class JobConfig:
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}; give a whole number")
-        _check_instance_type("processing_instance_type", self.processing_instance_type)
+        check_instance_type("processing_instance_type", self.processing_instance_type)
         wait = self.training.max_wait_minutes
         if wait is not None and wait < self.max_runtime_minutes:
             raise ValueError(
@@ -188,10 +189,3 @@ class TrainingConfig:
                         "hyperparameter validation_days must be at least 1 with tuning, got "
                         f"{parameters.validation_days}; the jobs are compared on those days"
                     )
-
-
-def _check_instance_type(name: str, value: str) -> None:
-    if not value.startswith("ml."):
-        raise ValueError(
-            f"{name} must be a SageMaker instance type, got {value}; use one like ml.m5.xlarge"
-        )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from lifecycle.data_lake import CHECKPOINTS_PREFIX
+from lifecycle.instance_types import check_instance_type
 from lifecycle.job_requests import KEY_ARN, Compute, channel, cluster, entry_point, limit
 
 __all__ = [
@@ -40,7 +41,8 @@ class TrainingJobConfig:
     TrainingJobConfig(instance_count=4, spot=True, max_wait_minutes=240)
 
     Attributes:
-        instance_type: Type of its instances.
+        instance_type: Type of its instances. With device cuda it may have a disk of its own, which
+            no key of ours encrypts.
         instance_count: How many of them train one model together; several take XGBoost.
         device: `cpu`, or `cuda` on instances with GPUs, which takes XGBoost and its own image.
         spot: Whether it runs on spare capacity, which costs less and can be taken back.
@@ -73,11 +75,8 @@ class TrainingJobConfig:
                 f"device must be one of {', '.join(DEVICES)}, got {self.device}; "
                 "use cuda for instances with GPUs"
             )
-        if not self.instance_type.startswith("ml."):
-            raise ValueError(
-                f"instance_type must be a SageMaker instance type, got {self.instance_type}; "
-                "use one like ml.m5.xlarge"
-            )
+        # Nearly all instances with GPUs have a disk of their own.
+        check_instance_type("instance_type", self.instance_type, local_disk=self.device == "cuda")
         if self.device == "cuda" and GPU_INSTANCE.match(self.instance_type) is None:
             raise ValueError(
                 f"instance_type must have a GPU with device cuda, got {self.instance_type}; "

@@ -20,6 +20,7 @@ from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError, access_denied, unsupported, validation
 from local_aws.sagemaker.tags import Tags
 from local_aws.sagemaker.validation import check
+from local_aws.sagemaker.volumes import check_keys
 from local_aws.sagemaker.wire import Answer, Api, Query
 
 _LOG = logging.getLogger(__name__)
@@ -124,6 +125,8 @@ class Service:
         return self._invoke(name, request)
 
     def _invoke(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
+        if name.startswith("Create"):
+            check_keys(request)
         answer: dict[str, Any] = self._method(name)(request) or {}
         if name.startswith("Create") and request.get("Tags"):
             created = next((v for k, v in answer.items() if k.endswith("Arn")), None)

@@ -146,6 +146,12 @@ def test_a_role_that_may_not_log_has_no_log_and_its_job_goes_on(
     assert not logged(allow(["s3:GetObject"], "*"))
 
 
+def test_a_key_for_a_disk_that_the_instance_brings_along_is_refused(start: Any) -> None:
+    cluster = {"InstanceCount": 1, "InstanceType": "ml.r5d.large", "VolumeSizeInGB": 10}
+    with pytest.raises(ClientError, match=r"VolumeKmsKeyId .* got ml\.r5d\.large"):
+        start("copy", ProcessingResources={"ClusterConfig": {**cluster, "VolumeKmsKeyId": "k"}})
+
+
 def test_a_failing_job_gives_its_message_and_uploads_nothing(
     client: Callable[[str], Any], bucket: str, start: Any, ended: Any
 ) -> None:

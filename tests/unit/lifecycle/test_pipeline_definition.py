@@ -665,12 +665,15 @@ def test_training_tells_sagemaker_its_metrics(steps: dict[str, Any]) -> None:
 def test_training_on_gpus_runs_the_image_for_them_and_is_told_so() -> None:
     training = TrainingJobConfig(device="cuda", instance_type="ml.g5.xlarge")
     config = TrainingConfig(jobs=JobConfig(training=training))
-    by_name = {
-        step["Name"]: step
-        for step in json.loads(training_definition(config, revision=REVISION))["Steps"]
-    }
+    document = json.loads(training_definition(config, revision=REVISION))
+    by_name = {step["Name"]: step for step in document["Steps"]}
     job = by_name["TrainModel"]["Arguments"]
     assert job["HyperParameters"] == {"device": "cuda"}
+    # AWS refuses a key for the disk that such an instance brings along.
+    assert set(job["ResourceConfig"]) == {"InstanceCount", "InstanceType"}
+    (choice,) = (p for p in document["Parameters"] if p["Name"] == "TrainingInstanceType")
+    assert "ml.g6.xlarge" in choice["EnumValues"]
+    assert "ml.p3.2xlarge" not in choice["EnumValues"]
     assert job["AlgorithmSpecification"]["TrainingImage"] == "${TrainingImageUri}"
     # The evaluation scores on a processor.
     evaluation = by_name["EvaluateModel"]["Arguments"]["AppSpecification"]
