@@ -107,8 +107,7 @@ def _joined(name: str, asked: pa.Table, answers: pa.Table) -> pa.Table:
         lost, more = np.setdiff1d(ids, answered), len(answered) - len(np.intersect1d(ids, answered))
         raise BadInput(
             f"each of {len(ids)} transactions of {name} must have one score, got {len(lost)} "
-            f"without ({', '.join(map(str, lost[:_SHOWN].tolist())) or 'none'}) and {more} scores "
-            "more; start the batch again"
+            f"without and {more} scores more; start the batch again"
         )
     found = answers.take(pa.array(order[places]))
     if found["score"].null_count:

@@ -16,7 +16,11 @@ EXAMPLES_PER_RULE = 10
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule; `row` counts from 0 within the file, None if it is not about rows."""
+    """One broken rule; `row` counts from 0 within the file, None if it is not about rows.
+
+    The message names no transaction, customer or terminal: it ends in logs and in events, and who
+    may read the file finds the row.
+    """
 
     rule: str
     file: str

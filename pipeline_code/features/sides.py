@@ -212,9 +212,9 @@ class _Side:
                 other.amounts,
             ):
                 raise BadInput(
-                    f"transaction_id must name one transaction, got {int(one.ids[0])} twice for "
-                    f"customer {int(one.customers[0])} with another time, terminal or amount; "
-                    "remove the wrong one"
+                    "transaction_id must name one transaction, got one twice for a customer with "
+                    "another time, terminal or amount; remove the wrong one, which the data check "
+                    "finds by file and row"
                 )
 
     def _write_totals(self, operands: Ints, first: int, last: int) -> None:

@@ -147,10 +147,9 @@ def _once(rows: Transactions, ids: Ints) -> Ints:
     """The place of each of the ids, none of which may name two transactions."""
     order = np.argsort(rows.ids, kind="stable")
     if len(np.unique(ids)) != len(ids):
-        named, counts = np.unique(ids, return_counts=True)
         raise BadInput(
-            f"transaction_id must name one transaction, got {named[counts.argmax()]} for customers "
-            "that differ; remove the wrong one"
+            "transaction_id must name one transaction, got one for customers that differ; the data "
+            "check finds the wrong one by file and row: remove it"
         )
     places: Ints = order[np.searchsorted(rows.ids[order], ids)]
     return places

@@ -91,7 +91,7 @@ def test_a_transaction_that_comes_again_counts_once(rows: list[Row], data: st.Da
 
 def test_one_id_for_two_transactions_is_refused() -> None:
     rows = [Row(1, START, 1, 1, 5), Row(9, START, 1, 1, 5), Row(9, START + DAY, 1, 1, 5)]
-    with pytest.raises(BadInput, match="must name one transaction, got 9 twice for customer 1"):
+    with pytest.raises(BadInput, match="must name one transaction, got one twice for a customer"):
         compute(transactions_table(rows), FRAUD_REPORTS.empty_table())
 
 

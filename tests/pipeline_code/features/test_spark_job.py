@@ -137,7 +137,7 @@ def test_what_one_task_refuses_fails_all_hosts_and_publishes_nothing(
     (leader, code, _), (follower, other_code, _) = run_hosts(root, addresses)
     assert (code, other_code) == (1, 1)
     reason = (leader / "output" / "message").read_text()
-    assert reason.startswith(f"transaction_id must name one transaction, got {rows[3].id} twice")
+    assert reason.startswith("transaction_id must name one transaction, got one twice")
     told = (follower / "output" / "message").read_text()
     assert told == f"RuntimeError: {addresses[0]} must succeed, got: {reason}"
     for host in (leader, follower):

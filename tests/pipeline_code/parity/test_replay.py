@@ -49,7 +49,7 @@ def test_one_id_for_two_customers_is_refused(events: tuple[pa.Table, pa.Table]) 
     ids[place] = ids[0]
     column = transactions.schema.get_field_index("transaction_id")
     confused = transactions.set_column(column, "transaction_id", pa.array(ids))
-    with pytest.raises(BadInput, match=rf"must name one transaction, got {ids[0]} for customers"):
+    with pytest.raises(BadInput, match="must name one transaction, got one for customers"):
         replay(confused, reports, processes=1)
 
 
