@@ -9,11 +9,9 @@ machine, with a key that nobody else has and that ends with the instance.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from typing import Final
 
-from botocore.loaders import Loader
-
-__all__ = ["check_instance_type", "has_local_disk", "types_like"]
+__all__ = ["check_instance_type", "has_local_disk"]
 
 # As the SageMaker SDK tells them (volume_size_supported), and the newer generations of the same:
 # a d in the family, such as c5d, g4dn and p4d, and what trains large models.
@@ -51,17 +49,3 @@ def check_instance_type(
             f"{name} must be without a disk of its own, got {value}; no key of yours can encrypt "
             f"it: use one like {example}"
         )
-
-
-def types_like(kind: Literal["Processing", "Training"], default: str) -> list[str]:
-    """The default and all types of a kind of job that are encrypted as it is.
-
-    Whether a request names the volume's key is decided with the default: a start of the pipeline
-    must not choose a type that AWS would refuse with it, or that went without it.
-    """
-    # botocore's own data, and not what may lie in somebody's home directory.
-    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    shapes = loader.load_service_model("sagemaker", "service-2")["shapes"]
-    known: list[str] = shapes[f"{kind}InstanceType"]["enum"]
-    alike = {each for each in known if has_local_disk(each) is has_local_disk(default)}
-    return sorted({*alike, default})

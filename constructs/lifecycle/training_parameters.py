@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lifecycle import sagemaker_sdk as sdk
-from lifecycle.instance_types import types_like
 
 if TYPE_CHECKING:
     from lifecycle.training_config import TrainingConfig
@@ -15,8 +14,6 @@ __all__ = ["training_parameters"]
 
 def training_parameters(config: TrainingConfig, *, revision: str) -> dict[str, Any]:
     """The pipeline's parameters by name, with the configuration's values as defaults."""
-    processing = config.jobs.processing_instance_type
-    training = config.jobs.training.instance_type
     declared = [
         # No default: an execution that did not say which data it saw could be answered from cache.
         sdk.ParameterString("DataVersion"),
@@ -32,14 +29,10 @@ def training_parameters(config: TrainingConfig, *, revision: str) -> dict[str, A
         sdk.ParameterString("TriggerEvidence", default_value="none"),
         sdk.ParameterString("CodeRevision", default_value=revision),
         sdk.ParameterString(
-            "ProcessingInstanceType",
-            default_value=processing,
-            enum_values=types_like("Processing", processing),
+            "ProcessingInstanceType", default_value=config.jobs.processing_instance_type
         ),
         sdk.ParameterString(
-            "TrainingInstanceType",
-            default_value=training,
-            enum_values=types_like("Training", training),
+            "TrainingInstanceType", default_value=config.jobs.training.instance_type
         ),
     ]
     return {parameter.name: parameter for parameter in declared}

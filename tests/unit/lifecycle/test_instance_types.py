@@ -6,7 +6,7 @@ import pytest
 from lifecycle.batch_config import BatchScoringConfig
 from lifecycle.endpoint_config import EndpointConfig
 from lifecycle.endpoint_shadow import ShadowConfig
-from lifecycle.instance_types import has_local_disk, types_like
+from lifecycle.instance_types import has_local_disk
 from lifecycle.job_requests import Compute, cluster
 from lifecycle.monitoring_config import MonitoringConfig
 from lifecycle.training_config import FeatureJobConfig, JobConfig
@@ -30,14 +30,6 @@ def test_local_disks_are_where_the_sdk_sees_them() -> None:
     differing = {each for each in known() if has_local_disk(each) is instance_supports_kms(each)}
     assert {each.split(".")[1] for each in differing} == NEWER
     assert all(has_local_disk(each) for each in differing)
-
-
-@pytest.mark.parametrize("default", ["ml.m5.xlarge", "ml.g5.xlarge", "ml.x99.large"])
-def test_a_start_chooses_among_types_that_are_encrypted_alike(default: str) -> None:
-    allowed = types_like("Training", default)
-    assert default in allowed
-    assert {has_local_disk(each) for each in allowed} == {has_local_disk(default)}
-    assert len(allowed) > 20
 
 
 @pytest.mark.parametrize(
