@@ -201,4 +201,6 @@ def test_the_same_data_is_not_tuned_on_again(
     )["PipelineExecutionSteps"]
     served = {step["StepName"] for step in pages if "CacheHitResult" in step}
     assert served == {"CheckData", "ComputeFeatures", "TuneModel", "Baseline"}
+    # Its model lies below the prefix of the execution that made it, and is found there.
+    assert {step.name: step.status for step in second.steps}["EvaluateModel"] == "Succeeded"
     assert len(registry.packages(played.target)) == before
