@@ -152,4 +152,6 @@ class EvaluationStep:
         return self._reported(f"gate.checks.{name}.value")
 
     def _reported(self, path: str) -> Any:
+        # AWS's page shows it in conditions only; the SDK hands any step's arguments what a `@step`
+        # function returned in this very form (sagemaker.mlops, DelayedReturn).
         return sdk.JsonGet(step_name=STEP, property_file=self._report, json_path=path)

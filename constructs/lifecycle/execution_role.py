@@ -60,7 +60,12 @@ def allow_metrics(role: iam.Role, namespace: str) -> None:
 
 
 def allow_volume(role: iam.Role, key: kms.IKey) -> None:
-    """Allow attaching volumes under the key: EBS decrypts by a grant, which the role hands on."""
+    """Allow attaching volumes under the key: EBS decrypts by a grant, which the role hands on.
+
+    SageMaker's guide asks for CreateGrant without a condition; that grants go to AWS's services
+    only is AWS's own advice for whoever attaches EBS volumes (KMS guide, "Allow key users to use
+    the key with AWS services"). Without it a job could hand the key to anybody. ADR 0051.
+    """
     role.add_to_policy(iam.PolicyStatement(actions=["kms:DescribeKey"], resources=[key.key_arn]))
     role.add_to_policy(
         iam.PolicyStatement(
