@@ -25,7 +25,8 @@ def for_no_other_account(scope: Construct, service: str) -> iam.ServicePrincipal
 
     A condition on a key that a service leaves out refuses everybody, and the deployment fails
     (prowler #4714 has seen it with CloudTrail). Firehose's guide shows a trust policy without a
-    condition, and its console one with the account as `sts:ExternalId`.
+    condition ("Allow Firehose to assume an IAM role"); in public ones the account is also found as
+    `sts:ExternalId`.
     """
     account = Stack.of(scope).account
     return iam.ServicePrincipal(
