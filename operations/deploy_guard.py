@@ -50,8 +50,13 @@ def check_endpoint(target: Target, assembly: Path, *, may_go: str | None = None)
         OperationError: If an endpoint would go that is not the named one.
     """
     stack_name = target.stack_name("serving")
-    (template,) = (each.template for each in stacks(assembly) if each.name == stack_name)
-    for name, fate in _endpoints_that_go(target, stack_name, template):
+    going = (
+        endpoint
+        for stack in stacks(assembly)
+        if stack.name == stack_name
+        for endpoint in _endpoints_that_go(target, stack_name, stack.template)
+    )
+    for name, fate in going:
         if not is_in_service(target, name):
             continue
         if may_go != name:
