@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 # Errors alone: what a machine's own settings make pip warn of concerns nobody here.
 PIP_INSTALL := $(BIN)/pip install --quiet --quiet --disable-pip-version-check
 
-.PHONY: install peers demo test test-spark check format docs synth lock clean
+.PHONY: install peers demo test test-spark check image format docs synth lock clean
 
 install: $(INSTALLED)
 
@@ -38,6 +38,12 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/hadolint pipeline_code/Dockerfile
 	$(BIN)/python -m pytest tests/nag
+
+# The container image's targets, and what `pytest -m image` (as root) runs in it.
+IMAGE_TARGETS ?= project spark cuda
+export BASE_IMAGE IMAGE_OPTIONS IMAGE_STORE
+image:
+	tests/image/build.sh $(IMAGE_TARGETS)
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -77,11 +77,7 @@ class ImageFunction(Construct):
             logging_format=lambda_.LoggingFormat.JSON,
             timeout=timeout,
             memory_size=MEMORY_MIB,
-            environment={
-                # The only folder that a function may write; numba wants one.
-                "NUMBA_CACHE_DIR": "/tmp/numba",  # noqa: S108 - a Lambda's own, shared with nobody
-                **environment,
-            },
+            environment=dict(environment),
         )
         self.function.node.add_dependency(image)
 

@@ -2,13 +2,14 @@
 
 Compiling takes seconds, loading what was compiled milliseconds. On a laptop numba keeps it beside
 the source. The image is built with everything compiled (`python -m
-pipeline_code.features.compiled`) for any processor of its architecture, and Lambda, whose image
-cannot be written to, works with a copy.
+pipeline_code.features.compiled`) for any processor of its architecture; where the image cannot be
+written to, as in Lambda, a copy is made.
 """
 
 import importlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -35,16 +36,23 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _use_the_images_cache() -> None:
-    """Copies what the image brought to where numba is told to look, if that is elsewhere.
+    """Copies what the image brought to where numba looks, if that is elsewhere.
 
-    It may be there already. A package's kernels come whole or not at all, since other processes may
-    be copying, and reading, at the same time.
+    It has to be where the image cannot be written to, since numba demands a folder that can be,
+    even for nothing but reading. The copy may be there already. A package's kernels come whole or
+    not at all, as other processes may be copying, and reading, at the same time.
     """
-    wanted = os.environ.get("NUMBA_CACHE_DIR")
-    if wanted is None or not IMAGE_CACHE.is_dir() or Path(wanted) == IMAGE_CACHE:
+    told = os.environ.get("NUMBA_CACHE_DIR")
+    if told is None or not IMAGE_CACHE.is_dir():
         return
+    wanted = Path(told)
+    if wanted == IMAGE_CACHE:
+        if os.access(IMAGE_CACHE, os.W_OK):
+            return
+        wanted = Path(tempfile.gettempdir(), IMAGE_CACHE.name)
+        os.environ["NUMBA_CACHE_DIR"] = str(wanted)
     for package in IMAGE_CACHE.iterdir():
-        target = Path(wanted) / package.name
+        target = wanted / package.name
         if not target.exists():
             _copy_whole(package, target)
 

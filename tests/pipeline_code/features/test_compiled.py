@@ -62,7 +62,7 @@ def test_every_compiled_module_is_compiled_by_the_build() -> None:
 def test_the_image_says_where() -> None:
     dockerfile = (PACKAGE / "Dockerfile").read_text(encoding="utf-8")
     assert f"NUMBA_CACHE_DIR={compiled_module.IMAGE_CACHE}" in dockerfile
-    assert "RUN python -m pipeline_code.features.compiled" in dockerfile
+    assert "&& python -m pipeline_code.features.compiled" in dockerfile
 
 
 @pytest.mark.parametrize("there", [None, "monitor", "features"])
@@ -85,9 +85,18 @@ def test_a_function_whose_image_cannot_be_written_gets_a_copy(
         assert found == expected | ({} if there is None else {there: "its own"})
 
 
-def test_the_image_itself_needs_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "features").mkdir()
-    monkeypatch.setattr(compiled_module, "IMAGE_CACHE", tmp_path)
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+@pytest.mark.parametrize("writable", [True, False])
+def test_the_image_itself_is_used_where_it_can_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool
+) -> None:
+    image, temporary = tmp_path / "compiled", tmp_path / "tmp"
+    for folder in (image / "features", temporary):
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(compiled_module, "IMAGE_CACHE", image)
+    monkeypatch.setattr(compiled_module.tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(compiled_module.os, "access", lambda *_: writable)  # root may all else
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(image))
     compiled_module._use_the_images_cache()
-    assert [path.name for path in tmp_path.rglob("*")] == ["features"]
+    copied = temporary / "compiled"
+    assert os.environ["NUMBA_CACHE_DIR"] == str(image if writable else copied)
+    assert (copied / "features").is_dir() is not writable
