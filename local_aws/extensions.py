@@ -12,6 +12,7 @@ from local_aws import (
     image_functions,
     sagemaker,
     service_events,
+    stack_roles,
     stack_updates,
     stored_types,
     streams,
@@ -33,6 +34,7 @@ def install(layout: Layout, connection: Connection) -> None:
         embedded_metrics,
         image_functions,
         service_events,
+        stack_roles,
         stack_updates,
         stored_types,
     ):

@@ -47,7 +47,12 @@ from local_aws.adapter.services import (
     register_service,
     run_blocking,
 )
-from local_aws.adapter.stacks import physical_name, register_resource, resource_types
+from local_aws.adapter.stacks import (
+    join_in_conditions,
+    physical_name,
+    register_resource,
+    resource_types,
+)
 from local_aws.adapter.storage import (
     get_object,
     list_objects,
@@ -71,6 +76,7 @@ __all__ = [
     "every",
     "get_object",
     "invoke_function",
+    "join_in_conditions",
     "keep_workers_that_raise",
     "list_objects",
     "object_file",

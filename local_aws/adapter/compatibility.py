@@ -57,12 +57,20 @@ services.cloudformation._stacks
 services.cloudformation.changesets._add_event(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
 services.cloudformation.changesets._IMPORT_LOOKUPS
 services.cloudformation.changesets._IMPORT_NOT_FOUND
+services.cloudformation.changesets._find_change_set(cs_name, stack_name)
+services.cloudformation.changesets._evaluate_conditions(template, params)
+services.cloudformation.changesets._resolve_parameters(template, provided_params, previous_params)
 services.cloudformation.custom_resource._pending
 services.cloudformation.custom_resource.deliver_response(token, response)
 services.cloudformation.handlers._ACTION_HANDLERS
 services.cloudformation.helpers._error(code, message, status)
 services.cloudformation.helpers._p(params, key, default)
 services.cloudformation.handlers._add_event(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
+services.cloudformation.handlers._evaluate_conditions(template, params)
+services.cloudformation.handlers._resolve_parameters(template, provided_params, previous_params)
+services.cloudformation.handlers._resolve_stack(stack_name)
+services.cloudformation.handlers._stack_drift_information_xml(stack)
+services.cloudformation.helpers._error(code, message, status)
 services.cloudformation.provisioners._REPLACING_PROPERTIES
 services.cloudformation.provisioners._RESOURCE_HANDLERS
 services.cloudformation.provisioners._STACK_TAG_PROPERTY
@@ -70,6 +78,10 @@ services.cloudformation.provisioners._physical_name(stack_name, logical_id, lowe
 services.cloudformation.provisioners._replacing_change(resource_type, old_props, new_props)
 services.cloudformation.stacks.CLIENT_REQUEST_TOKEN
 services.cloudformation.stacks._add_event(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)
+services.cloudformation.stacks._delete_resource(resource_type, physical_id, props, stack_name, logical_id)
+services.cloudformation.stacks._evaluate_conditions(template, params)
+services.cloudformation.stacks._provision_resource(resource_type, logical_id, props, stack_name)
+services.cloudformation.stacks._update_resource(resource_type, physical_id, old_props, new_props, stack_name, logical_id, old_attrs)
 services.cloudformation.stacks._update_keeping_seed(*args)
 services.cloudformation.stacks._validation_errors(resources_defs, ordered, param_values, conditions, mappings, stack_name, stack_id, owned_buckets)
 services.cloudformation.stacks._runs_on_worker_thread(resource_type)
@@ -120,6 +132,7 @@ services.glue._tables
 services.iam._access_keys
 services.iam._attach_user_policy(p)
 services.iam._create_user(p)
+services.iam._roles
 services.kinesis._delete_stream(data)
 services.kinesis._get_records(data)
 services.kinesis._get_shard_iterator(data)

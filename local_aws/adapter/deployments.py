@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from ministack import app as ms
 from ministack.services import cloudformation, lambda_svc
-from ministack.services.cloudformation import custom_resource, provisioners, stacks
+from ministack.services.cloudformation import changesets, custom_resource, provisioners, stacks
 
 _POLL_SECONDS = 0.02
 
@@ -101,11 +101,17 @@ def answer_when_settled(actions: Iterable[str], seconds: float) -> None:
         request = parse_qs(body.decode(errors="replace")) | query_params
         if request.get("Action", [""])[0] in waited:
             deadline = time.monotonic() + seconds
-            while _in_progress(request["StackName"][0]) and time.monotonic() < deadline:
+            stack = request.get("StackName") or [_stack_of(request["ChangeSetName"][0])]
+            while _in_progress(stack[0]) and time.monotonic() < deadline:
                 await asyncio.sleep(_POLL_SECONDS)
         return answer
 
     ms.SERVICE_HANDLERS["cloudformation"] = handle_request
+
+
+def _stack_of(change_set: str) -> str:
+    """The name of a change set's stack; the set is named by its ARN if the stack is not."""
+    return str((changesets._find_change_set(change_set)[1] or {}).get("StackName", ""))
 
 
 def _in_progress(name_or_id: str) -> bool:

@@ -3,6 +3,7 @@
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -62,7 +63,13 @@ def role_credentials(role_arn: str, session_name: str, seconds: int = 3600) -> d
     }
 
 
-def role_denied(role_arn: str, session_name: str, action: str, resource_arn: str) -> str | None:
+def role_denied(
+    role_arn: str,
+    session_name: str,
+    action: str,
+    resource_arn: str,
+    keys: Mapping[str, str] | None = None,
+) -> str | None:
     """Why a role may not do something, or None; for what a service does in its name.
 
     Args:
@@ -70,6 +77,7 @@ def role_denied(role_arn: str, session_name: str, action: str, resource_arn: str
         session_name: The session that AWS would show.
         action: Such as `kinesis:GetRecords`.
         resource_arn: What it is done to.
+        keys: Condition keys of the request, if it has some.
     """
     if not ms.AUTH:
         return None
@@ -78,7 +86,7 @@ def role_denied(role_arn: str, session_name: str, action: str, resource_arn: str
         key = role_credentials(role_arn, session_name, _KEY_SECONDS)["AWS_ACCESS_KEY_ID"]
         _keys[role_arn, session_name] = (time.time(), key)
     service, region = action.partition(":")[0], responses.get_region()
-    if iam_evaluator.enforce(key, action, service, region, resource_arn=resource_arn) is None:
+    if iam_evaluator.enforce(key, action, service, region, resource_arn, dict(keys or {})) is None:
         return None
     account, role = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
     session = f"arn:aws:sts::{account}:assumed-role/{role}/{session_name}"

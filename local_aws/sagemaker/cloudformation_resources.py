@@ -1,10 +1,10 @@
 """How each CloudFormation resource type is created, updated and deleted."""
 
+import secrets
 import time
 from collections.abc import Iterable
 from typing import Any
 
-from local_aws import adapter
 from local_aws.sagemaker.cloudformation_api import Api
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError
@@ -13,7 +13,8 @@ Properties = dict[str, Any]
 Provisioned = tuple[str, dict[str, Any]]
 
 _POLL_SECONDS = 0.1
-_LONGEST_NAME = 63
+# A name has at most 63 characters.
+_LONGEST_ID = 50
 
 
 class Resource:
@@ -48,11 +49,13 @@ class Resource:
         self._noun = noun
         self._name_member = f"{noun}Name" if name_member is None else name_member
 
-    def create(self, logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
+    def create(self, logical_id: str, properties: Properties, _stack_name: str) -> Provisioned:
         """Make one; Ref and the attributes of GetAtt."""
         name = properties.get(self._name_member)
         if name is None:
-            name = adapter.physical_name(stack_name, logical_id, max_length=_LONGEST_NAME)
+            # After the logical ID alone: "HuntModel" of the stack CdkRealDriftIntegSmEpcMin
+            # became model/HuntModel-gv2gcUBdX0FA (go-to-k/cdk-real-drift #1527).
+            name = f"{logical_id[:_LONGEST_ID]}-{secrets.token_hex(6)}"
         named = {**self.request(properties), self._name_member: name}
         self._api.call(f"Create{self._noun}", named)
         self.wait(name)

@@ -157,6 +157,29 @@ def test_a_stack_policy_keeps_a_resource_from_replacement(stack: Stack) -> None:
     assert stack.status() == "UPDATE_ROLLBACK_COMPLETE"
 
 
+@pytest.mark.parametrize(("given", "expected"), [("", set()), ("a,b", {"Topic"})])
+def test_a_condition_may_join_the_parts_of_a_list(
+    client: Client, given: str, expected: set[str]
+) -> None:
+    """As the CDK's bootstrap template asks whether it is given policies."""
+    cloudformation, name = client("cloudformation"), f"test-{uuid.uuid4().hex[:8]}"
+    joined = {"Fn::Join": ["", {"Ref": "Given"}]}
+    template = {
+        "Parameters": {"Given": {"Type": "CommaDelimitedList", "Default": given}},
+        "Conditions": {"Any": {"Fn::Not": [{"Fn::Equals": ["", joined]}]}},
+        "Resources": {
+            "Always": {"Type": "AWS::SNS::Topic"},
+            "Topic": {"Type": "AWS::SNS::Topic", "Condition": "Any"},
+        },
+    }
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))
+    waiter = cloudformation.get_waiter("stack_create_complete")
+    waiter.wait(StackName=name, WaiterConfig={"Delay": 0.05, "MaxAttempts": 200})
+    found = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+    assert {each["LogicalResourceId"] for each in found} - {"Always"} == expected
+    cloudformation.delete_stack(StackName=name)
+
+
 def test_a_change_set_is_settled_when_its_execution_answers(client: Client) -> None:
     cloudformation = client("cloudformation")
     name = f"test-{uuid.uuid4().hex[:8]}"
