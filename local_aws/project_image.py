@@ -11,7 +11,9 @@ IMAGE_ENTRYPOINT = ("python", "-m", "pipeline_code")
 ONLY_OURS = "it runs the project's own image only, from a repository of the embedded AWS's ECR"
 ONLY_PYTHON = "it runs Python entry points, as the image has"
 _PROJECT = "fraudloop"
-_IMAGE = re.compile(r"[^/]+\.dkr\.ecr\.[^/]+/(?P<repository>[^:@]+)(?:[:@].+)?")
+_IMAGE = re.compile(
+    r"(?P<account>[^./]+)\.dkr\.ecr\.(?P<region>[^./]+)\.[^/]+/(?P<repository>[^:@]+)(?:[:@].+)?"
+)
 _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 
 
@@ -21,6 +23,14 @@ def is_ours(image: str) -> bool:
     if found is None:
         return False
     return _PROJECT in found["repository"] or adapter.repository_exists(found["repository"])
+
+
+def repository_arn(image: str) -> str:
+    """The ARN of an image's repository, of whichever account; `*` if the URI is none of ECR."""
+    found = _IMAGE.fullmatch(image)
+    if found is None:
+        return "*"
+    return f"arn:aws:ecr:{found['region']}:{found['account']}:repository/{found['repository']}"
 
 
 def is_python(entrypoint: Sequence[str]) -> bool:

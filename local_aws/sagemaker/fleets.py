@@ -15,6 +15,8 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from local_aws import adapter
+from local_aws.project_image import repository_arn
 from local_aws.sagemaker import containers, data
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.servers import GRACE_SECONDS, FleetSpec, Server, ServerError
@@ -50,6 +52,7 @@ class Fleet:
             ServerError: If one is not; the others are stopped then.
         """
         try:
+            self._check_pull()
             self._fetch_model()
             self.servers = tuple(
                 Server(self._context, self.spec, self.root) for _ in range(self.spec.count)
@@ -65,6 +68,20 @@ class Fleet:
             raise ServerError(str(error)) from error
         name = f"watch-{self.spec.name}-{self.spec.variant}"
         threading.Thread(target=self._watch, name=name, daemon=True).start()
+
+    def _check_pull(self) -> None:
+        """SageMaker pulls the image as the model's role; in its words, as
+        sagemaker-tensorflow-serving-container #182 quotes them."""
+        role, image = self.spec.container.role_arn, self.spec.container.image
+        with adapter.request_scope(self._context.account, self._context.region):
+            denied = adapter.role_denied(
+                role, "SageMaker", "ecr:BatchGetImage", repository_arn(image)
+            )
+        if denied is not None:
+            raise ServerError(
+                f"The role '{role}' does not have BatchGetImage permission for the "
+                f"image: '{image}'."
+            )
 
     def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Stop all servers at once; their folder goes too."""

@@ -18,6 +18,7 @@ from local_aws.server import EmbeddedAws
 Client = Callable[[str], Any]
 STAND_IN = Path(__file__).parent / "stand_in"
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop:test"
+REPOSITORY = "arn:aws:ecr:us-east-1:000000000000:repository/fraudloop"
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -37,11 +38,15 @@ def unique(prefix: str) -> str:
 
 
 def make_role(client: Client, *statements: dict[str, Any]) -> str:
-    """A role that may do this and nothing else; its ARN."""
+    """A role that may do this, pull the image, and nothing else; its ARN."""
     name = unique("role")
     iam = client("iam")
     arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **s} for s in statements]}
+    pull = {"Action": "ecr:BatchGetImage", "Resource": REPOSITORY}
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", **each} for each in (pull, *statements)],
+    }
     iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(policy))
     return arn
 

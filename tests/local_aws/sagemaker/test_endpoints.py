@@ -352,6 +352,28 @@ def captured(client: Client, bucket: str, prefix: str) -> int:
     return sum(len(body.read().splitlines()) for body in bodies)
 
 
+def test_an_image_that_the_models_role_cannot_pull_fails_the_endpoint(
+    client: Client, serving: Serving
+) -> None:
+    repository = unique("strangers")
+    uri = client("ecr").create_repository(repositoryName=repository)["repository"]["repositoryUri"]
+    model = unique("model")
+    client("sagemaker").create_model(
+        ModelName=model,
+        ExecutionRoleArn=serving.role,
+        PrimaryContainer={"Image": f"{uri}:1", "ModelDataUrl": f"s3://{serving.bucket}/x"},
+    )
+    name = unique("endpoint")
+    client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=serving.config(model))
+    settled = serving.settled(name)
+    assert settled["EndpointStatus"] == "Failed"
+    assert (
+        f"The role '{serving.role}' does not have BatchGetImage permission for the image: "
+        f"'{uri}:1'" in settled["FailureReason"]
+    )
+    client("sagemaker").delete_endpoint(EndpointName=name)
+
+
 def test_what_cannot_be_written_waits(client: Client, serving: Serving) -> None:
     """The bucket appears after the requests, as a policy that was forgotten might."""
     bucket = unique("late")

@@ -341,6 +341,10 @@ def define_endpoint(stack: cdk.Stack, name: str, approved: str, challenger: str)
         stack, "ModelRole", assumed_by=cdk.aws_iam.ServicePrincipal("sagemaker.amazonaws.com")
     )
     s3.Bucket.from_bucket_name(stack, "Models", name).grant_read(role)
+    repository = "arn:aws:ecr:us-east-1:000000000000:repository/fraudloop"
+    role.add_to_policy(
+        cdk.aws_iam.PolicyStatement(actions=["ecr:BatchGetImage"], resources=[repository])
+    )
     models = {}
     told = {"PYTHONPATH": str(STAND_IN)}
     for kind, container, condition in (
