@@ -1,7 +1,8 @@
 """What IAM is told of a request beyond what ministack reads from it.
 
 Policies of least privilege name these: the parameters of a batched read, the log stream that is
-written, the namespace that metrics go to, the sources that events are put from.
+written, the namespace that metrics go to, the sources that events are put from, the status that a
+model package is given.
 """
 
 import json
@@ -20,6 +21,7 @@ def install() -> None:
     adapter.register_resource_arn("logs", _log)
     adapter.register_condition_keys("monitoring", _metric_namespace)
     adapter.register_condition_keys("events", _event_sources)
+    adapter.register_condition_keys("sagemaker", _approval_status)
 
 
 def log_arn(region: str, account: str, group: str, stream: str = "") -> str:
@@ -87,6 +89,14 @@ def _event_sources(action: str, body: bytes, _params: Mapping[str, Any]) -> dict
         "events:source": _only(sorted({entry.get("Source", "") for entry in entries})),
         "events:detail-type": _only(sorted({entry.get("DetailType", "") for entry in entries})),
     }
+
+
+def _approval_status(action: str, body: bytes, _params: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the request, not of the package: a request that gives none has no such key."""
+    if action not in {"sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"}:
+        return {}
+    status = _document(body).get("ModelApprovalStatus")
+    return {} if status is None else {"sagemaker:ModelApprovalStatus": status}
 
 
 def _document(body: bytes) -> dict[str, Any]:

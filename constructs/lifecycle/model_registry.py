@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import ArnFormat, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
@@ -48,22 +50,32 @@ class ModelRegistry(Construct):
         """Allow finding the versions and reading what is known of each."""
         self._grant(role, "sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages")
 
-    def grant_register(self, role: iam.IRole) -> None:
-        """Allow adding a version."""
+    def grant_register(self, role: iam.IRole, approval_status: str) -> None:
+        """Allow adding a version with this status, and with no other."""
         self._grant(
             role,
             "sagemaker:AddTags",
-            "sagemaker:CreateModelPackage",
             "sagemaker:DescribeModelPackage",
             "sagemaker:DescribeModelPackageGroup",
         )
+        self._grant(
+            role,
+            "sagemaker:CreateModelPackage",
+            conditions={"StringEquals": {"sagemaker:ModelApprovalStatus": approval_status}},
+        )
 
-    def _grant(self, role: iam.IRole, *actions: str) -> None:
+    def _grant(
+        self,
+        role: iam.IRole,
+        *actions: str,
+        conditions: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         versions = self._arn("model-package", f"{self.group_name}/*")
         iam.Grant.add_to_principal(
             grantee=role,
             actions=list(actions),
             resource_arns=[self._arn("model-package-group", self.group_name), versions],
+            conditions=conditions,
         )
         acknowledge_resource(role, versions, "The registry numbers the versions of its one model")
 

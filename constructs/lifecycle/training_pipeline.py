@@ -70,6 +70,7 @@ class TrainingPipeline(Construct):
             encryption_key=encryption_key,
             checkpoints=config.jobs.training.checkpoints and config.tuning is None,
             tuning=config.tuning is not None,
+            approval_status=config.approval_status,
         )
         self._values = {
             "ArtifactsBucket": artifacts_bucket.bucket_name,

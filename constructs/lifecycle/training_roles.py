@@ -36,7 +36,8 @@ class TrainingRoles(Construct):
 
     Guarantees:
         The check reads raw data; features also reach the feature store; training sees features
-        only; evaluation reads the registry and its models; nobody but the pipeline registers.
+        only; evaluation reads the registry and its models; nobody but the pipeline registers, and
+        only with the status that is configured.
 
     Args:
         image: What every job runs.
@@ -48,6 +49,7 @@ class TrainingRoles(Construct):
         encryption_key: Key of the buckets, and of the jobs' volumes.
         checkpoints: Whether training keeps checkpoints, and reads them when it starts again.
         tuning: Whether the model is tuned, and not trained once.
+        approval_status: With which a model is registered.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class TrainingRoles(Construct):
         encryption_key: kms.IKey,
         checkpoints: bool,
         tuning: bool,
+        approval_status: str,
     ) -> None:
         super().__init__(scope, construct_id)
         self._image = image
@@ -100,7 +103,8 @@ class TrainingRoles(Construct):
         self.baseline.read(features_bucket, EXECUTIONS)
         self.baseline.write(artifacts_bucket, EXECUTIONS)
 
-        self.pipeline = self._define_pipeline_role(artifacts_bucket, registry, tuning=tuning)
+        self.pipeline = self._define_pipeline_role(artifacts_bucket, tuning=tuning)
+        registry.grant_register(self.pipeline, approval_status)
 
     @property
     def arns(self) -> Mapping[str, str]:
@@ -127,9 +131,7 @@ class TrainingRoles(Construct):
             kind=kind,
         )
 
-    def _define_pipeline_role(
-        self, artifacts_bucket: s3.IBucket, registry: ModelRegistry, *, tuning: bool
-    ) -> iam.Role:
+    def _define_pipeline_role(self, artifacts_bucket: s3.IBucket, *, tuning: bool) -> iam.Role:
         role = iam.Role(
             self,
             "Pipeline",
@@ -140,7 +142,6 @@ class TrainingRoles(Construct):
         if tuning:
             _allow_tuning(role)
         allow_passing(role, list(self.arns.values()))
-        registry.grant_register(role)
         # Registering checks that the model and the image exist, and the gate reads the evaluation.
         self._image.grant_pull(role)
         grant_read_objects(role, artifacts_bucket, self._key, EXECUTIONS, MODELS)

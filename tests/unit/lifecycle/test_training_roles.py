@@ -33,6 +33,7 @@ def define(around: Any, *, checkpoints: bool = True, tuning: bool = False) -> Tr
         encryption_key=around.key,
         checkpoints=checkpoints,
         tuning=tuning,
+        approval_status="PendingManualApproval",
     )
 
 
@@ -234,6 +235,19 @@ def test_only_the_pipeline_registers(around: Any, roles: TrainingRoles) -> None:
         arn(around, "model-package-group", "test-fraud"),
         arn(around, "model-package", "test-fraud/*"),
     ]
+
+
+def test_the_pipeline_registers_with_the_status_that_is_configured(
+    around: Any, roles: TrainingRoles
+) -> None:
+    (registering,) = (
+        statement
+        for statement in around.statements(roles.pipeline)
+        if statement["Action"] == "sagemaker:CreateModelPackage"
+    )
+    assert registering["Condition"] == {
+        "StringEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}
+    }
 
 
 def test_nobody_approves(around: Any, roles: TrainingRoles) -> None:
