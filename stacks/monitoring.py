@@ -75,7 +75,6 @@ class MonitoringStack(cdk.Stack):
             self,
             "Refresh",
             endpoint_name=environment.endpoint_name,
-            parameter_names=[environment.approved_model_parameter_name],
             encryption_key=lake.encryption_key,
         )
         self.alarm_topic.notify_of(refresh.alarm)

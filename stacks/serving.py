@@ -51,8 +51,6 @@ class ServingStack(cdk.Stack):
             "SSM parameter that names the approved model package, or none",
         )
         self.endpoint = self._define_endpoint(lake, store, image)
-        self.deployment = self._define_deployment(lake, image)
-        self.alarm_topic.notify_of(*self.deployment.alarms)
         BatchScoring(
             self,
             "BatchScoring",
@@ -67,6 +65,8 @@ class ServingStack(cdk.Stack):
             encryption_key=lake.encryption_key,
             config=environment.batch_scoring,
         )
+        self.deployment = self._define_deployment(lake, image)
+        self.alarm_topic.notify_of(*self.deployment.alarms)
         self._define_outputs()
 
     def _define_deployment(self, lake: DataLake, image: ContainerImage) -> ModelDeployment:

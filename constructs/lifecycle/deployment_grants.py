@@ -16,9 +16,9 @@ __all__ = [
     "BASELINE_PREFIX",
     "grant_baselines",
     "grant_endpoint",
+    "grant_models",
     "grant_packages",
     "grant_parameters",
-    "grant_update",
 ]
 
 # Where the monitors read the baselines of deployed models, in the artifacts bucket.
@@ -37,15 +37,37 @@ def grant_packages(role: iam.Role, group_name: str) -> None:
             ("model-package", f"{group_name}/*"),
         )
     )
-    for actions, resources in (
-        (["DescribeModelPackage", "ListModelPackages"], [group, packages]),
-        (["UpdateModelPackage"], [packages]),
-    ):
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=[f"sagemaker:{action}" for action in actions], resources=resources
-            )
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages"],
+            resources=[group, packages],
         )
+    )
+    # A request that does not say which status changes something else, and is denied.
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["sagemaker:UpdateModelPackage"],
+            resources=[packages],
+            conditions={"StringEquals": {"sagemaker:ModelApprovalStatus": "Rejected"}},
+        )
+    )
+    acknowledge_resource(
+        role, packages, "Packages of this one group, numbered as they are registered"
+    )
+
+
+def grant_models(role: iam.Role, group_name: str) -> None:
+    """To make models of a group's packages.
+
+    Policies that share a group across accounts name both actions on its packages (SageMaker's
+    developer guide, "Deploy a Model in Production", another account's versions); whether SageMaker
+    asks for them within an account is not documented.
+    """
+    packages = Stack.of(role).format_arn(
+        service="sagemaker", resource="model-package", resource_name=f"{group_name}/*"
+    )
+    actions = ["sagemaker:CreateModel", "sagemaker:DescribeModelPackage"]
+    role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[packages]))
     acknowledge_resource(
         role, packages, "Packages of this one group, numbered as they are registered"
     )
@@ -73,27 +95,6 @@ def grant_parameters(role: iam.Role, names: Iterable[str]) -> None:
     parameters = [_parameter(stack, name) for name in names]
     role.add_to_policy(
         iam.PolicyStatement(actions=["ssm:GetParameters", "ssm:PutParameter"], resources=parameters)
-    )
-
-
-def grant_update(role: iam.Role) -> None:
-    """To update the role's own stack: what the update does, it does by the role of the CDK."""
-    stack = Stack.of(role)
-    # CloudFormation reads the values of SSM-typed parameters as whoever updates the stack; the
-    # CDK's own parameter, the version of the bootstrap stack, is one of them.
-    bootstrap = _parameter(stack, "/cdk-bootstrap/hnb659fds/version")
-    role.add_to_policy(iam.PolicyStatement(actions=["ssm:GetParameters"], resources=[bootstrap]))
-    this_stack = stack.format_arn(
-        service="cloudformation", resource="stack", resource_name=f"{stack.stack_name}/*"
-    )
-    actions = ("DescribeStackEvents", "DescribeStacks", "SetStackPolicy", "UpdateStack")
-    role.add_to_policy(
-        iam.PolicyStatement(
-            actions=[f"cloudformation:{action}" for action in actions], resources=[this_stack]
-        )
-    )
-    acknowledge_resource(
-        role, this_stack, "One stack by name; CloudFormation ends its ARN with a random id"
     )
 
 

@@ -28,6 +28,7 @@ from lifecycle.endpoint_shadow import (
 from lifecycle.endpoint_variants import (
     capture_everything,
     define_model,
+    name_after,
     packaged_container,
     production_variant,
 )
@@ -44,6 +45,7 @@ class SelfDeployingEndpoint(Construct):
         While no package is approved there is no model, no endpoint and nothing to pay.
         A new package reaches the same endpoint in the rollout's steps; an alarm rolls it back.
         An update keeps the instances that scaling added.
+        Names of models and configurations begin with the endpoint's.
         A challenger's answers are captured, and given to nobody.
         Captures, the fleet's volumes and what the servers log are encrypted under the given key.
         Without instances nothing is captured, nothing is shifted in steps, and alarms only notify:
@@ -157,6 +159,8 @@ class SelfDeployingEndpoint(Construct):
             ),
         )
         endpoint_config.cfn_options.condition = self._condition
+        for resource in (model, endpoint_config):
+            name_after(resource, self.endpoint_name)
         return endpoint_config
 
     def _define_shadow(
@@ -194,6 +198,7 @@ class SelfDeployingEndpoint(Construct):
             role=self.role,
             condition=condition,
         )
+        name_after(model, self.endpoint_name)
         endpoint_config.shadow_production_variants = shadow_variants(
             shadow,
             model=model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import CfnCondition
+from aws_cdk import CfnCondition, CfnResource
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -18,6 +18,7 @@ from pipeline_code.serve.contract import CSV, JSON, JSON_LINES
 __all__ = [
     "capture_everything",
     "define_model",
+    "name_after",
     "packaged_container",
     "production_variant",
 ]
@@ -51,6 +52,16 @@ def define_model(
     # dependency CloudFormation may create the model before the role's policy.
     model.node.add_dependency(role)
     return model
+
+
+def name_after(resource: CfnResource, endpoint_name: str) -> None:
+    """Has the name that CloudFormation gives to a resource begin with the endpoint's.
+
+    It begins with the logical ID and not with the stack's name, so that one account's environments
+    would have the same names, and no policy could tell them apart.
+    """
+    words = [*endpoint_name.split("-"), resource.node.id]
+    resource.override_logical_id("".join(word[:1].upper() + word[1:] for word in words))
 
 
 def packaged_container(

@@ -18,11 +18,12 @@ from lifecycle.deployment_grants import (
     BASELINE_PREFIX,
     grant_baselines,
     grant_endpoint,
+    grant_models,
     grant_packages,
     grant_parameters,
-    grant_update,
 )
 from lifecycle.queued_function import QueuedFunction
+from lifecycle.stack_role import StackRole
 
 __all__ = ["BASELINE_PREFIX", "ModelDeployment", "PackageContract"]
 
@@ -71,8 +72,11 @@ class ModelDeployment(Construct):
         The stack is updated with its own template and parameters: only packages change, and rolling
         back is CloudFormation's. From the stack's creation on, its policy denies replacing and
         deleting the endpoint.
-        Only this stack, its parameters and packages of this group are within reach.
+        Only this stack, its parameters and packages of this group are within reach, and the stack
+        only by a role that can do nothing but change models; packages are rejected, never approved.
         Whatever a person has to look at is an alarm.
+
+    Define it last: what its stack has by then can be updated.
 
     Args:
         model_package_group_name: The group whose approvals and rejections count.
@@ -84,7 +88,7 @@ class ModelDeployment(Construct):
         longest_rollout: How long the endpoint may take to change its model.
         artifacts_bucket: Where the package's baselines are, and where monitors expect them.
         metric_namespace: Where failed deployments are counted.
-        encryption_key: Key of the queues and the log.
+        encryption_key: Key of the queues, the log and the volumes of the endpoint's instances.
     """
 
     def __init__(
@@ -106,6 +110,8 @@ class ModelDeployment(Construct):
         super().__init__(scope, construct_id)
         self._group_name = model_package_group_name
         self._define_state(state_parameter_name)
+        stack_role = StackRole(self, "StackRole", encryption_key=encryption_key)
+        grant_models(stack_role, model_package_group_name)
         self._deployer = QueuedFunction(
             self,
             "Deployer",
@@ -116,6 +122,7 @@ class ModelDeployment(Construct):
             receives=_receives(longest_rollout),
             environment={
                 "STACK_NAME": Stack.of(self).stack_name,
+                "STACK_ROLE_ARN": stack_role.role_arn,
                 "ENDPOINT_NAME": endpoint_name,
                 "MODEL_PACKAGE_GROUP_NAME": model_package_group_name,
                 "APPROVED_PARAMETER": parameter_name,
@@ -139,7 +146,12 @@ class ModelDeployment(Construct):
         grant_packages(role, model_package_group_name)
         grant_endpoint(role, endpoint_name)
         grant_parameters(role, [*read, state_parameter_name])
-        grant_update(role)
+        stack_role.grant_update(
+            role,
+            "cloudformation:DescribeStackEvents",
+            "cloudformation:DescribeStacks",
+            "cloudformation:SetStackPolicy",
+        )
         grant_baselines(role, artifacts_bucket, encryption_key)
         self._run_on_changes(_named(challenger_parameter_name))
         failed = self._define_alarm(metric_namespace, endpoint_name)

@@ -48,6 +48,8 @@ def schedule_pipeline(
     schedule = Schedule(
         scope,
         "Schedule",
+        # Named, so that who may change it can be said without a wildcard.
+        name=pipeline_name,
         description=description,
         schedule_expression=expression,
         flexible_time_window=Schedule.FlexibleTimeWindowProperty(mode="OFF"),

@@ -59,6 +59,11 @@ def test_a_broken_version_is_rolled_back_and_never_tried_again(
     )["Parameter"]["Value"]
     state = json.loads(value)
     assert (state["state"], state["model_package"]) == ("RolledBack", broken)
+    # Under the role of the stack's own, whichever role deployed it before.
+    (stack,) = target.client("cloudformation").describe_stacks(
+        StackName=target.stack_name("serving")
+    )["Stacks"]
+    assert "StackRole" in stack["RoleARN"]
 
 
 def test_the_loss_of_an_instance_costs_what_it_was_answering_at_most(

@@ -30,6 +30,9 @@ def readable(rule: str, environment: str) -> str:
     rule = EXPORT.sub(r"<\1>", rule)
     rule = REFERENCE.sub(r"<\1>", rule)
     rule = rule.replace("arn:<AWS::Partition>:", "").replace(":<AWS::Region>:<AWS::AccountId>", "")
+    # What CloudFormation names is named after its logical ID, which has no hyphens.
+    for name in (f"Fraudloop{environment.capitalize()}", f"fraudloop{environment}"):
+        rule = rule.replace(name, name[: len("fraudloop")] + "*")
     return rule.replace(f"fraudloop-{environment}-", "fraudloop-*-")
 
 

@@ -14,6 +14,9 @@ Resource = tuple[str, dict[str, Any]]
 WITHOUT_CUSTOMER_KEY = {"LakeAccessLogs"}
 # Actions that IAM knows no resource for, and what narrows them instead.
 ON_ANY_RESOURCE = {
+    "application-autoscaling:DescribeScalableTargets": "a list, and reads only",
+    "application-autoscaling:DescribeScalingPolicies": "a list, and reads only",
+    "application-autoscaling:DescribeScheduledActions": "a list, and reads only",
     "cloudwatch:PutMetricData": "limited to one namespace by a condition",
     "ecr:GetAuthorizationToken": "gives a token, and access to no repository",
 }

@@ -43,7 +43,7 @@ class Deployer:
             settings,
             Packages(settings.model_package_group_name),
             Parameters(settings.state_parameter),
-            Stack(settings.stack_name),
+            Stack(settings.stack_name, settings.stack_role_arn),
         )
 
     @property

@@ -14,6 +14,7 @@ class Settings:
     Attributes:
         queue_url: Where the events wait.
         stack_name: The stack that holds the endpoint.
+        stack_role_arn: The role by which the stack is updated.
         endpoint_name: The endpoint.
         model_package_group_name: The group whose approvals count.
         approved_parameter: SSM parameter that the stack reads, which spells the approved package.
@@ -29,6 +30,7 @@ class Settings:
 
     queue_url: str
     stack_name: str
+    stack_role_arn: str
     endpoint_name: str
     model_package_group_name: str
     approved_parameter: str

@@ -64,13 +64,19 @@ class Outcome:
 class Stack:
     """One stack.
 
+    Args:
+        name: Its name.
+        role_arn: The role by which it is updated. It does what the update does; the one of the
+            stack's last deployment, the CDK's, may do anything.
+
     Needs: cloudformation:DescribeStacks, DescribeStackEvents, UpdateStack and SetStackPolicy on it;
-    and what an update itself does, unless the stack has a service role (the CDK gives it one).
+    iam:PassRole of the role.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, role_arn: str) -> None:
         self._cloudformation = boto3.client("cloudformation")
         self.name = name
+        self._role_arn = role_arn
 
     def status_at_rest(self, context: Any) -> str:
         """The stack's status once nothing is being done to it.
@@ -105,6 +111,7 @@ class Stack:
                 UsePreviousTemplate=True,
                 Parameters=[{"ParameterKey": key, "UsePreviousValue": True} for key in keys],
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+                RoleARN=self._role_arn,
                 StackPolicyBody=STACK_POLICY,
                 ClientRequestToken=token,
             )

@@ -5,11 +5,12 @@ condition on the approved model, and this function has it decided again when the
 
 Contract:
     Event: any; a rule selects `SageMaker Endpoint State Change` of the endpoint in service.
-    Environment: STACK_NAME.
+    Environment: STACK_NAME; STACK_ROLE_ARN, the role by which the stack is updated, which can do
+    less than that of the stack's last deployment.
     "No updates" is success. A stack that is being updated raises, and Lambda tries again.
     Returns: {"updated": bool}.
-    Needs: cloudformation:DescribeStacks and UpdateStack on the stack; ssm:GetParameters on the
-    parameters that it reads.
+    Needs: cloudformation:DescribeStacks and UpdateStack on the stack; iam:PassRole of the role;
+    ssm:GetParameters on the parameters that the stack reads.
 """
 
 import json
@@ -27,13 +28,13 @@ class StackBusyError(Exception):
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, bool]:
     """Lambda's entry."""
-    name = os.environ["STACK_NAME"]
-    updated = refresh(boto3.client("cloudformation"), name, event["id"])
+    name, role = os.environ["STACK_NAME"], os.environ["STACK_ROLE_ARN"]
+    updated = refresh(boto3.client("cloudformation"), name, role, event["id"])
     print(json.dumps({"message": "refreshed", "stack": name, "updated": updated}))
     return {"updated": updated}
 
 
-def refresh(cloudformation: Any, name: str, token: str) -> bool:
+def refresh(cloudformation: Any, name: str, role_arn: str, token: str) -> bool:
     """Starts the update; False if there is nothing to update."""
     stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     if stack["StackStatus"].endswith("_IN_PROGRESS"):
@@ -45,6 +46,7 @@ def refresh(cloudformation: Any, name: str, token: str) -> bool:
             UsePreviousTemplate=True,
             Parameters=[{"ParameterKey": key, "UsePreviousValue": True} for key in keys],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+            RoleARN=role_arn,
             # An event that is delivered twice starts one update.
             ClientRequestToken=token,
         )

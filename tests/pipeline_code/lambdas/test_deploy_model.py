@@ -23,9 +23,11 @@ from pipeline_code.common import spelling as told
 from .conftest import Aws, Invocation
 
 REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/fraudloop"
+STACK_ROLE = "arn:aws:iam::123456789012:role/stack"
 SETTINGS = Settings(
     queue_url="https://sqs.eu-west-1.amazonaws.com/123456789012/deployments.fifo",
     stack_name="fraudloop-dev-serving",
+    stack_role_arn=STACK_ROLE,
     endpoint_name="fraudloop-dev-fraud",
     model_package_group_name="fraud",
     approved_parameter="/approved",
@@ -135,7 +137,7 @@ def event(
 def outcome(aws: Aws, *events: dict[str, Any]) -> Outcome | None:
     answer = {"StackEvents": list(reversed(events))}
     aws.answers("cloudformation", "describe_stack_events", answer)
-    return Stack("fraudloop-dev-serving").outcome("deploy-1", NOON)
+    return Stack("fraudloop-dev-serving", STACK_ROLE).outcome("deploy-1", NOON)
 
 
 BEGUN = event(0, "UPDATE_IN_PROGRESS", token="deploy-1")
@@ -225,7 +227,7 @@ def test_a_busy_stack_is_waited_for_while_the_invocation_lasts(
     monkeypatch.setattr("deploy_model.stack.time.sleep", pauses.append)
     for status in ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"):
         aws.answers("cloudformation", "describe_stacks", described(status))
-    stack = Stack("serving")
+    stack = Stack("serving", STACK_ROLE)
     assert stack.status_at_rest(Invocation()) == "UPDATE_COMPLETE"
     assert len(pauses) == 2
 
@@ -263,7 +265,7 @@ def test_an_update_of_somebody_else_that_began_in_between_is_a_busy_stack(aws: A
     text = "Stack is in UPDATE_IN_PROGRESS state and can not be updated."
     aws.refuses("cloudformation", "update_stack", "ValidationError", text)
     with pytest.raises(StackBusyError, match="is being updated"):
-        Stack("serving").update("token")
+        Stack("serving", STACK_ROLE).update("token")
 
 
 def test_the_update_changes_nothing_but_what_the_parameters_say(aws: Aws) -> None:
@@ -271,8 +273,9 @@ def test_the_update_changes_nothing_but_what_the_parameters_say(aws: Aws) -> Non
     found["Stacks"][0]["Parameters"] = [{"ParameterKey": "Approved", "ParameterValue": "/a"}]
     aws.answers("cloudformation", "describe_stacks", found)
     aws.answers("cloudformation", "update_stack", {"StackId": "id"})
-    assert Stack("serving").update("token") is True
+    assert Stack("serving", STACK_ROLE).update("token") is True
     request = aws.request("UpdateStack")
+    assert request["RoleARN"] == STACK_ROLE
     assert request["UsePreviousTemplate"] is True
     assert request["Parameters"] == [{"ParameterKey": "Approved", "UsePreviousValue": True}]
     assert request["ClientRequestToken"] == "token"

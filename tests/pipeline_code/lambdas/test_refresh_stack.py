@@ -9,12 +9,14 @@ from refresh_stack import handler
 from .conftest import Aws, Invocation
 
 NAME = "fraudloop-dev-monitoring"
+ROLE = "arn:aws:iam::000000000000:role/stack"
 EVENT = {"id": "0f3c9c4e-1111-2222-3333-444455556666", "detail": {"EndpointStatus": "IN_SERVICE"}}
 
 
 @pytest.fixture(autouse=True)
 def settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STACK_NAME", NAME)
+    monkeypatch.setenv("STACK_ROLE_ARN", ROLE)
 
 
 def described(aws: Aws, status: str, *parameters: str) -> None:
@@ -39,6 +41,7 @@ def test_template_and_parameters_stay_as_they_are(aws: Aws, invocation: Invocati
             {"ParameterKey": "BootstrapVersion", "UsePreviousValue": True},
         ],
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+        "RoleARN": ROLE,
         "ClientRequestToken": EVENT["id"],
     }
 

@@ -11,6 +11,13 @@ from lifecycle.model_deployment import ModelDeployment, PackageContract
 
 
 def define(stack: cdk.Stack, **changes: Any) -> ModelDeployment:
+    for name in ("approved", "challenger"):
+        cdk.CfnParameter(
+            stack,
+            name.capitalize(),
+            type="AWS::SSM::Parameter::Value<String>",
+            default=f"/fraudloop/test/{name}",
+        )
     return ModelDeployment(
         stack,
         "Deployment",
@@ -41,11 +48,12 @@ def template(new_stack: Callable[[], cdk.Stack]) -> Template:
     return Template.from_stack(stack)
 
 
-def granted(template: Template, action: str) -> str:
-    """The resources of the statements with that action, their references left out."""
+def granted(template: Template, action: str, *, to: str = "Deployer") -> str:
+    """The resources of a role's statements with that action, their references left out."""
     return " ".join(
         text(statement["Resource"])
-        for policy in template.find_resources("AWS::IAM::Policy").values()
+        for name, policy in template.find_resources("AWS::IAM::Policy").items()
+        if to in name
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if action in listed(statement["Action"])
     )
@@ -121,6 +129,7 @@ def test_the_handler_knows_what_is_deployed_and_what_a_package_has_to_fit(
                 "Variables": {
                     "QUEUE_URL": Match.any_value(),
                     "STACK_NAME": "Test",
+                    "STACK_ROLE_ARN": Match.any_value(),
                     "ENDPOINT_NAME": "fraudloop-test",
                     "MODEL_PACKAGE_GROUP_NAME": "fraudloop-test-fraud",
                     "APPROVED_PARAMETER": "/fraudloop/test/approved",
@@ -231,8 +240,26 @@ def test_its_own_parameters_are_written(template: Template) -> None:
     assert set(granted(template, "ssm:PutParameter").replace("arn:", "").split()) == PARAMETERS
 
 
-def test_cloudformation_may_read_the_parameters_of_this_stack(template: Template) -> None:
-    assert set(granted(template, "ssm:GetParameters").replace("arn:", "").split()) == {
-        *PARAMETERS,
-        ":ssm:::parameter/cdk-bootstrap/hnb659fds/version",
-    }
+@pytest.mark.parametrize("to", ["Deployer", "StackRole"])
+def test_cloudformation_may_read_the_parameters_of_this_stack(template: Template, to: str) -> None:
+    """Whether as whom it is called by, or as whom it acts."""
+    read = set(granted(template, "ssm:GetParameters", to=to).replace("arn:", "").split())
+    bootstrap = ":ssm:::parameter/cdk-bootstrap/hnb659fds/version"
+    assert read - {":ssm:::parameter/fraudloop/test/state"} == (
+        PARAMETERS - {":ssm:::parameter/fraudloop/test/state"} | {bootstrap}
+    )
+
+
+def test_packages_are_rejected_only(template: Template) -> None:
+    (condition,) = conditions(template, "sagemaker:UpdateModelPackage")
+    assert condition == {"StringEquals": {"sagemaker:ModelApprovalStatus": "Rejected"}}
+
+
+def conditions(template: Template, action: str) -> list[Any]:
+    """Of each statement with that action."""
+    return [
+        statement.get("Condition")
+        for policy in template.find_resources("AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if action in listed(statement["Action"])
+    ]
