@@ -18,7 +18,7 @@ from lifecycle.job_requests import REGION_VARIABLE
 from lifecycle.job_role import JobRole
 from lifecycle.model_deployment import BASELINE_PREFIX
 from lifecycle.spelled_package import part
-from pipeline_code.common.file_digest import DIGEST
+from pipeline_code.common.model_digest import DIGEST
 from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import Final
 from lifecycle import sagemaker_sdk as sdk
 from lifecycle.analyzer import ANALYSIS_PATH, CAPTURES_PATH, analyzer_settings
 from lifecycle.job_requests import Compute, processing_request, s3_input
-from pipeline_code.common.file_digest import DIGEST
+from pipeline_code.common.model_digest import DIGEST
 
 __all__ = ["PLACEHOLDERS", "monitoring_definition"]
 

@@ -32,7 +32,7 @@ class Artifact:
 
     Attributes:
         sha256: Of the archive's bytes.
-        digest: Of the files inside (`pipeline_code.common.file_digest`).
+        digest: Of the files inside (`pipeline_code.common.model_digest`).
         size: In MiB.
         latency: Milliseconds that one transaction takes in 99 of 100.
     """

@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 
 from pipeline_code.common.approvals import approval
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.file_digest import registered_digest, require_digest
+from pipeline_code.common.model_digest import registered_digest, require_digest
 from pipeline_code.train.model import Model
 
 MODEL_ARCHIVE = "model.tar.gz"

@@ -41,7 +41,7 @@ import boto3
 import numpy as np
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.file_digest import folder_digest
+from pipeline_code.common.model_digest import model_digest
 from pipeline_code.common.paths import processing_input, processing_output
 from pipeline_code.common.schema import FRAUD_REPORTS, data_files, read
 from pipeline_code.evaluate.assessment import Artifact, Assessment, evaluation_document
@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     limits, reviews_per_day, decline_precision = _parse(argv)
     archive = _archive()
     with unpacked(archive) as folder:
-        challenger, digest = Model.load(folder), folder_digest(folder)
+        challenger, digest = Model.load(folder), model_digest(folder)
     challenger.require_schema()
     everything = FeatureRows.read(processing_input("test"), "test")
     removed = compromised_rows(everything, challenger)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.file_digest import registered_digest
+from pipeline_code.common.model_digest import registered_digest
 from pipeline_code.common.paths import ml_root, rerooted
 from pipeline_code.monitor.captures import Interval
 from pipeline_code.monitor.datasets import DatasetFormat

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import boto3
 from granian.rsgi import ProtocolClosed
 
-from pipeline_code.common.file_digest import require_digest
+from pipeline_code.common.model_digest import require_digest
 from pipeline_code.common.paths import model_folder
 from pipeline_code.serve.contract import ATTRIBUTES_HEADER, JSON, MEDIA_TYPES, PARQUET
 from pipeline_code.serve.identity import Identity

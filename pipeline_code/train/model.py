@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.model_digest import METADATA_FILE
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
 from pipeline_code.train.algorithms import Scorer, find_algorithm
 from pipeline_code.train.batches import ArrayBatches, Batch
@@ -18,8 +19,6 @@ from pipeline_code.train.calibration import Calibration
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.survey import Survey
 from pipeline_code.train.training import Job, Trained, train
-
-METADATA_FILE = "metadata.json"
 
 Scores = npt.NDArray[np.float32]
 

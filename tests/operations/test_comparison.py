@@ -18,7 +18,7 @@ from operations.comparison import Compared, Contender, Window, compare_versions,
 from operations.errors import OperationError
 from operations.target import Target
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.file_digest import DIGEST
+from pipeline_code.common.model_digest import DIGEST
 from pipeline_code.evaluate.protocol import epoch_day
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters

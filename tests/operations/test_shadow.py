@@ -21,7 +21,7 @@ from operations.shadow_captures import Window
 from operations.shadow_comparison import Versions, compare, compared
 from operations.target import Target
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.file_digest import DIGEST
+from pipeline_code.common.model_digest import DIGEST
 from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
 from pipeline_code.common.spelling import NOBODY, spelled
 from pipeline_code.features.definitions import FEATURE_NAMES

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline_code.common.file_digest import folder_digest
+from pipeline_code.common.model_digest import model_digest
 from pipeline_code.evaluate.assessment import Artifact, Assessment
 from pipeline_code.evaluate.champion import unpacked
 from pipeline_code.evaluate.evaluation import evaluate
@@ -61,7 +61,7 @@ def fit_rows(table: pa.Table, rounds: int = 60) -> Model:
 def digest_of(archive: Path) -> str:
     """The digest of the files in a model.tar.gz."""
     with unpacked(archive) as folder:
-        return folder_digest(folder)
+        return model_digest(folder)
 
 
 def archive(model: Model, folder: Path) -> Path:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.file_digest import folder_digest
+from pipeline_code.common.model_digest import model_digest
 from pipeline_code.common.schema import FRAUD_REPORTS
 from pipeline_code.evaluate.entry import main
 from pipeline_code.evaluate.metrics import measure
@@ -96,7 +96,7 @@ def test_the_package_tells_the_registry_in_text(
 ) -> None:
     package = report["package"]
     archive_bytes = (done / "processing" / "input" / "model" / "model.tar.gz").read_bytes()
-    assert package["model_digest"] == folder_digest(
+    assert package["model_digest"] == model_digest(
         done / "processing" / "input" / "model" / "unpacked"
     )
     assert package["model_sha256"] == hashlib.sha256(archive_bytes).hexdigest()

@@ -24,7 +24,7 @@ from aws_cdk.assertions import Template
 from lifecycle.endpoint_shadow import challenger_container
 from lifecycle.endpoint_variants import packaged_container
 from lifecycle.model_deployment import ModelDeployment, PackageContract
-from pipeline_code.common.file_digest import DIGEST
+from pipeline_code.common.model_digest import DIGEST
 from pipeline_code.common.spelling import package_of, spelled
 from tests.local_aws.sagemaker.serving import STAND_IN, archive
 

@@ -16,7 +16,7 @@ import pytest
 
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.__main__ import main
-from pipeline_code.common.file_digest import folder_digest
+from pipeline_code.common.model_digest import model_digest
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.monitor.ground_truth import render
 from tests.pipeline_code.monitor.model_weeks import (
@@ -102,7 +102,7 @@ def digest(week: Weeks, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Of the model's files."""
     folder = tmp_path_factory.mktemp("model")
     week.model.save(folder)
-    return folder_digest(folder)
+    return model_digest(folder)
 
 
 @pytest.fixture

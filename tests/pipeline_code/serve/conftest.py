@@ -19,7 +19,7 @@ import boto3
 import numpy as np
 import pytest
 
-from pipeline_code.common.file_digest import folder_digest
+from pipeline_code.common.model_digest import model_digest
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, SCHEMA_VERSION, TERMINAL
 from pipeline_code.features.events import epoch_microseconds
 from pipeline_code.features.online_store import FeatureGroups
@@ -168,7 +168,7 @@ class Server:
                     "SERVE_WORKERS": "1",
                     "SERVE_STATE_CACHE_SECONDS": "0",
                     "MODEL_PACKAGE_ARN": MODEL_VERSION,
-                    "MODEL_DIGEST": folder_digest(self.model_folder),
+                    "MODEL_DIGEST": model_digest(self.model_folder),
                     "REVIEW_THRESHOLD": "none",
                     "DECLINE_THRESHOLD": "none",
                     **self.environment,

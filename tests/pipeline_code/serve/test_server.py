@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline_code.common.file_digest import folder_digest
+from pipeline_code.common.model_digest import model_digest
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
 from pipeline_code.train.model import Model
 
@@ -230,7 +230,7 @@ def test_a_model_whose_files_were_overwritten_does_not_start(
     model.save(tmp_path / "judged")
     # A whole model, and consistent in itself: only the package knows that it is another.
     replace(model, metadata=replace(model.metadata, train_rows=1)).save(tmp_path / "other")
-    judged = folder_digest(tmp_path / "judged")
+    judged = model_digest(tmp_path / "judged")
     running = start({"MODEL_DIGEST": judged}, tmp_path / "other")
     assert running.process.wait(60) == 1
     assert f"must have the digest {judged} that was registered, got" in running.log.read_text()
