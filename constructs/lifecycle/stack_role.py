@@ -20,6 +20,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from lifecycle.service_trust import for_no_other_account
 from lifecycle.stack_role_grants import ResourceGrants, allow_passing_to
 from lifecycle.wildcards import acknowledge_resource
 
@@ -47,9 +48,7 @@ class StackRole(iam.Role):
             scope,
             construct_id,
             description="Lets CloudFormation put another model in place in this stack",
-            # CloudFormation names no account when it assumes a stack's role, and a role can be
-            # passed by nobody outside of its account.
-            assumed_by=iam.ServicePrincipal(CLOUDFORMATION),
+            assumed_by=for_no_other_account(scope, CLOUDFORMATION),
         )
         self._stack = Stack.of(self)
         found = self._stack.node.find_all()

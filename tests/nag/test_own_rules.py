@@ -151,7 +151,7 @@ def test_no_role_has_a_policy_that_aws_may_change(resources: list[Resource]) -> 
 # Whose guides promise that they say which account they act for; of the others, Lambda and
 # CodeBuild assume a role only for what an account's own role was passed to.
 SAY_FOR_WHOM = ("sagemaker.amazonaws.com", "scheduler.amazonaws.com")
-MAY_SAY_IT = ("firehose.amazonaws.com", "sagemaker.amazonaws.com")
+MAY_SAY_IT = ("cloudformation.amazonaws.com", "firehose.amazonaws.com", "sagemaker.amazonaws.com")
 
 
 def test_services_assume_roles_for_this_account_only(resources: list[Resource]) -> None:
