@@ -21,10 +21,10 @@ PROJECT = Path(pipeline_code.__file__).parents[1]
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child")
 SIGTERM_CAUGHT = 1 << signal.SIGTERM - 1
 SERVING_SLOW = """
+from types import SimpleNamespace
 from pipeline_code.serve.entry import application, server
-from pipeline_code.serve.settings import Settings
 
-running = server(Settings.from_environment())
+running = server(SimpleNamespace(host="127.0.0.1", port=8080, workers=2))
 running.target = "slow:build"
 running.serve(target_loader=application)
 """
@@ -32,8 +32,7 @@ LOADING_FOR_EVER = """
 import os, signal
 
 def build():
-    with open(os.environ["SAGEMAKER_BASE_DIR"] + "/loading", "w") as file:
-        file.write("a worker has begun")
+    open(os.environ["SAGEMAKER_BASE_DIR"] + "/loading", "w").close()
     while True:
         signal.pause()
 """
@@ -64,6 +63,7 @@ def process_one(
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         try:
             while not (found := children.read_text().split()):
+                assert process.poll() is None, process.communicate()[1]
                 time.sleep(0.01)
             yield process, int(found[0])
         finally:
@@ -79,6 +79,7 @@ def test_an_entry_ends_at_once_as_a_shell_would_report_it(tmp_path: Path) -> Non
     years = ("--start", "2018-01-01", "--days", "9999", "--output", str(tmp_path / "lake"))
     with process_one(tmp_path, "-m", "pipeline_code", "simulate", *years) as (process, pid):
         while not catches_sigterm(pid):
+            assert process.poll() is None, process.communicate()[1]
             time.sleep(0.01)
         os.kill(pid, signal.SIGTERM)
         assert process.wait(60) == 128 + signal.SIGTERM
@@ -86,11 +87,11 @@ def test_an_entry_ends_at_once_as_a_shell_would_report_it(tmp_path: Path) -> Non
 
 def test_a_server_ends_at_once_while_its_workers_load(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(LOADING_FOR_EVER)
-    loading = tmp_path / "loading"
-    os.mkfifo(loading)
-    environment = {"SERVE_WORKERS": "2", "PYTHONPATH": f"{PROJECT}:{tmp_path}"}
+    environment = {"PYTHONPATH": f"{PROJECT}:{tmp_path}"}
     with process_one(tmp_path, "-c", SERVING_SLOW, environment=environment) as (process, pid):
-        assert loading.read_text() != ""
+        while not (tmp_path / "loading").exists():
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.01)
         os.kill(pid, signal.SIGTERM)
         _, log = process.communicate(timeout=60)
     assert process.returncode == 0, log
