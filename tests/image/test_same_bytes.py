@@ -17,8 +17,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-
 from pipeline_code.common.file_digest import folder_digest
+
 from pipeline_code.features.definitions import FEATURE_NAMES
 from tests.image.conftest import simulate
 from tests.image.places import Place, contents, entry_of, run
