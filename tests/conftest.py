@@ -6,12 +6,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from pipeline_code.features.spark_session import missing
 
 # As in `pipeline_code.train`, and before a test imports a library: its processes share the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# How fast examples are made says how busy the machine is, and nothing about the code.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # Their jobs' hosts meet on fixed ports of this machine: those of training, and those of Spark.
 CLUSTERS = {
