@@ -8,7 +8,7 @@ import typer
 
 from operations import provisioning, toolchain
 from operations.cli.verbs import Json, on_target
-from operations.console import errors, show, table
+from operations.console import show, table, tell
 from operations.errors import OperationError
 from operations.revision import code_revision
 from operations.status import stack_states
@@ -46,7 +46,7 @@ def deploy(
         toolchain.synthesize(target.environment, assembly, revision=revision)
         if bootstrap:
             toolchain.bootstrap(target)
-        kept = provisioning.deploy(target, assembly, may_go=replace_endpoint, report=_tell)
+        kept = provisioning.deploy(target, assembly, may_go=replace_endpoint, report=tell)
     states = stack_states(target)
     result = {
         "environment": target.environment,
@@ -84,7 +84,7 @@ def destroy(
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         toolchain.synthesize(target.environment, assembly)
-        done = provisioning.destroy(target, assembly, endpoint=endpoint, report=_tell)
+        done = provisioning.destroy(target, assembly, endpoint=endpoint, report=tell)
     states = stack_states(target)
     result = {"environment": target.environment, "stacks": states, **done}
     show(
@@ -93,10 +93,6 @@ def destroy(
         table("Stacks", ["stack", "status"], states.items()),
         table("Kept", ["type", "name"], (each.split(" ", 1) for each in done["kept"])),
     )
-
-
-def _tell(text: str) -> None:
-    errors.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def register(app: typer.Typer) -> None:
