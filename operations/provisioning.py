@@ -94,10 +94,13 @@ def _group_goes(deployed: Iterable[Stack]) -> bool:
     )
 
 
-def _check_endpoint(target: Target, deployed: Iterable[Stack], may_go: str | None) -> None:
+def _check_endpoint(target: Target, deployed: list[Stack], may_go: str | None) -> None:
+    # The serving stack itself holds no data and is not protected; those with data are.
+    if not any(each.is_protected for each in deployed):
+        return
     for each in deployed:
         for resource in each.template["Resources"].values():
-            if not each.is_protected or resource["Type"] != _ENDPOINT:
+            if resource["Type"] != _ENDPOINT:
                 continue
             name = resource["Properties"]["EndpointName"]
             if name != may_go and deploy_guard.is_in_service(target, name):
