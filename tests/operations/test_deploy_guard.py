@@ -182,9 +182,19 @@ def test_a_parameter_that_names_no_model_would_delete_the_endpoint(
 def test_an_environment_whose_endpoint_serves_is_destroyed_only_if_that_is_meant(
     deployed: Deployed, assembly: Make
 ) -> None:
+    # As in an environment that keeps its data: the lake is protected, the endpoint's stack is not.
+    cloudformation, lake = deployed.target.client("cloudformation"), f"{deployed.stack}-lake"
+    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    cloudformation.create_stack(StackName=lake, TemplateBody=template)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=lake, WaiterConfig=FAST)
     folder = assembly(deployed.template)
+    (folder / "DataLake.template.json").write_text(template)
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["artifacts"]["Serving"]["properties"]["terminationProtection"] = True
+    properties = {"stackName": lake, "templateFile": "DataLake.template.json"}
+    manifest["artifacts"]["DataLake"] = {
+        "type": "aws:cloudformation:stack",
+        "properties": properties | {"terminationProtection": True},
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     target = Target(deployed.name, deployed.target.session, deployed.target.variables)
     target.__dict__["outputs"] = {"ApprovedModelParameterName": f"/{deployed.name}"}
@@ -194,6 +204,7 @@ def test_an_environment_whose_endpoint_serves_is_destroyed_only_if_that_is_meant
             provisioning.destroy(target, folder, endpoint=endpoint, report=pytest.fail)
     found = target.client("sagemaker").describe_endpoint(EndpointName=deployed.name)
     assert found["EndpointStatus"] == "InService"
+    cloudformation.delete_stack(StackName=lake)
 
 
 def test_what_is_not_deployed_has_no_endpoint_to_lose(deployed: Deployed, tmp_path: Path) -> None:
