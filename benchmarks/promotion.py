@@ -36,7 +36,7 @@ from operations.demo.traffic import Asked, Traffic, captured
 from operations.errors import OperationError
 from operations.scoring import requests_of
 from operations.target import Target, connect
-from pipeline_code.common.file_digest import DIGEST, folder_digest
+from pipeline_code.common.model_digest import DIGEST, model_digest
 
 # So much is added to the log-odds of the broken version's scores.
 MISCALIBRATION = 12.0
@@ -166,7 +166,7 @@ def _digest(archive: bytes) -> str:
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extractall(folder, filter="data")
-        return folder_digest(Path(folder))
+        return model_digest(Path(folder))
 
 
 def _miscalibrated(archive: bytes) -> bytes:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.serving_world import GROUPS, World
-from pipeline_code.common.file_digest import folder_digest
+from pipeline_code.common.model_digest import model_digest
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 
 __all__ = ["Ports", "ask", "running"]
@@ -114,7 +114,7 @@ def _commands(ports: Ports, folder: Path) -> dict[str, tuple[Sequence[str], dict
         "ENDPOINT_NAME": "benchmark",
         "REVIEW_THRESHOLD": "0.5",
         "DECLINE_THRESHOLD": "none",
-        "MODEL_DIGEST": folder_digest(folder / "ml" / "model"),
+        "MODEL_DIGEST": model_digest(folder / "ml" / "model"),
     }
     bound = {name: {"SAGEMAKER_BIND_TO_PORT": str(port)} for name, port in ports.items()}
     return {

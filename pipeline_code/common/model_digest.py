@@ -28,7 +28,7 @@ def model_digest(folder: Path) -> str:
     """
     path = folder / METADATA_FILE
     if not path.is_file():
-        raise BadInput(f"a model must have a {METADATA_FILE}, got none in {folder}")
+        raise BadInput(f"a model must hold {METADATA_FILE}, got none in {folder}")
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from pipeline_code.common.file_digest import folder_digest
 
+from pipeline_code.common.model_digest import model_digest
 from pipeline_code.features.definitions import FEATURE_NAMES
 from tests.image.conftest import simulate
 from tests.image.places import Place, contents, entry_of, run
@@ -131,7 +131,7 @@ def serving(place: Place, root: Path) -> Iterator[Callable[[str, str], bytes]]:
         port = free.getsockname()[1]
     environment = {
         "SAGEMAKER_BIND_TO_PORT": str(port),
-        "MODEL_DIGEST": folder_digest(root / "model"),
+        "MODEL_DIGEST": model_digest(root / "model"),
         "REVIEW_THRESHOLD": "0.5",
         "DECLINE_THRESHOLD": "0.9",
         "MODEL_PACKAGE_ARN": "arn:aws:sagemaker:us-east-1:000000000000:model-package/fraud/7",

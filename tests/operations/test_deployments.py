@@ -174,6 +174,8 @@ def test_who_stops_waiting_is_told_that_the_deployment_goes_on(
         cwd=PROJECT_ROOT,
         stderr=subprocess.PIPE,
         text=True,
+        # What runs in the background ignores Ctrl-C, and so do its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as waiting:
         assert waiting.stderr is not None
         first = waiting.stderr.readline()

@@ -78,7 +78,7 @@ def test_no_byte_that_is_loaded_can_be_changed(
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: (path.unlink(), path.mkdir())])
 def test_without_metadata_it_is_no_model(folder: Path, spoil: Callable[[Path], object]) -> None:
     spoil(folder / METADATA_FILE)
-    with pytest.raises(BadInput, match=r"a model must have a metadata.json, got none"):
+    with pytest.raises(BadInput, match=r"a model must hold metadata.json, got none"):
         model_digest(folder)
 
 
