@@ -41,6 +41,14 @@ GROUPS = {
 }
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Clients that give up are what it is there for, and no news on the terminal."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Store:
     """An online store behind HTTP: BatchGetRecord, as botocore calls it, and its failures."""
 
@@ -51,7 +59,7 @@ class Store:
         self.proceed = threading.Event()
         self.proceed.set()
         self.calls = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = QuietServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
