@@ -225,7 +225,7 @@ def test_one_id_for_two_transactions_is_refused(session: Any, tmp_path: Path) ->
     rows = stream(1_000)
     lake(tmp_path / "lake", [*rows, replace(rows[5], amount=1)])
     batch, spark = refused(session, tmp_path, tmp_path / "lake")
-    assert f"got {rows[5].id} twice for customer {rows[5].customer}" in spark
+    assert "got one twice for a customer" in spark
     assert spark == batch
 
 
