@@ -76,7 +76,7 @@ def _client(service: str, target: dict[str, Any]) -> Any:
     """A client with the credentials of the target's role, so that IAM decides."""
     if "RoleArn" not in target:
         raise UndeliverableError(f"target {target['Arn']} has no RoleArn")
-    role = adapter.role_credentials(target["RoleArn"], "events")
+    role = adapter.mint(target["RoleArn"], "events", 3600)
     return boto3.client(
         service,
         region_name=adapter.current_region(),

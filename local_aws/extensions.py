@@ -24,6 +24,7 @@ def install(layout: Layout, connection: Connection) -> None:
     """Check the emulator, then install every extension; once per process."""
     adapter.check_compatibility()
     adapter.accept_loopback_as_secure()
+    adapter.tell_services_apart()
     adapter.start_builds_once()
     adapter.enrol_operator(ACCOUNT, REGION, connection.access_key_id, connection.secret_access_key)
     for extension in (

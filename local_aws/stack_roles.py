@@ -13,7 +13,8 @@ from importlib.metadata import distribution
 from typing import Any
 
 from local_aws import adapter
-from local_aws.adapter.stack_roles import Actor, Change, authorize_stacks
+from local_aws.adapter.actors import Actor
+from local_aws.adapter.stack_roles import Change, authorize_stacks
 
 _DATA = "cfnlint/data"
 _SUFFIX = "XXXXXXXXXXXX"

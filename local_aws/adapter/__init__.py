@@ -5,6 +5,15 @@ that is used is listed in `compatibility.py` and checked at start-up, which is w
 pinned exactly. ministack reads its settings when it is imported: set the environment first.
 """
 
+from local_aws.adapter.actors import (
+    Actor,
+    Caller,
+    Role,
+    RoleNotAssumableError,
+    Service,
+    mint,
+    tell_services_apart,
+)
 from local_aws.adapter.builds import start_builds_once
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
 from local_aws.adapter.events import (
@@ -23,14 +32,13 @@ from local_aws.adapter.functions import (
 )
 from local_aws.adapter.identity import (
     accept_loopback_as_secure,
+    caller,
     caller_identity,
     current_account,
     current_region,
     enrol_operator,
     pass_role_denied,
     request_scope,
-    role_credentials,
-    role_denied,
 )
 from local_aws.adapter.lifecycle import (
     every,
@@ -62,11 +70,17 @@ from local_aws.adapter.storage import (
 )
 
 __all__ = [
+    "Actor",
+    "Caller",
     "Deliver",
     "IncompatibleEmulatorError",
     "Reply",
+    "Role",
+    "RoleNotAssumableError",
+    "Service",
     "accept_loopback_as_secure",
     "add_event_target",
+    "caller",
     "caller_identity",
     "check_compatibility",
     "current_account",
@@ -79,6 +93,7 @@ __all__ = [
     "join_in_conditions",
     "keep_workers_that_raise",
     "list_objects",
+    "mint",
     "object_file",
     "objects_folder",
     "on_shutdown",
@@ -94,8 +109,6 @@ __all__ = [
     "repository_exists",
     "request_scope",
     "resource_types",
-    "role_credentials",
-    "role_denied",
     "run_blocking",
     "run_image_functions",
     "save_state",
@@ -104,4 +117,5 @@ __all__ = [
     "serve",
     "set_schedule_interval",
     "start_builds_once",
+    "tell_services_apart",
 ]

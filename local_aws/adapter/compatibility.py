@@ -27,7 +27,11 @@ core.iam_actions.SERVICE_TO_IAM_NAMESPACE
 core.iam_actions._BOTOCORE_SERVICE_MAP
 core.iam_actions.extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
 core.iam_actions.request_tag_context(service, iam_action, body, params)
+core.iam_evaluator.EvalContext
+core.iam_evaluator._resolve_condition_key(key, ctx)
+core.iam_evaluator._resource_policy(service, resource_arn)
 core.iam_evaluator.enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
+core.iam_evaluator.evaluate_resource_policy(doc, ctx, service, named_only, direct_only)
 core.iam_evaluator.is_root_access_key(access_key_id)
 core.iam_evaluator.request_caller_arn(headers, query_params)
 core.lambda_runtime._PYTHON_WORKER_SCRIPT

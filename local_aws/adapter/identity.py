@@ -1,22 +1,17 @@
 """Accounts, regions, roles and their policies."""
 
 import os
-import secrets
 import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any
 
 from ministack import app as ms
 from ministack.core import iam_evaluator, responses, router
 from ministack.services import iam, sts
 
+from local_aws.adapter.actors import Caller
+
 OPERATOR = "operator"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
-
-# When a key that only permissions are asked with was made, and the key, by role and session.
-_keys: dict[tuple[str, str], tuple[float, str]] = {}
-_KEY_SECONDS = 600
 
 
 def current_account() -> str:
@@ -43,54 +38,10 @@ def request_scope(account: str, region: str) -> AbstractContextManager[None]:
     return scope
 
 
-def role_credentials(role_arn: str, session_name: str, seconds: int = 3600) -> dict[str, str]:
-    """Environment variables with credentials of a role, as a service assumes it for a job."""
-    account, role = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
-    key = "ASIA" + secrets.token_hex(8).upper()
-    secret, token = secrets.token_urlsafe(30), secrets.token_urlsafe(64)
-    session: dict[str, Any] = {
-        "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session_name}",
-        "UserId": f"{role}:{session_name}",
-        "SecretAccessKey": secret,
-        "SessionToken": token,
-        "Expiration": time.time() + seconds,
-    }
-    sts.register_session(key, session)
-    return {
-        "AWS_ACCESS_KEY_ID": key,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_SESSION_TOKEN": token,
-    }
-
-
-def role_denied(
-    role_arn: str,
-    session_name: str,
-    action: str,
-    resource_arn: str,
-    keys: Mapping[str, str] | None = None,
-) -> str | None:
-    """Why a role may not do something, or None; for what a service does in its name.
-
-    Args:
-        role_arn: The role.
-        session_name: The session that AWS would show.
-        action: Such as `kinesis:GetRecords`.
-        resource_arn: What it is done to.
-        keys: Condition keys of the request, if it has some.
-    """
-    if not ms.AUTH:
-        return None
-    made, key = _keys.get((role_arn, session_name), (0.0, ""))
-    if time.time() - made > _KEY_SECONDS / 2:
-        key = role_credentials(role_arn, session_name, _KEY_SECONDS)["AWS_ACCESS_KEY_ID"]
-        _keys[role_arn, session_name] = (time.time(), key)
-    service, region = action.partition(":")[0], responses.get_region()
-    if iam_evaluator.enforce(key, action, service, region, resource_arn, dict(keys or {})) is None:
-        return None
-    account, role = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
-    session = f"arn:aws:sts::{account}:assumed-role/{role}/{session_name}"
-    return f"User: {session} is not authorized to perform: {action} on resource: {resource_arn}"
+def caller(headers: dict[str, str]) -> Caller:
+    """Whoever makes a request."""
+    key = router.extract_access_key_id(headers, None) or ""
+    return Caller(access_key_id=key, name=iam_evaluator.request_caller_arn(headers) or "")
 
 
 def pass_role_denied(
@@ -100,20 +51,7 @@ def pass_role_denied(
 
     ministack itself never checks `iam:PassRole`.
     """
-    if not ms.AUTH:
-        return None
-    denied = iam_evaluator.enforce(
-        router.extract_access_key_id(headers, None),
-        "iam:PassRole",
-        "iam",
-        responses.get_region(),
-        resource_arn=role_arn,
-        service_context={"iam:PassedToService": service},
-    )
-    if denied is None:
-        return None
-    caller = iam_evaluator.request_caller_arn(headers)
-    return f"User: {caller} is not authorized to perform: iam:PassRole on resource: {role_arn}"
+    return caller(headers).denied("iam:PassRole", role_arn, {"iam:PassedToService": service})
 
 
 def enrol_operator(account: str, region: str, access_key_id: str, secret: str) -> None:

@@ -7,38 +7,17 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ministack import app as ms
-from ministack.core import iam_evaluator, responses, router
-from ministack.services import iam
+from ministack.core import responses
 from ministack.services.cloudformation import changesets, handlers, helpers, provisioners, stacks
 
-from local_aws.adapter.identity import pass_role_denied, role_denied
+from local_aws.adapter.actors import Actor, Role, Service
+from local_aws.adapter.identity import caller, pass_role_denied
 
 _SERVICE = "cloudformation.amazonaws.com"
 _SESSION = "AWSCloudFormation"
 # As aws-cdk #20959 quotes it.
 _NOT_READ = "AccessDenied. User doesn't have permission to call ssm:GetParameters"
 _OK = 200
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who acts: a stack's role, or else whoever made the request."""
-
-    role_arn: str | None
-    access_key_id: str
-    name: str
-
-    def denied(self, action: str, resource: str, keys: Mapping[str, str]) -> str | None:
-        """Why this is not allowed, or None."""
-        if self.role_arn is not None:
-            return role_denied(self.role_arn, _SESSION, action, resource, keys)
-        service, region = action.partition(":")[0], responses.get_region()
-        found = iam_evaluator.enforce(
-            self.access_key_id, action, service, region, resource, dict(keys)
-        )
-        if not ms.AUTH or found is None:
-            return None
-        return f"User: {self.name} is not authorized to perform: {action} on resource: {resource}"
 
 
 @dataclass(frozen=True)
@@ -95,16 +74,15 @@ def _note_actors() -> None:
         given, action = request.get("RoleARN"), request.get("Action", "")
         if given is not None and (refused := _role_refused(headers, given)):
             return refused
-        name = iam_evaluator.request_caller_arn(headers) or ""
-        key = router.extract_access_key_id(headers, None) or ""
-        actor = Actor(given or _kept_role(request), key, name)
+        role_arn = given or _kept_role(request)
+        actor = caller(headers) if role_arn is None else Role(arn=role_arn, session=_SESSION)
         token = _actor.set(actor)
         try:
             answer = await inner(method, path, headers, body, query_params)
         finally:
             _actor.reset(token)
-        if answer[0] == _OK and actor.role_arn is not None:
-            _keep_role(action, request, actor.role_arn)
+        if answer[0] == _OK and role_arn is not None:
+            _keep_role(action, request, role_arn)
         return answer
 
     ms.SERVICE_HANDLERS["cloudformation"] = handle_request
@@ -114,9 +92,7 @@ def _role_refused(headers: dict[str, str], role_arn: str) -> Any:
     denied = pass_role_denied(headers, role_arn, _SERVICE)
     if denied is not None:
         return helpers._error("AccessDenied", denied, 403)
-    role = iam._roles.get(role_arn.rpartition("/")[2])
-    trust = (role or {}).get("AssumeRolePolicyDocument", "{}")
-    if ms.AUTH and (role is None or _SERVICE not in str(trust)):
+    if Service(name=_SERVICE).not_trusted(role_arn) is not None:
         message = f"Role {role_arn} is invalid or cannot be assumed"
         return helpers._error("ValidationError", message)
     return None

@@ -189,7 +189,7 @@ class Delivery(threading.Thread):
     def _s3(self, settings: DeliverySettings) -> Any:
         made, role, client = self._client
         if role != settings.role or time.monotonic() - made > CREDENTIALS_SECONDS:
-            credentials = adapter.role_credentials(settings.role, "firehose")
+            credentials = adapter.mint(settings.role, "firehose", 3600)
             client = LocalSession(self._endpoint_url, REGION, credentials).client("s3")
             self._client = (time.monotonic(), settings.role, client)
         return client
@@ -210,9 +210,8 @@ def open_sources(log: RecordLog, settings: DeliverySettings) -> None:
 def source_denied(settings: DeliverySettings) -> str | None:
     """Why the Kinesis stream may not be read, or None."""
     for action in READ_ACTIONS if settings.source is not None else ():
-        denied = adapter.role_denied(
-            settings.source_role, "firehose", action, settings.source or ""
-        )
+        reader = adapter.Role(arn=settings.source_role, session="firehose")
+        denied = reader.denied(action, settings.source or "")
         if denied is not None:
             return denied
     return None

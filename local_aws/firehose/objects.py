@@ -92,7 +92,7 @@ def table_denied(settings: DeliverySettings) -> str | None:
     conversion = settings.conversion
     for arn in conversion.arns if conversion is not None else ():
         role = conversion.role if conversion is not None else ""
-        denied = adapter.role_denied(role, "firehose", "glue:GetTableVersions", arn)
+        denied = adapter.Role(arn=role, session="firehose").denied("glue:GetTableVersions", arn)
         if denied is not None:
             return denied
     return None

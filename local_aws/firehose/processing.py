@@ -66,9 +66,8 @@ def _batches(
 def _transform(
     settings: DeliverySettings, function: Transformation, batch: Sequence[Item]
 ) -> Processed:
-    denied = adapter.role_denied(
-        settings.role, "firehose", "lambda:InvokeFunction", function.function
-    )
+    role = adapter.Role(arn=settings.role, session="firehose")
+    denied = role.denied("lambda:InvokeFunction", function.function)
     if denied is not None:
         raise HeldUpError(denied)
     event, wait = _event(settings, batch), FIRST_WAIT_SECONDS

@@ -103,7 +103,7 @@ class Context:
     ) -> dict[str, str]:
         """Credentials of a role, as environment variables, without a trust check."""
         with adapter.request_scope(self.account, self.region):
-            environment: dict[str, str] = adapter.role_credentials(role_arn, session_name, seconds)
+            environment: dict[str, str] = adapter.mint(role_arn, session_name, seconds)
         return environment
 
     def role_session(self, role_arn: str, session_name: str) -> LocalSession:

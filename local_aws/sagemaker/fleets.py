@@ -74,9 +74,8 @@ class Fleet:
         sagemaker-tensorflow-serving-container #182 quotes them."""
         role, image = self.spec.container.role_arn, self.spec.container.image
         with adapter.request_scope(self._context.account, self._context.region):
-            denied = adapter.role_denied(
-                role, "SageMaker", "ecr:BatchGetImage", repository_arn(image)
-            )
+            puller = adapter.Role(arn=role, session="SageMaker")
+            denied = puller.denied("ecr:BatchGetImage", repository_arn(image))
         if denied is not None:
             raise ServerError(
                 f"The role '{role}' does not have BatchGetImage permission for the "

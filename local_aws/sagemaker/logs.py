@@ -136,7 +136,9 @@ class LogStream:
         context = self._context
         arn = log_arn(context.region, context.account, self._names["logGroupName"], stream)
         with adapter.request_scope(context.account, context.region):
-            refused = adapter.role_denied(self._role, "SageMaker", f"logs:{action}", arn)
+            refused = adapter.Role(arn=self._role, session="SageMaker").denied(
+                f"logs:{action}", arn
+            )
         if refused is not None and refused != self._refused:
             logger.warning("%s; %s is written to no log", refused, self.path.name)
             self._refused = refused

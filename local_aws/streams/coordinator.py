@@ -210,7 +210,7 @@ class Consumer:
 
 def _denied(role_arn: str, stream_arn: str) -> str | None:
     for action in READ_ACTIONS:
-        reason = adapter.role_denied(role_arn, "awslambda", action, stream_arn)
+        reason = adapter.Role(arn=role_arn, session="awslambda").denied(action, stream_arn)
         if reason is not None:
             return reason
     return None
@@ -221,7 +221,8 @@ def _destination_refusal(role_arn: str, destination: str | None) -> str | None:
         return None
     service = destination.split(":")[2]
     resource = f"{destination}/aws/lambda/any" if service == "s3" else destination
-    if adapter.role_denied(role_arn, "awslambda", SEND_ACTIONS[service], resource) is None:
+    sender = adapter.Role(arn=role_arn, session="awslambda")
+    if sender.denied(SEND_ACTIONS[service], resource) is None:
         return None
     action = SEND_ACTIONS[service].partition(":")[2]
     return (

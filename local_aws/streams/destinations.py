@@ -91,7 +91,7 @@ class Destinations:
         """
         service = arn.split(":")[2]
         session = LocalSession(
-            self._endpoint_url, REGION, adapter.role_credentials(role_arn, "awslambda")
+            self._endpoint_url, REGION, adapter.mint(role_arn, "awslambda", 3600)
         )
         senders: dict[str, Callable[[], object]] = {
             "sqs": lambda: session.client("sqs").send_message(

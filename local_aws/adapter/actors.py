@@ -1,0 +1,219 @@
+"""Who acts, and whether they may: the caller of a request, a role, or an AWS service itself.
+
+Every decision that ministack does not make of its own accord is asked for here, so that it is made
+by one evaluator, with the condition keys that AWS supplies, and recorded with all others.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ministack.core import iam_evaluator, responses
+from ministack.services import iam, sts
+
+Keys = Mapping[str, Any]
+# Of a service that acts for itself no key tells which principal of an account it is (User Guide,
+# "AWS global condition context keys"): it has no ARN, account, user id or tags.
+_PRINCIPAL_KEYS = (
+    "aws:principalarn",
+    "aws:principalaccount",
+    "aws:principalorgid",
+    "aws:principaltype",
+    "aws:userid",
+    "aws:username",
+)
+# When a key that only permissions are asked with was made, and the key, by role and session.
+_keys: dict[tuple[str, str], tuple[float, str]] = {}
+_KEY_SECONDS = 600
+
+
+class RoleNotAssumableError(Exception):
+    """A service may not assume a role: there is none, or its trust policy does not let it."""
+
+
+class Actor(Protocol):
+    """Somebody whose actions are authorized."""
+
+    @property
+    def name(self) -> str:
+        """As AWS's refusals name them."""
+        ...
+
+    def denied(self, action: str, resource: str, keys: Keys | None = None) -> str | None:
+        """Why they may not do something, or None.
+
+        Args:
+            action: Such as `kinesis:GetRecords`.
+            resource: The ARN of what it is done to; `*` for actions without a resource.
+            keys: Condition keys that the service adds: `{"kms:ViaService": ...}`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whoever made a request.
+
+    Attributes:
+        access_key_id: What the request is signed with.
+        name: Their ARN.
+    """
+
+    access_key_id: str
+    name: str
+
+    def denied(self, action: str, resource: str, keys: Keys | None = None) -> str | None:
+        """Why they may not do something, or None."""
+        return _denied(self.access_key_id, self.name, action, resource, keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A service that acts as a role which it has assumed.
+
+    Attributes:
+        arn: The role.
+        session: The session's name that AWS would show, such as `SageMaker`.
+    """
+
+    arn: str
+    session: str
+
+    @property
+    def name(self) -> str:
+        """The ARN of the session."""
+        return session_arn(self.arn, self.session)
+
+    def denied(self, action: str, resource: str, keys: Keys | None = None) -> str | None:
+        """Why the role may not do something, or None."""
+        made, key = _keys.get((self.arn, self.session), (0.0, ""))
+        if time.time() - made > _KEY_SECONDS / 2:
+            key = mint(self.arn, self.session, _KEY_SECONDS)["AWS_ACCESS_KEY_ID"]
+            _keys[self.arn, self.session] = (time.time(), key)
+        return _denied(key, self.name, action, resource, keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """An AWS service that acts as itself: resource policies alone decide.
+
+    Attributes:
+        name: The service principal, such as `events.amazonaws.com`.
+        source_arn: The resource that it acts for, as `aws:SourceArn`; None where AWS supplies none.
+        source_account: Its account, as `aws:SourceAccount`; None where AWS supplies none.
+    """
+
+    name: str
+    source_arn: str | None = None
+    source_account: str | None = None
+
+    def denied(self, action: str, resource: str, keys: Keys | None = None) -> str | None:
+        """Why the resource's policy does not let the service do something, or None."""
+        found = iam_evaluator._resource_policy(action.partition(":")[0], resource)
+        policy = found[0] if found is not None else None
+        if self._decision(policy, action, resource, keys) == "Allow":
+            return None
+        return (
+            f"User: {self.name} is not authorized to perform: {action} on resource: {resource} "
+            "because no resource-based policy allows the action"
+        )
+
+    def not_trusted(self, role_arn: str) -> str | None:
+        """Why the service may not assume a role, or None."""
+        role = iam._roles.get(role_arn.rpartition("/")[2])
+        if role is None or role["Arn"] != role_arn:
+            return f"the role {role_arn} does not exist"
+        policy = role["AssumeRolePolicyDocument"]
+        if self._decision(policy, "sts:AssumeRole", role_arn, None) == "Allow":
+            return None
+        return f"the trust policy of {role_arn} does not allow principal '{self.name}' to assume it"
+
+    def assume(self, role_arn: str, session: str, seconds: int = 3600) -> dict[str, str]:
+        """Environment variables with credentials of a role, as the service assumes it.
+
+        Raises:
+            RoleNotAssumableError: If there is no such role or it does not trust the service.
+        """
+        if (reason := self.not_trusted(role_arn)) is not None:
+            raise RoleNotAssumableError(reason)
+        return mint(role_arn, session, seconds)
+
+    def _decision(self, policy: Any, action: str, resource: str, keys: Keys | None) -> str:
+        document = json.loads(policy) if isinstance(policy, str) else policy
+        context = iam_evaluator.EvalContext(
+            principal_arn="",
+            principal_type="Service",
+            principal_account=str(responses.get_account_id()),
+            action=action,
+            resource_arn=resource,
+            region=str(responses.get_region()),
+            secure_transport=True,
+            service_context=self._context(keys),
+            principal_keys=dict.fromkeys(_PRINCIPAL_KEYS),
+        )
+        result = iam_evaluator.evaluate_resource_policy(document, context, service=self.name)
+        return str(result.decision)
+
+    def _context(self, keys: Keys | None) -> dict[str, Any]:
+        own = {
+            "aws:SourceArn": self.source_arn,
+            "aws:SourceAccount": self.source_account,
+            "aws:PrincipalIsAWSService": "true",
+            "aws:PrincipalServiceName": self.name,
+        }
+        named = {**own, **(keys or {})}
+        return {key.lower(): value for key, value in named.items() if value is not None}
+
+
+def tell_services_apart() -> None:
+    """Have the evaluator know no principal's keys of a service that acts as itself."""
+    inner = iam_evaluator._resolve_condition_key
+
+    def resolve(key: str, context: Any) -> Any:
+        if context.principal_type == "Service" and key.lower() in _PRINCIPAL_KEYS:
+            return None
+        return inner(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve
+
+
+def mint(role_arn: str, session: str, seconds: int) -> dict[str, str]:
+    """Environment variables with new credentials of a role, whoever it trusts."""
+    key = "ASIA" + secrets.token_hex(8).upper()
+    secret, token = secrets.token_urlsafe(30), secrets.token_urlsafe(64)
+    sts.register_session(
+        key,
+        {
+            "Arn": session_arn(role_arn, session),
+            "UserId": f"{role_arn.rpartition('/')[2]}:{session}",
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+            "Expiration": time.time() + seconds,
+        },
+    )
+    return {
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_SESSION_TOKEN": token,
+    }
+
+
+def session_arn(role_arn: str, session: str) -> str:
+    """The ARN of a role's session."""
+    account, role = role_arn.split(":")[4], role_arn.rpartition("/")[2]
+    return f"arn:aws:sts::{account}:assumed-role/{role}/{session}"
+
+
+def _denied(
+    access_key_id: str, name: str, action: str, resource: str, keys: Keys | None
+) -> str | None:
+    service, region = action.partition(":")[0], responses.get_region()
+    found = iam_evaluator.enforce(
+        access_key_id, action, service, region, resource, dict(keys or {})
+    )
+    if found is None:
+        return None
+    return f"User: {name} is not authorized to perform: {action} on resource: {resource}"
