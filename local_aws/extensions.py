@@ -14,8 +14,8 @@ from local_aws import (
     service_events,
     stack_roles,
     stack_updates,
-    stored_types,
     streams,
+    templates,
 )
 from local_aws.settings import ACCOUNT, REGION, Connection, Layout
 
@@ -37,11 +37,11 @@ def install(layout: Layout, connection: Connection) -> None:
         service_events,
         stack_roles,
         stack_updates,
-        stored_types,
-    ):
+        ):
         extension.install()
     sagemaker.install(layout.root, connection.endpoint_url)
     records = streams.install(layout.root, connection.endpoint_url)
     firehose.install(records, connection.endpoint_url)
+    templates.install()  # once all resource types are known
     # Last, so that its deliveries, with the target's role, retries and dead letters, come first.
     delivery.install()

@@ -6,17 +6,14 @@ Where the ARN of a resource cannot be derived, the action must be allowed on `*`
 than AWS is found here, and what is laxer is found there.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.metadata import distribution
 from typing import Any
 
-from local_aws import adapter
+from local_aws import adapter, registry
 from local_aws.adapter.actors import Actor
 from local_aws.adapter.stack_roles import Change, authorize_stacks
 
-_DATA = "cfnlint/data"
 _SUFFIX = "XXXXXXXXXXXX"
 # Of types whose resources are narrowed to in policies: the property that names a resource, and its
 # ARN after the account.
@@ -150,8 +147,7 @@ def _service(resource_type: str) -> str:
 @cache
 def permissions(resource_type: str, operation: str) -> tuple[str, ...]:
     """What a type's handler may ask for; what was made or changed is read, too."""
-    name = _data("schemas/providers/us-east-1.json").get(resource_type)
-    found = _data(f"schemas/resources/{name}.json").get("handlers", {}) if name else {}
+    found = (registry.schema(resource_type) or {}).get("handlers", {})
     if not found:
         # Of before the registry: no list, so that only an administrator passes.
         return (f"{_service(resource_type)}:{operation}",)
@@ -165,15 +161,10 @@ def _without_resource() -> frozenset[str]:
     """Actions that IAM allows on `*` only, in lower case."""
     return frozenset(
         f"{service}:{action}"
-        for service, known in _data("AdditionalSpecs/Policies.json").items()
+        for service, known in registry.data("AdditionalSpecs/Policies.json").items()
         for action, details in known["Actions"].items()
         if "Resources" not in details
     )
-
-
-def _data(path: str) -> Any:
-    """A file of cfn-lint's; importing cfn-lint itself would take seconds."""
-    return json.loads(str(distribution("cfn-lint").locate_file(f"{_DATA}/{path}").read_text()))
 
 
 def _text(value: Any) -> str:

@@ -63,6 +63,7 @@ services.cloudformation.changesets._IMPORT_LOOKUPS
 services.cloudformation.changesets._IMPORT_NOT_FOUND
 services.cloudformation.changesets._find_change_set(cs_name, stack_name)
 services.cloudformation.changesets._evaluate_conditions(template, params)
+services.cloudformation.changesets.validate_template_support(template, conditions, params)
 services.cloudformation.changesets._resolve_parameters(template, provided_params, previous_params)
 services.cloudformation.custom_resource._pending
 services.cloudformation.custom_resource.deliver_response(token, response)
@@ -74,7 +75,9 @@ services.cloudformation.handlers._evaluate_conditions(template, params)
 services.cloudformation.handlers._resolve_parameters(template, provided_params, previous_params)
 services.cloudformation.handlers._resolve_stack(stack_name)
 services.cloudformation.handlers._stack_drift_information_xml(stack)
+services.cloudformation.handlers.validate_template_support(template, conditions, params)
 services.cloudformation.helpers._error(code, message, status)
+services.cloudformation.provisioners._CUSTOM_NAME_REPLACEMENT
 services.cloudformation.provisioners._REPLACING_PROPERTIES
 services.cloudformation.provisioners._RESOURCE_HANDLERS
 services.cloudformation.provisioners._STACK_TAG_PROPERTY

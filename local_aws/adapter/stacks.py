@@ -55,23 +55,6 @@ def run_in_thread(resource_type: str) -> None:
     _blocking_types.add(resource_type)
 
 
-def add_attributes(resource_type: str, attributes: Callable[[Properties], Properties]) -> None:
-    """Answer more attributes of a type that ministack already provisions.
-
-    Args:
-        resource_type: Such as `AWS::EC2::VPC`.
-        attributes: From properties to attributes; ministack's own win.
-    """
-    handler = provisioners._RESOURCE_HANDLERS[resource_type]
-    create = handler["create"]
-
-    def create_with_more(logical_id: str, props: Properties, stack_name: str) -> Provisioned:
-        physical_id, known = create(logical_id, props, stack_name)
-        return physical_id, attributes(props) | known
-
-    handler["create"] = create_with_more
-
-
 def join_in_conditions() -> None:
     """Evaluate `Fn::Join` in conditions, which ministack compares as it is written.
 

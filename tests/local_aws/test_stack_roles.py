@@ -32,7 +32,7 @@ def document(*statements: Any) -> str:
 def template(*names: str, **more: Any) -> dict[str, Any]:
     """Dashboards of these names, and other resources."""
     boards = {
-        name.capitalize(): {
+        name.replace("-", "").capitalize(): {
             "Type": "AWS::CloudWatch::Dashboard",
             "Properties": {"DashboardName": name, "DashboardBody": '{"widgets": []}'},
         }
