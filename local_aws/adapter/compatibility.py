@@ -28,11 +28,13 @@ core.iam_actions._BOTOCORE_SERVICE_MAP
 core.iam_actions.extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
 core.iam_actions.request_tag_context(service, iam_action, body, params)
 core.iam_evaluator.EvalContext
+core.iam_evaluator._names_caller(principal, caller_arn)
 core.iam_evaluator._resolve_condition_key(key, ctx)
 core.iam_evaluator._resource_policy(service, resource_arn)
 core.iam_evaluator.enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
 core.iam_evaluator.evaluate_resource_policy(doc, ctx, service, named_only, direct_only)
 core.iam_evaluator.is_root_access_key(access_key_id)
+core.iam_evaluator.resolve_principal(access_key_id, account_id, credential)
 core.iam_evaluator.request_caller_arn(headers, query_params)
 core.lambda_runtime._PYTHON_WORKER_SCRIPT
 core.persistence.PERSIST_STATE
@@ -152,6 +154,13 @@ services.kinesis._resolve_stream_by_arn(stream_arn)
 services.kinesis._streams
 services.kinesis._subscribe_to_shard(data, is_cbor)
 services.kinesis.put_record_internal(stream_arn, partition_key, data)
+services.kms._alias_arn(alias_name)
+services.kms._aliases
+services.kms._create_key(data)
+services.kms._grants
+services.kms._keys
+services.kms._resolve_key(key_id_or_arn)
+services.kms._stamp_alias(alias_arn, created)
 services.lambda_svc._apply_filter_criteria(records, esm)
 services.lambda_svc._build_config(name, data, code_zip)
 services.lambda_svc._create_esm(data)
