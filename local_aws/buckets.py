@@ -9,7 +9,6 @@ Properties = dict[str, Any]
 
 def install() -> None:
     """Make buckets of templates as complete as those of S3's API, and hide what is absent."""
-    buckets.default_kms_key()
     buckets.hide_what_is_absent()
     buckets.wrap_bucket_resource(apply)
 

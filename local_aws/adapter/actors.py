@@ -216,4 +216,13 @@ def _denied(
     )
     if found is None:
         return None
-    return f"User: {name} is not authorized to perform: {action} on resource: {resource}"
+    refused = f"User: {name} is not authorized to perform: {action} on resource: {resource}"
+    return f"{refused} {_because(found, action)}"
+
+
+def _because(found: Any, action: str) -> str:
+    """The end of AWS's words for a denial."""
+    if getattr(found, "decision", "") == "Deny":
+        kind = "a resource-based" if found.resource_policy_arn else "an identity-based"
+        return f"with an explicit deny in {kind} policy"
+    return f"because no identity-based policy allows the {action} action"

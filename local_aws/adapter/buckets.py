@@ -71,20 +71,6 @@ def wrap_bucket_resource(
     provisioners._STACK_TAG_PROPERTY["AWS::S3::Bucket"] = ("Tags", "list")
 
 
-def default_kms_key() -> None:
-    """Let a write ask for aws:kms without naming a key, which means the account's aws/s3 key."""
-    inner = s3._resolve_sse_write_headers
-    algorithm, key = "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"
-
-    def resolve(headers: dict[str, str], bucket_name: str) -> Any:
-        if headers.get(algorithm) == "aws:kms" and not headers.get(key):
-            configured = s3._bucket_default_sse_headers(bucket_name).get(key)
-            headers = {**headers, key: configured if configured is not None else "alias/aws/s3"}
-        return inner(headers, bucket_name)
-
-    s3._resolve_sse_write_headers = resolve
-
-
 def hide_what_is_absent() -> None:
     """Refuse, where S3 refuses, to say that an object is not there.
 

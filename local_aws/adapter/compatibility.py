@@ -31,6 +31,7 @@ core.iam_evaluator.EvalContext
 core.iam_evaluator._names_caller(principal, caller_arn)
 core.iam_evaluator._resolve_condition_key(key, ctx)
 core.iam_evaluator._resource_policy(service, resource_arn)
+core.iam_evaluator.caller_arn()
 core.iam_evaluator.enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
 core.iam_evaluator.evaluate_resource_policy(doc, ctx, service, named_only, direct_only)
 core.iam_evaluator.is_root_access_key(access_key_id)
@@ -94,6 +95,7 @@ services.cloudformation.stacks._update_resource(resource_type, physical_id, old_
 services.cloudformation.stacks._update_keeping_seed(*args)
 services.cloudformation.stacks._validation_errors(resources_defs, ordered, param_values, conditions, mappings, stack_name, stack_id, owned_buckets)
 services.cloudformation.stacks._runs_on_worker_thread(resource_type)
+services.cloudformation.provisioners._kms_alias_target(target_key)
 services.cloudformation.provisioners._cw_metric_alarm_record(name, props)
 services.cloudwatch._alarms
 services.cloudwatch._calc_stats(points)
@@ -142,6 +144,7 @@ services.iam._access_keys
 services.iam._attach_user_policy(p)
 services.iam._create_user(p)
 services.iam._roles
+services.iam._users
 services.kinesis._delete_stream(data)
 services.kinesis._get_records(data)
 services.kinesis._get_shard_iterator(data)
@@ -157,10 +160,12 @@ services.kinesis.put_record_internal(stream_arn, partition_key, data)
 services.kms._alias_arn(alias_name)
 services.kms._aliases
 services.kms._create_key(data)
+services.kms._dry_run_error(operation)
 services.kms._grants
 services.kms._keys
 services.kms._resolve_key(key_id_or_arn)
 services.kms._stamp_alias(alias_arn, created)
+services.kms.handle_request(method, path, headers, body, query_params)
 services.lambda_svc._apply_filter_criteria(records, esm)
 services.lambda_svc._build_config(name, data, code_zip)
 services.lambda_svc._create_esm(data)
@@ -187,9 +192,21 @@ services.s3._buckets
 services.s3._get_object_data(bucket_name, key, version_id)
 services.s3._object_disk_path(bucket, key, account_id)
 services.s3._put_object(bucket_name, key, body, headers)
+services.s3._SSE_STORED_HEADERS
 services.s3._bucket_default_sse_headers(bucket_name)
+services.s3._bucket_encryption
+services.s3._check_sse_c_copy_source(headers, src_obj)
+services.s3._check_sse_c_part(headers, upload)
+services.s3._check_sse_read_headers(headers, obj)
 services.s3._copy_object(bucket_name, dest_key, headers)
+services.s3._create_multipart_upload(bucket_name, key, headers)
 services.s3._delete_bucket(name)
+services.s3._error(code, message, status, resource, extra, headers)
+services.s3._get_object_attributes(bucket_name, key, headers, query_params)
+services.s3._parse_bucket_key(path, headers)
+services.s3._request_access_key(method, key, headers, query_params, body)
+services.s3.handle_request(method, path, headers, body, query_params, signed_path, enforce_bucket_region, internal, access_point_region, access_point)
+services.s3.url_unquote
 services.s3._get_object(bucket_name, key, headers, query_params)
 services.s3._head_object(bucket_name, key, headers, query_params)
 services.s3._put_bucket_encryption(name, body)

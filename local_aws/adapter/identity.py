@@ -40,8 +40,14 @@ def request_scope(account: str, region: str) -> AbstractContextManager[None]:
 
 def caller(headers: dict[str, str]) -> Caller:
     """Whoever makes a request."""
-    key = router.extract_access_key_id(headers, None) or ""
-    return Caller(access_key_id=key, name=iam_evaluator.request_caller_arn(headers) or "")
+    return caller_of_key(router.extract_access_key_id(headers, None) or "")
+
+
+def caller_of_key(access_key_id: str) -> Caller:
+    """Whoever makes requests with an access key."""
+    found = iam_evaluator.resolve_principal(access_key_id, current_account())
+    # What resolves to nobody is refused by the evaluator itself.
+    return Caller(access_key_id=access_key_id, name=str(getattr(found, "arn", "anonymous")))
 
 
 def pass_role_denied(

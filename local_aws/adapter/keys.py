@@ -9,9 +9,9 @@ from ministack.core import iam_evaluator, responses
 from ministack.services import kms
 
 _CONTEXT = "kms:EncryptionContext:"
-# Constraints bind operations that take an encryption context, CreateGrant's new grant, and not
-# these (API reference, GrantConstraints).
-_UNCONSTRAINED = ("DescribeKey", "RetireGrant")
+# Constraints bind operations that take an encryption context and CreateGrant's new grant, not this
+# (API reference, GrantConstraints).
+_UNCONSTRAINED = ("DescribeKey",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,8 @@ def _granted(principal: str, action: str, arn: str, keys: Mapping[str, Any] | No
         for key, value in named.items()
         if key.startswith(_CONTEXT.lower())
     }
+    if operation == "RetireGrant":
+        return _may_retire(principal, arn, str(named.get("fraudloop:grant", "")))
     for grant in grants_of(arn):
         if operation not in grant["Operations"]:
             continue
@@ -119,6 +121,20 @@ def _granted(principal: str, action: str, arn: str, keys: Mapping[str, Any] | No
                 return True
         elif meets(constraints, context):
             return True
+    return False
+
+
+def _may_retire(principal: str, arn: str, grant_id: str) -> bool:
+    """Its retiring principal may retire a grant, and its grantee if the grant says so.
+
+    Developer Guide, "Retiring and revoking grants".
+    """
+    for grant in grants_of(arn):
+        if grant["GrantId"] == grant_id:
+            may = [grant.get("RetiringPrincipal")]
+            may += [grant["GranteePrincipal"]] if "RetireGrant" in grant["Operations"] else []
+            named = {"AWS": [arn for arn in may if arn]}
+            return bool(iam_evaluator._names_caller(named, principal))
     return False
 
 

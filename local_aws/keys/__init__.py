@@ -1,7 +1,7 @@
 """Customer-managed keys: who may use them, in KMS's own API and through every service."""
 
 from local_aws.adapter import keys as kept
-from local_aws.keys import requests
+from local_aws.keys import objects, operations, requests
 from local_aws.keys.use import Refusal, absent, unusable, use_denied
 
 __all__ = ["Refusal", "absent", "install", "unusable", "use_denied"]
@@ -11,3 +11,5 @@ def install() -> None:
     """Have every use of a key authorized as on AWS."""
     kept.let_grants_allow()
     requests.install()
+    operations.install()
+    objects.install()

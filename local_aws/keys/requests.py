@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_aws import adapter
+from local_aws.adapter import key_requests
 from local_aws.adapter import keys as kept
 from local_aws.keys.use import use_keys
 
@@ -56,6 +57,14 @@ def key_of(request: Mapping[str, Any]) -> str:
     return str(named)
 
 
+def _grant_of(request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The grant that a request would retire, by its token or id."""
+    if request.get("GrantToken"):
+        return key_requests.grant_by_token(str(request["GrantToken"]))
+    grants = kept.grants_of(kept.key_arn(str(request.get("KeyId", ""))))
+    return next((g for g in grants if g["GrantId"] == request.get("GrantId")), None)
+
+
 def parse(body: bytes) -> dict[str, Any]:
     """A request's body; what is none is for KMS to refuse."""
     try:
@@ -73,9 +82,13 @@ def _resource(
     Service Authorization Reference, AWS KMS: of CreateAlias, UpdateAlias and DeleteAlias the alias
     and the key are required, of everything else the key.
     """
-    request = parse(body)
-    if headers.get("x-amz-target", "").endswith("Alias"):
+    request, operation = parse(body), headers.get("x-amz-target", "").partition(".")[2]
+    if operation.endswith("Alias"):
         return f"arn:aws:kms:{region}:{account}:{request.get('AliasName', '')}"
+    if operation == "ListAliases":
+        return "*"
+    if operation == "RetireGrant" and (grant := _grant_of(request)) is not None:
+        return str(grant["KeyId"])
     named = key_of(request)
     return kept.key_arn(named) if named else None
 
@@ -98,6 +111,8 @@ def _condition_keys(action: str, body: bytes, _params: Mapping[str, Any]) -> dic
     if action in _GRANTS:
         # That a request which no service makes has the key at all is a guess.
         keys["kms:GrantIsForAWSResource"] = "false"
+    if action == "kms:RetireGrant" and (grant := _grant_of(request)) is not None:
+        keys["fraudloop:Grant"] = grant["GrantId"]
     if request.get("Constraints"):
         constraints = request["Constraints"]
         keys["kms:GrantConstraintType"] = next(iter(constraints), None)

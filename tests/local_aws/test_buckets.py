@@ -25,10 +25,22 @@ LIFECYCLE = {
 }
 
 
+OWNED = {
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::000000000000:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
+    ]
+}
+
+
 @pytest.fixture
 def bucket(deploy: Deploy) -> str:
     resources = {
-        "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": {"Statement": []}}},
+        "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": OWNED}},
         "Logs": {
             "Type": "AWS::S3::Bucket",
             "Properties": {"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}},
