@@ -7,7 +7,7 @@ by one evaluator, with the condition keys that AWS supplies, and recorded with a
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,6 +28,8 @@ _PRINCIPAL_KEYS = (
 # When a key that only permissions are asked with was made, and the key, by role and session.
 _keys: dict[tuple[str, str], tuple[float, str]] = {}
 _KEY_SECONDS = 600
+# What else an action takes than the permission: a key of what it is done to.
+_needs: dict[str, Callable[["Actor", str], object | None]] = {}
 
 
 class RoleNotAssumableError(Exception):
@@ -67,7 +69,8 @@ class Caller:
 
     def denied(self, action: str, resource: str, keys: Keys | None = None) -> str | None:
         """Why they may not do something, or None."""
-        return _denied(self.access_key_id, self.name, action, resource, keys)
+        denied = _denied(self.access_key_id, self.name, action, resource, keys)
+        return denied or _need_refused(self, action, resource)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,8 @@ class Role:
         if time.time() - made > _KEY_SECONDS / 2:
             key = mint(self.arn, self.session, _KEY_SECONDS)["AWS_ACCESS_KEY_ID"]
             _keys[self.arn, self.session] = (time.time(), key)
-        return _denied(key, self.name, action, resource, keys)
+        denied = _denied(key, self.name, action, resource, keys)
+        return denied or _need_refused(self, action, resource)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,7 @@ class Service:
         found = iam_evaluator._resource_policy(action.partition(":")[0], resource)
         policy = found[0] if found is not None else None
         if self._decision(policy, action, resource, keys) == "Allow":
-            return None
+            return _need_refused(self, action, resource)
         return (
             f"User: {self.name} is not authorized to perform: {action} on resource: {resource} "
             "because no resource-based policy allows the action"
@@ -166,6 +170,21 @@ class Service:
         }
         named = {**own, **(keys or {})}
         return {key.lower(): value for key, value in named.items() if value is not None}
+
+
+def also_needs(action: str, refusal: Callable[[Actor, str], object | None]) -> None:
+    """Have an action take more than its permission.
+
+    Args:
+        action: Such as `sqs:SendMessage`.
+        refusal: Function of (actor, resource) that gives what says why not, or None.
+    """
+    _needs[action] = refusal
+
+
+def _need_refused(actor: Actor, action: str, resource: str) -> str | None:
+    refused = _needs[action](actor, resource) if action in _needs else None
+    return None if refused is None else str(refused)
 
 
 def tell_services_apart() -> None:

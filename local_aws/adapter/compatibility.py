@@ -111,7 +111,11 @@ services.cloudwatch._stat_value(stats, stat_name, points)
 services.cloudwatch.record_metric(namespace, metric_name, value, unit, dimensions)
 services.codebuild._builds
 services.codebuild._start_build(data)
+services.ecr.handle_request(method, path, headers, body, query_params)
+services.ecr._create_repository(data)
 services.ecr._repositories
+services.cloudwatch_logs.handle_request(method, path, headers, body, query_params)
+services.cloudwatch_logs._create_log_group(data)
 services.cloudwatch_logs._log_groups
 services.cloudwatch_logs._append_log_events(stream, events)
 services.eventbridge._SCHEDULER_TICK_INTERVAL
@@ -154,6 +158,7 @@ services.kinesis._put_record(data)
 services.kinesis._put_records(data)
 services.kinesis._resolve_stream(data)
 services.kinesis._resolve_stream_by_arn(stream_arn)
+services.kinesis.handle_request(method, path, headers, body, query_params)
 services.kinesis._streams
 services.kinesis._subscribe_to_shard(data, is_cbor)
 services.kinesis.put_record_internal(stream_arn, partition_key, data)
@@ -219,10 +224,28 @@ services.scheduler._SCHEDULE_TICK_INTERVAL
 services.ssm._delete_parameter(data)
 services.ssm._delete_parameters(data)
 services.ssm._lookup_parameter(name_or_arn, allow_arn_region, flexible_name)
+services.ssm.handle_request(method, path, headers, body, query_params)
+services.ssm._param_arn(name)
+services.ssm._get_parameter_history(data)
+services.ssm._get_parameters_by_path(data)
+services.ssm._get_parameters(data)
+services.ssm._get_parameter(data)
 services.ssm._parameters
 services.ssm._put_parameter(data)
 services.stepfunctions._AWS_SDK_SERVICE_MAP
 services.tagging._COLLECTORS
+services.sqs.handle_request(method, path, headers, body, query_params)
+services.sqs._queue_by_arn(arn)
+services.sqs._get_q(url, action)
+services.sqs._HANDLERS
+services.sqs._Err
+services.sns.handle_request(method, path, headers, body, query_params)
+services.sns._topic_by_arn_any_scope(topic_arn)
+services.sns._publish_batch(params)
+services.sns._publish(params)
+services.sns._p(params, key, default)
+services.sns._normalize_arn(arn)
+services.sns._error(code, message, status)
 services.sts._caller_identity(headers, query_params)
 services.sts.is_root_access_key(access_key_id)
 services.sts.register_session(access_key, session)

@@ -1,10 +1,11 @@
 """Customer-managed keys: who may use them, in KMS's own API and through every service."""
 
 from local_aws.adapter import keys as kept
-from local_aws.keys import objects, operations, requests
+from local_aws.keys import objects, operations, requests, services
+from local_aws.keys.services import guard_streams
 from local_aws.keys.use import Refusal, absent, unusable, use_denied
 
-__all__ = ["Refusal", "absent", "install", "unusable", "use_denied"]
+__all__ = ["Refusal", "absent", "guard_streams", "install", "unusable", "use_denied"]
 
 
 def install() -> None:
@@ -13,3 +14,4 @@ def install() -> None:
     requests.install()
     operations.install()
     objects.install()
+    services.install()

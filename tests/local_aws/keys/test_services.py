@@ -1,0 +1,218 @@
+"""What is kept under a key is written and read by those alone who may use the key."""
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import WaiterError
+
+Call = Callable[[Callable[[], Any]], tuple[str, str]]
+Client = Callable[[str], Any]
+ACCOUNT = "000000000000"
+PLACE = f"us-east-1:{ACCOUNT}"
+ABSENT = f"arn:aws:kms:{PLACE}:key/12345678-1234-1234-1234-123456789012"
+ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+BOTH = ["kms:GenerateDataKey", "kms:Decrypt"]
+
+
+def allow(actions: Any, resources: Any = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": actions, "Resource": resources} | more
+
+
+def when(**equals: str) -> dict[str, Any]:
+    return {"Condition": {"StringEquals": equals}}
+
+
+def name() -> str:
+    return f"test-{uuid.uuid4().hex[:8]}"
+
+
+class Kept:
+    """A queue, topic or stream under a key: how it is written to and read, and its context."""
+
+    def __init__(self, client: Client, service: str, key: str) -> None:
+        self.name = name()
+        aws = client(service)
+        if service == "sqs":
+            self.url = aws.create_queue(QueueName=self.name, Attributes={"KmsMasterKeyId": key})[
+                "QueueUrl"
+            ]
+        elif service == "sns":
+            aws.create_topic(Name=self.name, Attributes={"KmsMasterKeyId": key})
+        else:
+            aws.create_stream(StreamName=self.name, ShardCount=1)
+            aws.start_stream_encryption(StreamName=self.name, EncryptionType="KMS", KeyId=key)
+        path = f"stream/{self.name}" if service == "kinesis" else self.name
+        self.arn = f"arn:aws:{service}:{PLACE}:{path}"
+        member = {"sqs": "arn", "sns": "topicArn", "kinesis": "arn"}[service]
+        self.context = f"kms:EncryptionContext:aws:{service}:{member}"
+        self.service = service
+
+    def write(self, aws: Any) -> Any:
+        if self.service == "sqs":
+            return aws.send_message(QueueUrl=self.url, MessageBody="x")
+        if self.service == "sns":
+            return aws.publish(TopicArn=self.arn, Message="x")
+        return aws.put_record(StreamName=self.name, PartitionKey="a", Data=b"x")
+
+    def write_many(self, aws: Any) -> Any:
+        if self.service == "sqs":
+            entries = [{"Id": "1", "MessageBody": "x"}]
+            return aws.send_message_batch(QueueUrl=self.url, Entries=entries)
+        if self.service == "sns":
+            entries = [{"Id": "1", "Message": "x"}]
+            return aws.publish_batch(TopicArn=self.arn, PublishBatchRequestEntries=entries)
+        return aws.put_records(StreamName=self.name, Records=[{"PartitionKey": "a", "Data": b"x"}])
+
+    def read(self, aws: Any) -> Any:
+        if self.service == "sqs":
+            return aws.receive_message(QueueUrl=self.url)
+        start = aws.get_shard_iterator(
+            StreamName=self.name, ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
+        )
+        return aws.get_records(ShardIterator=start["ShardIterator"])
+
+
+DENIED = {
+    "sqs": "KmsAccessDenied",
+    "sns": "KMSAccessDenied",
+    "kinesis": "KMSAccessDeniedException",
+}
+
+
+@pytest.mark.parametrize("service", DENIED)
+def test_who_writes_needs_the_key(world: Any, client: Client, refusal: Call, service: str) -> None:
+    key = world.key()
+    kept, everything = Kept(client, service, key), allow(f"{service}:*")
+    through = when(
+        **{"kms:ViaService": f"{service}.us-east-1.amazonaws.com", "kms:CallerAccount": ACCOUNT}
+    )
+    of_it = when(**{Kept(client, service, key).context: kept.arn})
+    for condition in ({}, through, of_it):
+        writer = world.as_user(service, everything, allow(BOTH, key, **condition))
+        kept.write(writer)
+        kept.write_many(writer)
+    elsewhere = when(**{kept.context: f"{kept.arn}-other"})
+    another = when(**{"kms:ViaService": "s3.us-east-1.amazonaws.com"})
+    lacking = [allow("kms:DescribeKey"), allow(BOTH, **elsewhere), allow(BOTH, **another)]
+    lacking += [allow("kms:Decrypt", key)]
+    lacking += [] if service == "kinesis" else [allow("kms:GenerateDataKey", key)]
+    for statement in lacking:
+        without = world.as_user(service, everything, statement)
+        for write in (kept.write, kept.write_many):
+            code, said = refusal(lambda w=write, aws=without: w(aws))
+            assert code == DENIED[service]
+            assert "is not authorized to perform: kms:" in said
+
+
+@pytest.mark.parametrize("service", ["sqs", "kinesis"])
+def test_who_reads_needs_the_key(world: Any, client: Client, refusal: Call, service: str) -> None:
+    key = world.key()
+    kept, everything = Kept(client, service, key), allow(f"{service}:*")
+    kept.write(client(service))
+    kept.read(world.as_user(service, everything, allow("kms:Decrypt", key)))
+    without = world.as_user(service, everything, allow("kms:GenerateDataKey", key))
+    assert refusal(lambda: kept.read(without))[0] == DENIED[service]
+
+
+@pytest.mark.parametrize("service", DENIED)
+def test_a_key_that_is_off(world: Any, client: Client, refusal: Call, service: str) -> None:
+    key = world.key()
+    kept = Kept(client, service, key)
+    client("kms").disable_key(KeyId=key)
+    assert "disabled" in refusal(lambda: kept.write(client(service)))[0].lower()
+    client("kms").schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    assert "InvalidState" in refusal(lambda: kept.write(client(service)))[0]
+
+
+def test_an_absent_key_is_told_with_the_first_message(client: Client, refusal: Call) -> None:
+    for service, code in (("sqs", "KmsNotFound"), ("sns", "KMSNotFound")):
+        kept = Kept(client, service, ABSENT)
+        assert refusal(lambda k=kept, s=service: k.write(client(s)))[0] == code
+
+
+def test_a_secure_parameter(world: Any, client: Client, refusal: Call) -> None:
+    key, parameter = world.key(), f"/test/{name()}"
+    arn = f"arn:aws:ssm:{PLACE}:parameter{parameter}"
+    secure = {"Name": parameter, "Value": "x", "Type": "SecureString", "KeyId": key}
+    of_it = when(
+        **{
+            "kms:EncryptionContext:PARAMETER_ARN": arn,
+            "kms:ViaService": "ssm.us-east-1.amazonaws.com",
+        }
+    )
+    writer = world.as_user("ssm", allow("ssm:*"), allow("kms:Encrypt", key, **of_it))
+    writer.put_parameter(**secure)
+    without = world.as_user("ssm", allow("ssm:*"))
+    put = {**secure, "Overwrite": True}
+    assert refusal(lambda: without.put_parameter(**put))[0] == "AccessDeniedException"
+    advanced = {**put, "Tier": "Advanced"}
+    assert refusal(lambda: writer.put_parameter(**advanced))[0] == "AccessDeniedException"
+    reader = world.as_user("ssm", allow("ssm:*"), allow("kms:Decrypt", key, **of_it))
+    reads: list[Callable[[Any], Any]] = [
+        lambda ssm: ssm.get_parameter(Name=parameter, WithDecryption=True),
+        lambda ssm: ssm.get_parameters(Names=[parameter], WithDecryption=True),
+        lambda ssm: ssm.get_parameters_by_path(Path="/test", WithDecryption=True),
+        lambda ssm: ssm.get_parameter_history(Name=parameter, WithDecryption=True),
+    ]
+    for read in reads:
+        read(reader)
+        code, said = refusal(lambda r=read: r(writer))
+        assert code == "AccessDeniedException" and "kms:Decrypt" in said
+    # In its encrypted form anybody may have it.
+    without.get_parameter(Name=parameter)
+    absent = {**secure, "Name": f"{parameter}-2", "KeyId": ABSENT}
+    assert refusal(lambda: client("ssm").put_parameter(**absent))[0] == "InvalidKeyId"
+    own = {**secure, "Name": f"{parameter}-3"}
+    own.pop("KeyId")
+    without.put_parameter(**own)
+    without.get_parameter(Name=own["Name"], WithDecryption=True)
+
+
+LOGS = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
+
+
+@pytest.mark.parametrize("how", ["none", "of another", "absent"])
+def test_a_log_groups_key_lets_logs_in(
+    world: Any, client: Client, deploy: Any, refusal: Call, how: str
+) -> None:
+    group = f"/test/{name()}"
+    arn = f"arn:aws:logs:{PLACE}:log-group:{group}"
+
+    def key(of: str) -> str:
+        context = {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": of}}
+        logs = {"Principal": {"Service": "logs.us-east-1.amazonaws.com"}, "Condition": context}
+        return str(world.key(allow("kms:*", Principal=ROOT), allow(LOGS, **logs)))
+
+    wrong = {"none": world.key(), "of another": key(f"{arn}-other"), "absent": ABSENT}[how]
+    logs = client("logs")
+    code, said = refusal(lambda: logs.create_log_group(logGroupName=group, kmsKeyId=wrong))
+    assert code == "AccessDeniedException"
+    assert said.endswith(f"does not exist or is not allowed to be used with Arn '{arn}'")
+    resource = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": group}}
+    with pytest.raises(WaiterError):
+        deploy({"Group": {**resource, "Properties": {"LogGroupName": group, "KmsKeyId": wrong}}})
+    logs.create_log_group(logGroupName=group, kmsKeyId=key(arn))
+
+
+def test_a_repositorys_key_is_granted_to_ecr_by_who_makes_it(
+    world: Any, client: Client, refusal: Call
+) -> None:
+    key, ecr = world.key(), allow("ecr:*")
+    grant = allow("kms:CreateGrant", key, Condition={"Bool": {"kms:GrantIsForAWSResource": "true"}})
+    through = when(**{"kms:ViaService": "ecr.us-east-1.amazonaws.com"})
+    rest = allow(["kms:DescribeKey", "kms:RetireGrant"], key, **through)
+
+    def create(aws: Any, under: str = key) -> Any:
+        return aws.create_repository(
+            repositoryName=name(),
+            encryptionConfiguration={"encryptionType": "KMS", "kmsKey": under},
+        )
+
+    create(world.as_user("ecr", ecr, grant, rest))
+    for lacking in ((grant,), (rest,)):
+        aws = world.as_user("ecr", ecr, *lacking)
+        assert refusal(lambda a=aws: create(a))[0] == "KmsException"
+    assert refusal(lambda: create(client("ecr"), ABSENT))[0] == "KmsException"
