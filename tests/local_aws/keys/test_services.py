@@ -1,6 +1,5 @@
 """What is kept under a key is written and read by those alone who may use the key."""
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any
