@@ -43,7 +43,7 @@ def install(layout: Layout, connection: Connection) -> None:
         extension.install()
     sagemaker.install(layout.root, connection.endpoint_url)
     records = streams.install(layout.root, connection.endpoint_url)
-    keys.guard_streams()
+    keys.install_late()
     firehose.install(records, connection.endpoint_url)
     templates.install()  # once all resource types are known
     # Last, so that its deliveries, with the target's role, retries and dead letters, come first.

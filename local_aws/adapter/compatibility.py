@@ -25,6 +25,7 @@ core.concurrency.run_reentrant(fn, *args, thread_name)
 core.concurrency.spawn_background(fn, *args, thread_name, **kwargs)
 core.iam_actions.SERVICE_TO_IAM_NAMESPACE
 core.iam_actions._BOTOCORE_SERVICE_MAP
+core.iam_actions.access_denied_response(service, action, principal_arn, request_id, error_code, message, headers, resource_arn, explicit_deny, resource_policy_arn)
 core.iam_actions.extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
 core.iam_actions.request_tag_context(service, iam_action, body, params)
 core.iam_evaluator.EvalContext
@@ -111,10 +112,8 @@ services.cloudwatch._stat_value(stats, stat_name, points)
 services.cloudwatch.record_metric(namespace, metric_name, value, unit, dimensions)
 services.codebuild._builds
 services.codebuild._start_build(data)
-services.ecr.handle_request(method, path, headers, body, query_params)
 services.ecr._create_repository(data)
 services.ecr._repositories
-services.cloudwatch_logs.handle_request(method, path, headers, body, query_params)
 services.cloudwatch_logs._create_log_group(data)
 services.cloudwatch_logs._log_groups
 services.cloudwatch_logs._append_log_events(stream, events)
@@ -158,7 +157,7 @@ services.kinesis._put_record(data)
 services.kinesis._put_records(data)
 services.kinesis._resolve_stream(data)
 services.kinesis._resolve_stream_by_arn(stream_arn)
-services.kinesis.handle_request(method, path, headers, body, query_params)
+services.kinesis._start_stream_encryption(data)
 services.kinesis._streams
 services.kinesis._subscribe_to_shard(data, is_cbor)
 services.kinesis.put_record_internal(stream_arn, partition_key, data)
@@ -224,7 +223,6 @@ services.scheduler._SCHEDULE_TICK_INTERVAL
 services.ssm._delete_parameter(data)
 services.ssm._delete_parameters(data)
 services.ssm._lookup_parameter(name_or_arn, allow_arn_region, flexible_name)
-services.ssm.handle_request(method, path, headers, body, query_params)
 services.ssm._param_arn(name)
 services.ssm._get_parameter_history(data)
 services.ssm._get_parameters_by_path(data)
@@ -234,12 +232,10 @@ services.ssm._parameters
 services.ssm._put_parameter(data)
 services.stepfunctions._AWS_SDK_SERVICE_MAP
 services.tagging._COLLECTORS
-services.sqs.handle_request(method, path, headers, body, query_params)
 services.sqs._queue_by_arn(arn)
 services.sqs._get_q(url, action)
 services.sqs._HANDLERS
 services.sqs._Err
-services.sns.handle_request(method, path, headers, body, query_params)
 services.sns._topic_by_arn_any_scope(topic_arn)
 services.sns._publish_batch(params)
 services.sns._publish(params)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from ministack import app as ms
 from ministack.core import responses, router
-from ministack.services import cloudwatch_logs, ecr, kinesis, sns, sqs, ssm
+from ministack.services import kinesis, sns, sqs, ssm
 
 from local_aws.adapter.actors import Caller
 from local_aws.adapter.identity import caller_of_key
@@ -19,28 +20,38 @@ Refused = tuple[str, str] | None
 Check = Callable[[Caller | None, str, bool], Refused]
 _STANDARD_CHARACTERS = 4096
 _caller: ContextVar[Caller | None] = ContextVar("keyed_caller", default=None)
+_decided: ContextVar[dict[str, Any] | None] = ContextVar("keyed_decided", default=None)
 
 
 def note_callers() -> None:
     """Have those who make requests known below the services' routing."""
-    for module in (cloudwatch_logs, ecr, kinesis, sns, sqs, ssm):
-        _note(module)
+    for service in ("ecr", "kinesis", "logs", "sagemaker", "sns", "sqs", "ssm"):
+        ms.SERVICE_HANDLERS[service] = _noting(ms.SERVICE_HANDLERS[service])
 
 
-def _note(module: Any) -> None:
-    inner = module.handle_request
-
+def _noting(inner: Callable[..., Any]) -> Callable[..., Any]:
     async def handle_request(
         method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any
     ) -> Any:
         key = router.extract_access_key_id(headers, query_params) or ""
-        token = _caller.set(caller_of_key(key))
+        token, decided = _caller.set(caller_of_key(key)), _decided.set({})
         try:
             return await inner(method, path, headers, body, query_params)
         finally:
             _caller.reset(token)
+            _decided.reset(decided)
 
-    module.handle_request = handle_request
+    return handle_request
+
+
+def once_a_request(decide: Callable[[str], Any], key: str) -> Any:
+    """What is decided of a key, decided once a request however often it is asked for."""
+    decided = _decided.get()
+    if decided is None:
+        return decide(key)
+    if key not in decided:
+        decided[key] = decide(key)
+    return decided[key]
 
 
 def current_caller() -> Caller | None:

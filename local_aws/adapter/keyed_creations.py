@@ -1,11 +1,14 @@
 """Hooks where a request or a template gives a key to what it makes."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
-from ministack.core import responses
-from ministack.services import cloudwatch_logs, ecr
-from ministack.services.cloudformation import provisioners
+from ministack import app as ms
+from ministack.core import iam_actions, responses
+from ministack.services import cloudwatch_logs, ecr, kinesis
+from ministack.services.cloudformation import provisioners, stacks
 
 from local_aws.adapter.actors import Caller
 from local_aws.adapter.keyed import Refused, Request, current_caller
@@ -74,52 +77,78 @@ def guard_repositories(check: Callable[[Caller | None, str], Refused]) -> None:
     handler["create"] = make_repository
 
 
-def check_properties(
-    resource_type: str,
-    keys_of: Callable[[Mapping[str, Any]], Iterable[str]],
-    check: Callable[[str], Refused],
-) -> None:
-    """Check the keys that a template gives to resources of a type.
+def guard_templates(check: Callable[[str, Mapping[str, Any]], Refused]) -> None:
+    """Check the keys that a template gives to what it makes.
 
     Args:
-        resource_type: Such as `AWS::Kinesis::Stream`.
-        keys_of: The keys among a resource's properties.
-        check: Asked with each key.
+        check: Function of (resource type, properties).
     """
-    handler = provisioners._RESOURCE_HANDLERS[resource_type]
-    create, update = handler["create"], handler["update"]
+    create, update = stacks._provision_resource, stacks._update_resource
 
-    def refuse(props: Mapping[str, Any]) -> None:
-        for key in keys_of(props):
-            _raise(check(key))
+    def provision_resource(kind: str, logical_id: str, properties: Request, stack_name: str) -> Any:
+        _raise(check(kind, properties))
+        return create(kind, logical_id, properties, stack_name)
 
-    def created(logical_id: str, props: Request, stack_name: str) -> Any:
-        refuse(props)
-        return create(logical_id, props, stack_name)
+    def update_resource(
+        kind: str, physical_id: str, old: Any, new: Any, stack_name: str, *rest: Any
+    ) -> Any:
+        _raise(check(kind, new))
+        return update(kind, physical_id, old, new, stack_name, *rest)
 
-    def updated(physical_id: str, old: Request, new: Request, *rest: Any) -> Any:
-        refuse(new)
-        return update(physical_id, old, new, *rest)
-
-    handler.update(create=created, update=updated)
+    stacks._provision_resource, stacks._update_resource = provision_resource, update_resource
 
 
-def guard_function(
-    module: Any,
-    name: str,
-    keys_of: Callable[[Request], Iterable[str]],
-    check: Callable[[str], Refused],
-) -> None:
-    """Check the keys that an operation's request names before ministack gets it."""
-    inner = getattr(module, name)
+def guard_stream_keys(check: Callable[[str], Refused]) -> None:
+    """Check the key with which a stream's encryption starts."""
+    start = kinesis._start_stream_encryption
 
-    def guarded(request: Request, *rest: Any, **more: Any) -> Any:
-        for key in keys_of(request):
-            if (why := check(key)) is not None:
-                return responses.error_response_json(*why, 400)
-        return inner(request, *rest, **more)
+    def start_stream_encryption(request: Request) -> Any:
+        why = check(str(request.get("KeyId", "")))
+        return start(request) if why is None else responses.error_response_json(*why, 400)
 
-    setattr(module, name, guarded)
+    kinesis._start_stream_encryption = start_stream_encryption
+
+
+def services() -> set[str]:
+    """The services that there are."""
+    return set(ms.SERVICE_HANDLERS)
+
+
+def guard_requests(services: Iterable[str], check: Callable[[str, Request], Refused]) -> None:
+    """Check what requests to services name, before they are served.
+
+    Args:
+        services: Names as ministack routes them.
+        check: Function of (service, request); of the XML services as far as it is flat.
+    """
+    for service in services:
+        ms.SERVICE_HANDLERS[service] = _checked(service, ms.SERVICE_HANDLERS[service], check)
+
+
+def _checked(
+    service: str, inner: Callable[..., Any], check: Callable[[str, Request], Refused]
+) -> Callable[..., Any]:
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any
+    ) -> Any:
+        why = check(service, _parsed(headers, body)) if body else None
+        if why is None:
+            return await inner(method, path, headers, body, query_params)
+        return iam_actions.access_denied_response(
+            service, "", "", "", error_code=why[0], message=why[1], headers=headers
+        )
+
+    return handle_request
+
+
+def _parsed(headers: Mapping[str, str], body: bytes) -> Request:
+    try:
+        if "urlencoded" in headers.get("content-type", ""):
+            return {key: values[0] for key, values in parse_qs(body.decode()).items()}
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _raise(refused: Refused) -> None:

@@ -50,6 +50,11 @@ Refusal = Callable[[Change, Actor], str | None]
 _actor: ContextVar[Actor | None] = ContextVar("stack_actor", default=None)
 
 
+def current_stack_actor() -> Actor | None:
+    """As whom the stack operation that runs acts; None outside of such."""
+    return _actor.get()
+
+
 def authorize_stacks(refusal: Refusal) -> None:
     """Have CloudFormation act as the role that it is given, and as the caller without one.
 

@@ -1,11 +1,11 @@
 """Customer-managed keys: who may use them, in KMS's own API and through every service."""
 
 from local_aws.adapter import keys as kept
-from local_aws.keys import objects, operations, requests, services
-from local_aws.keys.services import guard_streams
+from local_aws.keys import creations, objects, operations, requests, services
+from local_aws.keys.services import install_late
 from local_aws.keys.use import Refusal, absent, unusable, use_denied
 
-__all__ = ["Refusal", "absent", "guard_streams", "install", "unusable", "use_denied"]
+__all__ = ["Refusal", "absent", "install", "install_late", "unusable", "use_denied"]
 
 
 def install() -> None:
@@ -15,3 +15,4 @@ def install() -> None:
     operations.install()
     objects.install()
     services.install()
+    creations.install()

@@ -37,8 +37,7 @@ _STREAM = {
 
 
 def install() -> None:
-    """Guard all of them but streams, whose operations are installed later."""
-    keyed.note_callers()
+    """Guard all of them but streams."""
     keyed.guard_queues(lambda who, arn, reads: _error(_QUEUE, queue_denied(who, arn, reads)))
     keyed.guard_topics(lambda who, arn, _reads: _error(_TOPIC, topic_denied(who, arn)))
     keyed.guard_parameters(_parameter_stored, _parameter_read)
@@ -55,8 +54,9 @@ def install() -> None:
         actors.also_needs(action, lambda who, arn, reads=reads: stream_denied(who, arn, reads))
 
 
-def guard_streams() -> None:
-    """Guard streams, after their operations are installed."""
+def install_late() -> None:
+    """What comes after the services that are not ministack's own: callers, and streams."""
+    keyed.note_callers()
     keyed.guard_streams(
         lambda who, arn, reads: _error(_STREAM, stream_denied(who, arn, reads)),
         stream_of_iterator,

@@ -31,6 +31,7 @@ from local_aws.sagemaker.queries import page, select
 from local_aws.sagemaker.recovery import end_orphans, wait_until_served
 from local_aws.sagemaker.routes import LiveEndpoint
 from local_aws.sagemaker.servers import ServerError
+from local_aws.sagemaker.volumes import check_volume
 
 _LOG = logging.getLogger(__name__)
 _SERVING = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
@@ -89,6 +90,7 @@ class Endpoints(EndpointConfigs):
         """Make an endpoint; it is `Creating` until its servers are healthy."""
         name = request["EndpointName"]
         config = find_config(self._context, request["EndpointConfigName"])
+        check_volume(config.get("KmsKeyId"))
         arn = self._context.arn(KIND, name)
         endpoint = {
             "EndpointName": name,
@@ -113,6 +115,7 @@ class Endpoints(EndpointConfigs):
         """Have an endpoint serve another configuration, blue/green, without an outage."""
         name = request["EndpointName"]
         config = find_config(self._context, request["EndpointConfigName"])
+        check_volume(config.get("KmsKeyId"))
         endpoint = self._records.find(name)
         deployed = endpoint.get("Deployed")
         plan = retained(make_plan(self._context, name, config), deployed, request)

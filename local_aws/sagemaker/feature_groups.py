@@ -12,6 +12,7 @@ from local_aws.sagemaker.feature_offline import OfflineStore, catalog_config
 from local_aws.sagemaker.feature_schema import Schema
 from local_aws.sagemaker.queries import page, select
 from local_aws.sagemaker.record_store import RecordStore
+from local_aws.sagemaker.volumes import check_records
 
 KIND = "feature-group"
 _LOG = logging.getLogger(__name__)
@@ -160,6 +161,7 @@ class FeatureGroups:
                     f"got {group['FeatureGroupStatus']}; wait until it is",
                 )
             schema = self._schemas[name_or_arn] = Schema(group)
+        check_records(schema.key)
         return schema
 
     def _announce(self, group: dict[str, Any]) -> None:

@@ -53,6 +53,7 @@ class Schema:
             for feature in group["FeatureDefinitions"]
         }
         online: dict[str, Any] = group.get("OnlineStoreConfig") or {}
+        self.key: str | None = (online.get("SecurityConfig") or {}).get("KmsKeyId")
         stores = {
             ONLINE: bool(online.get("EnableOnlineStore")),
             OFFLINE: "OfflineStoreConfig" in group,

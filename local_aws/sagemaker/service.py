@@ -125,7 +125,7 @@ class Service:
         return self._invoke(name, request)
 
     def _invoke(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
-        if name.startswith("Create"):
+        if name.startswith(("Create", "Update")):
             check_keys(request)
         answer: dict[str, Any] = self._method(name)(request) or {}
         if name.startswith("Create") and request.get("Tags"):

@@ -19,6 +19,7 @@ from local_aws.sagemaker.models import check_instance_type, find_model, serving_
 from local_aws.sagemaker.servers import FleetSpec, ServerError
 from local_aws.sagemaker.transform_files import Failed, Stopped, Transformer
 from local_aws.sagemaker.transform_records import processing
+from local_aws.sagemaker.volumes import check_volume
 
 _LOG = logging.getLogger(__name__)
 _LOG_GROUP = "/aws/sagemaker/TransformJobs"
@@ -49,6 +50,8 @@ class Transform:
         """Start a job."""
         _check(request)
         model = find_model(self._context, request["ModelName"])
+        volume_key = request["TransformResources"].get("VolumeKmsKeyId")
+        check_volume(volume_key, model["ExecutionRoleArn"])
         check_instance_type(
             self._context, model, request["TransformResources"]["InstanceType"], "Transform"
         )

@@ -130,6 +130,14 @@ def test_an_absent_key_is_told_with_the_first_message(client: Client, refusal: C
     for service, code in (("sqs", "KmsNotFound"), ("sns", "KMSNotFound")):
         kept = Kept(client, service, ABSENT)
         assert refusal(lambda k=kept, s=service: k.write(client(s)))[0] == code
+    kinesis, stream = client("kinesis"), name()
+    kinesis.create_stream(StreamName=stream, ShardCount=1)
+    code, _ = refusal(
+        lambda: kinesis.start_stream_encryption(
+            StreamName=stream, EncryptionType="KMS", KeyId=ABSENT
+        )
+    )
+    assert code == "KMSNotFoundException"
 
 
 def test_a_secure_parameter(world: Any, client: Client, refusal: Call) -> None:
