@@ -13,6 +13,7 @@ from typing import Any
 from local_aws import adapter, registry
 from local_aws.adapter.actors import Actor
 from local_aws.adapter.stack_roles import Change, authorize_stacks
+from local_aws.keys.use import through_service
 
 _SUFFIX = "XXXXXXXXXXXX"
 # Of types whose resources are narrowed to in policies: the property that names a resource, and its
@@ -62,7 +63,7 @@ def refusal(change: Change, actor: Actor) -> str | None:
     return None
 
 
-def required(change: Change) -> Iterator[tuple[str, str, dict[str, str]]]:
+def required(change: Change) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Actions that a change takes, with their resources and condition keys."""
     if change.resource_type.startswith(("Custom::", "AWS::CloudFormation::CustomResource")):
         yield "lambda:InvokeFunction", str(change.properties["ServiceToken"]), {}
@@ -82,7 +83,8 @@ def required(change: Change) -> Iterator[tuple[str, str, dict[str, str]]]:
         else:
             # Of another service, what the properties name; the rest does not apply.
             for resource in _named(change.properties, f"arn:aws:{prefix}:"):
-                yield action, resource, {}
+                keys = through_service(action, resource, service) if prefix == "kms" else {}
+                yield action, resource, keys
 
 
 def _resources(change: Change, action: str) -> Iterator[str]:

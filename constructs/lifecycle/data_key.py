@@ -42,7 +42,10 @@ class DataKey(Construct):
         self._allow_senders()
 
     def _allow_log_groups(self) -> None:
-        """CloudWatch Logs names the log group in the encryption context, which pins the account."""
+        """CloudWatch Logs names the log group in the encryption context, which pins the account.
+
+        kms:DescribeKey, which its guide's policy has under the same condition, has no context.
+        """
         stack = Stack.of(self)
         log_groups = stack.format_arn(
             service="logs",
@@ -56,7 +59,6 @@ class DataKey(Construct):
                 principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
                 actions=[
                     "kms:Decrypt",
-                    "kms:DescribeKey",
                     "kms:Encrypt",
                     "kms:GenerateDataKey",
                     "kms:ReEncryptFrom",
@@ -70,36 +72,31 @@ class DataKey(Construct):
     def _allow_senders(self) -> None:
         """Without it, a dead letter or an alarm's message is lost without a trace.
 
-        EventBridge is allowed twice. For encrypted topics AWS does not support aws:SourceAccount in
-        a key's policy (SNS guide, "Configuring AWS KMS permissions"; with it every invocation
-        fails, landing-zone-accelerator-on-aws #407). For queues AWS says neither, and the CDK's own
-        target writes it. What always tells the account is the encryption context of SQS, the
-        queue's ARN. Either statement allows nothing beyond this account.
+        For encrypted topics AWS does not support aws:SourceAccount in a key's policy where
+        EventBridge sends (SNS guide, "Configuring AWS KMS permissions"; with it every invocation
+        fails, landing-zone-accelerator-on-aws #407), and of queues it does not say. What always
+        tells the account is the encryption context of SQS, the queue's ARN; no rule has a topic.
         """
-        self.key.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="QueuesAndTopics",
-                principals=[
-                    iam.ServicePrincipal("cloudwatch.amazonaws.com"),
-                    iam.ServicePrincipal("events.amazonaws.com"),
-                ],
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=["*"],
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
-            )
+        stack = Stack.of(self)
+        self._allow_sender(
+            "Topics",
+            "cloudwatch.amazonaws.com",
+            {"StringEquals": {"aws:SourceAccount": stack.account}},
         )
+        queues = stack.format_arn(service="sqs", resource="*")
+        self._allow_sender(
+            "Queues",
+            "events.amazonaws.com",
+            {"ArnLike": {"kms:EncryptionContext:aws:sqs:arn": queues}},
+        )
+
+    def _allow_sender(self, sid: str, service: str, conditions: dict[str, dict[str, str]]) -> None:
         self.key.add_to_resource_policy(
             iam.PolicyStatement(
-                sid="Queues",
-                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                sid=sid,
+                principals=[iam.ServicePrincipal(service)],
                 actions=["kms:Decrypt", "kms:GenerateDataKey"],
                 resources=["*"],
-                conditions={
-                    "ArnLike": {
-                        "kms:EncryptionContext:aws:sqs:arn": Stack.of(self).format_arn(
-                            service="sqs", resource="*"
-                        )
-                    }
-                },
+                conditions=conditions,
             )
         )

@@ -94,6 +94,15 @@ def absent(key: str) -> Refusal:
     return Refusal("NotFoundException", f"Key '{arn}' does not exist")
 
 
+def through_service(action: str, key: str, via: str) -> dict[str, Any]:
+    """The condition keys of what a service does with a key when it makes something for somebody."""
+    found = find_key(key)
+    named = {} if found is None else use_keys(found, key, action, via=via)
+    if action in ("kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"):
+        named["kms:GrantIsForAWSResource"] = "true"
+    return named
+
+
 def use_keys(
     found: Key,
     reference: str,

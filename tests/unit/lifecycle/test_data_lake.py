@@ -141,18 +141,16 @@ def test_senders_to_encrypted_queues_may_use_the_key_for_this_account(template: 
                 "Statement": Match.array_with(
                     [
                         {
-                            "Sid": "QueuesAndTopics",
+                            "Sid": "Topics",
                             "Effect": "Allow",
-                            "Principal": {
-                                "Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
-                            },
+                            "Principal": {"Service": "cloudwatch.amazonaws.com"},
                             "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
                             "Resource": "*",
                             "Condition": {
                                 "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
                             },
                         },
-                        # AWS does not say that EventBridge tells KMS the account.
+                        # EventBridge tells KMS no account.
                         {
                             "Sid": "Queues",
                             "Effect": "Allow",
