@@ -18,7 +18,8 @@ from local_aws import (
     streams,
     templates,
 )
-from local_aws.settings import ACCOUNT, REGION, Connection, Layout
+from local_aws.layout import Layout
+from local_aws.settings import ACCOUNT, REGION, Connection
 
 
 def install(layout: Layout, connection: Connection) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from local_aws import settings
+from local_aws.layout import Layout
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -21,15 +22,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True, help="folder that holds all state")
     options = parser.parse_args(arguments)
-    layout = settings.Layout(root=options.state.resolve())
+    # All that it writes, and its jobs do, is its owner's alone: keys, policies and data.
+    os.umask(0o077)
+    layout = Layout(root=options.state.resolve())
     layout.create()
+    if (region := settings.region_of(layout, None)) != settings.REGION:
+        parser.error(f"{settings.REGION_VARIABLE} must be {region}, got {settings.REGION}")
     with layout.lock():
         end_leftovers(layout)
         layout.clear_temporary()
         serve(layout, options.port)
 
 
-def end_leftovers(layout: settings.Layout) -> None:
+def end_leftovers(layout: Layout) -> None:
     """End jobs and model servers of a server that was killed; their results would go nowhere."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -38,7 +43,7 @@ def end_leftovers(layout: settings.Layout) -> None:
                 process.kill()
 
 
-def serve(layout: settings.Layout, port: int) -> None:
+def serve(layout: Layout, port: int) -> None:
     """Set ministack up for a state folder, extend it and serve."""
     connection = settings.open_connection(layout, port, os.getpid())
     # ministack reads its settings when it is imported, so this comes before the adapter's import.
@@ -47,8 +52,9 @@ def serve(layout: settings.Layout, port: int) -> None:
     os.environ.update(settings.server_environment(layout, connection))
     connection.write(layout.connection)
 
-    from local_aws import adapter, extensions  # noqa: PLC0415
+    from local_aws import adapter, confinement, extensions  # noqa: PLC0415
 
+    confinement.announce()
     extensions.install(layout, connection)
     adapter.serve(settings.HOST, port, checkpoint_seconds=settings.CHECKPOINT_SECONDS)
 

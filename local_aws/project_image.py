@@ -1,6 +1,8 @@
 """The project's image: the only one that can run here, as processes of the working tree."""
 
+import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +10,17 @@ from local_aws import adapter
 
 # The ENTRYPOINT of pipeline_code/Dockerfile.
 IMAGE_ENTRYPOINT = ("python", "-m", "pipeline_code")
+# What its ENV and its base image's set, as far as it matters to a process of the working tree.
+ENVIRONMENT = {
+    "PATH": os.pathsep.join(
+        [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]
+    ),
+    "LANG": "C.UTF-8",
+    "HOME": "/root",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONPATH": "/opt/program",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
 ONLY_OURS = "it runs the project's own image only, from a repository of the embedded AWS's ECR"
 ONLY_PYTHON = "it runs Python entry points, as the image has"
 _PROJECT = "fraudloop"

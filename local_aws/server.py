@@ -5,7 +5,6 @@ import http.client
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,19 @@ from typing import Any, Self
 import boto3
 import psutil  # type: ignore[import-untyped]
 
-from local_aws import clients, settings
+from local_aws import clients, ports, settings
+from local_aws.layout import Layout
+from local_aws.ports import free_port
+
+__all__ = [
+    "EmbeddedAws",
+    "EmbeddedAwsError",
+    "NotRunningError",
+    "PortTakenError",
+    "RegionError",
+    "StateInUseError",
+    "free_port",
+]
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -24,6 +35,10 @@ STOP_SECONDS = 20.0
 
 class EmbeddedAwsError(Exception):
     """The embedded AWS cannot be started, stopped or reached."""
+
+
+class RegionError(EmbeddedAwsError):
+    """The Region is none, or not that of the state."""
 
 
 class PortTakenError(EmbeddedAwsError):
@@ -47,12 +62,17 @@ class EmbeddedAws:
     Args:
         state_dir: Folder that holds all state; made if absent.
         port: Port on 127.0.0.1.
+        region: The Region that it is. If omitted, that of its state, else FRAUDLOOP_REGION, else
+            us-east-1.
     """
 
-    def __init__(self, state_dir: Path, port: int = settings.DEFAULT_PORT) -> None:
+    def __init__(
+        self, state_dir: Path, port: int = settings.DEFAULT_PORT, region: str | None = None
+    ) -> None:
         self.state_dir = state_dir.resolve()
         self.port = port
-        self._layout = settings.Layout(root=self.state_dir)
+        self._region = region
+        self._layout = Layout(root=self.state_dir)
 
     def __enter__(self) -> Self:
         self.start()
@@ -74,9 +94,11 @@ class EmbeddedAws:
 
         Raises:
             StateInUseError: If it runs on another port.
+            RegionError: If its state is of another Region than the one asked for.
             PortTakenError: If another program has the port.
             EmbeddedAwsError: If the server does not come up.
         """
+        region = self._checked_region()
         running = self._running()
         if running is not None:
             if running["port"] != self.port:
@@ -85,7 +107,11 @@ class EmbeddedAws:
                     f"{self.state_dir} already runs there as process {running['pid']}"
                 )
             return False
-        self._refuse_taken_port()
+        if (listener := ports.taken_by(self.port)) is not None:
+            raise PortTakenError(
+                f"port must be free, got {self.port}, on which {listener} listens; stop that "
+                "process or choose another port"
+            )
         self._layout.create()
         log = self._layout.new_server_log()
         command = [sys.executable, "-m", "local_aws.launcher"]
@@ -93,6 +119,7 @@ class EmbeddedAws:
             process = subprocess.Popen(
                 [*command, "--port", str(self.port), "--state", str(self.state_dir)],
                 cwd=settings.PROJECT_ROOT,
+                env={**os.environ, settings.REGION_VARIABLE: region},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -161,6 +188,7 @@ class EmbeddedAws:
             settings.Connection(
                 port=known["port"],
                 pid=known["pid"],
+                region=known["region"],
                 access_key_id=known["access_key_id"],
                 secret_access_key=known["secret_access_key"],
             )
@@ -182,16 +210,11 @@ class EmbeddedAws:
         ours = "local_aws.launcher" in command and str(self.state_dir) in command
         return document if ours else None
 
-    def _refuse_taken_port(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((settings.HOST, self.port))
-            except OSError as error:
-                raise PortTakenError(
-                    f"port must be free, got {self.port}, on which {_listener(self.port)} "
-                    "listens; stop that process or choose another port"
-                ) from error
+    def _checked_region(self) -> str:
+        try:
+            return settings.region_of(self._layout, self._region)
+        except ValueError as error:
+            raise RegionError(str(error)) from None
 
     def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -212,13 +235,6 @@ class EmbeddedAws:
         )
 
 
-def free_port() -> int:
-    """A port that no program listens on now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((settings.HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 def _kill(processes: list[psutil.Process]) -> None:
     """End what the server started and did not end itself."""
     for process in processes:
@@ -235,16 +251,3 @@ def _healthy(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _listener(port: int) -> str:
-    """The process that listens on a port, as far as the system tells."""
-    for process in psutil.process_iter(["pid", "name", "cmdline"]):
-        try:
-            sockets = process.net_connections(kind="inet")
-        except psutil.Error:
-            continue
-        if any(s.status == psutil.CONN_LISTEN and s.laddr.port == port for s in sockets):
-            command = " ".join(process.info["cmdline"] or [process.info["name"]])
-            return f"process {process.info['pid']} ({command[:120]})"
-    return "a process of another user"

@@ -1,16 +1,22 @@
-"""Where the embedded AWS keeps what, and with which settings ministack runs."""
+"""How an embedded AWS is reached, and with which settings ministack runs."""
 
-import fcntl
 import json
 import os
 import secrets
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-REGION = "us-east-1"
+import boto3
+
+from local_aws.layout import Layout
+
+DEFAULT_REGION = "us-east-1"
+REGION_VARIABLE = "FRAUDLOOP_REGION"
+# Of this process: a server is started with the Region of its state, clients learn it from the
+# connection.
+REGION = os.environ.get(REGION_VARIABLE, DEFAULT_REGION)
 ACCOUNT = "000000000000"
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4600
@@ -37,86 +43,12 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """The state folder's files.
-
-    Layout(root=Path(".fraudloop")).connection  # .fraudloop/embedded.json
-    """
-
-    root: Path
-
-    @property
-    def connection(self) -> Path:
-        """How to reach the running server, credentials included (mode 0600)."""
-        return self.root / "embedded.json"
-
-    @property
-    def logs(self) -> Path:
-        return self.root / "logs"
-
-    @property
-    def temporary(self) -> Path:
-        return self.root / "tmp"
-
-    @property
-    def objects(self) -> Path:
-        """S3's objects as plain files: account/bucket/key."""
-        return self.root / "s3"
-
-    @property
-    def services(self) -> Path:
-        """ministack's state, one JSON document a service."""
-        return self.root / "state"
-
-    @property
-    def server_log(self) -> Path:
-        return self.logs / "server.log"
-
-    def lock(self) -> IO[bytes]:
-        """Take the folder for this process until the file is closed or the process ends.
-
-        Raises:
-            BlockingIOError: If another process has it.
-        """
-        file = (self.root / "lock").open("ab")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return file
-
-    def new_server_log(self) -> Path:
-        """The server's log, empty; that of the run before is kept beside it."""
-        if self.server_log.exists():
-            self.server_log.replace(self.server_log.with_suffix(".previous.log"))
-        return self.server_log
-
-    def is_ours(self) -> bool:
-        """Whether the folder holds an embedded AWS's state, or nothing at all."""
-        return self.connection.exists() or not any(self.root.iterdir())
-
-    def last_log_lines(self, count: int = 15) -> str:
-        """The end of the server's log, for error messages."""
-        try:
-            lines = self.server_log.read_text(errors="replace").splitlines()
-        except FileNotFoundError:
-            return "it wrote no log"
-        return f"{self.server_log} ends with:\n" + "\n".join(lines[-count:])
-
-    def create(self) -> None:
-        """Make the folders."""
-        for folder in (self.root, self.logs, self.temporary, self.objects, self.services):
-            folder.mkdir(parents=True, exist_ok=True)
-
-    def clear_temporary(self) -> None:
-        """Delete what an earlier run left (ministack never deletes the code of its Lambdas)."""
-        shutil.rmtree(self.temporary)
-        self.temporary.mkdir()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """How clients reach a server."""
 
     port: int
     pid: int
+    region: str
     access_key_id: str
     secret_access_key: str
 
@@ -131,7 +63,7 @@ class Connection:
             "port": self.port,
             "pid": self.pid,
             "endpoint_url": self.endpoint_url,
-            "region": REGION,
+            "region": self.region,
             "account": ACCOUNT,
             "access_key_id": self.access_key_id,
             "secret_access_key": self.secret_access_key,
@@ -159,6 +91,33 @@ def read_connection(layout: Layout) -> dict[str, Any] | None:
     return document if document.keys() >= REQUIRED else None
 
 
+def region_of(layout: Layout, wanted: str | None) -> str:
+    """The Region of a server that is to start: that of its state, else as wanted, else the default.
+
+    Args:
+        layout: Its state folder.
+        wanted: What was asked for; if omitted, what the environment says.
+
+    Raises:
+        ValueError: If there is no such Region, or the state is of another one.
+    """
+    wanted = os.environ.get(REGION_VARIABLE) if wanted is None else wanted
+    known = read_connection(layout)
+    if known is not None and wanted not in (None, known["region"]):
+        raise ValueError(
+            f"region must be {known['region']}, got {wanted}; all ARNs in {layout.root} name it. "
+            "Give another --state, or delete this one with `fraudloop down --wipe`"
+        )
+    region: str = known["region"] if known is not None else wanted or DEFAULT_REGION
+    # Of the partition `aws` alone: ARNs and domains of China's and the government's differ.
+    regions = boto3.Session().get_available_regions("sagemaker")
+    if region not in regions:
+        raise ValueError(
+            f"region must be one of SageMaker's, got {region!r}: {', '.join(sorted(regions))}"
+        )
+    return region
+
+
 def open_connection(layout: Layout, port: int, pid: int) -> Connection:
     """The connection of a server that is starting; credentials last as long as the state does."""
     known = read_connection(layout)
@@ -166,15 +125,17 @@ def open_connection(layout: Layout, port: int, pid: int) -> Connection:
         key, secret = "AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30)
     else:
         key, secret = known["access_key_id"], known["secret_access_key"]
-    return Connection(port=port, pid=pid, access_key_id=key, secret_access_key=secret)
+    return Connection(
+        port=port, pid=pid, region=REGION, access_key_id=key, secret_access_key=secret
+    )
 
 
 def client_environment(connection: Connection) -> dict[str, str]:
     """What AWS SDKs and the CDK CLI need in their environment to use a server."""
     return {
         "AWS_ENDPOINT_URL": connection.endpoint_url,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": connection.region,
+        "AWS_DEFAULT_REGION": connection.region,
         "AWS_ACCESS_KEY_ID": connection.access_key_id,
         "AWS_SECRET_ACCESS_KEY": connection.secret_access_key,
         "AWS_EC2_METADATA_DISABLED": "true",

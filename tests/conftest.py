@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -13,6 +13,9 @@ from pipeline_code.features.spark_session import missing
 
 # As in `pipeline_code.train`, and before a test imports a library: its processes share the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Their stand-ins for the image's code, which containers of the embedded AWS would not see else.
+os.environ.setdefault("FRAUDLOOP_IMAGE_FOLDERS", str(Path(__file__).parent))
 
 # How fast examples are made says how busy the machine is, and nothing about the code.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,6 +16,7 @@ from local_aws.adapter.actors import (
 )
 from local_aws.adapter.builds import start_builds_once
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
+from local_aws.adapter.credentials import serve_credentials, withdraw_credentials
 from local_aws.adapter.events import (
     Deliver,
     add_event_target,
@@ -115,7 +116,9 @@ __all__ = [
     "send_plain_dead_letters",
     "send_to_queue",
     "serve",
+    "serve_credentials",
     "set_schedule_interval",
     "start_builds_once",
     "tell_services_apart",
+    "withdraw_credentials",
 ]

@@ -15,6 +15,8 @@ from hypercorn.config import Config
 from ministack import app as ms
 from ministack.core import persistence
 
+from local_aws.adapter import credentials
+
 logger = logging.getLogger("fraudloop")
 
 # Health, and where custom resources and wait conditions send their answers.
@@ -142,6 +144,9 @@ async def _guarded(scope: Any, receive: Any, send: Any) -> None:
         await ms.app(scope, receive, _starting(send))
         return
     path = scope.get("path", "")
+    if path == credentials.PATH:
+        await credentials.answer(scope, send)
+        return
     if path.startswith("/_ministack/") and not path.startswith(_OPEN_PATHS):
         await send({"type": "http.response.start", "status": 404, "headers": []})
         await send({"type": "http.response.body", "body": b""})

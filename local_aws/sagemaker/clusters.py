@@ -140,7 +140,15 @@ class Cluster:
         stream = f"{plan.name}/{host.label}-{int(time.time())}"
         log = LogStream(self._context, plan.role_arn, plan.log_group, stream, plan.on_line)
         self._stack.enter_context(log)
-        container = containers.Container(plan.arguments, host.root, variables, log)
+        container = containers.Container(
+            plan.arguments,
+            containers.Disk(root=host.root),
+            variables,
+            log,
+            # Peers talk to each other even so (CreateTrainingJob, EnableNetworkIsolation), which
+            # they do over this machine's loopback.
+            isolated=plan.isolated and len(plan.hosts) == 1,
+        )
         self._stack.callback(container.stop, 0.0)
         self._members.append((host, container, log))
 
@@ -156,7 +164,7 @@ class Cluster:
 
         def order(index: int) -> tuple[bool, float]:
             host, container, _ = self._members[index]
-            outside = _shell_code(container.exit_code or 0) in _ENDED_FROM_OUTSIDE
+            outside = (container.exit_code or 0) in _ENDED_FROM_OUTSIDE
             return not outside, _written(host.root / self._plan.message)
 
         return min((i for i, m in enumerate(self._members) if m[1].exit_code), key=order)
@@ -165,11 +173,7 @@ class Cluster:
         host, container, log = self._members[index]
         code = container.wait() or 0  # it has ended: this waits for the last of its output
         self.stop(_PEER_GRACE_SECONDS)
-        return End(code=_shell_code(code), host=host, tail=log.tail())
-
-
-def _shell_code(code: int) -> int:
-    return 128 - code if code < 0 else code
+        return End(code=code, host=host, tail=log.tail())
 
 
 def _written(file: Path) -> float:

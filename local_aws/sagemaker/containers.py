@@ -1,26 +1,28 @@
 """The project's image as processes: what `docker run` would do, without Docker.
 
-A "container" is a process of the image's Python entry point, with a private folder in place of
-`/opt/ml` and only the environment that SageMaker gives to a container.
+A "container" is a process of the image's Python entry point, with only the environment that
+SageMaker gives to a container, confined as far as the kernel lets it be (`confinement`).
 """
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from local_aws import adapter, project_image
+from local_aws import adapter, confinement, project_image
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported, validation
 from local_aws.sagemaker.logs import LogStream
 from local_aws.settings import PROJECT_ROOT
 
 ML = "/opt/ml"
-_GRACE_SECONDS = 10.0
+# For the last of its output, which others of its processes may hold open.
+_OUTPUT_SECONDS = 10.0
 
 
 def check_image(context: Context, image: str) -> None:
@@ -51,7 +53,7 @@ def make_root(context: Context, name: str) -> Path:
     """A new private folder in place of `/opt/ml`."""
     root = context.ml_dir / name
     shutil.rmtree(root, ignore_errors=True)
-    (root / "tmp").mkdir(parents=True)
+    root.mkdir(parents=True)
     return root
 
 
@@ -74,9 +76,14 @@ def environment(
     session_name: str,
     variables: Mapping[str, str],
     isolated: bool = False,
-    told_region: bool = True,
 ) -> dict[str, str]:
     """All that a container's process gets to see; nothing of the server's own environment.
+
+    That is the image's variables, over them those of the request, and where to get the role's
+    credentials, as on AWS; of its own accord SageMaker tells no region: not where it hosts
+    (sagemaker-containers #112: "SageMaker Hosting doesn't set `AWS_REGION` (yet)") nor in jobs
+    (sagemaker-training-toolkit #12: "I don't think 'AWS_REGION' is set the platform in Training").
+    `AWS_ENDPOINT_URL` is the one addition, without which nobody would find the embedded AWS.
 
     Args:
         context: Shared state.
@@ -85,28 +92,34 @@ def environment(
         session_name: The session of that role, as CloudTrail would show it.
         variables: What the request asks to be set.
         isolated: Whether it has network isolation: SageMaker gives it no credentials then.
-        told_region: Whether SageMaker sets the region: it does in jobs, and not where it hosts a
-            model (sagemaker-containers #112: "SageMaker Hosting doesn't set AWS_REGION (yet)").
     """
-    own = {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
-        # A job's or model's own modules come before the image's.
-        "PYTHONPATH": os.pathsep.join(
-            [*filter(None, [variables.get("PYTHONPATH")]), str(PROJECT_ROOT)]
-        ),
-        "PYTHONUNBUFFERED": "1",
-        "LANG": "C.UTF-8",
-        "HOME": str(root),
-        "TMPDIR": str(root / "tmp"),
-        "SAGEMAKER_BASE_DIR": str(root),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    if told_region:
-        own |= {"AWS_REGION": context.region, "AWS_DEFAULT_REGION": context.region}
-    if not isolated:
-        own |= {"AWS_ENDPOINT_URL": context.endpoint_url}
-        own |= context.role_environment(role_arn, session_name)
-    return {**variables, **own}
+    image = dict(project_image.ENVIRONMENT)
+    if confinement.refusal() is not None:
+        image |= {"HOME": str(root), "SAGEMAKER_BASE_DIR": str(root), "PYTHONPATH": ""}
+        # With no network it would not get at the credentials of the machine that it runs on.
+        image |= {"AWS_EC2_METADATA_DISABLED": "true"} if isolated else {}
+    # A job's or model's own modules come before the image's.
+    paths = [variables.get("PYTHONPATH"), image["PYTHONPATH"] or str(PROJECT_ROOT)]
+    image |= {**variables, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    if isolated:
+        return image
+    with adapter.request_scope(context.account, context.region):
+        credentials = adapter.serve_credentials(role_arn, session_name, context.endpoint_url)
+    return image | credentials | {"AWS_ENDPOINT_URL": context.endpoint_url}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """The folders of a container that last.
+
+    Args:
+        root: Its `/opt/ml` on this machine.
+        mounts: What of it is mounted, below `/opt/ml`, and whether it may be written to; if
+            omitted, all of it and yes.
+    """
+
+    root: Path
+    mounts: Mapping[str, bool] = field(default_factory=lambda: {"": True})
 
 
 class Container:
@@ -114,38 +127,79 @@ class Container:
 
     Args:
         arguments: What `command` gave.
-        root: Its `/opt/ml`, which is its working directory too.
+        disk: Its folders.
         variables: What `environment` gave.
         log: Takes every line it prints.
+        isolated: Whether it has no network but its own loopback.
     """
 
     def __init__(
-        self, arguments: Sequence[str], root: Path, variables: Mapping[str, str], log: LogStream
+        self,
+        arguments: Sequence[str],
+        disk: Disk,
+        variables: Mapping[str, str],
+        log: LogStream,
+        *,
+        isolated: bool = False,
     ) -> None:
         self._log = log
-        self._process = subprocess.Popen(
-            list(arguments),
-            cwd=root,
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # so that `stop` reaches its own children too
-        )
+        self._temporary = Path(tempfile.mkdtemp(prefix="container-"))
+        self._variables = dict(variables)
+        # Closed when this process ends, however it does, and the container ends with it.
+        lifeline, self._lifeline = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                self._supervised(arguments, disk, lifeline, isolated=isolated),
+                cwd=disk.root,
+                env=self._variables,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+                pass_fds=(lifeline,),
+            )
+        finally:
+            os.close(lifeline)
         self._reader = threading.Thread(target=self._read, daemon=True, name="container-output")
         self._reader.start()
 
+    def _supervised(
+        self, arguments: Sequence[str], disk: Disk, lifeline: int, *, isolated: bool
+    ) -> list[str]:
+        own = self._temporary / "tmp"
+        own.mkdir()
+        confined = confinement.refusal() is None
+        if not confined:
+            self._variables["TMPDIR"] = str(own)
+        for name in disk.mounts:
+            (disk.root / name).mkdir(parents=True, exist_ok=True)
+        places = [
+            (str(disk.root / name), f"{ML}/{name}".rstrip("/"), "w" if writable else "r")
+            for name, writable in disk.mounts.items()
+        ]
+        # The image's working directory, where Python looks first; stand-ins come before it.
+        stands_in = self._variables["PYTHONPATH"] != project_image.ENVIRONMENT["PYTHONPATH"]
+        return confinement.supervised(
+            arguments,
+            folder=str(disk.root) if not confined else ML if stands_in else confinement.PROGRAM,
+            temporary=self._temporary,
+            mounts=[*places, (str(own), "/tmp", "w")],  # noqa: S108 - the container's
+            lifeline=lifeline,
+            network=not isolated,
+        )
+
     @property
     def pid(self) -> int:
-        """The process, which leads a group of its own."""
+        """The process that starts it and ends with it."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
-        return self._process.poll()
+        """As a shell gives it, so that 128 and more is a signal; None while it runs."""
+        code = self._process.poll()
+        return None if code is None else _shell_code(code)
 
     def wait(self, seconds: float | None = None) -> int | None:
         """Wait for its end; None if it still runs after that time."""
@@ -153,25 +207,27 @@ class Container:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
-        self._reader.join(_GRACE_SECONDS)
-        return code
+        self._reader.join(_OUTPUT_SECONDS)
+        return _shell_code(code)
 
-    def stop(self, grace_seconds: float = _GRACE_SECONDS) -> None:
+    def stop(self, grace_seconds: float) -> None:
         """Ask it to end (SIGTERM), and end it if it has not after a while."""
         self.ask_to_stop()
         self.wait(grace_seconds)
-        self._signal(signal.SIGKILL)  # its own children may outlive it
+        self._cut()
         self.wait()
+        adapter.withdraw_credentials(self._variables)
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def ask_to_stop(self) -> None:
-        """Ask it to end (SIGTERM), without waiting."""
-        self._signal(signal.SIGTERM)
+        """Ask it to end, without waiting: SIGTERM to its process 1 and no other, as Docker does."""
+        self._process.terminate()
 
-    def _signal(self, number: signal.Signals) -> None:
-        try:
-            os.killpg(self._process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return
+    def _cut(self) -> None:
+        """End it with all of its processes (SIGKILL)."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
 
     def _read(self) -> None:
         output = self._process.stdout
@@ -180,3 +236,7 @@ class Container:
         with output:
             for line in output:
                 self._log.write(line.rstrip("\n"))
+
+
+def _shell_code(code: int) -> int:
+    return 128 - code if code < 0 else code

@@ -30,14 +30,13 @@ from local_aws.sagemaker.plans import Plan, desired, make_plan, retained
 from local_aws.sagemaker.queries import page, select
 from local_aws.sagemaker.recovery import end_orphans, wait_until_served
 from local_aws.sagemaker.routes import LiveEndpoint
-from local_aws.sagemaker.servers import ServerError
+from local_aws.sagemaker.servers import GRACE_SECONDS, ServerError
 from local_aws.sagemaker.volumes import check_volume
 
 _LOG = logging.getLogger(__name__)
 _SERVING = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
 _NOTHING: dict[str, Any] = {"config_name": "", "capture": None, "variants": [], "weights": {}}
 _GIVEN_UP = "The embedded AWS was stopped during the update, which was given up."
-_DELETION_GRACE_SECONDS = 2.0
 # Longer than an answer takes, shorter than the embedded AWS has until it is killed.
 _SHUTDOWN_DRAIN_SECONDS = 5.0
 
@@ -162,7 +161,7 @@ class Endpoints(EndpointConfigs):
                 deployment.stop()
             live = self._live.pop(name, None)
             if live is not None:
-                routes.stop(live, _DELETION_GRACE_SECONDS)
+                routes.stop(live, GRACE_SECONDS)
             self._context.store.delete(KIND, name)
 
         self._run(name, "delete", work)

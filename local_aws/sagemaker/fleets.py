@@ -90,10 +90,12 @@ class Fleet:
         _stop_all(servers, grace_seconds)
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def retire(self, drain_seconds: float = _DRAIN_SECONDS) -> None:
+    def retire(
+        self, drain_seconds: float = _DRAIN_SECONDS, grace_seconds: float = GRACE_SECONDS
+    ) -> None:
         """Stop, once the requests that are being answered are."""
         _drain(self.servers, drain_seconds)
-        self.stop()
+        self.stop(grace_seconds)
 
     def resize(self, count: int) -> None:
         """Add servers, or drain and stop some.

@@ -8,10 +8,12 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
@@ -54,7 +56,9 @@ class Run:
         self.stopping = threading.Event()
         self.ended = threading.Event()
         self.abandoned = False
-        self.grace_seconds = 10.0
+        # "SageMaker sends the algorithm the SIGTERM signal, which delays job termination for 120
+        # seconds" (StopTrainingJob). Of processing jobs no document says how long: a guess.
+        self.grace_seconds = 120.0
 
     def execute(self) -> Outcome:
         """Run the job to its end, whichever that is."""
@@ -130,7 +134,7 @@ class Run:
         for source in host.inputs:
             self._check_stop()
             data.download(s3, source)
-        for folder in ("tmp", *self._plan.folders):
+        for folder in self._plan.folders:
             (host.root / folder).mkdir(parents=True, exist_ok=True)
         for path, document in host.files.items():
             file = host.root / path
@@ -143,8 +147,7 @@ class Run:
         if kept is None:
             return None
         folders = [host.root / kept.path for host in self._plan.hosts]
-        staging = self._plan.root / "tmp" / "checkpoint"
-        staging.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.gettempdir(), f"checkpoint-{self._plan.name}")
         sync = CheckpointSync(s3, kept.uri, folders, staging)
         sync.download()
         return sync

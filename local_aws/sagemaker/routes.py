@@ -79,11 +79,16 @@ def retire(routes: Sequence[Route]) -> None:
     close_captures(routes)
 
 
-def finish(live: LiveEndpoint, drain_seconds: float) -> None:
-    """Stop all servers of an endpoint that comes back later; what they answered is captured."""
+def finish(live: LiveEndpoint, seconds: float) -> None:
+    """Stop all servers of an endpoint that comes back later; what they answered is captured.
+
+    Args:
+        live: The endpoint.
+        seconds: For how long requests may still be answered, and then the servers end.
+    """
     routes = _taken(live)
     for route in routes:
-        route.fleet.retire(drain_seconds)
+        route.fleet.retire(seconds, seconds)
     close_captures(routes)
 
 

@@ -16,12 +16,13 @@ from local_aws.sagemaker.logs import LogStream
 from local_aws.sagemaker.models import ServingContainer
 
 HOST = "127.0.0.1"
-DEFAULT_STARTUP_SECONDS = 120.0
+# Developer Guide, "Custom Inference Code with Hosting Services": SIGTERM, "then it sends the
+# SIGKILL signal 30 seconds later"; "the request timeout on /ping attempts is 2 seconds"; a launch
+# fails without a healthy one "during the 8 minutes after startup".
+GRACE_SECONDS = 30.0
+DEFAULT_STARTUP_SECONDS = 480.0
 _PING_SECONDS = 2.0
 _POLL_SECONDS = 0.05
-GRACE_SECONDS = 10.0
-# A server outlives any session that a job would get; AWS renews its credentials meanwhile.
-_CREDENTIAL_SECONDS = 30 * 24 * 3600
 
 
 class ServerError(Exception):
@@ -75,7 +76,8 @@ class Server:
             "SAGEMAKER_BIND_HOST": HOST,
         }
         arguments = containers.command(None, ["serve"])
-        self._container = Container(arguments, root, variables, self._log)
+        disk = containers.Disk(root=root, mounts={"model": False})
+        self._container = Container(arguments, disk, variables, self._log)
 
     @property
     def url(self) -> str:
@@ -141,18 +143,14 @@ class Server:
 
 def _variables(context: Context, spec: FleetSpec, root: Path) -> dict[str, str]:
     container = spec.container
-    variables = containers.environment(
+    return containers.environment(
         context,
         root,
         role_arn=container.role_arn,
         session_name="SageMaker",
         variables=container.environment,
         isolated=container.isolated,
-        told_region=False,
     )
-    if not container.isolated:
-        variables |= context.role_environment(container.role_arn, "SageMaker", _CREDENTIAL_SECONDS)
-    return variables
 
 
 def _free_port() -> int:

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from local_aws import confinement
 from local_aws.server import EmbeddedAws
-from local_aws.settings import DEFAULT_PORT
+from local_aws.settings import DEFAULT_PORT, REGION_VARIABLE
 from operations.cli.verbs import Json, State, plain
 from operations.console import show, table
 from operations.target import DEFAULT_STATE
@@ -13,16 +14,29 @@ from operations.target import DEFAULT_STATE
 Port = Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)]
 
 
+Region = Annotated[
+    str | None,
+    typer.Option(help="Region of a new embedded AWS.", envvar=REGION_VARIABLE),
+]
+
+
 @plain
-def up(port: Port = DEFAULT_PORT, state: State = DEFAULT_STATE, json: Json = None) -> None:
+def up(
+    port: Port = DEFAULT_PORT,
+    state: State = DEFAULT_STATE,
+    region: Region = None,
+    json: Json = None,
+) -> None:
     """Start the embedded AWS, or say that it already runs."""
-    embedded = EmbeddedAws(state, port)
+    embedded = EmbeddedAws(state, port, region)
     started = embedded.start()
     found = embedded.connection()
     result = {
         "endpoint_url": found["endpoint_url"],
+        "region": found["region"],
         "pid": found["pid"],
         "state": str(state),
+        "containers": confinement.words(),
         "started": started,
     }
     show(result, json, table("Embedded AWS", ["", ""], result.items()))

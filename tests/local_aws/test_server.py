@@ -1,4 +1,5 @@
 import http.client
+import json
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from local_aws.server import (
     EmbeddedAwsError,
     NotRunningError,
     PortTakenError,
+    RegionError,
     StateInUseError,
     free_port,
 )
@@ -27,7 +29,7 @@ from local_aws.settings import Connection
 @pytest.fixture
 def own_aws(tmp_path: Path) -> Iterator[EmbeddedAws]:
     """A server that the test may stop and kill."""
-    aws = EmbeddedAws(tmp_path / "state", free_port())
+    aws = EmbeddedAws(tmp_path / "state", free_port(), "eu-west-1")
     yield aws
     aws.stop()
 
@@ -63,6 +65,60 @@ def test_state_and_credentials_outlive_an_orderly_stop(own_aws: EmbeddedAws) -> 
         "server.log",
         "server.previous.log",
     }
+    assert_region(own_aws)
+    assert open_to_others(own_aws.state_dir) == []
+
+
+def assert_region(aws: EmbeddedAws) -> None:
+    """A stack, its ARNs and every client are of the server's Region, and no other one is served."""
+    session = aws.session()
+    cloudformation = session.client("cloudformation")
+    cloudformation.create_stack(
+        StackName="own",
+        TemplateBody=json.dumps(
+            {
+                "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
+                "Outputs": {
+                    "Arn": {"Value": {"Fn::GetAtt": ["Queue", "Arn"]}},
+                    "Region": {"Value": {"Ref": "AWS::Region"}},
+                },
+            }
+        ),
+    )
+    waiter = cloudformation.get_waiter("stack_create_complete")
+    waiter.wait(StackName="own", WaiterConfig={"Delay": 0.1})
+    outputs = cloudformation.describe_stacks(StackName="own")["Stacks"][0]["Outputs"]
+    values = {output["OutputKey"]: output["OutputValue"] for output in outputs}
+    assert values["Region"] == "eu-west-1"
+    assert values["Arn"].startswith("arn:aws:sqs:eu-west-1:000000000000:")
+    assert aws.environment()["AWS_REGION"] == "eu-west-1"
+    group = session.client("sagemaker").create_model_package_group(ModelPackageGroupName="own")
+    assert ":eu-west-1:" in group["ModelPackageGroupArn"]
+    with pytest.raises(ClientError, match="eu-west-1"):
+        session.client("sagemaker", region_name="us-east-1").list_endpoints()
+    with pytest.raises(RegionError, match="must be eu-west-1, got eu-west-3"):
+        EmbeddedAws(aws.state_dir, aws.port, "eu-west-3").start()
+
+
+def open_to_others(folder: Path) -> list[Path]:
+    """What others than its owner can do anything with, the folder itself included."""
+    return [path for path in (folder, *folder.rglob("*")) if path.lstat().st_mode & 0o077]
+
+
+@pytest.mark.parametrize("region", ["eu-nowhere-1", "cn-north-1", ""])
+def test_a_region_without_sagemaker_is_refused(tmp_path: Path, region: str) -> None:
+    with pytest.raises(RegionError, match="must be one of SageMaker's"):
+        EmbeddedAws(tmp_path / "state", free_port(), region).start()
+
+
+def test_a_start_takes_from_others_what_they_had(own_aws: EmbeddedAws) -> None:
+    old = own_aws.state_dir / "s3" / "000000000000" / "raw"
+    old.mkdir(parents=True)
+    (old / "transactions.csv").write_text("1")
+    (old / "transactions.csv").chmod(0o644)
+    own_aws.state_dir.chmod(0o755)
+    own_aws.start()
+    assert open_to_others(own_aws.state_dir) == []
 
 
 def test_state_of_the_last_checkpoint_outlives_a_kill(
@@ -126,7 +182,9 @@ def test_a_taken_port_names_who_has_it(tmp_path: Path) -> None:
 def test_a_stale_pid_of_another_program_is_not_ours(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
-    mine = Connection(port=1, pid=os.getpid(), access_key_id="a", secret_access_key="s")
+    mine = Connection(
+        port=1, pid=os.getpid(), region="eu-west-1", access_key_id="a", secret_access_key="s"
+    )
     mine.write(state / "embedded.json")
     assert EmbeddedAws(state, 1).stop() is False
 

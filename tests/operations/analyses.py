@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-ROOT = Path(os.environ["SAGEMAKER_BASE_DIR"])
+ROOT = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 
 
 def local(path: str) -> Path:

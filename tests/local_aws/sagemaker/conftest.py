@@ -71,7 +71,7 @@ def process(embedded_aws: EmbeddedAws) -> Callable[[str], psutil.Process | None]
         start = str(embedded_aws.state_dir / "ml" / f"training-{name}")
         for candidate in psutil.process_iter():
             try:
-                if candidate.environ().get("SAGEMAKER_BASE_DIR", "").startswith(start):
+                if start in " ".join(candidate.cmdline()):
                     return candidate
             except psutil.Error:
                 continue

@@ -3,13 +3,17 @@
 SageMaker allows 256 characters a word, so they cannot be given as `python -c` in the request.
 """
 
+import importlib
 import json
 import os
 import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import boto3
 
 ROOT = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 
@@ -27,6 +31,37 @@ def copy() -> None:
     (ROOT / "processing/output/report/report.json").write_text(json.dumps(report))
 
 
+def look() -> None:
+    """Report what the process is, and what it sees and can do."""
+
+    def outcome(action: Callable[[], object]) -> str:
+        try:
+            return str(action())
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+    report = {
+        "pid": os.getpid(),
+        "user": os.getuid(),
+        "environment": dict(os.environ),
+        "root": str(ROOT),
+        "ml": sorted(os.listdir(ROOT)),  # noqa: PTH208
+        "state": os.path.exists(sys.argv[2]),  # noqa: PTH110
+        "program": outcome(Path("/usr/written").touch),
+        "private": outcome(Path("/tmp/private").touch),  # noqa: S108
+        "project": outcome(lambda: importlib.import_module("local_aws.settings")),
+        "image": outcome(lambda: importlib.import_module("pipeline_code.common.paths").__file__),
+        "network": outcome(lambda: boto3.client("sts", "us-east-1").get_caller_identity()["Arn"]),
+    }
+    (ROOT / "processing/output/report/report.json").write_text(json.dumps(report))
+
+
+def ignore() -> None:
+    """Run on, whatever asks it to end by the default of a signal."""
+    print("up", flush=True)
+    time.sleep(600)
+
+
 def refuse() -> None:
     """Fail with a message, as a check step does."""
     (ROOT / "output/message").write_text("transactions/a.parquet row 3: amount must be positive")
@@ -34,7 +69,8 @@ def refuse() -> None:
 
 
 def sleep() -> None:
-    """Run until stopped."""
+    """Run until stopped; as process 1 it is by a handler, or not at all."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     print("up", flush=True)
     time.sleep(600)
 

@@ -83,7 +83,7 @@ def server_processes(aws: EmbeddedAws, endpoint: str) -> int:
     root, count = str(aws.state_dir / "ml" / "endpoints" / endpoint), 0
     for process in psutil.process_iter():
         try:
-            count += process.environ().get("SAGEMAKER_BASE_DIR", "").startswith(root)
+            count += root in " ".join(process.cmdline())
         except psutil.Error:
             continue
     return count
@@ -200,8 +200,11 @@ class Serving:
         return answer
 
     def ask(self, endpoint: str, body: bytes = b"hello", **settings: Any) -> dict[str, Any]:
-        """What the stand-in says about itself."""
+        """What the stand-in says about itself, and as `pid` which process of this machine it is."""
         document: dict[str, Any] = json.loads(
             self.invoke(endpoint, body, **settings)["Body"].read()
         )
+        for each in psutil.net_connections("tcp"):
+            if each.status == psutil.CONN_LISTEN and each.laddr.port == document["port"]:
+                document["pid"] = each.pid
         return document

@@ -42,7 +42,7 @@ def processes(server: EmbeddedAws) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("SAGEMAKER_BASE_DIR", "").startswith(root):
+            if root in " ".join(process.cmdline()):
                 found.append(process)
         except psutil.Error:
             continue

@@ -205,9 +205,9 @@ def test_files_are_shared_out_among_instances(client: Client, serving: Serving) 
     name = start(client, serving, "shared/", **settings)
     assert finished(client, name)["TransformJobStatus"] == "Completed"
     answers = outputs(client, serving, name)
-    pids = [json.loads(answers[f"{number}.txt.out"])["pid"] for number in range(4)]
-    assert len(set(pids)) == 2
-    assert pids[:2] == pids[2:]
+    ports = [json.loads(answers[f"{number}.txt.out"])["port"] for number in range(4)]
+    assert len(set(ports)) == 2
+    assert ports[:2] == ports[2:]
 
 
 @pytest.mark.parametrize("split", ["Line", "None"])

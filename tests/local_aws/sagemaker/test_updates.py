@@ -15,6 +15,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from local_aws.server import EmbeddedAws
 from tests.local_aws.sagemaker.load import Requests, single_requests
 from tests.local_aws.sagemaker.serving import Serving, unique
 
@@ -35,12 +36,12 @@ def runtime(session: boto3.Session) -> Any:
 class Fleet:
     """An endpoint of the stand-in whose servers note each request they get."""
 
-    def __init__(self, serving: Serving, record: Path, count: int) -> None:
-        self.serving, self.record, self.count = serving, record, count
+    def __init__(self, serving: Serving, logs: Path, count: int) -> None:
+        self.serving, self.logs, self.count = serving, logs, count
         self.name = serving.endpoint(serving.config(self.model("one"), count=count))
 
     def model(self, name: str, **environment: str) -> str:
-        return self.serving.model(name, STAND_IN_RECORD=str(self.record), **environment)
+        return self.serving.model(name, STAND_IN_RECORD="1", **environment)
 
     def update(self, model: str, deployment: dict[str, Any]) -> dict[str, Any]:
         """The endpoint's description once the update has ended."""
@@ -53,15 +54,17 @@ class Fleet:
 
     def seen(self) -> Counter[str]:
         """How often servers got each request."""
-        return Counter(self.record.read_text().split())
+        files = self.logs.glob(f"aws-sagemaker-Endpoints-{self.name}/**/*.log")
+        lines = [line.split() for file in files for line in file.read_text().splitlines()]
+        return Counter(words[1] for words in lines if words[:1] == ["asked"])
 
 
 @pytest.fixture
-def fleet(serving: Serving, tmp_path: Path) -> Any:
+def fleet(serving: Serving, embedded_aws: EmbeddedAws) -> Any:
     made: list[Fleet] = []
 
     def make(count: int) -> Fleet:
-        made.append(Fleet(serving, tmp_path / "record", count))
+        made.append(Fleet(serving, embedded_aws.state_dir / "logs", count))
         return made[-1]
 
     yield make

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 settings = dict(os.environ)  # Model Monitor spells its variables in lower case
-root = Path(settings["SAGEMAKER_BASE_DIR"])
+root = Path(settings.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 
 
 def local(path: str) -> Path:

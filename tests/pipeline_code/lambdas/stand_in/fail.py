@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-root = Path(os.environ["SAGEMAKER_BASE_DIR"])
+root = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 config = json.loads((root / "config" / "processingjobconfig.json").read_text())
 if not config["ProcessingJobArn"].endswith(os.environ["HEALED_BY"]):
     (root / "output").mkdir(exist_ok=True)

@@ -2,7 +2,7 @@
 
 Its environment says how it behaves (STAND_IN_PING: status of /ping, STAND_IN_STATUS: status of
 /invocations, STAND_IN_SLEEP: seconds before each answer, STAND_IN_NAME: what it calls itself,
-STAND_IN_RECORD: file for the inference ids of requests); so does a request's body (`exit`,
+STAND_IN_RECORD: inference ids of requests are printed); so does a request's body (`exit`,
 `print`, `meet`, `sleep`, `refuse`, `break`).
 """
 
@@ -29,8 +29,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if "STAND_IN_RECORD" in os.environ:
-            with Path(os.environ["STAND_IN_RECORD"]).open("a") as record:
-                record.write(f"{self.headers['X-Amzn-SageMaker-Inference-Id']}\n")
+            print(f"asked {self.headers['X-Amzn-SageMaker-Inference-Id']}", flush=True)
         command = body.decode(errors="replace").split()
         if command[:1] == ["exit"]:
             os._exit(3)
@@ -58,10 +57,11 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, json.dumps(self.about(body)).encode())
 
     def about(self, body: bytes) -> dict[str, object]:
-        model = Path(os.environ["SAGEMAKER_BASE_DIR"]) / "model"
+        model = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")) / "model"
         return {
             "name": NAME,
             "pid": os.getpid(),
+            "port": int(os.environ["SAGEMAKER_BIND_TO_PORT"]),
             "bytes": len(body),
             "region": os.environ.get("AWS_REGION", os.environ.get("AWS_DEFAULT_REGION")),
             "files": sorted(path.name for path in model.iterdir()),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    root = Path(os.environ["SAGEMAKER_BASE_DIR"])
+    root = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
     given = json.loads((root / "input/config/hyperparameters.json").read_text())
     if sys.argv[1:] != ["train"] or given["_tuning_objective_metric"] != "score":
         sys.exit("not started as a training job of a tuning job")

@@ -1,0 +1,159 @@
+"""How a container's process is confined: what of this machine it sees, and where.
+
+Where the kernel lets a user make namespaces, a container has a file system of its own: the
+system's programs and this project's interpreter and libraries to be read, the image's code at
+`/opt/program`, and what is mounted for it; nothing else of the machine, the state folder included.
+"""
+
+import functools
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from local_aws import namespaces
+from local_aws.settings import PROJECT_ROOT
+
+# Set to 1 for the server, containers are plain processes even where they need not be.
+PLAIN = "FRAUDLOOP_PLAIN_CONTAINERS"
+# Folders of stand-ins, as in PATH: containers see them where they are, as parts of the image.
+STAND_INS = "FRAUDLOOP_IMAGE_FOLDERS"
+PROGRAM = "/opt/program"
+_SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr", "/etc", "/nix")
+_MODULE = Path(namespaces.__file__).resolve()
+_PROBE_SECONDS = 20.0
+_LOG = logging.getLogger("fraudloop")
+
+Mount = tuple[str | int, str, str]
+
+
+def supervised(
+    command: Sequence[str],
+    *,
+    folder: str,
+    temporary: Path,
+    mounts: Sequence[Mount],
+    lifeline: int = -1,
+    read_only: bool = False,
+    network: bool = True,
+) -> list[str]:
+    """The command line that runs a command in a container; see `namespaces` for its members.
+
+    Args:
+        command: What is run.
+        folder: Its working directory, in the container.
+        temporary: A private folder of this machine for what confining needs.
+        mounts: What is mounted besides the image.
+        lifeline: A pipe that the starter keeps open for as long as the container may run.
+        read_only: Whether it can write nowhere but in its mounts.
+        network: Whether it has this machine's network.
+    """
+    confined = refusal() is None
+    if confined:
+        (temporary / "root").mkdir(exist_ok=True)
+    spec = {
+        "command": list(command),
+        "folder": folder,
+        "lifeline": lifeline,
+        "namespaces": confined,
+        "staging": str(temporary / "root"),
+        "mounts": [*_image(), *mounts] if confined else [],
+        "read_only": read_only,
+        "network": network,
+    }
+    return [sys.executable, "-I", "-S", str(_MODULE), json.dumps(spec)]
+
+
+@functools.cache
+def refusal() -> str | None:
+    """Why containers are plain processes here, or None if they are confined; tried once."""
+    if os.environ.get(PLAIN) == "1":
+        return f"{PLAIN} is set"
+    with tempfile.TemporaryDirectory(prefix="probe-") as temporary:
+        Path(temporary, "root").mkdir()
+        spec = _probe(temporary)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", "-S", str(_MODULE), json.dumps(spec)],
+                env={},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_PROBE_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+    if done.returncode == 0 and done.stdout.strip() == "1":
+        return None
+    return (done.stderr or done.stdout).strip()[-300:] or f"the probe ended with {done.returncode}"
+
+
+def words() -> str:
+    """What a person is told about how containers run here."""
+    reason = refusal()
+    if reason is None:
+        return "confined: /opt/ml, process 1, a file system of their own"
+    return (
+        f"plain processes, which see this machine: {reason}. Jobs find /opt/ml where "
+        "SAGEMAKER_BASE_DIR says; see local_aws/README.md, Containers"
+    )
+
+
+def announce() -> None:
+    """Find out in a thread how containers run here, and put it into the log."""
+
+    def work() -> None:
+        level = logging.INFO if refusal() is None else logging.WARNING
+        _LOG.log(level, "containers are %s", words())
+
+    threading.Thread(target=work, name="confinement", daemon=True).start()
+
+
+def _probe(temporary: str) -> dict[str, Any]:
+    """The same as a container, and its interpreter finds its libraries and is process 1."""
+    script = "import os, ssl; print(os.getpid())"
+    return {
+        "command": [sys.executable, "-c", script],
+        "folder": PROGRAM,
+        "lifeline": -1,
+        "namespaces": True,
+        "staging": f"{temporary}/root",
+        "mounts": [*_image(), (temporary, "/tmp", "w")],  # noqa: S108 - the container's
+        "read_only": True,
+        "network": False,
+    }
+
+
+@functools.cache
+def _image() -> tuple[Mount, ...]:
+    """What stands for the image's file system."""
+    system = [path for path in _SYSTEM if Path(path).exists()]
+    # The interpreter may be a link out of the virtual environment, and that another link.
+    own = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
+    own |= set(filter(None, os.environ.get(STAND_INS, "").split(os.pathsep)))
+    mounts = [*system, *(path for path in sorted(own) if not path.startswith("/usr"))]
+    code = PROJECT_ROOT / "pipeline_code"
+    return (
+        *((path, path, "r") for path in mounts),
+        (str(code), f"{PROGRAM}/{code.name}", "r"),
+        *_caches(code),
+    )
+
+
+def _caches(code: Path) -> list[Mount]:
+    """Where compiled kernels and modules are kept beside their source: to be written to, as in the
+    image; else each container would compile for seconds."""
+    mounts = []
+    for package in sorted(path.parent for path in code.rglob("__init__.py")):
+        cache = package / "__pycache__"
+        cache.mkdir(exist_ok=True)
+        place = f"{PROGRAM}/{code.name}/{cache.relative_to(code)}"
+        mounts.append((str(cache), place, "w"))
+    return mounts
