@@ -1,5 +1,7 @@
 """Puts everything that ministack lacks into it."""
 
+from pathlib import Path
+
 from local_aws import (
     adapter,
     alarms,
@@ -19,7 +21,7 @@ from local_aws import (
     templates,
 )
 from local_aws.layout import Layout
-from local_aws.settings import ACCOUNT, REGION, Connection
+from local_aws.settings import ACCOUNT, DECISIONS, REGION, Connection
 
 
 def install(layout: Layout, connection: Connection) -> None:
@@ -40,7 +42,7 @@ def install(layout: Layout, connection: Connection) -> None:
         service_events,
         stack_roles,
         stack_updates,
-        ):
+    ):
         extension.install()
     sagemaker.install(layout.root, connection.endpoint_url)
     records = streams.install(layout.root, connection.endpoint_url)
@@ -49,3 +51,5 @@ def install(layout: Layout, connection: Connection) -> None:
     templates.install()  # once all resource types are known
     # Last, so that its deliveries, with the target's role, retries and dead letters, come first.
     delivery.install()
+    if DECISIONS:
+        adapter.record_decisions(Path(DECISIONS))

@@ -17,6 +17,7 @@ from local_aws.adapter.actors import (
 from local_aws.adapter.builds import start_builds_once
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
 from local_aws.adapter.credentials import serve_credentials, withdraw_credentials
+from local_aws.adapter.decisions import record_decisions
 from local_aws.adapter.events import (
     Deliver,
     add_event_target,
@@ -103,6 +104,7 @@ __all__ = [
     "pass_role_denied",
     "physical_name",
     "put_object",
+    "record_decisions",
     "register_condition_keys",
     "register_resource",
     "register_resource_arn",

@@ -2,7 +2,9 @@
 
 import os
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 
 from ministack import app as ms
 from ministack.core import iam_evaluator, responses, router
@@ -12,6 +14,7 @@ from local_aws.adapter.actors import Caller
 
 OPERATOR = "operator"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+_plain: ContextVar[bool] = ContextVar("plain_http", default=False)
 
 
 def current_account() -> str:
@@ -86,10 +89,15 @@ def enrol_operator(account: str, region: str, access_key_id: str, secret: str) -
 
 
 def accept_loopback_as_secure() -> None:
-    """Let plain HTTP on loopback count as TLS.
+    """Let plain HTTP on loopback count as TLS, unless a request says `X-Forwarded-Proto: http`.
 
     Bucket policies deny what does not come over TLS (CDK's own bootstrap bucket has one), and
     there is no TLS between processes of one machine.
     """
     pin = ms.pin_request_origin
-    ms.pin_request_origin = lambda source_ip, _secure_transport: pin(source_ip, True)
+    ms.pin_request_origin = lambda source_ip, _: pin(source_ip, not _plain.get())
+
+
+def note_transport(headers: Mapping[bytes, bytes]) -> None:
+    """Remember of a request, before ministack handles it, whether it says that it is no TLS."""
+    _plain.set(headers.get(b"x-forwarded-proto") == b"http")

@@ -16,6 +16,7 @@ from ministack import app as ms
 from ministack.core import persistence
 
 from local_aws.adapter import credentials
+from local_aws.adapter.identity import note_transport
 
 logger = logging.getLogger("fraudloop")
 
@@ -151,6 +152,7 @@ async def _guarded(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 404, "headers": []})
         await send({"type": "http.response.body", "body": b""})
         return
+    note_transport(dict(scope.get("headers", ())))
     await ms.app(scope, receive, send)
 
 

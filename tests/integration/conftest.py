@@ -50,9 +50,16 @@ def fraudloop() -> Command:
     return run
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--played", type=Path, help="play in this folder, and leave it running")
+
+
 @pytest.fixture(scope="session")
-def played(tmp_path_factory: pytest.TempPathFactory, fraudloop: Command) -> Iterator[Played]:
-    folder = tmp_path_factory.mktemp("loop")
+def played(
+    tmp_path_factory: pytest.TempPathFactory, fraudloop: Command, request: pytest.FixtureRequest
+) -> Iterator[Played]:
+    kept: Path | None = request.config.getoption("--played", None)
+    folder = kept or tmp_path_factory.mktemp("loop")
     state, report, port = folder / "state", folder / "demo.json", free_port()
     options = ["--customers", "120", "--keep", "--port", str(port), "--state", str(state)]
     try:
@@ -66,7 +73,8 @@ def played(tmp_path_factory: pytest.TempPathFactory, fraudloop: Command) -> Iter
             target=connect("local", profile=None, region=None, state=state),
         )
     finally:
-        EmbeddedAws(state, port).wipe()
+        if kept is None:
+            EmbeddedAws(state, port).wipe()
 
 
 @pytest.fixture(scope="session")

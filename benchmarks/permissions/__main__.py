@@ -1,0 +1,118 @@
+"""The proof of permissions: every grant is needed, and every need is granted.
+
+    python -m benchmarks.permissions --json -
+
+Plays the whole loop on an embedded AWS of its own, with every authorization decision recorded, and
+holds the templates of all environments against the recording. What was not used and is not
+justified in `justified.json` is unexplained; what was used is removed, and each condition changed,
+one at a time, upon which a recorded request must be decided otherwise; and what a role did not
+need it tries with its own credentials, and must be refused.
+
+JSON: elements, used, justified, unexplained, mutations, killed, forbidden_tried,
+forbidden_refused, seconds. The findings themselves go to files in the folder.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app import build_app
+from benchmarks.measuring import add_json, show
+from benchmarks.permissions import coverage, playing
+from benchmarks.permissions.forbidden import Row, matrix
+from benchmarks.permissions.page import refreshed
+from benchmarks.permissions.recorded import read
+from local_aws.server import EmbeddedAws
+from operations.target import PROJECT_ROOT
+from stacks.environments import ENVIRONMENTS, LOCAL, Environment
+
+PAGE = PROJECT_ROOT / "docs" / "permissions.md"
+DECISIONS = "decisions.jsonl"
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, help="where findings are kept; if omitted, nowhere")
+    parser.add_argument("--page", action="store_true", help=f"bring {PAGE.name} up to date")
+    add_json(parser)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="permissions-") as folder:
+        result, rows = prove(arguments.folder or Path(folder))
+    if arguments.page:
+        PAGE.write_text(refreshed(PAGE.read_text(), rows))
+    show(result, arguments.json)
+
+
+def prove(folder: Path) -> tuple[dict[str, Any], Sequence[Row]]:
+    """Play, and judge what was recorded; findings are written into the folder."""
+    begun, templates = time.monotonic(), synthesized(folder / "assemblies")
+    decisions = folder / DECISIONS
+    try:
+        target = playing.play(folder, decisions, print)
+        print("trying what is forbidden")
+        rows = matrix(target, read(decisions, templates))
+        plain = dict(playing.unencrypted(target))
+        playing.fraudloop(folder, "destroy", "--yes", "local")
+    finally:
+        EmbeddedAws(folder / playing.STATE).stop()
+    result = judged(decisions, templates, folder)
+    result["forbidden_refused"] = sum(len(row.refused) for row in rows) + sum(plain.values())
+    got_through = {row.capability.name: row.got_through for row in rows if row.got_through}
+    through = sum(len(found) for found in got_through.values()) + list(plain.values()).count(False)
+    result["forbidden_tried"] = result["forbidden_refused"] + through
+    (folder / "got-through.json").write_text(json.dumps(got_through | plain, indent=2))
+    return result | {"seconds": round(time.monotonic() - begun)}, rows
+
+
+def judged(decisions: Path, templates: Sequence[Any], folder: Path) -> dict[str, Any]:
+    """Coverage and mutations of a recording."""
+    elements = coverage.elements(templates)
+    recorded, strange = coverage.faithful(
+        each for each in read(decisions, templates) if each.is_ours
+    )
+    used = coverage.uses(recorded)
+    justified = coverage.justified(elements - used.keys())
+    unexplained = elements - used.keys() - justified.keys()
+    mutants = [each for each in coverage.mutants(used) if each.element in elements]
+    findings = {
+        "unexplained": sorted(map(str, unexplained)),
+        "alive": sorted(f"{each.change}: {each.element}" for each in mutants if not each.killed),
+        "strange": [each.asked for each in strange],
+    }
+    for name, found in findings.items():
+        (folder / f"{name}.json").write_text(json.dumps(found, indent=2, default=str))
+    return {
+        "elements": len(elements),
+        "used": len(elements & used.keys()),
+        "justified": len(justified),
+        "unexplained": len(unexplained),
+        "mutations": len(mutants),
+        "killed": sum(each.killed for each in mutants),
+    }
+
+
+def synthesized(folder: Path) -> list[dict[str, Any]]:
+    """The templates of every environment and of either engine, by what the CDK calls the stack."""
+    local = [
+        replace(LOCAL, monitoring=replace(LOCAL.monitoring, engine=engine))
+        for engine in ("model_monitor", "scheduled")
+    ]
+    others = [each for each in ENVIRONMENTS.values() if each is not LOCAL]
+    return [_templates(each, folder / str(n)) for n, each in enumerate([*local, *others])]
+
+
+def _templates(environment: Environment, folder: Path) -> dict[str, Any]:
+    build_app(environment, outdir=str(folder)).synth()
+    suffix = ".template.json"
+    files = folder.glob(f"*{suffix}")
+    return {file.name.removesuffix(suffix): json.loads(file.read_text()) for file in files}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The whole loop, played as its integration tests do, with every decision written down."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from operations.target import PROJECT_ROOT, Target, connect
+
+# The demo comes first. The monitors' test leaves the other engine behind.
+TESTS = (
+    "registry",  # decisions, lineage, a roll-back
+    "rollout",  # a canary, and a broken version that is rolled back
+    "configurations",  # tuning, two hosts
+    "batch",
+    "parity",
+    "streaming",
+    "monitoring",  # both engines
+)
+STATE = "state"
+
+
+def play(folder: Path, decisions: Path, report: Callable[[str], None]) -> Target:
+    """Play the loop in a folder; what it deployed is left running.
+
+    Raises:
+        SystemExit: If something that is played fails.
+    """
+    variables = {**os.environ, "FRAUDLOOP_DECISIONS": str(decisions)}
+    files = [f"tests/integration/test_{name}.py" for name in TESTS]
+    options = ["--played", str(folder), "-p", "no:cacheprovider", "-x"]
+    report("playing the loop")
+    _run([sys.executable, "-m", "pytest", *options, *files], variables)
+    target = connect("local", profile=None, region=None, state=folder / STATE)
+    report("a challenger in the shadow")
+    for verb in (("start", "1"), ("stop",)):
+        fraudloop(folder, "shadow", *verb)
+    return target
+
+
+def fraudloop(folder: Path, *arguments: str) -> None:
+    """Run a verb as a user does."""
+    command = [sys.executable, "-m", "operations.cli", *arguments]
+    _run([*command, "--state", str(folder / STATE)], dict(os.environ))
+
+
+def _run(command: list[str], variables: dict[str, str]) -> None:
+    if subprocess.run(command, cwd=PROJECT_ROOT, env=variables, check=False).returncode:
+        raise SystemExit(f"the loop must be played to its end, got a failure of {command}")
+
+
+def unencrypted(target: Target) -> Iterator[tuple[str, bool]]:
+    """Every bucket, queue and topic, asked by the operator without TLS, and whether it refused."""
+    s3, sqs, sns = (_plain(target, name) for name in ("s3", "sqs", "sns"))
+    for bucket in s3.list_buckets()["Buckets"]:
+        name = bucket["Name"]
+        if name.startswith("fraudloop-"):
+            yield f"list {name}", _refused(s3.list_objects_v2, Bucket=name)
+            yield f"read {name}", _refused(s3.get_object, Bucket=name, Key="forbidden")
+    for url in sqs.list_queues().get("QueueUrls", []):
+        yield f"receive of {url}", _refused(sqs.receive_message, QueueUrl=url)
+    for topic in sns.list_topics()["Topics"]:
+        arn = topic["TopicArn"]
+        yield f"publish to {arn}", _refused(sns.publish, TopicArn=arn, Message="forbidden")
+
+
+def _plain(target: Target, service: str) -> Any:
+    client = target.client(service)
+    client.meta.events.register(
+        "before-sign", lambda request, **_: request.headers.add_header("X-Forwarded-Proto", "http")
+    )
+    return client
+
+
+def _refused(call: Callable[..., Any], **arguments: Any) -> bool:
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    return False
