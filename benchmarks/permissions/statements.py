@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Document = Mapping[str, Any]
-_ENVIRONMENT = re.compile(r"(fraudloop[-_/])(?:local|dev|prod)\b", re.IGNORECASE)
+# Also in what names are made of by the CDK: FraudloopLocalFraudModel.
+_ENVIRONMENT = re.compile(r"(fraudloop[-_/]?)(?:local|dev|prod)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -37,12 +37,14 @@ def grant_packages(role: iam.Role, group_name: str) -> None:
             ("model-package", f"{group_name}/*"),
         )
     )
-    role.add_to_policy(
-        iam.PolicyStatement(
-            actions=["sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages"],
-            resources=[group, packages],
+    # ListModelPackages takes packages (Service Authorization Reference), and names a group.
+    for action, resources in (
+        ("DescribeModelPackage", [packages]),
+        ("ListModelPackages", [group, packages]),
+    ):
+        role.add_to_policy(
+            iam.PolicyStatement(actions=[f"sagemaker:{action}"], resources=resources)
         )
-    )
     # A request that does not say which status changes something else, and is denied.
     role.add_to_policy(
         iam.PolicyStatement(

@@ -111,7 +111,6 @@ class EventStream(Construct):
         self._grant(
             grantee,
             "kinesis:DescribeStream",
-            "kinesis:DescribeStreamSummary",
             "kinesis:GetRecords",
             "kinesis:GetShardIterator",
             "kinesis:ListShards",

@@ -19,21 +19,19 @@ def allow_log(role: iam.Role, log_group: str) -> None:
 
     AWS asks about a log stream even where none is named, `<group>:log-stream:`. So denials have
     it: of DescribeLogStreams (sagemaker-python-sdk #2253), of PutRetentionPolicy
-    (terraform-aws-eks-blueprints #1454). The bare ARN matches none of them, and is here for what
-    may ask about it.
+    (terraform-aws-eks-blueprints #1454). The bare ARN matches none of them.
 
     Args:
         role: What SageMaker writes as.
         log_group: Its name. Given by reference to a group that a stack owns, the policy goes
             before the group does, and nobody makes the group again without its key.
     """
-    group = Stack.of(role).format_arn(
+    streams = Stack.of(role).format_arn(
         service="logs",
         resource="log-group",
-        resource_name=log_group,
+        resource_name=f"{log_group}:*",
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
     )
-    anything = f"{group}:*"
     role.add_to_policy(
         iam.PolicyStatement(
             actions=[
@@ -42,10 +40,10 @@ def allow_log(role: iam.Role, log_group: str) -> None:
                 "logs:DescribeLogStreams",
                 "logs:PutLogEvents",
             ],
-            resources=[group, anything],
+            resources=[streams],
         )
     )
-    acknowledge_resource(role, anything, "SageMaker names log streams after hosts and instances")
+    acknowledge_resource(role, streams, "SageMaker names log streams after hosts and instances")
 
 
 def allow_metrics(role: iam.Role, namespace: str) -> None:

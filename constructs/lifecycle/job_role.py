@@ -118,12 +118,12 @@ def grant_read_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *pref
 
 
 def grant_write_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:
-    """Allow writing below the prefixes, in parts too; not reading, and not deleting."""
+    """Allow writing below the prefixes, in parts too; not reading, and not deleting.
+
+    Parts of an upload that failed are the bucket's to delete, by its lifecycle rule.
+    """
     role.add_to_principal_policy(
-        iam.PolicyStatement(
-            actions=["s3:AbortMultipartUpload", "s3:PutObject"],
-            resources=_objects(role, bucket, prefixes),
-        )
+        iam.PolicyStatement(actions=["s3:PutObject"], resources=_objects(role, bucket, prefixes))
     )
     # A multipart upload under a KMS key reads its own parts back.
     role.add_to_principal_policy(

@@ -48,18 +48,18 @@ class ModelRegistry(Construct):
 
     def grant_read(self, role: iam.IRole) -> None:
         """Allow finding the versions and reading what is known of each."""
-        self._grant(role, "sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages")
+        self._grant(role, [self._versions], "sagemaker:DescribeModelPackage")
+        # It takes versions (Service Authorization Reference), and names the group.
+        self._grant(role, [self._group, self._versions], "sagemaker:ListModelPackages")
 
     def grant_register(self, role: iam.IRole, approval_status: str) -> None:
         """Allow adding a version with this status, and with no other."""
+        tagging = "sagemaker:AddTags"
+        self._grant(role, [self._versions], tagging, "sagemaker:DescribeModelPackage")
+        self._grant(role, [self._group], tagging, "sagemaker:DescribeModelPackageGroup")
         self._grant(
             role,
-            "sagemaker:AddTags",
-            "sagemaker:DescribeModelPackage",
-            "sagemaker:DescribeModelPackageGroup",
-        )
-        self._grant(
-            role,
+            [self._group, self._versions],
             "sagemaker:CreateModelPackage",
             conditions={"StringEquals": {"sagemaker:ModelApprovalStatus": approval_status}},
         )
@@ -67,17 +67,27 @@ class ModelRegistry(Construct):
     def _grant(
         self,
         role: iam.IRole,
+        resources: list[str],
         *actions: str,
         conditions: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
-        versions = self._arn("model-package", f"{self.group_name}/*")
         iam.Grant.add_to_principal(
             grantee=role,
             actions=list(actions),
-            resource_arns=[self._arn("model-package-group", self.group_name), versions],
+            resource_arns=resources,
             conditions=conditions,
         )
-        acknowledge_resource(role, versions, "The registry numbers the versions of its one model")
+        acknowledge_resource(
+            role, self._versions, "The registry numbers the versions of its one model"
+        )
+
+    @property
+    def _group(self) -> str:
+        return self._arn("model-package-group", self.group_name)
+
+    @property
+    def _versions(self) -> str:
+        return self._arn("model-package", f"{self.group_name}/*")
 
     def _arn(self, resource: str, name: str) -> str:
         return Stack.of(self).format_arn(

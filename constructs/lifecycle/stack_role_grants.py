@@ -21,14 +21,15 @@ SAGEMAKER = "sagemaker.amazonaws.com"
 SCHEDULER = "scheduler.amazonaws.com"
 SCALING = "sagemaker.application-autoscaling.amazonaws.com"
 SCALING_ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
-TAGGING = ("AddTags", "DeleteTags", "ListTags")
+COMING_AND_GOING = ("Create", "Delete")
 
 
 class ResourceGrants:
     """Allows a stack's role to make, change and delete resources of its stack.
 
     Actions are those of the resource types' handlers, by the schemas of CloudFormation's registry;
-    which of them do not apply, `tests/nag/test_stack_roles.py` says.
+    which of them do not apply, `tests/nag/test_stack_roles.py` says. What has no condition is
+    there whichever model is approved: it is changed, and neither made nor deleted.
 
     Args:
         role: The role.
@@ -57,17 +58,16 @@ class ResourceGrants:
         if grant is not None:
             grant(resource)
 
-    def _cover_alarm(self, _alarm: cloudwatch.CfnAlarm) -> None:
+    def _cover_alarm(self, alarm: cloudwatch.CfnAlarm) -> None:
         # Named after the stack: "CdkRealDriftIntegAlarm-Alarm7103F465-sZUYbouFngxU", recorded by
         # go-to-k/cdk-real-drift.
-        self._allow_alarms(f"{self._stack.stack_name}-*")
+        deleting = ("DeleteAlarms",) if _comes_and_goes(alarm) else ()
+        tagging = ("ListTagsForResource", "TagResource", "UntagResource")
+        self._allow_alarms(f"{self._stack.stack_name}-*", *deleting, *tagging)
 
-    def _allow_alarms(self, name: str) -> None:
+    def _allow_alarms(self, name: str, *actions: str) -> None:
         alarms = self._arn("cloudwatch", "alarm", name, ArnFormat.COLON_RESOURCE_NAME)
-        actions = (
-            "DeleteAlarms", "DescribeAlarms", "ListTagsForResource", "PutMetricAlarm",
-            "TagResource", "UntagResource",
-        )  # fmt: skip
+        actions = ("DescribeAlarms", "PutMetricAlarm", *actions)
         self._allow([alarms], *(f"cloudwatch:{action}" for action in actions))
         acknowledge_resource(self._role, alarms, "The services end the names of alarms at random")
 
@@ -80,8 +80,7 @@ class ResourceGrants:
             resource_name=dashboard.dashboard_name,
         )
         actions = (
-            "DeleteDashboards", "GetDashboard", "ListTagsForResource", "PutDashboard",
-            "TagResource", "UntagResource",
+            "GetDashboard", "ListTagsForResource", "PutDashboard", "TagResource", "UntagResource",
         )  # fmt: skip
         self._allow([arn], *(f"cloudwatch:{action}" for action in actions))
 
@@ -111,30 +110,32 @@ class ResourceGrants:
     def _cover_endpoint(self, endpoint: sagemaker.CfnEndpoint) -> None:
         self._allow(
             [self._arn("sagemaker", "endpoint", str(endpoint.endpoint_name))],
-            *_sagemaker("CreateEndpoint", "DeleteEndpoint", "DescribeEndpoint", "UpdateEndpoint"),
+            *_sagemaker(*_verbs(endpoint, "Describe", "Update", noun="Endpoint")),
+            "sagemaker:DeleteTags",
         )
         self._cover_scaled(endpoint)
 
     def _cover_pipeline(self, pipeline: sagemaker.CfnPipeline) -> None:
         self._allow(
             [self._arn("sagemaker", "pipeline", pipeline.pipeline_name)],
-            *_sagemaker("CreatePipeline", "DeletePipeline", "DescribePipeline", "UpdatePipeline"),
+            *_sagemaker(*_verbs(pipeline, "Describe", "Update", noun="Pipeline")),
+            "sagemaker:DeleteTags",
         )
         allow_passing_to(self._role, pipeline.role_arn, SAGEMAKER)
 
     def _cover_monitoring_schedule(self, schedule: sagemaker.CfnMonitoringSchedule) -> None:
-        kind = "MonitoringSchedule"
         self._allow(
             [self._arn("sagemaker", "monitoring-schedule", schedule.monitoring_schedule_name)],
-            *_sagemaker(*(f"{verb}{kind}" for verb in ("Create", "Delete", "Describe", "Update"))),
+            *_sagemaker(*_verbs(schedule, "Describe", "Update", noun="MonitoringSchedule")),
+            "sagemaker:DeleteTags",
         )
         config: Any = schedule.monitoring_schedule_config
         allow_passing_to(self._role, config.monitoring_job_definition.role_arn, SAGEMAKER)
 
     def _cover_schedule(self, schedule: scheduler.CfnSchedule) -> None:
         arn = self._arn("scheduler", "schedule", f"default/{schedule.name}")
-        verbs = ("Create", "Delete", "Get", "Update")
-        self._allow([arn], *(f"scheduler:{verb}Schedule" for verb in verbs))
+        actions = _verbs(schedule, "Get", "Update", noun="Schedule")
+        self._allow([arn], *(f"scheduler:{action}" for action in actions))
         target: Any = schedule.target
         allow_passing_to(self._role, target.role_arn, SCHEDULER)
 
@@ -172,7 +173,7 @@ class ResourceGrants:
             [self._arn("sagemaker", "endpoint", name)],
             "sagemaker:UpdateEndpointWeightsAndCapacities",
         )
-        self._allow_alarms(f"TargetTracking-endpoint/{name}/variant/*")
+        self._allow_alarms(f"TargetTracking-endpoint/{name}/variant/*", "DeleteAlarms")
 
     def _allow_generated(self, kind: str, resource: CfnResource, *actions: str) -> None:
         """On what CloudFormation names, and SageMaker may spell in lower case.
@@ -207,8 +208,18 @@ class ResourceGrants:
 
 
 def _sagemaker(*actions: str) -> list[str]:
-    """The actions, and those by which CloudFormation keeps a resource's tags."""
-    return [f"sagemaker:{action}" for action in (*actions, *TAGGING)]
+    """The actions, and those by which CloudFormation makes and reads a resource's tags."""
+    return [f"sagemaker:{action}" for action in (*actions, "AddTags", "ListTags")]
+
+
+def _comes_and_goes(resource: CfnResource) -> bool:
+    return resource.cfn_options.condition is not None
+
+
+def _verbs(resource: CfnResource, *always: str, noun: str) -> list[str]:
+    """The actions of a resource, those that make and delete it where it is conditional."""
+    verbs = (*(COMING_AND_GOING if _comes_and_goes(resource) else ()), *always)
+    return [f"{verb}{noun}" for verb in verbs]
 
 
 def allow_passing_to(role: iam.Role, passed: str, service: str) -> None:

@@ -113,6 +113,8 @@ class StreamConsumer(Construct):
         self.role = runner.role
         self.function = runner.function
         stream.grant_consume(runner.role)
+        # Firehose does not ask for it, Lambda does ("Process Kinesis records with Lambda").
+        stream.stream.grant(runner.role, "kinesis:DescribeStreamSummary")
         self._define_source(stream, encryption_key)
         self.alarms = (self._define_failure_alarm(handler), self._define_lateness_alarm(handler))
 

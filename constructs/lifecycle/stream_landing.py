@@ -163,7 +163,7 @@ class StreamLanding(Construct):
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["lambda:GetFunctionConfiguration", "lambda:InvokeFunction"],
-                resources=[function.function_arn, f"{function.function_arn}:$LATEST"],
+                resources=[f"{function.function_arn}:$LATEST"],
             )
         )
         return role

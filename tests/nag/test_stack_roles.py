@@ -35,6 +35,8 @@ NOT_NEEDED = {
         "lambda:PutProvisionedConcurrencyConfig": "it scales no function",
     },
 }
+# Nothing of theirs but tags can change, and tags are the template's.
+REPLACED = {"AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Model"}
 SCALING = "sagemaker.application-autoscaling.amazonaws.com"
 # What no role of ours may do at all, in any way.
 NEVER = (
@@ -74,11 +76,18 @@ def is_allowed(
     )
 
 
+def operations(body: dict[str, Any]) -> tuple[str, ...]:
+    """What an update with another model may do to a resource."""
+    if body["Type"] in REPLACED:
+        return "create", "delete"
+    return ("create", "update", "delete") if "Condition" in body else ("update",)
+
+
 def changes(template: Template, stack_name: str) -> Iterator[Change]:
     """Everything that an update with another model may do."""
     for name in followers(template):
         body = template["Resources"][name]
-        for operation in ("create", "update", "delete"):
+        for operation in operations(body):
             yield Change(
                 operation,
                 body["Type"],
