@@ -27,12 +27,13 @@ from benchmarks.permissions import coverage, playing
 from benchmarks.permissions.forbidden import Row, matrix
 from benchmarks.permissions.page import refreshed
 from benchmarks.permissions.recorded import read
+from benchmarks.permissions.scheduled import play_scheduled
 from local_aws.server import EmbeddedAws
 from operations.target import PROJECT_ROOT
-from stacks.environments import ENVIRONMENTS, LOCAL, Environment
+from stacks.environments import DEV, ENVIRONMENTS, LOCAL, Environment
 
 PAGE = PROJECT_ROOT / "docs" / "permissions.md"
-DECISIONS = "decisions.jsonl"
+DECISIONS, SCHEDULED = "decisions.jsonl", "scheduled.jsonl"
 
 
 def main() -> None:
@@ -54,6 +55,9 @@ def prove(folder: Path) -> tuple[dict[str, Any], Sequence[Row]]:
     begun, templates = time.monotonic(), synthesized(folder / "assemblies")
     decisions = folder / DECISIONS
     try:
+        print("a first model that fails, and pipelines as monitors")
+        scheduled = folder / "scheduled"
+        play_scheduled(scheduled, folder / "assemblies" / "1", folder / SCHEDULED)
         target = playing.play(folder, decisions, print)
         print("trying what is forbidden")
         rows = matrix(target, read(decisions, templates))
@@ -61,7 +65,7 @@ def prove(folder: Path) -> tuple[dict[str, Any], Sequence[Row]]:
         playing.fraudloop(folder, "destroy", "--yes", "local")
     finally:
         EmbeddedAws(folder / playing.STATE).stop()
-    result = judged(decisions, templates, folder)
+    result = judged([folder / SCHEDULED, decisions], templates, folder)
     result["forbidden_refused"] = sum(len(row.refused) for row in rows) + sum(plain.values())
     got_through = {row.capability.name: row.got_through for row in rows if row.got_through}
     through = sum(len(found) for found in got_through.values()) + list(plain.values()).count(False)
@@ -70,11 +74,11 @@ def prove(folder: Path) -> tuple[dict[str, Any], Sequence[Row]]:
     return result | {"seconds": round(time.monotonic() - begun)}, rows
 
 
-def judged(decisions: Path, templates: Sequence[Any], folder: Path) -> dict[str, Any]:
+def judged(files: Sequence[Path], templates: Sequence[Any], folder: Path) -> dict[str, Any]:
     """Coverage and mutations of a recording."""
     elements = coverage.elements(templates)
     recorded, strange = coverage.faithful(
-        each for each in read(decisions, templates) if each.is_ours
+        each for file in files for each in read(file, templates) if each.is_ours
     )
     used = coverage.uses(recorded)
     justified = coverage.justified(elements - used.keys())
@@ -99,10 +103,12 @@ def judged(decisions: Path, templates: Sequence[Any], folder: Path) -> dict[str,
 
 def synthesized(folder: Path) -> list[dict[str, Any]]:
     """The templates of every environment and of either engine, by what the CDK calls the stack."""
-    local = [
-        replace(LOCAL, monitoring=replace(LOCAL.monitoring, engine=engine))
-        for engine in ("model_monitor", "scheduled")
-    ]
+    scheduled = replace(
+        LOCAL,
+        monitoring=replace(LOCAL.monitoring, engine="scheduled"),
+        parity=replace(LOCAL.parity, schedule=DEV.parity.schedule),
+    )
+    local = [LOCAL, scheduled]
     others = [each for each in ENVIRONMENTS.values() if each is not LOCAL]
     return [_templates(each, folder / str(n)) for n, each in enumerate([*local, *others])]
 

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.permissions.recorded import Decision, documents
@@ -73,6 +73,9 @@ def mutants(used: Uses) -> Iterator[Mutant]:
             for each in decisions
         )
         yield Mutant(element, "removed", killed)
+        decisions += [
+            _with_keys(part, each) for part, each in found if "IfExists" in element.conditions
+        ]
         changes = {change for part, _ in found for change, _ in changed_conditions(part)}
         for change in sorted(changes):
             killed = any(
@@ -81,6 +84,18 @@ def mutants(used: Uses) -> Iterator[Mutant]:
                 for each in decisions
             )
             yield Mutant(element, change, killed)
+
+
+def _with_keys(part: Part, decision: Decision) -> Decision:
+    """The same request with the keys that it may but need not have, as the statement wants them."""
+    keys = {
+        key.lower(): value
+        for operator, wanted in part.statement["Condition"].items()
+        if operator.endswith("IfExists")
+        for key, value in wanted.items()
+    }
+    asked = {**decision.asked, "keys": {**decision.asked["keys"], **keys}}
+    return replace(decision, asked=asked)
 
 
 def _without(part: Part, gone: Element) -> Document | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import cast
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack, Token
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -22,6 +24,13 @@ __all__ = [
 BATCH_WORK_PREFIX = "batch/executions/"
 CHECKPOINTS_PREFIX = "checkpoints/"
 QUERY_RESULTS_PREFIX = "athena/"
+# What the CDK's function that empties a bucket asks of it, but for deleting its objects.
+_EMPTYING = (
+    "s3:GetBucketPolicy",
+    "s3:GetBucketTagging",
+    "s3:ListBucketVersions",
+    "s3:PutBucketPolicy",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +146,7 @@ class DataLake(Construct):
             removal_policy=self._removal_policy,
             auto_delete_objects=self._removal_policy is RemovalPolicy.DESTROY,
         )
+        self._narrow_emptying(bucket)
         tag_kept(bucket)
         return bucket
 
@@ -159,8 +169,31 @@ class DataLake(Construct):
             removal_policy=self._removal_policy,
             auto_delete_objects=self._removal_policy is RemovalPolicy.DESTROY,
         )
+        self._narrow_emptying(bucket)
         tag_kept(bucket)
         return bucket
+
+    def _narrow_emptying(self, bucket: s3.Bucket) -> None:
+        """The CDK's function that empties a bucket gets what it calls, and on what.
+
+        The CDK allows it s3:DeleteObject*, s3:GetBucket* and s3:List*, each on bucket and objects.
+        """
+        if self._removal_policy is not RemovalPolicy.DESTROY or bucket.policy is None:
+            return
+        policy = cast(s3.CfnBucketPolicy, bucket.policy.node.default_child)
+        statements = Stack.of(self).resolve(bucket.policy.document)["Statement"]
+        (place,) = (n for n, each in enumerate(statements) if each["Effect"] == "Allow")
+        granted = f"PolicyDocument.Statement.{place}"
+        policy.add_property_override(f"{granted}.Action", list(_EMPTYING))
+        policy.add_property_override(f"{granted}.Resource", bucket.bucket_arn)
+        function = Token.as_string(statements[place]["Principal"]["AWS"])
+        bucket.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ArnPrincipal(function)],
+                actions=["s3:DeleteObject", "s3:DeleteObjectVersion"],
+                resources=[bucket.arn_for_objects("*")],
+            )
+        )
 
     def _housekeeping(self) -> s3.LifecycleRule:
         return s3.LifecycleRule(

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
-from aws_cdk import Acknowledgment, ArnFormat, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from lifecycle.wildcards import acknowledge_action, acknowledge_resource
+from lifecycle.service_trust import for_no_other_account
+from lifecycle.wildcards import acknowledge_resource
 
 __all__ = ["PROJECT_TARGET", "VARIANTS", "Variant", "define_build_project"]
 
@@ -29,6 +31,15 @@ VARIANTS: Final[Mapping[Variant, str]] = MappingProxyType(
 # build which hangs, or is never begun, is ended by CodeBuild, and told so.
 BUILD_LIMIT: Final = Duration.minutes(45)
 QUEUE_LIMIT: Final = Duration.minutes(10)
+_PUSHING = (
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:CompleteLayerUpload",
+    "ecr:GetDownloadUrlForLayer",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+)
 
 
 def define_build_project(
@@ -76,13 +87,43 @@ def define_build_project(
         logging=codebuild.LoggingOptions(
             cloud_watch=codebuild.CloudWatchLoggingOptions(log_group=log_group)
         ),
+        role=_define_role(scope, source, repository, log_group).without_policy_updates(),
         grant_report_group_permissions=False,
         timeout=BUILD_LIMIT,
         queued_timeout=QUEUE_LIMIT,
     )
-    repository.grant_pull_push(project)
-    _acknowledge_build(project)
+    Validations.of(project).acknowledge(
+        Acknowledgment(
+            id="AwsSolutions::AwsSolutions-CB3",
+            reason="Docker builds images only in privileged mode; the project builds nothing but "
+            "this repository's own Dockerfile",
+        )
+    )
     return project
+
+
+def _define_role(
+    scope: Construct, source: assets.Asset, repository: ecr.Repository, log_group: logs.LogGroup
+) -> iam.Role:
+    """What a build takes (CodeBuild User Guide, "Allow CodeBuild to interact with other AWS
+    services" and "Docker in custom image sample"). The CDK would also grant reading the bucket of
+    all assets, a log that there is not, and a key for what a build leaves, which is nothing."""
+    role = iam.Role(
+        scope,
+        "BuildRole",
+        description="Builds the project's image and pushes it",
+        assumed_by=for_no_other_account(scope, "codebuild.amazonaws.com"),
+    )
+    log_group.grant_write(role)
+    archive = source.bucket.arn_for_objects(source.s3_object_key)
+    for actions, resource in (
+        (("s3:GetObject", "s3:GetObjectVersion"), archive),
+        (_PUSHING, repository.repository_arn),
+        (("ecr:GetAuthorizationToken",), "*"),
+    ):
+        role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=[resource]))
+    acknowledge_resource(role, "*", "ecr:GetAuthorizationToken takes no resource")
+    return role
 
 
 def _registry(scope: Construct) -> str:
@@ -107,26 +148,3 @@ def _build_specification() -> dict[str, object]:
             }
         },
     }
-
-
-def _acknowledge_build(project: codebuild.Project) -> None:
-    Validations.of(project).acknowledge(
-        Acknowledgment(
-            id="AwsSolutions::AwsSolutions-CB3",
-            reason="Docker builds images only in privileged mode; the project builds nothing but "
-            "this repository's own Dockerfile",
-        )
-    )
-    granted = "The CDK's own grant, of the source archive and of the key"
-    for action in ("s3:GetBucket*", "s3:GetObject*", "s3:List*"):
-        acknowledge_action(project, action, granted)
-    for action in ("kms:GenerateDataKey*", "kms:ReEncrypt*"):
-        acknowledge_action(project, action, granted)
-    acknowledge_resource(project, "*", "ecr:GetAuthorizationToken takes no resource")
-    own_log = Stack.of(project).format_arn(
-        service="logs",
-        resource="log-group",
-        resource_name=f"/aws/codebuild/{project.project_name}:*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
-    acknowledge_resource(project, own_log, "The CDK's own grant, of the project's default log")

@@ -27,6 +27,7 @@ from local_aws.adapter.events import (
     send_to_queue,
     set_schedule_interval,
 )
+from local_aws.adapter.function_logs import write_logs_as_role
 from local_aws.adapter.functions import (
     keep_workers_that_raise,
     repository_exists,
@@ -123,4 +124,5 @@ __all__ = [
     "start_builds_once",
     "tell_services_apart",
     "withdraw_credentials",
+    "write_logs_as_role",
 ]

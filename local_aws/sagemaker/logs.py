@@ -1,10 +1,14 @@
 """Output of jobs and model servers: to a file, and to CloudWatch Logs as SageMaker does.
 
 SageMaker writes it as the role of the job or model, so that without that role's leave a job has no
-log and a server no embedded metrics; neither of them fails or is told.
+log and a server no embedded metrics; neither of them fails or is told. What the role needs is in
+SageMaker's guide, "How to use SageMaker execution roles", for each kind of job and for models: to
+make the group, to look which streams it has, to make one, to write; and to put metrics of the
+instance into a namespace of the group's name.
 """
 
 import logging
+import re
 import threading
 import time
 from collections import deque
@@ -24,6 +28,7 @@ logger = logging.getLogger("fraudloop.sagemaker")
 _FLUSH_SECONDS = 1.0
 _BATCH = 500
 _LONGEST = 200_000  # characters of one line; CloudWatch Logs takes 256 KiB
+_NAMESPACE = re.compile(r"/aws/sagemaker/\w+")
 _TAIL = 1000  # lines kept for metrics and failure reasons
 
 
@@ -120,13 +125,16 @@ class LogStream:
             return
 
     def _create(self) -> bool:
-        """Make the stream, and its group if there is none; whether the role may."""
+        """Make the stream, and its group if there is none; whether the role may.
+
+        That the group is made, and looked into, even where it is there, is a guess.
+        """
         group, stream = self._names.values()
-        found = self._client.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-        if all(item["logGroupName"] != group for item in found):
-            if not self._may("CreateLogGroup", ""):
-                return False
-            self._unless_there(self._client.create_log_group, logGroupName=group)
+        namespace = {"cloudwatch:namespace": _NAMESPACE.match(group)[0]}  # type: ignore[index]
+        self._is_allowed("cloudwatch:PutMetricData", "*", namespace)
+        if not self._may("CreateLogGroup", "") or not self._may("DescribeLogStreams", ""):
+            return False
+        self._unless_there(self._client.create_log_group, logGroupName=group)
         if self._may("CreateLogStream", stream):
             self._unless_there(self._client.create_log_stream, **self._names)
             self._created = True
@@ -135,10 +143,12 @@ class LogStream:
     def _may(self, action: str, stream: str) -> bool:
         context = self._context
         arn = log_arn(context.region, context.account, self._names["logGroupName"], stream)
-        with adapter.request_scope(context.account, context.region):
-            refused = adapter.Role(arn=self._role, session="SageMaker").denied(
-                f"logs:{action}", arn
-            )
+        return self._is_allowed(f"logs:{action}", arn, {})
+
+    def _is_allowed(self, action: str, resource: str, keys: dict[str, str]) -> bool:
+        with adapter.request_scope(self._context.account, self._context.region):
+            role = adapter.Role(arn=self._role, session="SageMaker")
+            refused = role.denied(action, resource, keys)
         if refused is not None and refused != self._refused:
             logger.warning("%s; %s is written to no log", refused, self.path.name)
             self._refused = refused

@@ -20,8 +20,6 @@ ON_ANY_RESOURCE = {
     "cloudwatch:PutMetricData": "limited to one namespace by a condition",
     "ecr:GetAuthorizationToken": "gives a token, and access to no repository",
 }
-# The CDK's own: its actions are enumerated by the CDK and reach one key, bucket or log group.
-OF_THE_CDK = {"ImageProject": "aws_codebuild grants itself its source, its log and its key"}
 # Names that people, programs or other stacks type; whatever else had a name could not be replaced.
 NAMED = {
     "AWS::ApplicationAutoScaling::ScalingPolicy",
@@ -69,16 +67,12 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def is_of_the_cdk(name: str) -> bool:
-    return any(name.startswith(prefix) for prefix in OF_THE_CDK)
-
-
 def test_no_role_may_do_everything_of_a_kind(resources: list[Resource]) -> None:
     assert [
         (name, action)
         for name, statement in allowed(resources)
         for action in as_list(statement["Action"])
-        if "*" in action and not is_of_the_cdk(name)
+        if "*" in action
     ] == []
 
 
@@ -116,7 +110,7 @@ def test_policies_about_logs_match_what_aws_asks_about(resources: list[Resource]
     for name, statement in allowed(resources):
         patterns = [spelled(resource, groups) for resource in as_list(statement["Resource"])]
         for action in as_list(statement["Action"]):
-            if not action.startswith("logs:") or is_of_the_cdk(name):
+            if not action.startswith("logs:"):
                 continue
             asked.add(action)
             group, _, stream = patterns[0].removesuffix(":*").partition(":log-stream:")
