@@ -105,12 +105,11 @@ def grant_baselines(role: iam.Role, artifacts: s3.IBucket, key: kms.IKey) -> Non
     grant_read_objects(role, artifacts, key, EXECUTIONS_PREFIX, MODELS_PREFIX)
     grant_write_objects(role, artifacts, key, BASELINE_PREFIX)
     # What is there already is not copied again, and what is gone is no error.
-    prefixes = (BASELINE_PREFIX, EXECUTIONS_PREFIX, MODELS_PREFIX)
     role.add_to_policy(
         iam.PolicyStatement(
             actions=["s3:ListBucket"],
             resources=[artifacts.bucket_arn],
-            conditions={"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
+            conditions={"StringLike": {"s3:prefix": [f"{BASELINE_PREFIX}*"]}},
         )
     )
 

@@ -148,13 +148,13 @@ class FeatureStore(Construct):
         group.node.add_dependency(self.role)
 
     def grant_read(self, grantee: iam.IGrantable, *entities: Entity) -> None:
-        """Allow reading the entities' online records; those of both, if none is named."""
-        self._grant_groups(grantee, entities, "sagemaker:BatchGetRecord", "sagemaker:GetRecord")
+        """Allow reading the entities' online records in batches; of both, if none is named."""
+        self._grant_groups(grantee, entities, "sagemaker:BatchGetRecord")
         self._key.grant_decrypt(grantee)
 
     def grant_write(self, grantee: iam.IGrantable, *entities: Entity) -> None:
-        """Allow putting the entities' records; those of both, if none is named."""
-        self._grant_groups(grantee, entities, "sagemaker:BatchWriteRecord", "sagemaker:PutRecord")
+        """Allow putting the entities' records in batches; those of both, if none is named."""
+        self._grant_groups(grantee, entities, "sagemaker:BatchWriteRecord")
         # Key.grant_encrypt_decrypt would grant kms:GenerateDataKey* and kms:ReEncrypt*.
         self._key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
 

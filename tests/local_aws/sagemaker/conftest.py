@@ -127,7 +127,12 @@ def train(client: Callable[[str], Any], bucket: str, job_role: str) -> Callable[
     return run
 
 
-LOGGING = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+LOGGING = [
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:DescribeLogStreams",
+    "logs:PutLogEvents",
+]
 
 
 def allow(actions: list[str], *resources: str) -> dict[str, Any]:

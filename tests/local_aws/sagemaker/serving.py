@@ -136,7 +136,12 @@ class Serving:
             {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"{arn}/*"},
             {"Action": "s3:ListBucket", "Resource": arn},
             {
-                "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+                "Action": [
+                    "logs:CreateLogGroup",
+                    "logs:CreateLogStream",
+                    "logs:DescribeLogStreams",
+                    "logs:PutLogEvents",
+                ],
                 "Resource": "arn:aws:logs:*:*:log-group:/aws/sagemaker/*:*",
             },
         )

@@ -134,7 +134,7 @@ def test_the_stores_role_writes_below_its_prefix_only(template: Template) -> Non
 
 def test_a_reader_may_read_and_not_write(template: Template) -> None:
     actions = {a for s in statements(template, "Reader") for a in _as_list(s["Action"])}
-    assert actions == {"sagemaker:BatchGetRecord", "sagemaker:GetRecord", "kms:Decrypt"}
+    assert actions == {"sagemaker:BatchGetRecord", "kms:Decrypt"}
 
 
 def test_a_writer_may_put_records(template: Template) -> None:
