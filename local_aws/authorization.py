@@ -19,6 +19,7 @@ def install() -> None:
     adapter.register_resource_arn("kinesis", _read_stream)
     adapter.register_resource_arn("codebuild", _project_of_build)
     adapter.register_resource_arn("logs", _log)
+    adapter.register_condition_keys("s3", _transport)
     adapter.register_condition_keys("monitoring", _metric_namespace)
     adapter.register_condition_keys("events", _event_sources)
     adapter.register_condition_keys("sagemaker", _approval_status)
@@ -79,6 +80,12 @@ def _metric_namespace(action: str, body: bytes, params: Mapping[str, Any]) -> di
         return {}
     namespace = _document(body).get("Namespace", params.get("Namespace"))
     return {} if namespace is None else {"cloudwatch:namespace": _only(namespace)}
+
+
+def _transport(_action: str, _body: bytes, _params: Mapping[str, Any]) -> dict[str, Any]:
+    """Of every request that comes over TLS (S3 User Guide, "Amazon S3 policy keys")."""
+    version = adapter.tls_version()
+    return {} if version is None else {"s3:TlsVersion": version}
 
 
 def _event_sources(action: str, body: bytes, _params: Mapping[str, Any]) -> dict[str, Any]:

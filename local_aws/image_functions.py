@@ -18,7 +18,6 @@ RUNTIME_CLIENT = ("-m", "awslambdaric")
 def install() -> None:
     """Run functions with `PackageType: Image` as worker processes."""
     adapter.keep_workers_that_raise()
-    adapter.write_logs_as_role()
     adapter.run_image_functions(refusal, local_configuration)
 
 

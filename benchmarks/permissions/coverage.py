@@ -4,7 +4,9 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from benchmarks.permissions.recorded import Decision, documents
 from benchmarks.permissions.replay import allowed, applies, changed_conditions
@@ -110,10 +112,15 @@ def _changed(part: Part, element: Element, change: str) -> Document | None:
 
 def justified(found: Iterable[Element]) -> dict[Element, str]:
     """Those elements that AWS demands though nothing here shows it, with the document."""
-    known = json.loads(JUSTIFIED.read_text())
     return {
         element: f"{reason['document']}: {reason['says']}"
+        for reason in reasons()
         for element in found
-        for reason in known
-        if str(element) in reason["elements"]
+        if any(fnmatchcase(str(element), each) for each in reason["elements"])
     }
+
+
+def reasons() -> list[dict[str, Any]]:
+    """What is reviewed: patterns of elements, AWS's document, and what it says."""
+    found: list[dict[str, Any]] = json.loads(JUSTIFIED.read_text())
+    return found

@@ -22,6 +22,7 @@ TESTS = (
     "monitoring",  # both engines
 )
 STATE = "state"
+_PLAIN, _OLD = ("X-Forwarded-Proto", "http"), ("X-Amzn-Tls-Version", "TLSv1.1")
 
 
 def play(folder: Path, decisions: Path, report: Callable[[str], None]) -> Target:
@@ -55,12 +56,13 @@ def _run(command: list[str], variables: dict[str, str]) -> None:
 
 def unencrypted(target: Target) -> Iterator[tuple[str, bool]]:
     """Every bucket, queue and topic, asked by the operator without TLS, and whether it refused."""
-    s3, sqs, sns = (_plain(target, name) for name in ("s3", "sqs", "sns"))
-    for bucket in s3.list_buckets()["Buckets"]:
+    s3, sqs, sns = (_saying(target, name, _PLAIN) for name in ("s3", "sqs", "sns"))
+    for bucket in target.client("s3").list_buckets()["Buckets"]:
         name = bucket["Name"]
         if name.startswith("fraudloop-"):
-            yield f"list {name}", _refused(s3.list_objects_v2, Bucket=name)
-            yield f"read {name}", _refused(s3.get_object, Bucket=name, Key="forbidden")
+            for how, client in (("plainly", s3), ("by TLS 1.1", _saying(target, "s3", _OLD))):
+                yield f"list {name} {how}", _refused(client.list_objects_v2, Bucket=name)
+                yield f"read {name} {how}", _refused(client.get_object, Bucket=name, Key="none")
     for url in sqs.list_queues().get("QueueUrls", []):
         yield f"receive of {url}", _refused(sqs.receive_message, QueueUrl=url)
     for topic in sns.list_topics()["Topics"]:
@@ -68,10 +70,10 @@ def unencrypted(target: Target) -> Iterator[tuple[str, bool]]:
         yield f"publish to {arn}", _refused(sns.publish, TopicArn=arn, Message="forbidden")
 
 
-def _plain(target: Target, service: str) -> Any:
+def _saying(target: Target, service: str, header: tuple[str, str]) -> Any:
     client = target.client(service)
     client.meta.events.register(
-        "before-sign", lambda request, **_: request.headers.add_header("X-Forwarded-Proto", "http")
+        "before-sign", lambda request, **_: request.headers.add_header(*header)
     )
     return client
 

@@ -27,7 +27,6 @@ from local_aws.adapter.events import (
     send_to_queue,
     set_schedule_interval,
 )
-from local_aws.adapter.function_logs import write_logs_as_role
 from local_aws.adapter.functions import (
     keep_workers_that_raise,
     repository_exists,
@@ -42,6 +41,7 @@ from local_aws.adapter.identity import (
     enrol_operator,
     pass_role_denied,
     request_scope,
+    tls_version,
 )
 from local_aws.adapter.lifecycle import (
     every,
@@ -123,6 +123,6 @@ __all__ = [
     "set_schedule_interval",
     "start_builds_once",
     "tell_services_apart",
+    "tls_version",
     "withdraw_credentials",
-    "write_logs_as_role",
 ]

@@ -175,7 +175,6 @@ services.lambda_svc._apply_filter_criteria(records, esm)
 services.lambda_svc._build_config(name, data, code_zip)
 services.lambda_svc._create_esm(data)
 services.lambda_svc._create_function(data)
-services.lambda_svc._emit_lambda_logs(func, request_id, log_text, error, duration_ms, log_source)
 services.lambda_svc._emit_lambda_metrics(function_name, duration_ms, error, throttle)
 services.lambda_svc._esm_response(esm)
 services.lambda_svc._esms

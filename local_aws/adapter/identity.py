@@ -14,7 +14,7 @@ from local_aws.adapter.actors import Caller
 
 OPERATOR = "operator"
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
-_plain: ContextVar[bool] = ContextVar("plain_http", default=False)
+_tls_version: ContextVar[str | None] = ContextVar("tls_version", default="1.3")
 
 
 def current_account() -> str:
@@ -89,15 +89,26 @@ def enrol_operator(account: str, region: str, access_key_id: str, secret: str) -
 
 
 def accept_loopback_as_secure() -> None:
-    """Let plain HTTP on loopback count as TLS, unless a request says `X-Forwarded-Proto: http`.
+    """Let plain HTTP on loopback count as TLS, unless a request says that it is none.
 
     Bucket policies deny what does not come over TLS (CDK's own bootstrap bucket has one), and
     there is no TLS between processes of one machine.
     """
     pin = ms.pin_request_origin
-    ms.pin_request_origin = lambda source_ip, _: pin(source_ip, not _plain.get())
+    ms.pin_request_origin = lambda source_ip, _: pin(source_ip, _tls_version.get() is not None)
 
 
 def note_transport(headers: Mapping[bytes, bytes]) -> None:
-    """Remember of a request, before ministack handles it, whether it says that it is no TLS."""
-    _plain.set(headers.get(b"x-forwarded-proto") == b"http")
+    """Remember of a request, before ministack handles it, what it says of its transport.
+
+    `X-Forwarded-Proto: http` is plain HTTP, `X-Amzn-Tls-Version: TLSv1.1` an older TLS: the
+    headers by which AWS's load balancers tell it.
+    """
+    plain = headers.get(b"x-forwarded-proto") == b"http"
+    said = headers.get(b"x-amzn-tls-version", b"TLSv1.3").decode(errors="replace")
+    _tls_version.set(None if plain else said.removeprefix("TLSv"))
+
+
+def tls_version() -> str | None:
+    """The TLS version of the request being handled; None if it is plain HTTP."""
+    return _tls_version.get()
