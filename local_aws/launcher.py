@@ -1,12 +1,9 @@
 """Runs the embedded AWS in this process: `python -m local_aws.launcher --port P --state DIR`."""
 
 import argparse
-import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-
-import psutil  # type: ignore[import-untyped]
 
 from local_aws import settings
 from local_aws.layout import Layout
@@ -29,18 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if (region := settings.region_of(layout, None)) != settings.REGION:
         parser.error(f"{settings.REGION_VARIABLE} must be {region}, got {settings.REGION}")
     with layout.lock():
-        end_leftovers(layout)
         layout.clear_temporary()
         serve(layout, options.port)
-
-
-def end_leftovers(layout: Layout) -> None:
-    """End jobs and model servers of a server that was killed; their results would go nowhere."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            root = process.environ().get("SAGEMAKER_BASE_DIR")
-            if root is not None and Path(root).is_relative_to(layout.root):
-                process.kill()
 
 
 def serve(layout: Layout, port: int) -> None:

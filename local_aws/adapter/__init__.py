@@ -14,6 +14,7 @@ from local_aws.adapter.actors import (
     mint,
     tell_services_apart,
 )
+from local_aws.adapter.bounds import keep_memory_flat
 from local_aws.adapter.builds import start_builds_once
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
 from local_aws.adapter.credentials import serve_credentials, withdraw_credentials
@@ -71,6 +72,7 @@ from local_aws.adapter.storage import (
     objects_folder,
     put_object,
 )
+from local_aws.adapter.workers import WorkerStart, start_workers_by
 
 __all__ = [
     "Actor",
@@ -81,6 +83,7 @@ __all__ = [
     "Role",
     "RoleNotAssumableError",
     "Service",
+    "WorkerStart",
     "accept_loopback_as_secure",
     "add_event_target",
     "caller",
@@ -94,6 +97,7 @@ __all__ = [
     "get_object",
     "invoke_function",
     "join_in_conditions",
+    "keep_memory_flat",
     "keep_workers_that_raise",
     "list_objects",
     "mint",
@@ -122,6 +126,7 @@ __all__ = [
     "serve_credentials",
     "set_schedule_interval",
     "start_builds_once",
+    "start_workers_by",
     "tell_services_apart",
     "tls_version",
     "withdraw_credentials",

@@ -15,8 +15,10 @@ app.SERVICE_HANDLERS
 app.SERVICE_REGISTRY
 app._build_persistence_save_dict()
 app._enforce_data_plane(service, iam_action, headers, query_params, request_id, resource_arn, service_context, auth_error_response, named_resource)
+app._dispatch_service_request(method, path, headers, body, query_params, request_id)
 app._lazy_handler(module_name)
 app._loaded_modules
+app._routing_params(method, path, headers, body, query_params)
 app._state_map
 app.app(scope, receive, send)
 app.pin_request_origin(source_ip, secure_transport)
@@ -26,6 +28,7 @@ core.concurrency.spawn_background(fn, *args, thread_name, **kwargs)
 core.iam_actions.SERVICE_TO_IAM_NAMESPACE
 core.iam_actions._BOTOCORE_SERVICE_MAP
 core.iam_actions.access_denied_response(service, action, principal_arn, request_id, error_code, message, headers, resource_arn, explicit_deny, resource_policy_arn)
+core.iam_actions.extract_iam_action(service, method, path, headers, body, query_params)
 core.iam_actions.extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
 core.iam_actions.request_tag_context(service, iam_action, body, params)
 core.iam_evaluator.EvalContext
@@ -39,7 +42,9 @@ core.iam_evaluator.evaluate_resource_policy(doc, ctx, service, named_only, direc
 core.iam_evaluator.is_root_access_key(access_key_id)
 core.iam_evaluator.resolve_principal(access_key_id, account_id, credential)
 core.iam_evaluator.request_caller_arn(headers, query_params)
+core.lambda_runtime.Worker
 core.lambda_runtime._PYTHON_WORKER_SCRIPT
+core.lambda_runtime.subprocess
 core.persistence.PERSIST_STATE
 core.persistence.STATE_DIR
 core.persistence._json_default(obj)
@@ -50,6 +55,7 @@ core.responses.get_region()
 core.responses.json_response(data, status, content_type)
 core.responses.request_scope(account_id, region)
 core.router.SERVICE_PATTERNS
+core.router.detect_service(method, path, headers, query_params)
 core.router.extract_access_key_id(headers, query_params)
 services.athena._create_prepared_statement(data)
 services.athena._delete_prepared_statement(data)
@@ -117,8 +123,11 @@ services.ecr._create_repository(data)
 services.ecr._repositories
 services.cloudwatch_logs._create_log_group(data)
 services.cloudwatch_logs._log_groups
+services.cloudwatch_logs._log_events_lock
+services.cloudwatch_logs._log_records
 services.cloudwatch_logs._append_log_events(stream, events)
 services.eventbridge._SCHEDULER_TICK_INTERVAL
+services.eventbridge._events_log_list()
 services.eventbridge._apply_input_transformer(transformer, rule, view)
 services.eventbridge._cron_next_fire(fields, after_dt)
 services.eventbridge._dispatch_to_sqs(spec, payload, sqs_parameters)
@@ -193,7 +202,9 @@ services.lambda_svc.invalidate_worker(func_name, qualifier, account, region)
 services.lambda_svc.invoke_async_with_retry(func, event)
 services.s3.DATA_DIR
 services.s3.S3_PERSIST
+services.s3._atomic_write(fpath, data, text)
 services.s3._buckets
+services.s3._error(code, message, status, resource, extra, headers)
 services.s3._get_object_data(bucket_name, key, version_id)
 services.s3._object_disk_path(bucket, key, account_id)
 services.s3._put_object(bucket_name, key, body, headers)
@@ -229,6 +240,7 @@ services.ssm._get_parameter_history(data)
 services.ssm._get_parameters_by_path(data)
 services.ssm._get_parameters(data)
 services.ssm._get_parameter(data)
+services.ssm._parameter_history
 services.ssm._parameters
 services.ssm._put_parameter(data)
 services.stepfunctions._AWS_SDK_SERVICE_MAP

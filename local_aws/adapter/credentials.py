@@ -56,7 +56,9 @@ async def answer(scope: Any, send: Any) -> None:
 
 
 def _assume(role_arn: str, session: str) -> dict[str, str]:
-    return Service(name="sagemaker.amazonaws.com").assume(role_arn, session, _SECONDS)
+    # The account that it acts for; that AWS names the job too (aws:SourceArn), no document says.
+    service = Service(name="sagemaker.amazonaws.com", source_account=identity.current_account())
+    return service.assume(role_arn, session, _SECONDS)
 
 
 def _document(credentials: Mapping[str, str]) -> dict[str, str]:

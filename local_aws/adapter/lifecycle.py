@@ -15,7 +15,7 @@ from hypercorn.config import Config
 from ministack import app as ms
 from ministack.core import persistence
 
-from local_aws.adapter import credentials
+from local_aws.adapter import credentials, durability
 from local_aws.adapter.identity import note_transport
 
 logger = logging.getLogger("fraudloop")
@@ -79,7 +79,11 @@ def _save(service: str, state: Any) -> None:
     text = json.dumps(document, default=persistence._json_default)
     if _saved.get(service) != hash(text):
         temporary = path.with_suffix(".checkpoint")
-        temporary.write_text(text)
+        try:
+            temporary.write_text(text)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # the disk is full: the last state stays whole
+            raise
         temporary.replace(path)
         _saved[service] = hash(text)
 
@@ -106,6 +110,7 @@ async def _serve(host: str, port: int, checkpoint_seconds: float) -> None:
     # It logs each of its 50 files at each checkpoint.
     logging.getLogger("persistence").setLevel(logging.WARNING)
     ms.save_all = lambda _services: save_state()
+    durability.keep_promises(_save)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

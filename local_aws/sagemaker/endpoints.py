@@ -28,7 +28,7 @@ from local_aws.sagemaker.events import now
 from local_aws.sagemaker.guard import AbandonedError, RollbackError
 from local_aws.sagemaker.plans import Plan, desired, make_plan, retained
 from local_aws.sagemaker.queries import page, select
-from local_aws.sagemaker.recovery import end_orphans, wait_until_served
+from local_aws.sagemaker.recovery import wait_until_served
 from local_aws.sagemaker.routes import LiveEndpoint
 from local_aws.sagemaker.servers import GRACE_SECONDS, ServerError
 from local_aws.sagemaker.volumes import check_volume
@@ -55,7 +55,6 @@ class Endpoints(EndpointConfigs):
 
     def recover(self) -> None:
         """Have the endpoints of the last run serve again."""
-        end_orphans(self._context)
         self._stopped = False
         for endpoint in self._context.store.list(KIND):
             name, status = endpoint["EndpointName"], endpoint["EndpointStatus"]

@@ -43,9 +43,8 @@ class FeatureGroups:
         self._offline.start()
 
     def shutdown(self) -> None:
-        """Make all records durable; what is pending goes to the offline store after a restart."""
+        """Begin anew after a restart; what is pending goes to the offline store then."""
         self._schemas.clear()
-        self._records.commit()
 
     def create_feature_group(self, request: dict[str, Any]) -> dict[str, Any]:
         """Make a group; it is `Creating` until its Glue table exists."""

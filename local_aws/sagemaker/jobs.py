@@ -9,8 +9,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
-
 from local_aws.sagemaker import containers
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.job_plan import Outcome, Plan
@@ -83,14 +81,7 @@ class Runner:
             run.ended.wait(5.0)
 
     def recover(self) -> None:
-        """End processes that a killed server left behind, and remove the jobs' folders."""
-        start = str(self._context.ml_dir / f"{self._kind}-")
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("SAGEMAKER_BASE_DIR", "").startswith(start):
-                    process.kill()
-            except psutil.Error:
-                continue  # somebody else's, or gone
+        """Remove what jobs of a killed server left; they ended with it."""
         if os.environ.get(KEEP_FOLDERS) == "1":
             return
         for root in self._context.ml_dir.glob(f"{self._kind}-*"):

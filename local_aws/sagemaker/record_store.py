@@ -1,19 +1,15 @@
 """Feature records on disk: the online store, and what waits to go to the offline store.
 
-Both are tables of one SQLite file. A write costs microseconds, since all writes of half a second
-share a transaction; a crash of the machine may lose that half second, an orderly stop nothing.
+Both are tables of one SQLite file. A write is in the file when it is answered, so that a killed
+server loses none; a crash of the machine may lose the last ones, as nothing is forced to its disk.
 """
 
 import json
-import logging
 import sqlite3
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-_LOG = logging.getLogger(__name__)
-_COMMIT_SECONDS = 0.5
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS online (
@@ -66,17 +62,12 @@ class RecordStore:
         for pragma in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-65536"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(_SCHEMA)
-        self._stopping = threading.Event()
-        self._dirty = threading.Event()
-        self._thread = threading.Thread(target=self._commit_often, name="records", daemon=True)
-        self._thread.start()
 
     def put(self, group: str, identifier: str, kept: Kept) -> bool:
         """Keep a record unless there is a newer one; whether it was kept."""
         text = json.dumps(kept.values)
         row = (group, identifier, kept.event_us, kept.expires_us, kept.deleted, text)
         with self._lock:
-            self._begin()
             return self._connection.execute(_PUT, row).rowcount == 1
 
     def get(self, group: str, identifier: str) -> Kept | None:
@@ -95,7 +86,6 @@ class RecordStore:
     def remove(self, group: str, identifier: str) -> None:
         """Forget a record as if it had never been."""
         with self._lock:
-            self._begin()
             self._connection.execute(
                 "DELETE FROM online WHERE grp = ? AND identifier = ?", (group, identifier)
             )
@@ -122,7 +112,6 @@ class RecordStore:
         """Queue a write for the offline store."""
         row = (group, event_us, time.time_ns() // 1000, deleted, json.dumps(values))
         with self._lock:
-            self._begin()
             self._connection.execute(
                 "INSERT INTO pending (grp, event_us, written_us, deleted, record)"
                 " VALUES (?, ?, ?, ?, ?)",
@@ -149,7 +138,6 @@ class RecordStore:
     def settle(self, group: str, last_seq: int) -> None:
         """Forget pending writes up to one that has arrived."""
         with self._lock:
-            self._begin()
             self._connection.execute(
                 "DELETE FROM pending WHERE grp = ? AND seq <= ?", (group, last_seq)
             )
@@ -157,42 +145,15 @@ class RecordStore:
     def forget(self, group: str) -> None:
         """Drop a whole group's records, those that are pending included."""
         with self._lock:
-            self._begin()
             self._connection.execute("DELETE FROM online WHERE grp = ?", (group,))
             self._connection.execute("DELETE FROM pending WHERE grp = ?", (group,))
 
     def clear(self) -> None:
         """Drop everything."""
         with self._lock:
-            self._begin()
             self._connection.execute("DELETE FROM online")
             self._connection.execute("DELETE FROM pending")
 
-    def commit(self) -> None:
-        """Make everything written so far durable."""
-        with self._lock:
-            if self._connection.in_transaction:
-                self._connection.execute("COMMIT")
-
     def close(self) -> None:
-        """Commit and release the file."""
-        self._stopping.set()
-        self._dirty.set()
-        self._thread.join()
-        self.commit()
+        """Release the file."""
         self._connection.close()
-
-    def _begin(self) -> None:
-        if not self._connection.in_transaction:
-            self._connection.execute("BEGIN")
-            self._dirty.set()
-
-    def _commit_often(self) -> None:
-        while not self._stopping.is_set():
-            self._dirty.wait()
-            self._stopping.wait(_COMMIT_SECONDS)
-            self._dirty.clear()
-            try:
-                self.commit()
-            except sqlite3.Error:
-                _LOG.exception("feature records could not be committed")

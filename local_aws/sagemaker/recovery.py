@@ -1,14 +1,8 @@
-"""What a run of the embedded AWS does about the servers of the run before it."""
+"""What model servers wait for after a restart."""
 
-import os
-import signal
 import socket
 import time
 from urllib.parse import urlsplit
-
-import psutil  # type: ignore[import-untyped]
-
-from local_aws.sagemaker.context import Context
 
 
 def wait_until_served(endpoint_url: str) -> None:
@@ -22,14 +16,3 @@ def wait_until_served(endpoint_url: str) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def end_orphans(context: Context) -> None:
-    """End servers of a run that was killed; nobody would ever stop them."""
-    root = str(context.ml_dir / "endpoints")
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("SAGEMAKER_BASE_DIR", "").startswith(root):
-                os.kill(process.pid, signal.SIGKILL)
-        except (psutil.Error, OSError):
-            continue

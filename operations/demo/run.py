@@ -1,5 +1,6 @@
 """Playing the demo: the stages in order, each left to the deployed templates to bring about."""
 
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -65,10 +66,12 @@ class Demo:
             Exception: What made a stage fail; the ledger holds the stages up to it.
         """
         self._begun = time.monotonic()
+        others = os.umask(0o077)  # the templates and the data lie in the state folder too
         try:
             with self._memory:
                 self._play()
         finally:
+            os.umask(others)
             if not keep:
                 self._embedded.stop()
 

@@ -14,6 +14,16 @@ from local_aws.server import EmbeddedAws, free_port
 from tests.local_aws.sagemaker.conftest import ENTRIES, IMAGE, wait_for
 
 ROLE = "arn:aws:iam::000000000000:role/worker"
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        },
+    }
+)
 
 
 @pytest.fixture
@@ -59,7 +69,7 @@ def wait_until_there_are(count: int, server: EmbeddedAws) -> None:
 def test_a_tuning_job_fails_with_the_server(server: EmbeddedAws) -> None:
     session = server.session()
     sagemaker = session.client("sagemaker")
-    session.client("iam").create_role(RoleName="worker", AssumeRolePolicyDocument="{}")
+    session.client("iam").create_role(RoleName="worker", AssumeRolePolicyDocument=TRUST)
     x = {"Name": "x", "MinValue": "0", "MaxValue": "1"}
     sagemaker.create_hyper_parameter_tuning_job(
         HyperParameterTuningJobName="slow",
@@ -106,7 +116,7 @@ def test_work_fails_and_resources_stay(server: EmbeddedAws, kill: bool) -> None:
     sagemaker, iam = session.client("sagemaker"), session.client("iam")
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam.create_role(RoleName="worker", AssumeRolePolicyDocument="{}")
+    iam.create_role(RoleName="worker", AssumeRolePolicyDocument=TRUST)
     iam.put_role_policy(RoleName="worker", PolicyName="all", PolicyDocument=policy)
     sagemaker.create_pipeline(
         PipelineName="sleep",

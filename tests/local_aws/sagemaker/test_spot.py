@@ -129,7 +129,7 @@ def test_waiting_for_instances_has_an_end(train: Any) -> None:
     job = train(
         "killed",
         EnableManagedSpotTraining=True,
-        StoppingCondition={"MaxRuntimeInSeconds": 2, "MaxWaitTimeInSeconds": 2},
+        StoppingCondition={"MaxRuntimeInSeconds": 5, "MaxWaitTimeInSeconds": 5},
     )
     assert job["TrainingJobStatus"] == "Stopped"
     assert job["SecondaryStatus"] == "MaxWaitTimeExceeded"
