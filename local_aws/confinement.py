@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,10 @@ from local_aws.settings import PROJECT_ROOT
 PLAIN = "FRAUDLOOP_PLAIN_CONTAINERS"
 # Folders of stand-ins, as in PATH: containers see them where they are, as parts of the image.
 STAND_INS = "FRAUDLOOP_IMAGE_FOLDERS"
+# Folders that containers and functions see where they are, and may write to, as in PATH: for tests.
+SHARED = "FRAUDLOOP_SHARED_FOLDERS"
 PROGRAM = "/opt/program"
+_LAMBDA_USER = 993
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr", "/etc", "/nix")
 _MODULE = Path(namespaces.__file__).resolve()
 _PROBE_SECONDS = 20.0
@@ -40,10 +43,9 @@ def supervised(
     temporary: Path,
     mounts: Sequence[Mount],
     lifeline: int = -1,
-    read_only: bool = False,
     network: bool = True,
 ) -> list[str]:
-    """The command line that runs a command in a container; see `namespaces` for its members.
+    """The command line that runs a command in a container of the image.
 
     Args:
         command: What is run.
@@ -51,22 +53,60 @@ def supervised(
         temporary: A private folder of this machine for what confining needs.
         mounts: What is mounted besides the image.
         lifeline: A pipe that the starter keeps open for as long as the container may run.
-        read_only: Whether it can write nowhere but in its mounts.
         network: Whether it has this machine's network.
     """
     confined = refusal() is None
-    if confined:
-        (temporary / "root").mkdir(exist_ok=True)
     spec = {
-        "command": list(command),
-        "folder": folder,
+        **_spec(command, folder, temporary),
         "lifeline": lifeline,
         "namespaces": confined,
-        "staging": str(temporary / "root"),
-        "mounts": [*_image(), *mounts] if confined else [],
-        "read_only": read_only,
+        "mounts": [*system(sys.prefix), *image(), *mounts, *_shared()] if confined else [],
         "network": network,
     }
+    return _command(spec)
+
+
+def function(
+    command: Sequence[str], *, folder: str, temporary: Path, mounts: Sequence[Mount]
+) -> list[str]:
+    """The command line that runs a command as Lambda does: not as root, and read-only.
+
+    Args:
+        command: What is run.
+        folder: Its working directory, in the container.
+        temporary: A private folder of this machine for what confining needs.
+        mounts: All that is mounted.
+    """
+    users = temporary / "passwd"  # whoever looks for its home must be known
+    users.write_text(f"sbx_user1051:x:{_LAMBDA_USER}:{_LAMBDA_USER}::/home/sbx_user1051:/bin/sh\n")
+    spec = {
+        **_spec(command, folder, temporary),
+        "mounts": [*mounts, (str(users), "/etc/passwd", "r"), *_shared()],
+        "read_only": True,
+        "user": _LAMBDA_USER,
+        "patient": False,
+    }
+    return _command(spec)
+
+
+def _spec(command: Sequence[str], folder: str, temporary: Path) -> dict[str, Any]:
+    staging = temporary / "root"
+    staging.mkdir(exist_ok=True)
+    return {
+        "command": list(command),
+        "folder": folder,
+        "lifeline": -1,
+        "namespaces": True,
+        "staging": str(staging),
+        "mounts": [],
+        "read_only": False,
+        "network": True,
+        "user": 0,
+        "patient": True,
+    }
+
+
+def _command(spec: Mapping[str, Any]) -> list[str]:
     return [sys.executable, "-I", "-S", str(_MODULE), json.dumps(spec)]
 
 
@@ -76,11 +116,9 @@ def refusal() -> str | None:
     if os.environ.get(PLAIN) == "1":
         return f"{PLAIN} is set"
     with tempfile.TemporaryDirectory(prefix="probe-") as temporary:
-        Path(temporary, "root").mkdir()
-        spec = _probe(temporary)
         try:
             done = subprocess.run(
-                [sys.executable, "-I", "-S", str(_MODULE), json.dumps(spec)],
+                _command(_probe(Path(temporary))),
                 env={},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -116,41 +154,51 @@ def announce() -> None:
     threading.Thread(target=work, name="confinement", daemon=True).start()
 
 
-def _probe(temporary: str) -> dict[str, Any]:
+def _probe(temporary: Path) -> dict[str, Any]:
     """The same as a container, and its interpreter finds its libraries and is process 1."""
-    script = "import os, ssl; print(os.getpid())"
+    command = [sys.executable, "-c", "import os, ssl; print(os.getpid())"]
     return {
-        "command": [sys.executable, "-c", script],
-        "folder": PROGRAM,
-        "lifeline": -1,
-        "namespaces": True,
-        "staging": f"{temporary}/root",
-        "mounts": [*_image(), (temporary, "/tmp", "w")],  # noqa: S108 - the container's
+        **_spec(command, PROGRAM, temporary),
+        "mounts": [*system(sys.prefix), *image(), (str(temporary), "/tmp", "w")],  # noqa: S108
         "read_only": True,
         "network": False,
     }
 
 
-@functools.cache
-def _image() -> tuple[Mount, ...]:
-    """What stands for the image's file system."""
-    system = [path for path in _SYSTEM if Path(path).exists()]
+def system(*more: str) -> list[Mount]:
+    """The machine's programs, the interpreter, and more places, to be read where they are."""
     # The interpreter may be a link out of the virtual environment, and that another link.
-    own = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
-    own |= set(filter(None, os.environ.get(STAND_INS, "").split(os.pathsep)))
-    mounts = [*system, *(path for path in sorted(own) if not path.startswith("/usr"))]
+    own = {sys.base_prefix, str(Path(sys.executable).resolve().parent.parent), *more}
+    paths = [path for path in sorted(own) if not path.startswith("/usr") and Path(path).exists()]
+    return [
+        *((path, path, "r") for path in _SYSTEM if Path(path).exists()),
+        *((str(Path(path).resolve()), path, "r") for path in paths),
+    ]
+
+
+@functools.cache
+def image() -> tuple[Mount, ...]:
+    """The image's code, and what stands in for it."""
     code = PROJECT_ROOT / "pipeline_code"
     return (
-        *((path, path, "r") for path in mounts),
+        *((path, path, "r") for path in _folders(STAND_INS)),
         (str(code), f"{PROGRAM}/{code.name}", "r"),
         *_caches(code),
     )
 
 
+def _shared() -> list[Mount]:
+    return [(path, path, "w") for path in _folders(SHARED)]
+
+
+def _folders(variable: str) -> list[str]:
+    return list(filter(None, os.environ.get(variable, "").split(os.pathsep)))
+
+
 def _caches(code: Path) -> list[Mount]:
     """Where compiled kernels and modules are kept beside their source: to be written to, as in the
     image; else each container would compile for seconds."""
-    mounts = []
+    mounts: list[Mount] = []
     for package in sorted(path.parent for path in code.rglob("__init__.py")):
         cache = package / "__pycache__"
         cache.mkdir(exist_ok=True)

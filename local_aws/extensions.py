@@ -11,6 +11,7 @@ from local_aws import (
     delivery,
     embedded_metrics,
     firehose,
+    function_workers,
     image_functions,
     keys,
     sagemaker,
@@ -29,6 +30,7 @@ def install(layout: Layout, connection: Connection) -> None:
     adapter.check_compatibility()
     adapter.accept_loopback_as_secure()
     adapter.tell_services_apart()
+    adapter.keep_memory_flat()
     adapter.start_builds_once()
     adapter.enrol_operator(ACCOUNT, REGION, connection.access_key_id, connection.secret_access_key)
     for extension in (
@@ -37,6 +39,7 @@ def install(layout: Layout, connection: Connection) -> None:
         buckets,
         authorization,
         embedded_metrics,
+        function_workers,
         image_functions,
         keys,
         service_events,

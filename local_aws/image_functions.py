@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from local_aws import adapter, project_image
+from local_aws import adapter, confinement, project_image
 from local_aws.settings import PROJECT_ROOT
 
 # What runs the image's functions in the cloud; CreateFunction's ImageConfig.EntryPoint.
@@ -51,7 +51,8 @@ def local_configuration(config: dict[str, Any]) -> dict[str, Any]:
     """The Python function that stands for one of the image, from its configuration."""
     image = config["ImageConfigResponse"]["ImageConfig"]
     variables = (config.get("Environment") or {}).get("Variables") or {}
-    paths = [str(PROJECT_ROOT), *filter(None, [variables.get("PYTHONPATH")])]
+    code = str(PROJECT_ROOT) if confinement.refusal() is not None else confinement.PROGRAM
+    paths = [code, *filter(None, [variables.get("PYTHONPATH")])]
     return {
         "Runtime": "python3.13",  # the image's; it is this interpreter, whatever its version
         "Handler": _command(image, image["EntryPoint"])[0],

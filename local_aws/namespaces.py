@@ -13,6 +13,8 @@ The specification is a JSON object:
     mounts: [source, place, "r" or "w"], or [megabytes, place, "tmpfs"], in their order.
     read_only: whether nothing can be written but what is mounted for it.
     network: whether it has this machine's network; else its own, with nobody else in it.
+    user: what the user that it runs as is called in there: 0 is root.
+    patient: whether SIGTERM is passed on; else it ends the command at once.
 """
 
 import contextlib
@@ -63,10 +65,10 @@ def _enter(spec: dict[str, Any]) -> None:
     user, group = os.getuid(), os.getgid()
     kinds = _NEW_USER | _NEW_MOUNTS | _NEW_PIDS | _NEW_IPC
     _check("unshare", _LIBC.unshare(kinds | (0 if spec["network"] else _NEW_NETWORK)))
-    # Its user is root in there, as a container's is, and itself for everybody else.
+    # Root in there, as a container's user is, or another, and itself for everybody else.
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    Path("/proc/self/uid_map").write_text(f"{spec['user']} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{spec['user']} {group} 1")
     _mount("none", "/", None, _RECURSIVE | _SLAVE)
     root = spec["staging"]
     _mount("tmpfs", root, "tmpfs", _NOSUID, "mode=0755,size=64m")
@@ -118,8 +120,11 @@ def _loopback_up() -> None:
 def _become(spec: dict[str, Any]) -> None:
     """In the child: become the command."""
     try:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setsid()
+        if sys.platform == "linux":
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if spec["lifeline"] >= 0:
+            os.set_inheritable(spec["lifeline"], False)
         if spec["namespaces"]:
             _change_root(spec["staging"], read_only=spec["read_only"])
         os.chdir(spec["folder"])
@@ -145,11 +150,13 @@ def _change_root(root: str, *, read_only: bool) -> None:
 
 def _watch(child: int, spec: dict[str, Any]) -> int:
     """Pass signals on, and wait for the child's end or the starter's."""
-    heard, bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    heard, bell = os.pipe()
+    for end in (heard, bell):
+        os.set_blocking(end, False)
     signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: _send(child, number))
+        signal.signal(number, lambda n, _: _send(child, n) if spec["patient"] else _end_all(child))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     lifeline = [spec["lifeline"]] if spec["lifeline"] >= 0 else []
     while True:

@@ -41,6 +41,14 @@ class Queue:
         return [json.loads(message["Body"]) for message in messages]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def journals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Functions may write into the tests' folders, to tell what they were invoked with."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FRAUDLOOP_SHARED_FOLDERS", str(tmp_path_factory.getbasetemp()))
+        yield
+
+
 @pytest.fixture(scope="session")
 def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     with EmbeddedAws(tmp_path_factory.mktemp("embedded") / "state", free_port()) as aws:

@@ -1,9 +1,12 @@
 """Handlers of the functions that the tests deploy from the image, which is the working tree."""
 
 import base64
+import importlib
 import json
 import os
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -27,7 +30,31 @@ def describe(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "variable": os.environ.get("VARIABLE"),
         "caller": boto3.client("sts").get_caller_identity()["Arn"],
         "invocations": _invocations,
-        "pid": os.getpid(),
+        "pid": f"{os.getpid()} of {Path('/proc/self/ns/pid').readlink()}",
+        "seen": _seen(),
+    }
+
+
+def _seen() -> dict[str, Any]:
+    """What of its surroundings a function sees, and where it may write."""
+
+    def outcome(action: Callable[[], object]) -> str:
+        try:
+            return str(action())
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+    return {
+        "environment": sorted(os.environ),
+        "user": os.getuid(),
+        "folder": str(Path.cwd()),
+        "task": outcome(Path("written").touch),
+        "program": outcome(Path("/usr/written").touch),
+        "home": outcome(Path("/var/written").touch),
+        "tmp": outcome(Path("/tmp/written").touch),  # noqa: S108
+        "space": os.statvfs("/tmp").f_blocks * os.statvfs("/tmp").f_frsize,  # noqa: S108
+        "library": outcome(lambda: importlib.import_module("pyarrow").__name__),
+        "server": outcome(lambda: importlib.import_module("local_aws.settings").__name__),
     }
 
 

@@ -1,5 +1,7 @@
+import io
 import json
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,6 +62,50 @@ def test_a_handler_of_the_working_tree_runs_as_the_functions_role(
     assert first["caller"].endswith(f"/{function}")
     second = invoke(client, function, {"id": 2})["payload"]
     assert (second["pid"], second["invocations"]) == (first["pid"], 2)
+
+
+RUNTIME = {
+    *("PATH", "LANG", "TZ", "_HANDLER", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
+    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    *("AWS_SESSION_TOKEN", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME"),
+    *("AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"),
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+}
+ADDED = {"AWS_ENDPOINT_URL", "AWS_DISABLE_HOST_PREFIX_INJECTION", "LC_CTYPE"}
+OF_THE_IMAGE = {"PYTHONPATH", "PYTHONUNBUFFERED", "OMP_WAIT_POLICY", "VARIABLE"}
+
+
+def test_a_function_sees_its_image_or_its_runtime_and_writes_to_tmp_alone(
+    client: Client, function: str
+) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as code:
+        code.write(Path(__file__).with_name("functions.py"), "handler.py")
+    zipped = f"{function}-zip"
+    client("lambda").create_function(
+        FunctionName=zipped,
+        Runtime="python3.13",
+        Handler="handler.describe",
+        Code={"ZipFile": archive.getvalue()},
+        Role=role(client("iam"), "lambda.amazonaws.com", "sts:GetCallerIdentity"),
+        EphemeralStorage={"Size": 600},
+    )
+    client("lambda").get_waiter("function_active_v2").wait(FunctionName=zipped)
+    of_image, of_zip = (invoke(client, f, {})["payload"]["seen"] for f in (function, zipped))
+    client("lambda").delete_function(FunctionName=zipped)
+    for seen, own in ((of_image, OF_THE_IMAGE), (of_zip, {"AWS_EXECUTION_ENV"})):
+        hidden = ("_LAMBDA_", "_MINISTACK_")
+        told = {name for name in seen["environment"] if not name.startswith(hidden)}
+        assert told - ADDED == RUNTIME | own
+        assert seen["user"] == 993
+        for place in ("task", "program", "home"):
+            assert "Read-only file system" in seen[place]
+        assert seen["tmp"] == "None"
+        assert seen["server"].startswith("ModuleNotFoundError")
+    assert (of_image["folder"], of_zip["folder"]) == ("/opt/program", "/var/task")
+    assert (of_image["space"], of_zip["space"]) == (512 << 20, 600 << 20)
+    assert of_image["library"] == "pyarrow"
+    assert of_zip["library"].startswith("ModuleNotFoundError")
 
 
 def test_invocations_at_once_have_a_process_each(client: Client, function: str) -> None:

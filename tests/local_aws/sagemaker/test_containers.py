@@ -42,6 +42,7 @@ def server(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embe
     with pytest.MonkeyPatch.context() as patch:
         if kind == "plain":
             patch.setenv("FRAUDLOOP_PLAIN_CONTAINERS", "1")
+        patch.delenv("FRAUDLOOP_SHARED_FOLDERS", raising=False)
         patch.setenv("SECRET_OF_THE_SERVER", "leaks")
         with EmbeddedAws(tmp_path_factory.mktemp(kind) / "state", free_port()) as aws:
             iam = aws.session().client("iam")
