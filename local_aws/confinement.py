@@ -51,7 +51,7 @@ def supervised(
         command: What is run.
         folder: Its working directory, in the container.
         temporary: A private folder of this machine for what confining needs.
-        mounts: What is mounted besides the image.
+        mounts: What is mounted besides the image, and before it, which may lie in `/tmp`.
         lifeline: A pipe that the starter keeps open for as long as the container may run.
         network: Whether it has this machine's network.
     """
@@ -60,7 +60,7 @@ def supervised(
         **_spec(command, folder, temporary),
         "lifeline": lifeline,
         "namespaces": confined,
-        "mounts": [*system(sys.prefix), *image(), *mounts, *_shared()] if confined else [],
+        "mounts": [*mounts, *system(sys.prefix), *image(), *_shared()] if confined else [],
         "network": network,
     }
     return _command(spec)
@@ -159,7 +159,7 @@ def _probe(temporary: Path) -> dict[str, Any]:
     command = [sys.executable, "-c", "import os, ssl; print(os.getpid())"]
     return {
         **_spec(command, PROGRAM, temporary),
-        "mounts": [*system(sys.prefix), *image(), (str(temporary), "/tmp", "w")],  # noqa: S108
+        "mounts": [(str(temporary), "/tmp", "w"), *system(sys.prefix), *image()],  # noqa: S108
         "read_only": True,
         "network": False,
     }

@@ -50,8 +50,8 @@ def prepare(config: Mapping[str, Any], start: adapter.WorkerStart) -> adapter.Wo
     own = Path(start.folder).parent
     megabytes = (config.get("EphemeralStorage") or {}).get("Size", 512)
     mounts: list[confinement.Mount] = [
-        *_libraries(config),
         (int(megabytes), "/tmp", "tmpfs"),  # noqa: S108 - the function's
+        *_libraries(config),  # which may lie in the machine's
         (str(own), str(own), "r"),
         (start.folder, TASK, "r"),
     ]
