@@ -56,7 +56,8 @@ async def answer(scope: Any, send: Any) -> None:
 
 
 def _assume(role_arn: str, session: str) -> dict[str, str]:
-    # The account that it acts for; that AWS names the job too (aws:SourceArn), no document says.
+    # As aws:SourceAccount (Developer Guide, "Cross-service confused deputy prevention"). It names
+    # the job as aws:SourceArn too, which is not supplied here: a trust that asks for it is refused.
     service = Service(name="sagemaker.amazonaws.com", source_account=identity.current_account())
     return service.assume(role_arn, session, _SECONDS)
 
