@@ -147,6 +147,7 @@ class Container:
         self._variables = dict(variables)
         # Closed when this process ends, however it does, and the container ends with it.
         lifeline, self._lifeline = os.pipe()
+        self._cutting = threading.Lock()
         try:
             self._process = subprocess.Popen(
                 self._supervised(arguments, disk, lifeline, isolated=isolated),
@@ -225,9 +226,10 @@ class Container:
 
     def _cut(self) -> None:
         """End it with all of its processes (SIGKILL)."""
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
+        with self._cutting:
+            if self._lifeline >= 0:
+                os.close(self._lifeline)
+                self._lifeline = -1
 
     def _read(self) -> None:
         output = self._process.stdout
