@@ -31,6 +31,7 @@ def install(layout: Layout, connection: Connection) -> None:
     adapter.accept_loopback_as_secure()
     adapter.tell_services_apart()
     adapter.keep_memory_flat()
+    adapter.parse_policies_once()
     adapter.start_builds_once()
     adapter.enrol_operator(ACCOUNT, REGION, connection.access_key_id, connection.secret_access_key)
     for extension in (

@@ -40,6 +40,8 @@ core.iam_evaluator.evaluate(ctx, policies, *limits)
 core.iam_evaluator.enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
 core.iam_evaluator.evaluate_resource_policy(doc, ctx, service, named_only, direct_only)
 core.iam_evaluator.is_root_access_key(access_key_id)
+core.iam_evaluator.parse_policy_document(doc)
+core.iam_evaluator.resolve_credential(access_key_id, account_id, session_token)
 core.iam_evaluator.resolve_principal(access_key_id, account_id, credential)
 core.iam_evaluator.request_caller_arn(headers, query_params)
 core.lambda_runtime.Worker

@@ -1,10 +1,12 @@
 """Accounts, regions, roles and their policies."""
 
+import functools
 import os
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
+from typing import Any
 
 from ministack import app as ms
 from ministack.core import iam_evaluator, responses, router
@@ -48,9 +50,10 @@ def caller(headers: dict[str, str]) -> Caller:
 
 def caller_of_key(access_key_id: str) -> Caller:
     """Whoever makes requests with an access key."""
-    found = iam_evaluator.resolve_principal(access_key_id, current_account())
+    found = iam_evaluator.resolve_credential(access_key_id, current_account())
     # What resolves to nobody is refused by the evaluator itself.
-    return Caller(access_key_id=access_key_id, name=str(getattr(found, "arn", "anonymous")))
+    name = str(getattr(found, "principal_arn", "anonymous"))
+    return Caller(access_key_id=access_key_id, name=name)
 
 
 def pass_role_denied(
@@ -86,6 +89,17 @@ def enrol_operator(account: str, region: str, access_key_id: str, secret: str) -
             "Status": "Active",
             "CreateDate": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
+
+
+def parse_policies_once() -> None:
+    """Keep what a policy's text says; thousands of objects are authorized by the same few."""
+    inner = iam_evaluator.parse_policy_document
+    by_text = functools.lru_cache(4096)(inner)
+
+    def parse(document: Any) -> Any:
+        return by_text(document) if isinstance(document, str) else inner(document)
+
+    iam_evaluator.parse_policy_document = parse
 
 
 def accept_loopback_as_secure() -> None:

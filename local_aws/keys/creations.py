@@ -5,7 +5,7 @@ from typing import Any
 
 from local_aws.adapter import keyed_creations
 from local_aws.adapter.keyed import Refused
-from local_aws.keys.sagemaker import named
+from local_aws.keys.names import named
 from local_aws.keys.use import unusable
 
 # They take any key, and say so when it is used: "Amazon S3 doesn't validate the KMS key ID provided

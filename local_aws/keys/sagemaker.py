@@ -10,6 +10,7 @@ from typing import Any
 from local_aws.adapter import keyed
 from local_aws.adapter.actors import Actor, Role
 from local_aws.adapter.stack_roles import current_stack_actor
+from local_aws.keys.names import named
 from local_aws.keys.use import Refusal, unusable, use_denied
 
 _VIA = "sagemaker"
@@ -111,24 +112,6 @@ def _each(
 def _caller() -> Actor | None:
     """Who asks: by SageMaker's API, or by CloudFormation."""
     return keyed.current_caller() or current_stack_actor()
-
-
-def named(request: Any) -> Iterator[str]:
-    """The keys that a request or a template's properties name, wherever they are."""
-    if isinstance(request, Mapping):
-        for name, value in request.items():
-            if isinstance(value, str) and value and _is_key(name):
-                yield value
-            else:
-                yield from named(value)
-    elif isinstance(request, list):
-        for value in request:
-            yield from named(value)
-
-
-def _is_key(name: str) -> bool:
-    lower = name.lower()
-    return "kms" in lower and lower.endswith(("key", "keyid", "keyarn", "keyidentifier"))
 
 
 def _members(request: Any, name: str) -> Iterator[Any]:
