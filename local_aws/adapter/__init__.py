@@ -67,6 +67,7 @@ from local_aws.adapter.stacks import (
     resource_types,
 )
 from local_aws.adapter.storage import (
+    check_read,
     get_object,
     list_objects,
     object_file,
@@ -90,6 +91,7 @@ __all__ = [
     "caller",
     "caller_identity",
     "check_compatibility",
+    "check_read",
     "current_account",
     "current_region",
     "emit_event",

@@ -64,6 +64,7 @@ services.athena._delete_prepared_statement(data)
 services.athena._delete_workgroup(data)
 services.athena._execute_query(query_id, query, database, ddl, catalog)
 services.athena._executions
+services.athena._get_query_results(data)
 services.athena._named_queries
 services.athena._parse_ddl(query)
 services.athena._prepared_statements

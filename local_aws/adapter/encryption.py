@@ -1,7 +1,8 @@
 """Where S3 encrypts and decrypts: hooks in the reading and writing of objects."""
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ministack.services import s3
@@ -50,6 +51,22 @@ def bucket_key_enabled(bucket: str) -> bool:
 def current_object() -> tuple[str, str]:
     """Bucket and key of the request that is being handled."""
     return _object.get()
+
+
+@contextmanager
+def acting(caller: Caller | None, bucket: str, key: str) -> Iterator[None]:
+    """Read or write an object for somebody, within the server."""
+    tokens = _caller.set(caller), _object.set((bucket, key))
+    try:
+        yield
+    finally:
+        _caller.reset(tokens[0])
+        _object.reset(tokens[1])
+
+
+def message(body: bytes) -> str:
+    """What an error document says."""
+    return body.decode(errors="replace").partition("<Message>")[2].partition("</Message>")[0]
 
 
 def _remember_requests() -> None:

@@ -25,7 +25,7 @@ _decided: ContextVar[dict[str, Any] | None] = ContextVar("keyed_decided", defaul
 
 def note_callers() -> None:
     """Have those who make requests known below the services' routing."""
-    for service in ("ecr", "kinesis", "logs", "sagemaker", "sns", "sqs", "ssm"):
+    for service in ("athena", "ecr", "kinesis", "logs", "sagemaker", "sns", "sqs", "ssm"):
         ms.SERVICE_HANDLERS[service] = _noting(ms.SERVICE_HANDLERS[service])
 
 

@@ -4,12 +4,14 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ministack.core import concurrency
+from ministack.core import concurrency, responses
 from ministack.services import athena
+
+from local_aws.adapter import encryption
 
 logger = logging.getLogger("fraudloop.athena")
 
@@ -24,6 +26,7 @@ class Query:
     Attributes:
         output: S3 address of the result file, `s3://bucket/prefix/<id>.csv`.
         scan_limit: Bytes of data that the workgroup lets a query read, if it limits them.
+        encrypted: S3's headers of the result's encryption, if it is not the bucket's.
     """
 
     query_id: str
@@ -33,6 +36,7 @@ class Query:
     output: str
     parameters: tuple[str, ...] = ()
     scan_limit: int | None = None
+    encrypted: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ def replace_query_engine(execute: Callable[[Query], Result]) -> None:
         if status == 200:  # noqa: PLR2004 - HTTP's OK
             execution = athena._executions[json.loads(body)["QueryExecutionId"]]
             execution["ExecutionParameters"] = data.get("ExecutionParameters", [])
+            execution["_encrypted"] = _encrypted(data)
         return status, headers, body
 
     athena._execute_query = execute_query
@@ -105,6 +110,42 @@ def _with_output(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "ResultConfiguration": {"OutputLocation": folder}}
 
 
+def _encrypted(data: dict[str, Any]) -> dict[str, str]:
+    """The headers of the encryption that counts: the workgroup's, if it insists on its own."""
+    configured = _configuration(data.get("WorkGroup", "primary"))
+    insists = str(configured.get("EnforceWorkGroupConfiguration", True)).lower() == "true"
+    sources = [configured.get("ResultConfiguration", {})]
+    sources += [] if insists else [data.get("ResultConfiguration", {})]
+    wanted = sources[-1].get("EncryptionConfiguration") or {}
+    match wanted.get("EncryptionOption"):
+        case "SSE_S3":
+            return {encryption.ALGORITHM: "AES256"}
+        case "SSE_KMS":
+            return {encryption.ALGORITHM: "aws:kms", encryption.KEY_ID: wanted.get("KmsKey", "")}
+    return {}
+
+
+def check_readers(may_read: Callable[[str], None]) -> None:
+    """Check who reads results.
+
+    Args:
+        may_read: Given a result file's S3 address, raises a PermissionError.
+    """
+    inner = athena._get_query_results
+
+    def get_query_results(data: dict[str, Any]) -> Any:
+        execution = athena._executions.get(data.get("QueryExecutionId")) or {}
+        output = (execution.get("ResultConfiguration") or {}).get("OutputLocation")
+        if output and (execution.get("Status") or {}).get("State") == "SUCCEEDED":
+            try:
+                may_read(output)
+            except PermissionError as error:
+                return responses.error_response_json("InvalidRequestException", str(error), 400)
+        return inner(data)
+
+    athena._get_query_results = get_query_results
+
+
 def _query(execution: dict[str, Any], sql: str) -> Query:
     workgroup = execution["WorkGroup"]
     limit = _configuration(workgroup).get("BytesScannedCutoffPerQuery")
@@ -116,6 +157,7 @@ def _query(execution: dict[str, Any], sql: str) -> Query:
         output=execution["ResultConfiguration"]["OutputLocation"],
         parameters=tuple(execution.get("ExecutionParameters") or ()),
         scan_limit=None if limit is None else int(limit),
+        encrypted=execution.get("_encrypted") or {},
     )
 
 

@@ -42,9 +42,27 @@ def write_file(query: Query, result: Result) -> None:
     file = "".join(f"{','.join(map(_csv, line))}\n" for line in (*lines, *result.rows))
     bucket, key = split_address(query.output)
     try:
-        adapter.put_object(bucket, key, file.encode(), "text/csv")
+        adapter.put_object(bucket, key, file.encode(), "text/csv", encrypted=query.encrypted)
+    except PermissionError as error:
+        raise ValueError(
+            f"Access denied when writing output to url: {query.output} . Please ensure you are "
+            "allowed to access the S3 bucket. If you are encrypting query results with KMS key, "
+            f"please ensure you are allowed to access your KMS key ({error})"
+        ) from error
     except KeyError as error:
         raise ValueError(f"Unable to verify/create output bucket {bucket}") from error
+
+
+def check_reader(address: str) -> None:
+    """Refuse results to who may not read their file.
+
+    "The IAM principal with permission to call GetQueryResults also must have permissions to the
+    Amazon S3 GetObject action for the Athena query results location" (API reference).
+
+    Raises:
+        PermissionError: If they may not.
+    """
+    adapter.check_read(*split_address(address))
 
 
 def text(value: Any) -> str | None:  # noqa: PLR0911 - one line a type
