@@ -249,6 +249,8 @@ services.ssm._put_parameter(data)
 services.stepfunctions._AWS_SDK_SERVICE_MAP
 services.tagging._COLLECTORS
 services.sqs._queue_by_arn(arn)
+services.sqs._queues
+services.sqs._receive_messages_for_esm(queue_url, max_number)
 services.sqs._get_q(url, action)
 services.sqs._HANDLERS
 services.sqs._Err

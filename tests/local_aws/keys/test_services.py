@@ -1,6 +1,9 @@
 """What is kept under a key is written and read by those alone who may use the key."""
 
+import io
+import json
 import uuid
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -223,3 +226,51 @@ def test_a_repositorys_key_is_granted_to_ecr_by_who_makes_it(
         aws = world.as_user("ecr", ecr, *lacking)
         assert refusal(lambda a=aws: create(a))[0] == "KmsException"
     assert refusal(lambda: create(client("ecr"), ABSENT))[0] == "KmsException"
+
+
+def test_a_mapping_receives_with_its_functions_role(
+    world: Any, client: Client, eventually: Any
+) -> None:
+    key, iam, aws, called = world.key(), client("iam"), client("lambda"), name()
+    kept = Kept(client, "sqs", key)
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("handler.py", "def handle(event, context):\n    return {}\n")
+    lets = {"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.create_role(
+        RoleName=called,
+        AssumeRolePolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **lets}]}
+        ),
+    )
+
+    def may(*statements: Any) -> None:
+        document = {"Version": "2012-10-17", "Statement": list(statements)}
+        iam.put_role_policy(RoleName=called, PolicyName="It", PolicyDocument=json.dumps(document))
+
+    receive = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    may(allow(receive, kept.arn))
+    aws.create_function(
+        FunctionName=called,
+        Runtime="python3.11",
+        Handler="handler.handle",
+        Role=f"arn:aws:iam::{ACCOUNT}:role/{called}",
+        Code={"ZipFile": code.getvalue()},
+    )
+    mapping = aws.create_event_source_mapping(FunctionName=called, EventSourceArn=kept.arn)["UUID"]
+    kept.write(client("sqs"))
+    eventually(
+        lambda: "kms:Decrypt" in aws.get_event_source_mapping(UUID=mapping)["LastProcessingResult"]
+    )
+
+    def left() -> int:
+        found = client("sqs").get_queue_attributes(
+            QueueUrl=kept.url,
+            AttributeNames=["ApproximateNumberOfMessages"],
+        )
+        return int(found["Attributes"]["ApproximateNumberOfMessages"])
+
+    assert left() == 1
+    may(allow(receive, kept.arn), allow("kms:Decrypt", key))
+    eventually(lambda: left() == 0)
+    aws.delete_event_source_mapping(UUID=mapping)
