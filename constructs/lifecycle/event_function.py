@@ -15,6 +15,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from lifecycle.key_use import allow_through
 from lifecycle.lambda_function import LambdaFunction
 from lifecycle.rule_alarm import PERIOD, alarm_on_lost_events
 
@@ -104,17 +105,12 @@ class EventFunction(Construct):
         self._rules.append(rule)
 
     def _keep_failures(self, encryption_key: kms.IKey) -> None:
-        # The CDK's own destination would grant kms:GenerateDataKey* and kms:ReEncrypt*.
         self.role.add_to_policy(
             iam.PolicyStatement(
                 actions=["sqs:SendMessage"], resources=[self.dead_letter_queue.queue_arn]
             )
         )
-        self.role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[encryption_key.key_arn]
-            )
-        )
+        allow_through(self.role, encryption_key, "sqs", "kms:Decrypt", "kms:GenerateDataKey")
         failures = lambda_.CfnEventInvokeConfig(
             self,
             "Failures",

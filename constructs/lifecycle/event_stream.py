@@ -10,6 +10,7 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from lifecycle.key_use import allow_through
 from lifecycle.retention import data_removal_policy, named_removal_policy, tag_kept
 
 __all__ = ["EventStream", "StreamConfig"]
@@ -103,8 +104,7 @@ class EventStream(Construct):
     def grant_put(self, grantee: iam.IGrantable) -> None:
         """Allow putting records onto the stream."""
         self._grant(grantee, "kinesis:PutRecord", "kinesis:PutRecords")
-        # Stream.grant_write would grant kms:GenerateDataKey* and kms:ReEncrypt*.
-        self._key.grant(grantee, "kms:GenerateDataKey")
+        allow_through(grantee, self._key, "kinesis", "kms:GenerateDataKey")
 
     def grant_consume(self, grantee: iam.IGrantable) -> None:
         """Allow reading the stream's records, as Lambda and Firehose do for their roles."""
@@ -115,7 +115,7 @@ class EventStream(Construct):
             "kinesis:GetShardIterator",
             "kinesis:ListShards",
         )
-        self._key.grant(grantee, "kms:Decrypt")
+        allow_through(grantee, self._key, "kinesis", "kms:Decrypt")
 
     def _grant(self, grantee: iam.IGrantable, *actions: str) -> None:
         iam.Grant.add_to_principal(

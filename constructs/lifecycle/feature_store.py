@@ -155,8 +155,9 @@ class FeatureStore(Construct):
     def grant_write(self, grantee: iam.IGrantable, *entities: Entity) -> None:
         """Allow putting the entities' records in batches; those of both, if none is named."""
         self._grant_groups(grantee, entities, "sagemaker:BatchWriteRecord")
-        # Key.grant_encrypt_decrypt would grant kms:GenerateDataKey* and kms:ReEncrypt*.
-        self._key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
+        # Also of who writes: "The caller to all DataPlane operations must have ... kms:Decrypt"
+        # (API reference, OnlineStoreSecurityConfig).
+        self._key.grant_decrypt(grantee)
 
     def grant_read_history(self, role: JobRole) -> None:
         """Allow a job to find and read both entities' offline stores."""

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from lifecycle.container_image import ContainerImage
 from lifecycle.execution_role import allow_log, allow_metrics, allow_volume
+from lifecycle.key_use import allow_through
 from lifecycle.service_trust import for_this_account
 from lifecycle.wildcards import acknowledge_resource
 
@@ -112,9 +113,7 @@ def grant_read_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *pref
     role.add_to_principal_policy(
         iam.PolicyStatement(actions=["s3:GetObject"], resources=_objects(role, bucket, prefixes))
     )
-    role.add_to_principal_policy(
-        iam.PolicyStatement(actions=["kms:Decrypt"], resources=[key.key_arn])
-    )
+    allow_through(role, key, "s3", "kms:Decrypt")
 
 
 def grant_write_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:
@@ -126,9 +125,7 @@ def grant_write_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *pre
         iam.PolicyStatement(actions=["s3:PutObject"], resources=_objects(role, bucket, prefixes))
     )
     # A multipart upload under a KMS key reads its own parts back.
-    role.add_to_principal_policy(
-        iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[key.key_arn])
-    )
+    allow_through(role, key, "s3", "kms:Decrypt", "kms:GenerateDataKey")
 
 
 def _objects(role: iam.IRole, bucket: s3.IBucket, prefixes: tuple[str, ...]) -> list[str]:

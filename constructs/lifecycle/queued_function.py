@@ -14,6 +14,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from lifecycle.key_use import allow_through
 from lifecycle.lambda_function import LambdaFunction
 from lifecycle.rule_alarm import alarm_on_lost_events
 
@@ -172,7 +173,7 @@ class QueuedFunction(Construct):
                 resources=[self.queue.queue_arn],
             )
         )
-        self._key.grant(self.role, "kms:Decrypt")
+        allow_through(self.role, self._key, "sqs", "kms:Decrypt")
         source = lambda_.CfnEventSourceMapping(
             self,
             "Source",

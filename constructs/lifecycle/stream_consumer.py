@@ -16,6 +16,7 @@ from constructs import Construct
 from lifecycle.container_image import ContainerImage
 from lifecycle.event_stream import EventStream
 from lifecycle.image_function import ImageFunction
+from lifecycle.key_use import allow_through
 
 __all__ = ["ConsumerConfig", "StreamConsumer"]
 
@@ -119,11 +120,10 @@ class StreamConsumer(Construct):
         self.alarms = (self._define_failure_alarm(handler), self._define_lateness_alarm(handler))
 
     def _define_source(self, stream: EventStream, encryption_key: kms.IKey) -> None:
-        # The CDK's own destination would grant kms:GenerateDataKey* and kms:ReEncrypt*.
         self.role.add_to_policy(
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.failures.queue_arn])
         )
-        encryption_key.grant(self.role, "kms:Decrypt", "kms:GenerateDataKey")
+        allow_through(self.role, encryption_key, "sqs", "kms:Decrypt", "kms:GenerateDataKey")
         source = lambda_.CfnEventSourceMapping(
             self,
             "Source",

@@ -15,6 +15,7 @@ from constructs import Construct
 from lifecycle.container_image import ContainerImage
 from lifecycle.event_stream import EventStream
 from lifecycle.image_function import ImageFunction
+from lifecycle.key_use import allow_through
 from lifecycle.service_trust import for_no_other_account
 from lifecycle.stream_delivery import StreamDelivery
 from lifecycle.wildcards import acknowledge_resource
@@ -211,7 +212,7 @@ class StreamLanding(Construct):
                 resources=[self._bucket.bucket_arn],
             )
         )
-        self._key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+        allow_through(role, self._key, "s3", "kms:Decrypt", "kms:GenerateDataKey")
 
     def _define_alarm(self) -> cloudwatch.Alarm:
         metric = cloudwatch.Metric(

@@ -111,6 +111,7 @@ def test_the_function_may_write_to_the_queue_under_the_key(template: Template) -
         ("sqs:SendMessage", "AWS::SQS::Queue"),
         (["kms:Decrypt", "kms:GenerateDataKey"], "AWS::KMS::Key"),
     ):
+        through = {"Condition": {"StringEquals": {"kms:ViaService": Match.any_value()}}}
         template.has_resource_properties(
             "AWS::IAM::Policy",
             {
@@ -121,6 +122,7 @@ def test_the_function_may_write_to_the_queue_under_the_key(template: Template) -
                                 "Effect": "Allow",
                                 "Action": action,
                                 "Resource": {"Fn::GetAtt": [only(template, kind), "Arn"]},
+                                **(through if kind == "AWS::KMS::Key" else {}),
                             }
                         ]
                     )

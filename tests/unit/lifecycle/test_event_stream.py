@@ -92,6 +92,7 @@ def test_a_producer_may_put_and_not_read(stack: cdk.Stack, key: kms.IKey, role: 
     assert puts["Action"] == ["kinesis:PutRecord", "kinesis:PutRecords"]
     assert puts["Resource"] == stack.resolve(events.stream.stream_arn)
     assert encrypts["Action"] == "kms:GenerateDataKey"
+    assert "kinesis." in str(encrypts["Condition"]["StringEquals"]["kms:ViaService"])
     assert encrypts["Resource"] == stack.resolve(key.key_arn)
 
 
@@ -103,6 +104,7 @@ def test_a_consumer_may_read_and_not_put(stack: cdk.Stack, key: kms.IKey, role: 
     assert not any("Put" in action or "*" in action for action in reads["Action"])
     assert reads["Resource"] == stack.resolve(events.stream.stream_arn)
     assert decrypts["Action"] == "kms:Decrypt"
+    assert "kinesis." in str(decrypts["Condition"]["StringEquals"]["kms:ViaService"])
 
 
 @pytest.mark.parametrize(
