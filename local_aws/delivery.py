@@ -1,112 +1,162 @@
-"""EventBridge's and Scheduler's targets: what ministack accepts but does not deliver, or loses.
+"""Delivery of what EventBridge's rules and Scheduler's schedules send.
 
-Delivery to a Lambda function is an asynchronous invocation (ministack tries once). Targets may be
-SageMaker pipelines and, of a schedule, any AWS operation; both run with the target's own role. What
-cannot be delivered goes to the target's dead-letter queue.
+What a target does not take now is sent again as its retry policy says; what it does not take at
+all goes to its dead-letter queue, and is counted.
 """
 
 import json
 import logging
-import os
-import re
 import time
-from typing import Any
+import uuid
+from dataclasses import dataclass
 
-import boto3
+import botocore.exceptions
 
 from local_aws import adapter
+from local_aws.adapter import mappings, messages
+from local_aws.adapter.events import Delivery, check_targets, deliver_events
+from local_aws.adapter.schedules import check_schedules
+from local_aws.targets import Clients, UndeliverableError, invalid, invalid_schedule, reach, sender
 
 logger = logging.getLogger("fraudloop.delivery")
 
-ATTEMPTS = 3
-RETRY_SECONDS = 1.0
+# EventBridge User Guide, "How EventBridge retries delivering events".
+ATTEMPTS = 185
+AGE_SECONDS = 24 * 3600
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 60.0
 
-# arn:aws:scheduler:::aws-sdk:<service>:<operation in camel case>
-UNIVERSAL_TARGET = re.compile(r"arn:aws[a-z-]*:scheduler:::aws-sdk:([a-z0-9-]+):([A-Za-z0-9]+)")
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an event was given up.
 
-class UndeliverableError(Exception):
-    """A target cannot take an event, however often it is tried."""
+    Attributes:
+        error: What the target said last.
+        retries: How often it was tried again.
+        exhausted: The limit of the retry policy that ended it; None if nothing was to be gained.
+    """
+
+    error: UndeliverableError
+    retries: int
+    exhausted: str | None
 
 
 def install() -> None:
-    """Take delivery to Lambda, SageMaker and Scheduler's universal targets over."""
+    """Take delivery over from ministack."""
     adapter.set_schedule_interval(1.0)
-    adapter.send_plain_dead_letters()
-    for service, deliver in (
-        ("lambda", deliver_to_function),
-        ("sagemaker", start_pipeline),
-        ("scheduler", call_operation),
-    ):
-        adapter.add_event_target(service, _reliably(deliver))
+    messages.let_services_send()
+    check_targets(invalid)
+    check_schedules(invalid_schedule)
+    deliver_events(deliver)
 
 
-def deliver_to_function(target: dict[str, Any], payload: str) -> None:
-    """Invoke a Lambda function asynchronously."""
+def deliver(delivery: Delivery) -> None:
+    """Deliver to one target, or say that it failed."""
+    failure = _attempt(delivery)
+    _count(delivery, "Invocations", "InvocationAttemptCount")
+    if failure is None:
+        return
+    arn, error = delivery.target["Arn"], failure.error
+    logger.error("event not delivered to %s: %s: %s", arn, error.code, error)
+    _count(delivery, "FailedInvocations", "TargetErrorCount")
+    queue = (delivery.target.get("DeadLetterConfig") or {}).get("Arn")
+    if queue is None:
+        _count(delivery, None, "InvocationDroppedCount")
+        return
+    if (reason := _bury(delivery, queue, failure)) is None:
+        _count(delivery, "InvocationsSentToDlq", "InvocationsSentToDeadLetterCount")
+        return
+    logger.error("dead letter of %s not sent to %s: %s", arn, queue, reason)
+    _count(delivery, "InvocationsFailedToBeSentToDlq", "InvocationsFailedToBeSentToDeadLetterCount")
+
+
+def _attempt(delivery: Delivery) -> Failure | None:
+    policy = delivery.target.get("RetryPolicy") or {}
+    most = int(policy.get("MaximumRetryAttempts", ATTEMPTS))
+    deadline = time.monotonic() + float(policy.get("MaximumEventAgeInSeconds", AGE_SECONDS))
+    retries = 0
+    while True:
+        try:
+            reach(delivery)
+        except UndeliverableError as error:
+            failure = error
+        except botocore.exceptions.BotoCoreError as error:  # the server stops, perhaps
+            failure = UndeliverableError("CONNECTION_FAILURE", str(error), again=True)
+        except Exception as error:
+            logger.exception("event for %s", delivery.target["Arn"])
+            failure = UndeliverableError("UNKNOWN", repr(error))
+        else:
+            return None
+        wait = min(FIRST_WAIT_SECONDS * 2**retries, LONGEST_WAIT_SECONDS)
+        if not failure.again:
+            return Failure(failure, retries, None)
+        if retries >= most:
+            return Failure(failure, retries, "MaximumRetryAttempts")
+        if time.monotonic() + wait > deadline:
+            return Failure(failure, retries, "MaximumEventAgeInSeconds")
+        time.sleep(wait)
+        retries += 1
+
+
+def _bury(delivery: Delivery, queue: str, failure: Failure) -> str | None:
+    """Send a dead letter; why it could not be sent, or None."""
+    attributes = {
+        "ERROR_CODE": failure.error.code,
+        "ERROR_MESSAGE": str(failure.error),
+        "RETRY_ATTEMPTS": str(failure.retries),
+        "TARGET_ARN": delivery.target["Arn"],
+    }
+    if failure.exhausted is not None:
+        attributes["EXHAUSTED_RETRY_CONDITION"] = failure.exhausted
     try:
-        event = json.loads(payload)
-    except json.JSONDecodeError:
-        event = payload  # an input transformer may give plain text
-    if not adapter.invoke_function(target["Arn"], event):
-        raise UndeliverableError(f"function {target['Arn']} does not exist")
+        if delivery.of_schedule:
+            return _bury_as_role(delivery, queue, attributes)
+        # The queue's policy decides (EventBridge User Guide, "Granting permissions to the
+        # dead-letter queue"), and the letter is the event, not what the target was to get.
+        if (denied := sender(delivery).denied("sqs:SendMessage", queue)) is not None:
+            return denied
+        attributes["RULE_ARN"] = str(delivery.source["Arn"])
+        messages.send_to_queue(queue, json.dumps(delivery.event), attributes=attributes)
+    except (messages.NotThereError, messages.NotTakenError) as error:
+        return str(error)
+    return None
 
 
-def start_pipeline(target: dict[str, Any], _payload: str) -> None:
-    """Start a SageMaker pipeline with the target's parameters."""
-    parameters = target.get("SageMakerPipelineParameters", {}).get("PipelineParameterList", [])
-    _client("sagemaker", target).start_pipeline_execution(
-        PipelineName=target["Arn"], PipelineParameters=parameters
-    )
+def _bury_as_role(delivery: Delivery, queue: str, attributes: dict[str, str]) -> str | None:
+    """A schedule's role decides (Scheduler User Guide, "Configuring a dead-letter queue")."""
+    attributes |= {
+        "EXECUTION_ID": str(uuid.uuid4()),
+        "IS_PAYLOAD_TRUNCATED": "false",
+        "SCHEDULED_TIME": str(delivery.event.get("time", "")),
+        "SCHEDULE_ARN": str(delivery.source["Arn"]),
+    }
+    try:
+        clients = Clients(delivery)
+        clients.session.client("sqs").send_message(
+            QueueUrl=clients.queue_url(queue),
+            MessageBody=delivery.payload,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in attributes.items()
+                if value
+            },
+        )
+    except (adapter.RoleNotAssumableError, botocore.exceptions.ClientError) as error:
+        return str(error)
+    return None
 
 
-def call_operation(target: dict[str, Any], payload: str) -> None:
-    """Call any AWS operation, which is what Scheduler's universal targets do."""
-    matched = UNIVERSAL_TARGET.fullmatch(target["Arn"])
-    if matched is None:
-        raise UndeliverableError(f"{target['Arn']} is not a universal target")
-    service, operation = matched.groups()
-    client = _client(service, target)
-    methods = {name.lower(): method for method, name in client.meta.method_to_api_mapping.items()}
-    if operation.lower() not in methods:
-        raise UndeliverableError(f"service {service} has no operation {operation}")
-    getattr(client, methods[operation.lower()])(**json.loads(payload))
-
-
-def _client(service: str, target: dict[str, Any]) -> Any:
-    """A client with the credentials of the target's role, so that IAM decides."""
-    if "RoleArn" not in target:
-        raise UndeliverableError(f"target {target['Arn']} has no RoleArn")
-    role = adapter.mint(target["RoleArn"], "events", 3600)
-    return boto3.client(
-        service,
-        region_name=adapter.current_region(),
-        endpoint_url=os.environ["AWS_ENDPOINT_URL"],
-        aws_access_key_id=role["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=role["AWS_SECRET_ACCESS_KEY"],
-        aws_session_token=role["AWS_SESSION_TOKEN"],
-    )
-
-
-def _reliably(deliver: adapter.Deliver) -> adapter.Deliver:
-    """Try a delivery as often as the target's retry policy allows, then use its queue."""
-
-    def delivered(target: dict[str, Any], payload: str) -> None:
-        allowed = target.get("RetryPolicy", {}).get("MaximumRetryAttempts", ATTEMPTS - 1)
-        for attempt in range(1 + min(int(allowed), ATTEMPTS - 1)):
-            if attempt > 0:
-                time.sleep(RETRY_SECONDS)
-            try:
-                deliver(target, payload)
-            except UndeliverableError as error:
-                failure: Exception = error
-                break
-            except Exception as error:
-                failure = error
-            else:
-                return
-        logger.error("event not delivered to %s: %s", target["Arn"], failure)
-        queue = target.get("DeadLetterConfig", {}).get("Arn")
-        if queue is not None:
-            adapter.send_to_queue(queue, payload)
-
-    return delivered
+def _count(delivery: Delivery, of_rule: str | None, of_schedule: str) -> None:
+    """Count in `AWS/Events` or `AWS/Scheduler`, with the dimensions that they document."""
+    source = delivery.source
+    if delivery.of_schedule:
+        dimensions = {"ScheduleGroup": str(source["GroupName"])}
+        mappings.record_metric("AWS/Scheduler", of_schedule, 1, "Count", dimensions)
+    elif of_rule is not None:
+        # "Metrics that specify both the EventBusName and RuleName dimensions refer to a custom
+        # event bus" (EventBridge User Guide, "Monitoring Amazon EventBridge").
+        bus = str(source.get("EventBusName", "default"))
+        dimensions = {"RuleName": str(source["Name"])}
+        dimensions |= {} if bus == "default" else {"EventBusName": bus}
+        mappings.record_metric("AWS/Events", of_rule, 1, "Count", dimensions)

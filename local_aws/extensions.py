@@ -13,7 +13,10 @@ from local_aws import (
     firehose,
     function_workers,
     image_functions,
+    invocations,
     keys,
+    passed_roles,
+    queue_mappings,
     sagemaker,
     service_events,
     stack_roles,
@@ -33,6 +36,7 @@ def install(layout: Layout, connection: Connection) -> None:
     adapter.keep_memory_flat()
     adapter.parse_policies_once()
     adapter.start_builds_once()
+    adapter.ask_resource_policies()
     adapter.enrol_operator(ACCOUNT, REGION, connection.access_key_id, connection.secret_access_key)
     for extension in (
         alarms,
@@ -42,7 +46,9 @@ def install(layout: Layout, connection: Connection) -> None:
         embedded_metrics,
         function_workers,
         image_functions,
+        invocations,
         keys,
+        queue_mappings,
         service_events,
         stack_roles,
         stack_updates,
@@ -55,5 +61,6 @@ def install(layout: Layout, connection: Connection) -> None:
     templates.install()  # once all resource types are known
     # Last, so that its deliveries, with the target's role, retries and dead letters, come first.
     delivery.install()
+    passed_roles.install()
     if DECISIONS:
         adapter.record_decisions(Path(DECISIONS))

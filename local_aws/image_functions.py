@@ -9,16 +9,68 @@ from collections.abc import Sequence
 from typing import Any
 
 from local_aws import adapter, confinement, project_image
+from local_aws.adapter.creations import (
+    ACCESS_DENIED,
+    Asked,
+    Refused,
+    check_requests,
+    check_templates,
+)
 from local_aws.settings import PROJECT_ROOT
 
 # What runs the image's functions in the cloud; CreateFunction's ImageConfig.EntryPoint.
 RUNTIME_CLIENT = ("-m", "awslambdaric")
 
 
+_TYPE = "AWS::Lambda::Function"
+_PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+_CHANGE_POLICY = ("ecr:GetRepositoryPolicy", "ecr:SetRepositoryPolicy")
+
+
 def install() -> None:
     """Run functions with `PackageType: Image` as worker processes."""
     adapter.keep_workers_that_raise()
     adapter.run_image_functions(refusal, local_configuration)
+    check_requests(("lambda",), pull_refusal)
+    check_templates((_TYPE,), pull_refusal)
+
+
+def pull_refusal(asked: Asked) -> Refused | None:
+    """Why an image may not be pulled: by Lambda for the function, or by who makes it; or None.
+
+    Lambda Developer Guide, "Amazon ECR permissions": both may get the image; and if the
+    repository's policy does not let Lambda, Lambda adds what is missing, if the caller may.
+    """
+    operations = {"lambda:CreateFunction", "lambda:UpdateFunctionCode", _TYPE}
+    image = (asked.document.get("Code") or asked.document).get("ImageUri")
+    if not image or asked.action not in operations:
+        return None
+    arn = project_image.repository_arn(str(image))
+    repository = arn.partition(":repository/")[2]
+    if project_image.is_ours(str(image)) and not adapter.repository_exists(repository):
+        message = f"Source image {image} does not exist. Provide a valid source image."
+        return Refused("InvalidParameterValueException", message)
+    actor = asked.actor
+    if actor is not None and any(actor.denied(action, arn) for action in _PULL):
+        message = "Your access has been denied by ECR, please check your request permissions."
+        return Refused(ACCESS_DENIED, message)
+    place = f"arn:aws:lambda:{adapter.current_region()}:{adapter.current_account()}:function:"
+    name = asked.document.get("FunctionName") or asked.path.removesuffix("/code").split("/")[-1]
+    service = adapter.Service(name="lambda.amazonaws.com", source_arn=f"{place}{name}")
+    if not any(service.denied(action, arn) for action in _PULL):
+        return None
+    if actor is None or any(actor.denied(action, arn) for action in _CHANGE_POLICY):
+        message = "Lambda does not have permission to access the ECR image. Check the ECR "
+        return Refused(ACCESS_DENIED, message + "permissions.")
+    statement = {
+        "Sid": "LambdaECRImageRetrievalPolicy",
+        "Effect": "Allow",
+        "Principal": {"Service": service.name},
+        "Action": list(_PULL),
+        "Condition": {"StringLike": {"aws:sourceArn": f"{place}*"}},
+    }
+    adapter.let_lambda_pull(repository, statement)
+    return None
 
 
 def refusal(image: str | None, configuration: dict[str, Any] | None) -> str | None:

@@ -19,17 +19,10 @@ from local_aws.adapter.builds import start_builds_once
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
 from local_aws.adapter.credentials import serve_credentials, withdraw_credentials
 from local_aws.adapter.decisions import record_decisions
-from local_aws.adapter.events import (
-    Deliver,
-    add_event_target,
-    emit_event,
-    invoke_function,
-    send_plain_dead_letters,
-    send_to_queue,
-    set_schedule_interval,
-)
+from local_aws.adapter.events import emit_event, set_schedule_interval
 from local_aws.adapter.functions import (
     keep_workers_that_raise,
+    let_lambda_pull,
     repository_exists,
     run_image_functions,
 )
@@ -53,6 +46,7 @@ from local_aws.adapter.lifecycle import (
     save_state,
     serve,
 )
+from local_aws.adapter.notifications import ask_resource_policies
 from local_aws.adapter.services import (
     Reply,
     register_condition_keys,
@@ -79,7 +73,6 @@ from local_aws.adapter.workers import WorkerStart, start_workers_by
 __all__ = [
     "Actor",
     "Caller",
-    "Deliver",
     "IncompatibleEmulatorError",
     "Reply",
     "Role",
@@ -87,7 +80,7 @@ __all__ = [
     "Service",
     "WorkerStart",
     "accept_loopback_as_secure",
-    "add_event_target",
+    "ask_resource_policies",
     "caller",
     "caller_identity",
     "check_compatibility",
@@ -98,10 +91,10 @@ __all__ = [
     "enrol_operator",
     "every",
     "get_object",
-    "invoke_function",
     "join_in_conditions",
     "keep_memory_flat",
     "keep_workers_that_raise",
+    "let_lambda_pull",
     "list_objects",
     "mint",
     "object_file",
@@ -124,8 +117,6 @@ __all__ = [
     "run_blocking",
     "run_image_functions",
     "save_state",
-    "send_plain_dead_letters",
-    "send_to_queue",
     "serve",
     "serve_credentials",
     "set_schedule_interval",

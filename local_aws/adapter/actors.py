@@ -108,11 +108,13 @@ class Service:
         name: The service principal, such as `events.amazonaws.com`.
         source_arn: The resource that it acts for, as `aws:SourceArn`; None where AWS supplies none.
         source_account: Its account, as `aws:SourceAccount`; None where AWS supplies none.
+        external_id: What a service that assumes roles with one gives as `sts:ExternalId`.
     """
 
     name: str
     source_arn: str | None = None
     source_account: str | None = None
+    external_id: str | None = None
 
     def denied(self, action: str, resource: str, keys: Keys | None = None) -> str | None:
         """Why the resource's policy does not let the service do something, or None."""
@@ -146,7 +148,8 @@ class Service:
         return mint(role_arn, session, seconds)
 
     def _decision(self, policy: Any, action: str, resource: str, keys: Keys | None) -> str:
-        document = json.loads(policy) if isinstance(policy, str) else policy
+        # A queue without a policy has an empty one.
+        document = json.loads(policy or "{}") if isinstance(policy, str) else policy
         context = iam_evaluator.EvalContext(
             principal_arn="",
             principal_type="Service",
@@ -165,6 +168,7 @@ class Service:
         own = {
             "aws:SourceArn": self.source_arn,
             "aws:SourceAccount": self.source_account,
+            "sts:ExternalId": self.external_id,
             "aws:PrincipalIsAWSService": "true",
             "aws:PrincipalServiceName": self.name,
         }

@@ -50,12 +50,28 @@ def replace_evaluation(evaluate: Callable[[Alarm], None]) -> None:
     cloudwatch._evaluate_alarm = evaluate
 
 
-def after_transition(notify: Callable[[Alarm, str, str, str], None]) -> None:
-    """Call (alarm, old state, new state, reason) when any alarm, composites too, changes state."""
+def actions(alarm: Alarm, state: str) -> list[str]:
+    """The ARNs of what an alarm has done when it comes into a state."""
+    kind = {"ALARM": "AlarmActions", "OK": "OKActions"}.get(state, "InsufficientDataActions")
+    return list(alarm.get(kind) or ()) if alarm.get("ActionsEnabled", True) else []
+
+
+def after_transition(
+    notify: Callable[[Alarm, str, str, str], None], may: Callable[[Alarm, str], bool]
+) -> None:
+    """Tell of the transitions of all alarms, composites too, and ask before their actions.
+
+    Args:
+        notify: Called with (alarm, old state, new state, reason).
+        may: Whether an alarm may publish to a topic.
+    """
     inner = cloudwatch._dispatch_alarm_actions
 
     def dispatch(alarm: Alarm, old_state: str, new_state: str, reason: str) -> None:
-        inner(alarm, old_state, new_state, reason)
+        topics = [each for each in actions(alarm, new_state) if ":sns:" in each]
+        allowed = [topic for topic in topics if may(alarm, topic)]
+        kinds = ("AlarmActions", "OKActions", "InsufficientDataActions")
+        inner({**alarm, **dict.fromkeys(kinds, allowed)}, old_state, new_state, reason)
         notify(alarm, old_state, new_state, reason)
 
     cloudwatch._dispatch_alarm_actions = dispatch

@@ -31,6 +31,7 @@ core.iam_actions.access_denied_response(service, action, principal_arn, request_
 core.iam_actions.extract_iam_action(service, method, path, headers, body, query_params)
 core.iam_actions.extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
 core.iam_actions.request_tag_context(service, iam_action, body, params)
+core.iam_actions.extract_iam_action(service, method, path, headers, body, query_params)
 core.iam_evaluator.EvalContext
 core.iam_evaluator._names_caller(principal, caller_arn)
 core.iam_evaluator._resolve_condition_key(key, ctx)
@@ -120,25 +121,29 @@ services.cloudwatch._record_history(alarm_name, old_state, new_state, reason, al
 services.cloudwatch._store_datum(namespace, name, dims, ts, unit, value, values, counts, stat_values)
 services.cloudwatch._stat_value(stats, stat_name, points)
 services.cloudwatch.record_metric(namespace, metric_name, value, unit, dimensions)
+services.cloudwatch._history_entries()
+services.cloudwatch._ts_iso(epoch)
 services.codebuild._builds
 services.codebuild._start_build(data)
 services.ecr._create_repository(data)
 services.ecr._repositories
 services.cloudwatch_logs._create_log_group(data)
+services.ecr._repo_policies
 services.cloudwatch_logs._log_groups
 services.cloudwatch_logs._log_events_lock
 services.cloudwatch_logs._log_records
 services.cloudwatch_logs._append_log_events(stream, events)
+services.cloudwatch_logs._put_subscription_filter(data)
+services.cloudwatch_logs._fanout_to_subscription_filters(group_name, stream_name, events)
 services.eventbridge._SCHEDULER_TICK_INTERVAL
 services.eventbridge._events_log_list()
 services.eventbridge._apply_input_transformer(transformer, rule, view)
 services.eventbridge._cron_next_fire(fields, after_dt)
-services.eventbridge._dispatch_to_sqs(spec, payload, sqs_parameters)
 services.eventbridge._invoke_target(target, event, rule, view)
 services.eventbridge._parse_cron_fields(expr)
 services.eventbridge._pattern_event_view(event)
 services.eventbridge._put_events(data, allow_aws_source)
-services.eventbridge.parse_arn(value)
+services.eventbridge._validate_target_arn(target)
 services.firehose._HANDLERS
 services.firehose._create_delivery_stream(data)
 services.firehose._delete_delivery_stream(data)
@@ -197,12 +202,17 @@ services.lambda_svc._execution_record_for_config(func, config)
 services.lambda_svc._functions
 services.lambda_svc._get_func_record_for_ref(function_ref)
 services.lambda_svc._poll_kinesis()
-services.lambda_svc._route_async_failure(target_arn, func_name, event, result)
 services.lambda_svc._update_code(name, data)
 services.lambda_svc._update_esm(esm_id, data)
 services.lambda_svc._update_config(name, data)
 services.lambda_svc.invalidate_worker(func_name, qualifier, account, region)
 services.lambda_svc.invoke_async_with_retry(func, event)
+services.lambda_svc._sqs_esm_concurrency(esm, func_rec, config, queue)
+services.lambda_svc._put_event_invoke_config(func_name, qualifier, data)
+services.lambda_svc._account_region_from_function_config(config)
+services.lambda_svc._execute_function(func, event)
+services.lambda_svc._emit_lambda_logs(func, request_id, log_text, error, duration_ms, log_source)
+services.lambda_svc._execute_function_dispatch(func, config, event, request_id, started)
 services.s3.DATA_DIR
 services.s3.S3_PERSIST
 services.s3._atomic_write(fpath, data, text)
@@ -234,7 +244,13 @@ services.s3._put_bucket_logging(name, body)
 services.s3._put_bucket_ownership_controls(name, body)
 services.s3._put_bucket_tagging(name, body)
 services.s3._resolve_sse_write_headers(headers, bucket_name)
+services.s3._validate_notification_configs(configs, bucket_region, bucket_name, skip_destination_validation)
+services.s3._deliver_event_to_lambda(arn, event_payload, bucket_region)
+services.s3._invalid_notification_config(message)
 services.scheduler._SCHEDULE_TICK_INTERVAL
+services.scheduler._create_schedule(name, body)
+services.scheduler._update_schedule(name, body)
+services.scheduler._error(status, code, message)
 services.ssm._delete_parameter(data)
 services.ssm._delete_parameters(data)
 services.ssm._lookup_parameter(name_or_arn, allow_arn_region, flexible_name)
@@ -263,6 +279,18 @@ services.sns._error(code, message, status)
 services.sts._caller_identity(headers, query_params)
 services.sts.is_root_access_key(access_key_id)
 services.sts.register_session(access_key, session)
+services.sqs._enforce_queue_policy(q, iam_action)
+services.sqs._queue_by_arn(arn)
+services.sqs._act_send_message(data, qurl)
+services.sqs._queue_url(name)
+services.sqs._Err
+services.sqs.queue_policy_allows(queue_arn, service, source_arn, source_account)
+services.sns.topic_policy_allows(topic_arn, service, source_arn, source_account)
+services.sns.publish_internal(topic_arn, message, subject, message_structure, message_attributes, message_group_id, message_deduplication_id)
+services.sns.SnsPublishError
+services.sns._deliver_to_sqs(endpoint, envelope, raw, raw_message, message_group_id, message_dedup_id, message_attributes, topic_arn)
+services.sns._deliver_to_lambda(endpoint, envelope, topic_arn, sub_arn, msg_id, raw_message, message_attributes)
+services.sns._topic_by_arn_any_scope(topic_arn)
 """
 
 

@@ -1,14 +1,45 @@
-"""Events in and out of ministack's EventBridge, and asynchronous Lambda invocations."""
+"""Events in and out of ministack's EventBridge and Scheduler."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ministack.core import concurrency
-from ministack.services import eventbridge, lambda_svc, scheduler
+from ministack.core import concurrency, responses
+from ministack.services import eventbridge, scheduler
+from ministack.services.cloudformation import provisioners
 
 Target = dict[str, Any]
-Deliver = Callable[[Target, str], None]
+_RULE = "AWS::Events::Rule"
+_BUS = "event-bus/"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event, or the input of a schedule, on its way to one target.
+
+    Attributes:
+        target: As PutTargets or CreateSchedule got it.
+        payload: What the target is to get.
+        event: The whole event.
+        source: The rule or the schedule, as ministack keeps it.
+        pass_on: Has ministack deliver it: to another bus or an API destination.
+    """
+
+    target: Target
+    payload: str
+    event: Mapping[str, Any]
+    source: Mapping[str, Any]
+    pass_on: Callable[[], None]
+
+    @property
+    def of_schedule(self) -> bool:
+        """Whether a schedule sends it, and not a rule."""
+        return "GroupName" in self.source
+
+
+Deliver = Callable[[Delivery], None]
+Refusal = Callable[[Target], str | None]
 
 
 def emit_event(
@@ -30,27 +61,58 @@ def emit_event(
     eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
-def add_event_target(service: str, deliver: Deliver) -> None:
-    """Deliver to the rule and schedule targets of a service in place of ministack.
+def deliver_events(deliver: Deliver) -> None:
+    """Deliver what rules and schedules send in place of ministack.
 
     Args:
-        service: The service in the target's ARN, such as `sagemaker`.
-        deliver: Called in a thread, in the rule's account and region, with the target as
-            PutTargets or CreateSchedule got it, and the payload.
+        deliver: Called in a thread in the rule's account and region; for another bus, before the
+            event goes on, in the thread of who put it.
     """
     inner = eventbridge._invoke_target
 
     def invoke_target(
         target: Target, event: dict[str, Any], rule: dict[str, Any], view: Any = None
     ) -> None:
-        if target.get("Arn", "").split(":")[2:3] != [service]:
-            inner(target, event, rule, view)
-            return
         view = view if view is not None else eventbridge._pattern_event_view(event)
-        payload = _payload(target, rule, view)
-        concurrency.spawn_background(deliver, target, payload, thread_name=f"deliver-{service}")
+        delivery = Delivery(
+            target,
+            _payload(target, rule, view),
+            view.event_with_detail(),
+            rule,
+            lambda: inner(target, event, rule, view),
+        )
+        if f":{_BUS}" in target.get("Arn", ""):
+            deliver(delivery)
+        else:
+            concurrency.spawn_background(deliver, delivery, thread_name="deliver-event")
 
     eventbridge._invoke_target = invoke_target
+
+
+def check_targets(refusal: Refusal) -> None:
+    """Ask before a rule gets a target, by PutTargets or by a template.
+
+    Args:
+        refusal: Why a rule may not have a target, or None.
+    """
+    validate = eventbridge._validate_target_arn
+    handler = provisioners._RESOURCE_HANDLERS[_RULE]
+    create = handler["create"]
+
+    def validate_target(target: Target) -> Any:
+        invalid = validate(target)
+        if invalid is not None or (reason := refusal(target)) is None:
+            return invalid
+        return responses.error_response_json("ValidationException", reason, 400)
+
+    def create_rule(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
+        for target in props.get("Targets", ()):
+            if (reason := refusal(target)) is not None:
+                raise ValueError(reason)
+        return create(logical_id, props, stack_name)
+
+    eventbridge._validate_target_arn = validate_target
+    handler["create"] = create_rule
 
 
 def _payload(target: Target, rule: dict[str, Any], view: Any) -> str:
@@ -63,43 +125,6 @@ def _payload(target: Target, rule: dict[str, Any], view: Any) -> str:
     for part in filter(None, target.get("InputPath", "").lstrip("$").split(".")):
         selected = selected[part]
     return json.dumps(selected)
-
-
-def invoke_function(arn: str, event: Any) -> bool:
-    """Invoke a Lambda function asynchronously, with its retries and dead-letter queue.
-
-    Returns:
-        Whether the function exists.
-    """
-    function, config, _name = lambda_svc._get_func_record_for_ref(arn)
-    if not function or not config:
-        return False
-    record = lambda_svc._execution_record_for_config(function, config)
-    lambda_svc.invoke_async_with_retry(record, event)
-    return True
-
-
-def send_plain_dead_letters() -> None:
-    """Send a function's dead-letter queue the event itself, as AWS does.
-
-    ministack sends it the envelope of an on-failure destination, which is another thing.
-    """
-    inner = lambda_svc._route_async_failure
-
-    def route(target_arn: str, func_name: str, event: Any, result: dict[str, Any]) -> None:
-        function = lambda_svc._functions.get(func_name)
-        dead_letters = function["config"].get("DeadLetterConfig") if function else None
-        if dead_letters and dead_letters.get("TargetArn") == target_arn and ":sqs:" in target_arn:
-            send_to_queue(target_arn, json.dumps(event))
-        else:
-            inner(target_arn, func_name, event, result)
-
-    lambda_svc._route_async_failure = route
-
-
-def send_to_queue(queue_arn: str, body: str) -> None:
-    """Put a message on an SQS queue as EventBridge does."""
-    eventbridge._dispatch_to_sqs(eventbridge.parse_arn(queue_arn), body, {})
 
 
 def set_schedule_interval(seconds: float) -> None:

@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core import lambda_runtime, responses
@@ -21,6 +22,13 @@ _FUNCTION = "AWS::Lambda::Function"
 def repository_exists(name: str) -> bool:
     """Whether ECR has a repository, in the current account and region."""
     return name in ecr._repositories
+
+
+def let_lambda_pull(name: str, statement: Mapping[str, Any]) -> None:
+    """Add a statement to the policy of a repository."""
+    policy = json.loads(ecr._repo_policies.get(name) or '{"Version": "2012-10-17"}')
+    policy["Statement"] = [*policy.get("Statement", ()), statement]
+    ecr._repo_policies[name] = json.dumps(policy)
 
 
 def run_image_functions(refusal: Refusal, local: Callable[[Configuration], Configuration]) -> None:
@@ -132,7 +140,9 @@ def _check_templates(refusal: Refusal) -> None:
         if reason is not None:
             raise ValueError(reason)
         created = create(logical_id, props, stack_name)
-        _as_answered(lambda_svc._functions[created[0]]["config"], image)
+        config = _as_answered(lambda_svc._functions[created[0]]["config"], image)
+        # ministack's templates lose it.
+        config["DeadLetterConfig"] = props.get("DeadLetterConfig") or {}
         return created
 
     handler["create"] = create_function

@@ -1,8 +1,60 @@
-"""ministack's reading of AWS's cron expressions."""
+"""ministack's schedules, and its reading of AWS's cron expressions."""
 
+import json
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
-from ministack.services import eventbridge
+from ministack.services import eventbridge, scheduler
+from ministack.services.cloudformation import provisioners
+
+Refusal = Callable[[Mapping[str, Any]], str | None]
+_TYPE = "AWS::Scheduler::Schedule"
+_ERRORS = 400
+
+
+def check_schedules(refusal: Refusal) -> None:
+    """Ask before a schedule is made or changed, by the API or by a template.
+
+    ministack's templates lose most properties of a schedule, and what the API would refuse.
+
+    Args:
+        refusal: Why a schedule as described cannot be, or None.
+    """
+    create, update = scheduler._create_schedule, scheduler._update_schedule
+
+    def checked(inner: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+        def serve(name: str, body: dict[str, Any]) -> Any:
+            if (reason := refusal(body)) is not None:
+                return scheduler._error(400, "ValidationException", reason)
+            return inner(name, body)
+
+        return serve
+
+    scheduler._create_schedule = checked(create)
+    scheduler._update_schedule = checked(update)
+    handler = provisioners._RESOURCE_HANDLERS[_TYPE]
+    made_anew = handler["update"]
+
+    def create_schedule(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
+        name = props.get("Name") or provisioners._physical_name(stack_name, logical_id, max_len=64)
+        return _served(scheduler._create_schedule(name, props), name)
+
+    def update_schedule(physical_id: str, old: dict[str, Any], new: Any, stack_name: str) -> Any:
+        renamed = new.get("Name", physical_id) != physical_id
+        if renamed or new.get("GroupName") != old.get("GroupName"):
+            return made_anew(physical_id, old, new, stack_name)
+        return _served(scheduler._update_schedule(physical_id, new), physical_id)
+
+    handler.update(create=create_schedule, update=update_schedule)
+
+
+def _served(answer: Any, name: str) -> Any:
+    status, _headers, body = answer
+    document = json.loads(body)
+    if status >= _ERRORS:
+        raise ValueError(document["Message"])
+    return name, {"Arn": document["ScheduleArn"]}
 
 
 def next_cron_time(expression: str, after: datetime) -> datetime | None:

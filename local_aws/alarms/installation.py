@@ -8,6 +8,7 @@ from typing import Any
 
 from local_aws import adapter
 from local_aws.adapter import alarms as store
+from local_aws.adapter import messages, notifications
 from local_aws.alarms.evaluation import next_state
 from local_aws.alarms.metric_math import Series, evaluate
 
@@ -20,7 +21,7 @@ def install() -> None:
     """Evaluate alarms on every write and every second, with our rules."""
     store.accept_metric_math()
     store.replace_evaluation(evaluate_alarm)
-    store.after_transition(announce)
+    store.after_transition(announce, may_act)
     adapter.every(EVALUATION_SECONDS, evaluate_all)
 
 
@@ -115,12 +116,9 @@ def announce(alarm: store.Alarm, old: str, new: str, reason: str) -> None:
     }
     arn = alarm.get("AlarmArn", "")
     adapter.emit_event("CloudWatch Alarm State Change", detail, [arn], source="aws.cloudwatch")
-    kind = {"ALARM": "AlarmActions", "OK": "OKActions"}.get(new, "InsufficientDataActions")
-    if not alarm.get("ActionsEnabled", True):
-        return
     account, region = store.account_and_region()
-    for action in alarm.get(kind) or ():
-        if action.split(":")[2] != "lambda":
+    for action in store.actions(alarm, new):
+        if action.split(":")[2] != "lambda" or not may_act(alarm, action):
             continue
         event = {
             "source": "aws.cloudwatch",
@@ -130,8 +128,15 @@ def announce(alarm: store.Alarm, old: str, new: str, reason: str) -> None:
             "time": stamp,
             "alarmData": detail,
         }
-        if not adapter.invoke_function(action, json.loads(json.dumps(event))):
+        if not messages.invoke_function(action, json.loads(json.dumps(event))):
             logger.error("alarm %s: function %s does not exist", alarm["AlarmName"], action)
+
+
+def may_act(alarm: store.Alarm, action: str) -> bool:
+    """Whether CloudWatch may do an alarm's action; the alarm's history has the answer."""
+    refused = notifications.alarm_refused(alarm, action)
+    notifications.record_alarm_action(alarm, action, refused)
+    return refused is None
 
 
 def _configured_metrics(alarm: store.Alarm) -> list[dict[str, Any]]:

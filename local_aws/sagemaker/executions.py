@@ -1,13 +1,10 @@
 """Executions of pipelines: started, stopped, retried, described and listed."""
 
-import json
 import logging
 import secrets
 import string
 import threading
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from local_aws.sagemaker import arns, expressions, parameters, queries
 from local_aws.sagemaker.context import Context
@@ -141,22 +138,6 @@ class Executions:
         values = record.document()["Parameters"]
         pairs = [{"Name": name, "Value": expressions.text(value)} for name, value in values.items()]
         return queries.page(pairs, request, "PipelineParameters")
-
-    def deliver_event(self, target: dict[str, Any], payload: str) -> None:
-        """Start a pipeline that is the target of a rule or schedule, as the target's role."""
-        settings = target.get("SageMakerPipelineParameters") or {}
-        role = target.get("RoleArn")
-        if role is None or arns.kind_of(target["Arn"]) != PIPELINE:
-            _LOG.warning("target %s has no RoleArn or is no pipeline: %s", target["Arn"], payload)
-            return
-        session = self._context.role_session(role, "events")
-        try:
-            session.client("sagemaker").start_pipeline_execution(
-                PipelineName=target["Arn"],
-                PipelineParameters=settings.get("PipelineParameterList") or [],
-            )
-        except ClientError as error:
-            _LOG.warning("target %s failed for %s: %s", target["Arn"], json.dumps(target), error)
 
     def recover(self) -> None:
         """Fail what an earlier run of the server left running; it can be retried."""

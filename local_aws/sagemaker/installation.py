@@ -68,8 +68,6 @@ def install(state_dir: Path, endpoint_url: str) -> None:
     _install_cloudformation(context, [*handlers, *scaling])
     for handler in (*handlers, *scaling):
         _call(handler, "recover")
-        if hasattr(handler, "deliver_event"):
-            adapter.add_event_target("sagemaker", handler.deliver_event)
         if hasattr(handler, "stop_requested"):
             adapter.on_stop_requested(handler.stop_requested)
         if hasattr(handler, "shutdown"):

@@ -7,6 +7,7 @@ from typing import Any
 
 from local_aws import adapter
 from local_aws.adapter import kinesis, mappings
+from local_aws.passed_roles import LAMBDA
 from local_aws.settings import ACCOUNT, REGION
 from local_aws.streams.destinations import Destinations
 from local_aws.streams.lanes import Lane
@@ -209,6 +210,8 @@ class Consumer:
 
 
 def _denied(role_arn: str, stream_arn: str) -> str | None:
+    if (reason := LAMBDA.not_trusted(role_arn)) is not None:
+        return reason
     for action in READ_ACTIONS:
         reason = adapter.Role(arn=role_arn, session="awslambda").denied(action, stream_arn)
         if reason is not None:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from local_aws import adapter
+from local_aws.passed_roles import LAMBDA
 from local_aws.sagemaker.context import LocalSession
 from local_aws.settings import REGION
 from local_aws.streams.record import Record
@@ -88,11 +88,10 @@ class Destinations:
 
         Raises:
             botocore.exceptions.ClientError: If it does not exist or the role may not.
+            RoleNotAssumableError: If there is no such role or it does not trust Lambda.
         """
         service = arn.split(":")[2]
-        session = LocalSession(
-            self._endpoint_url, REGION, adapter.mint(role_arn, "awslambda", 3600)
-        )
+        session = LocalSession(self._endpoint_url, REGION, LAMBDA.assume(role_arn, "awslambda"))
         senders: dict[str, Callable[[], object]] = {
             "sqs": lambda: session.client("sqs").send_message(
                 QueueUrl=self._queue_url(arn), MessageBody=json.dumps(document)

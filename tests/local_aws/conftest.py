@@ -12,6 +12,19 @@ import pytest
 from local_aws.server import EmbeddedAws, free_port
 
 
+def allow_sending(sqs: Any, url: str, service: str, **conditions: Any) -> None:
+    """Let a service send to a queue."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sqs:SendMessage",
+        "Resource": "*",
+        **({"Condition": conditions} if conditions else {}),
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+
+
 class Queue:
     """What arrives at a queue, taken off it."""
 
@@ -21,16 +34,22 @@ class Queue:
         attributes = sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
         self.arn = attributes["Attributes"]["QueueArn"]
 
-    def allow(self, service: str) -> None:
+    def allow(self, service: str, **conditions: Any) -> None:
         """Let a service send to the queue."""
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": service},
-            "Action": "sqs:SendMessage",
-            "Resource": self.arn,
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        self._sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": policy})
+        allow_sending(self._sqs, self.url, service, **conditions)
+
+    def letters(self) -> list[dict[str, Any]]:
+        """The messages there are now, their string attributes beside the parsed `body`."""
+        received = self._sqs.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        return [
+            {
+                "body": json.loads(message["Body"]),
+                **{k: v["StringValue"] for k, v in message.get("MessageAttributes", {}).items()},
+            }
+            for message in received.get("Messages", [])
+        ]
 
     def take(self) -> list[dict[str, Any]]:
         """The messages there are now, parsed."""
@@ -57,7 +76,10 @@ def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedA
 
 @pytest.fixture(scope="session")
 def session(embedded_aws: EmbeddedAws) -> boto3.Session:
-    return embedded_aws.session()
+    made = embedded_aws.session()
+    # Of the image that functions run.
+    made.client("ecr").create_repository(repositoryName="fraudloop-local")
+    return made
 
 
 @pytest.fixture(scope="session")

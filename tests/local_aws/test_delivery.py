@@ -64,6 +64,12 @@ class Function:
         client("lambda").put_function_event_invoke_config(
             FunctionName=self.bucket, MaximumRetryAttempts=1
         )
+        client("lambda").add_permission(
+            FunctionName=self.bucket,
+            StatementId="rules",
+            Action="lambda:InvokeFunction",
+            Principal="events.amazonaws.com",
+        )
 
     def invocations(self) -> list[dict[str, Any]]:
         keys = [o["Key"] for o in self._s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])]
@@ -146,15 +152,18 @@ def test_a_target_gets_the_input_it_asked_for(
 def test_an_event_for_a_target_that_is_gone_is_a_dead_letter(
     arn: str, client: Client, rule: Callable[..., str], queue: Queue, eventually: Eventually
 ) -> None:
-    target = {
+    target: dict[str, Any] = {
         "Arn": arn,
-        "RoleArn": role(client("iam"), "events.amazonaws.com", "sagemaker:*"),
         "DeadLetterConfig": {"Arn": queue.arn},
         "RetryPolicy": {"MaximumRetryAttempts": 0},
     }
+    if arn == PIPELINE:
+        target["RoleArn"] = role(client("iam"), "events.amazonaws.com", "sagemaker:*")
+    queue.allow("events.amazonaws.com")
     put(client, rule(target), {"id": 8})
-    (letter,) = eventually(queue.take)
-    assert letter["detail"]["id"] == 8
+    (letter,) = eventually(queue.letters)
+    assert letter["body"]["detail"]["id"] == 8
+    assert (letter["ERROR_CODE"], letter["RETRY_ATTEMPTS"]) == ("NO_RESOURCE", "0")
 
 
 def at_once() -> str:
@@ -188,7 +197,9 @@ def test_a_schedule_whose_role_may_not_leaves_a_dead_letter(
     scheduler = client("scheduler")
     target = {
         "Arn": "arn:aws:scheduler:::aws-sdk:ssm:putParameter",
-        "RoleArn": role(client("iam"), "scheduler.amazonaws.com", "ssm:GetParameter"),
+        "RoleArn": role(
+            client("iam"), "scheduler.amazonaws.com", "ssm:GetParameter", "sqs:SendMessage"
+        ),
         "Input": json.dumps({"Name": "/refused", "Value": "ran", "Type": "String"}),
         "RetryPolicy": {"MaximumRetryAttempts": 0},
         "DeadLetterConfig": {"Arn": queue.arn},
@@ -199,7 +210,10 @@ def test_a_schedule_whose_role_may_not_leaves_a_dead_letter(
         FlexibleTimeWindow={"Mode": "OFF"},
         Target=target,
     )
-    assert eventually(queue.take) == [{"Name": "/refused", "Value": "ran", "Type": "String"}]
+    (letter,) = eventually(queue.letters)
+    assert letter["body"] == {"Name": "/refused", "Value": "ran", "Type": "String"}
+    assert letter["ERROR_CODE"] == "NO_PERMISSIONS"
+    assert letter["SCHEDULE_ARN"].endswith(":schedule/default/refused")
     assert not client("ssm").get_parameters(Names=["/refused"])["Parameters"]
     scheduler.delete_schedule(Name="refused")
 

@@ -41,7 +41,7 @@ def request(client: Client, **changes: Any) -> dict[str, Any]:
         "PackageType": "Image",
         "Code": {"ImageUri": IMAGE},
         "ImageConfig": image_config(),
-        "Role": role(client("iam"), "lambda.amazonaws.com", "sts:GetCallerIdentity"),
+        "Role": role(client("iam"), "lambda.amazonaws.com", "sts:GetCallerIdentity", "logs:*"),
         "Environment": {"Variables": {"VARIABLE": "set", "PYTHONPATH": FOLDER}},
         "Timeout": 5,
         **changes,

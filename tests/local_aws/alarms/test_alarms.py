@@ -24,6 +24,7 @@ def transitions(client: Client, queue: Queue) -> Iterator[Queue]:
     rule = f"alarms-{uuid.uuid4().hex[:8]}"
     pattern = {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]}
     events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    queue.allow("events.amazonaws.com")
     events.put_targets(Rule=rule, Targets=[{"Id": "q", "Arn": queue.arn}])
     yield queue
     events.remove_targets(Rule=rule, Ids=["q"])

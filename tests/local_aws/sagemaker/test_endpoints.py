@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_aws.conftest import allow_sending
 from tests.local_aws.sagemaker.load import load
 from tests.local_aws.sagemaker.serving import Serving, make_role, unique
 
@@ -101,6 +102,7 @@ def test_model_data_that_the_role_cannot_read_fails_the_endpoint(
 def test_every_change_of_state_is_an_event(client: Client, serving: Serving) -> None:
     queue, rule, sqs = unique("queue"), unique("rule"), client("sqs")
     url = sqs.create_queue(QueueName=queue)["QueueUrl"]
+    allow_sending(sqs, url, "events.amazonaws.com")
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
         "QueueArn"
     ]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.local_aws.sagemaker.conftest import IMAGE, allow, unique, wait_for
+from tests.local_aws.conftest import allow_sending
+from tests.local_aws.sagemaker.conftest import IMAGE, unique
 
 CLUSTER = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
 
@@ -17,6 +18,7 @@ def queue(client: Callable[[str], Any]) -> tuple[str, Callable[[int], list[Any]]
     """A queue's ARN, and receive(n): the n events that reached it first."""
     queues, name = client("sqs"), unique("events")
     url = queues.create_queue(QueueName=name)["QueueUrl"]
+    allow_sending(queues, url, "events.amazonaws.com")
     attributes = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
 
     def receive(count: int) -> list[Any]:
@@ -102,44 +104,3 @@ def test_training_jobs_announce_their_secondary_states(
     )
     seen = {event["detail"]["SecondaryStatus"] for event in queue[1](5)}
     assert seen == {"Starting", "Downloading", "Training", "Uploading", "Completed"}
-
-
-def test_a_rule_starts_a_pipeline(
-    client: Callable[[str], Any], make_role: Callable[..., str], rule: Any
-) -> None:
-    sagemaker, name, source = client("sagemaker"), unique("started"), unique("test")
-    definition = {
-        "Version": "2020-12-01",
-        "Parameters": [{"Name": "Reason", "Type": "String"}],
-        "Steps": [
-            {
-                "Name": "Say",
-                "Type": "Fail",
-                "Arguments": {"ErrorMessage": {"Get": "Parameters.Reason"}},
-            }
-        ],
-    }
-    arn = sagemaker.create_pipeline(
-        PipelineName=name,
-        PipelineDefinition=json.dumps(definition),
-        RoleArn=make_role(allow(["sagemaker:*"], "*")),
-        ClientRequestToken=unique("token-of-at-least-32-characters-"),
-    )["PipelineArn"]
-    target = {
-        "Arn": arn,
-        "RoleArn": make_role(allow(["sagemaker:StartPipelineExecution"], arn)),
-        "SageMakerPipelineParameters": {
-            "PipelineParameterList": [{"Name": "Reason", "Value": "an event"}]
-        },
-    }
-    rule({"source": [source]}, target)
-    entry = {"Source": source, "DetailType": "x", "Detail": "{}"}
-    client("events").put_events(Entries=[entry])
-
-    def newest() -> dict[str, Any]:
-        listed = sagemaker.list_pipeline_executions(PipelineName=name)
-        found = listed["PipelineExecutionSummaries"]
-        return dict(found[0]) if found else {"PipelineExecutionStatus": "none"}
-
-    execution = wait_for(newest, "PipelineExecutionStatus")
-    assert execution["PipelineExecutionFailureReason"].endswith("Say: an event")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_aws.conftest import allow_sending
 from tests.local_aws.sagemaker.conftest import (
     CLUSTER,
     ENTRIES,
@@ -347,6 +348,7 @@ def test_changes_of_status_are_events(
 ) -> None:
     rules, queues, rule = client("events"), client("sqs"), unique("rule")
     url = queues.create_queue(QueueName=rule)["QueueUrl"]
+    allow_sending(queues, url, "events.amazonaws.com")
     attributes = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     name = pipeline([processing("Measure", "measure", "1")])
     arn = client("sagemaker").describe_pipeline(PipelineName=name)["PipelineArn"]

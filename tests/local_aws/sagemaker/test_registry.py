@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.local_aws.conftest import allow_sending
 from tests.local_aws.sagemaker.conftest import IMAGE, allow, unique
 
 
@@ -45,6 +46,7 @@ def events(client: Callable[[str], Any], group: str) -> Iterator[Callable[[], li
     """
     rules, queues, name = client("events"), client("sqs"), unique("rule")
     url = queues.create_queue(QueueName=name)["QueueUrl"]
+    allow_sending(queues, url, "events.amazonaws.com")
     attributes = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     pattern = {
         "source": ["aws.sagemaker"],

@@ -1,0 +1,116 @@
+"""What is asked of services, by requests and by templates, before ministack does it."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ministack import app as ms
+from ministack.core import iam_actions, responses
+from ministack.services.cloudformation import provisioners, stacks
+
+from local_aws.adapter import stack_roles
+from local_aws.adapter.actors import Actor
+from local_aws.adapter.identity import caller
+
+ACCESS_DENIED = "AccessDeniedException"
+_FORBIDDEN, _BAD_REQUEST = 403, 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a service is asked for.
+
+    Attributes:
+        action: IAM's name of the operation; of a template, the type.
+        document: The request's body, or the resource's properties.
+        path: The request's path, which names what REST services are asked about.
+        actor: Who asks; None for what the server itself goes on with after a restart.
+    """
+
+    action: str
+    document: Mapping[str, Any]
+    path: str
+    actor: Actor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why something is not done: AWS's code, and what a person reads."""
+
+    code: str
+    message: str
+
+
+Check = Callable[[Asked], Refused | None]
+
+
+def check_requests(services: Iterable[str], check: Check) -> None:
+    """Put a check before the operations of services, after IAM has allowed them.
+
+    Args:
+        services: As ministack names them (`events`, `lambda`).
+        check: Why a request is refused, or None.
+    """
+    for service in services:
+        _check_service(service, check)
+
+
+def _check_service(service: str, check: Check) -> None:
+    inner = ms.SERVICE_HANDLERS[service]
+
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
+    ) -> Any:
+        request = (service, method, path, headers, body, query_params)
+        action = str(iam_actions.extract_iam_action(*request))
+        asked = Asked(action=action, document=_document(body), path=path, actor=caller(headers))
+        refused = check(asked)
+        if refused is None:
+            return await inner(method, path, headers, body, query_params)
+        status = _FORBIDDEN if refused.code == ACCESS_DENIED else _BAD_REQUEST
+        return responses.error_response_json(refused.code, refused.message, status)
+
+    ms.SERVICE_HANDLERS[service] = handle_request
+
+
+def check_templates(types: Iterable[str], check: Check) -> None:
+    """Put a check before CloudFormation makes or changes resources of some types."""
+    create, update, checked = stacks._provision_resource, stacks._update_resource, frozenset(types)
+
+    def refuse(kind: str, properties: Mapping[str, Any], name: str) -> None:
+        if kind not in checked:
+            return
+        refused = check(
+            Asked(action=kind, document=properties, path=name, actor=stack_roles._actor.get())
+        )
+        if refused is not None:
+            raise ValueError(
+                f'Resource handler returned message: "{refused.message}" '
+                "(HandlerErrorCode: InvalidRequest)"
+            )
+
+    def provision_resource(
+        kind: str, logical_id: str, properties: dict[str, Any], stack_name: str
+    ) -> Any:
+        refuse(kind, properties, str(provisioners._physical_name(stack_name, logical_id)))
+        return create(kind, logical_id, properties, stack_name)
+
+    def update_resource(
+        kind: str, physical_id: str, old: Any, new: Any, stack_name: str, *rest: Any
+    ) -> Any:
+        if old != new:
+            refuse(kind, new, physical_id)
+        return update(kind, physical_id, old, new, stack_name, *rest)
+
+    stacks._provision_resource = provision_resource
+    stacks._update_resource = update_resource
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    """A JSON body; what is none is for the service to refuse."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

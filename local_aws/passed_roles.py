@@ -1,0 +1,196 @@
+"""Roles that are given to services: the caller may pass them, and they let the service in.
+
+Both is asked when a role is given (`iam:PassRole` with `iam:PassedToService`, User Guide, "Grant a
+user permissions to pass a role to an AWS service"); the trust policy again whenever it is assumed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local_aws import adapter
+from local_aws.adapter.creations import ACCESS_DENIED, Asked, Refused, check_requests
+from local_aws.adapter.creations import check_templates as check_resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taker:
+    """A service that takes roles.
+
+    Attributes:
+        operations: The actions and types with which it is given any.
+        service: What assumes them, from what it is asked.
+        code: Of its refusal.
+        message: Of its refusal, of the role's ARN.
+    """
+
+    operations: frozenset[str]
+    service: Callable[[Asked], adapter.Service]
+    code: str
+    message: str
+
+
+def install() -> None:
+    """Check the roles of requests and templates."""
+    check_requests(("codebuild", "events", "firehose", "lambda", "scheduler"), refusal)
+    check_resources(
+        [each for taker in _TAKERS for each in taker.operations if each.startswith("AWS::")],
+        refusal,
+    )
+
+
+def refusal(asked: Asked) -> Refused | None:
+    """Why a role may not be given, or None."""
+    for taker in _TAKERS:
+        if asked.action in taker.operations:
+            service = taker.service(asked)
+            for role in sorted(set(roles_of(asked.document))):
+                if (refused := _refused(asked, role, service, taker)) is not None:
+                    return refused
+    return None
+
+
+def _refused(asked: Asked, role: str, service: adapter.Service, taker: Taker) -> Refused | None:
+    if asked.actor is not None:
+        keys = {"iam:PassedToService": service.name}
+        if (denied := asked.actor.denied("iam:PassRole", role, keys)) is not None:
+            reason = "because no identity-based policy allows the iam:PassRole action"
+            return Refused(ACCESS_DENIED, f"{denied} {reason}")
+    if service.not_trusted(role) is None:
+        return None
+    return Refused(taker.code, taker.message.format(role=role))
+
+
+def roles_of(value: Any) -> Iterator[str]:
+    """ARNs of roles that a document gives to a service."""
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            if isinstance(member, str) and key.lower().endswith(("rolearn", "role")):
+                yield from [member] if member.startswith("arn:") else ()
+            else:
+                yield from roles_of(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from roles_of(member)
+
+
+def events_service(rule_arn: str) -> adapter.Service:
+    """EventBridge, as it acts for a rule.
+
+    Both keys are of the rule (EventBridge User Guide, "Using IAM policy conditions").
+    """
+    return adapter.Service(
+        name="events.amazonaws.com", source_arn=rule_arn, source_account=adapter.current_account()
+    )
+
+
+def scheduler_service(group: str) -> adapter.Service:
+    """EventBridge Scheduler, as it acts for a schedule.
+
+    `aws:SourceArn` is the schedule's group, never the schedule (Scheduler User Guide, "Confused
+    deputy prevention").
+    """
+    account, region = adapter.current_account(), adapter.current_region()
+    return adapter.Service(
+        name="scheduler.amazonaws.com",
+        source_arn=f"arn:aws:scheduler:{region}:{account}:schedule-group/{group}",
+        source_account=account,
+    )
+
+
+def firehose_service() -> adapter.Service:
+    """Firehose, which gives the account as external ID.
+
+    No other key is documented (Firehose Developer Guide, "Allow Firehose to assume an IAM role").
+    """
+    return adapter.Service(name="firehose.amazonaws.com", external_id=adapter.current_account())
+
+
+# Lambda names no source when it assumes an execution role (Lambda Developer Guide, "Defining
+# Lambda function permissions with an execution role": the trust policy has no condition).
+LAMBDA = adapter.Service(name="lambda.amazonaws.com")
+
+
+def _of_rule(asked: Asked) -> adapter.Service:
+    document = asked.document
+    bus = str(document.get("EventBusName", "default")).rpartition("/")[2]
+    name = document.get("Rule") or document.get("Name") or asked.path.rpartition("|")[2]
+    path = name if bus == "default" else f"{bus}/{name}"
+    place = f"{adapter.current_region()}:{adapter.current_account()}"
+    return events_service(f"arn:aws:events:{place}:rule/{path}")
+
+
+def _of_project(asked: Asked) -> adapter.Service:
+    # CodeBuild User Guide, "Cross-service confused deputy prevention": the project's ARN.
+    name = asked.document.get("name") or asked.document.get("Name") or asked.path
+    account, region = adapter.current_account(), adapter.current_region()
+    return adapter.Service(
+        name="codebuild.amazonaws.com",
+        source_arn=f"arn:aws:codebuild:{region}:{account}:project/{name}",
+        source_account=account,
+    )
+
+
+_TAKERS = (
+    Taker(
+        operations=frozenset({"events:PutRule", "events:PutTargets", "AWS::Events::Rule"}),
+        service=_of_rule,
+        code="ValidationException",
+        # Miserlou/Zappa #381.
+        message="Provided role '{role}' cannot be assumed by principal 'events.amazonaws.com'.",
+    ),
+    Taker(
+        operations=frozenset(
+            {
+                "scheduler:CreateSchedule",
+                "scheduler:UpdateSchedule",
+                "AWS::Scheduler::Schedule",
+            }
+        ),
+        service=lambda asked: scheduler_service(str(asked.document.get("GroupName", "default"))),
+        code="ValidationException",
+        # aws-sdk-js-v3 #6494.
+        message=(
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the "
+            "role."
+        ),
+    ),
+    Taker(
+        operations=frozenset(
+            {
+                "lambda:CreateFunction",
+                "lambda:UpdateFunctionConfiguration",
+                "AWS::Lambda::Function",
+            }
+        ),
+        service=lambda _asked: LAMBDA,
+        code="InvalidParameterValueException",
+        # boto3 #2976.
+        message="The role defined for the function cannot be assumed by Lambda.",
+    ),
+    Taker(
+        operations=frozenset(
+            {
+                "firehose:CreateDeliveryStream",
+                "firehose:UpdateDestination",
+                "AWS::KinesisFirehose::DeliveryStream",
+            }
+        ),
+        service=lambda _asked: firehose_service(),
+        code="InvalidArgumentException",
+        # What terraform-provider-aws waits for (service/firehose, "unable to assume role").
+        message="Firehose is unable to assume role {role}. Please check the role provided.",
+    ),
+    Taker(
+        operations=frozenset(
+            {"codebuild:CreateProject", "codebuild:UpdateProject", "AWS::CodeBuild::Project"}
+        ),
+        service=_of_project,
+        code="InvalidInputException",
+        # A guess, in that AWS may say so when a build starts only.
+        message=(
+            "CodeBuild is not authorized to perform: sts:AssumeRole on {role} "
+            "(a guess: AWS may say so only when a build starts)"
+        ),
+    ),
+)

@@ -1,0 +1,73 @@
+"""Lambda's event source mappings of queues: what its function's role must be allowed.
+
+Lambda takes messages as the role (Lambda Developer Guide, "Using Lambda with Amazon SQS",
+execution role permissions): asked when a mapping is made, and again while it is polled.
+"""
+
+import time
+from typing import Any
+
+from local_aws import adapter
+from local_aws.adapter import mappings
+from local_aws.passed_roles import LAMBDA
+
+ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+PERMISSION_SECONDS = 2.0
+# When a role was asked about a queue, and the answer.
+_checked: dict[tuple[str, str], tuple[float, str | None]] = {}
+
+
+def install() -> None:
+    """Check mappings of queues."""
+    mappings.check_others(refusal, may_poll)
+
+
+def refusal(mapping: mappings.Mapping) -> str | None:
+    """Why a mapping cannot be, in Lambda's words, or None."""
+    arn = str(mapping.get("EventSourceArn", ""))
+    if arn.split(":")[2:3] != ["sqs"]:
+        return f"The embedded AWS does not support the event source {arn}; use SQS or Kinesis"
+    name = str(mapping.get("FunctionName") or mapping.get("FunctionArn", ""))
+    config = mappings.function_configuration(name)
+    if config is None:
+        return None  # Lambda says so itself
+    visible, timeout = mappings.visibility_seconds(arn), int(config.get("Timeout", 3))
+    if visible is None:
+        return (
+            "Error occurred while ReceiveMessage. SQS Error Code: "
+            "AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does "
+            "not exist for this wsdl version."
+        )
+    if (reason := _denied(config["Role"], arn)) is not None:
+        # anomalyco/sst #5737; aws-cdk #6770 has "The provided execution role".
+        return f"The function execution role does not have permissions to call {reason} on SQS"
+    if visible < timeout:
+        # github-aws-runners/terraform-aws-github-runner #465.
+        return (
+            f"Queue visibility timeout: {visible} seconds is less than Function timeout: "
+            f"{timeout} seconds"
+        )
+    return None
+
+
+def may_poll(mapping: mappings.Mapping, config: dict[str, Any]) -> bool:
+    """Whether a mapping's role may take messages now; asked again after a while."""
+    key = (str(config["Role"]), str(mapping["EventSourceArn"]))
+    asked, denied = _checked.get(key, (0.0, None))
+    if time.monotonic() - asked > PERMISSION_SECONDS:
+        denied = _denied(*key)
+        _checked[key] = (time.monotonic(), denied)
+    if denied is not None:
+        mappings.note_result(mapping["UUID"], f"PROBLEM: {key[0]} may not call {denied}")
+    return denied is None
+
+
+def _denied(role_arn: str, queue_arn: str) -> str | None:
+    """The first operation that a role may not call on a queue, or None."""
+    if LAMBDA.not_trusted(role_arn) is not None:
+        return "AssumeRole"
+    role = adapter.Role(arn=role_arn, session="awslambda")
+    for action in ACTIONS:
+        if role.denied(action, queue_arn) is not None:
+            return action.partition(":")[2]
+    return None
