@@ -197,7 +197,10 @@ class StreamLanding(Construct):
         objects = [self._bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes]
         role.add_to_policy(
             iam.PolicyStatement(
-                actions=["s3:AbortMultipartUpload", "s3:PutObject"], resources=objects
+                # Firehose's guide wants all three ("Grant Firehose access to an Amazon S3
+                # destination"), and does not say when it reads.
+                actions=["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+                resources=objects,
             )
         )
         for resource in objects:

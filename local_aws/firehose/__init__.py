@@ -11,8 +11,8 @@ from typing import Any
 from local_aws import adapter
 from local_aws.adapter import firehose, kinesis
 from local_aws.firehose import settings as read_settings
-from local_aws.firehose.delivery import DIRECT, Delivery, open_sources, source_denied
-from local_aws.firehose.objects import table_denied
+from local_aws.firehose.delivery import DIRECT, Delivery, open_sources
+from local_aws.firehose.permissions import source_denied, table_denied
 from local_aws.firehose.schema import SettingsError
 from local_aws.firehose.settings import DeliverySettings
 from local_aws.settings import ACCOUNT, REGION

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws import adapter
 from local_aws.adapter import glue
 from local_aws.firehose import prefixes
 from local_aws.firehose.conversion import ConversionError, Converter, Row
@@ -20,6 +19,7 @@ from local_aws.firehose.items import (
     HeldUpError,
     Item,
 )
+from local_aws.firehose.permissions import table_denied
 from local_aws.firehose.processing import process
 from local_aws.firehose.settings import DeliverySettings
 
@@ -85,17 +85,6 @@ def _convert(
         except ConversionError as error:
             failed.append(Failure(item, CONVERSION_FAILED, error.code, str(error)))
     return converter, done, failed
-
-
-def table_denied(settings: DeliverySettings) -> str | None:
-    """Why the schema may not be read, or None."""
-    conversion = settings.conversion
-    for arn in conversion.arns if conversion is not None else ():
-        role = conversion.role if conversion is not None else ""
-        denied = adapter.Role(arn=role, session="firehose").denied("glue:GetTableVersions", arn)
-        if denied is not None:
-            return denied
-    return None
 
 
 def _group(settings: DeliverySettings, item: Item) -> str:

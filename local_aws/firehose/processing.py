@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from local_aws import adapter
 from local_aws.adapter import mappings
 from local_aws.firehose.items import PROCESSING_FAILED, Failure, HeldUpError, Item
+from local_aws.firehose.permissions import function_denied
 from local_aws.firehose.prefixes import Keys
 from local_aws.firehose.queries import QueryError
 from local_aws.firehose.settings import DeliverySettings, Transformation
@@ -66,9 +66,7 @@ def _batches(
 def _transform(
     settings: DeliverySettings, function: Transformation, batch: Sequence[Item]
 ) -> Processed:
-    role = adapter.Role(arn=settings.role, session="firehose")
-    denied = role.denied("lambda:InvokeFunction", function.function)
-    if denied is not None:
+    if (denied := function_denied(settings)) is not None:
         raise HeldUpError(denied)
     event, wait = _event(settings, batch), FIRST_WAIT_SECONDS
     for attempt in range(1, function.retries + 2):

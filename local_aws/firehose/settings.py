@@ -65,6 +65,7 @@ class DeliverySettings:
         query: What takes partition keys out of records, if any.
         delimiter: What follows each record.
         conversion: How records become Parquet, if they do.
+        log: The log group and stream that errors are told in, if any.
     """
 
     name: str
@@ -88,6 +89,7 @@ class DeliverySettings:
     query: Query | None
     delimiter: bytes
     conversion: Conversion | None
+    log: tuple[str, str] | None
 
     @property
     def log_name(self) -> str:
@@ -144,6 +146,7 @@ def read(stream: Config) -> DeliverySettings:
         query=query,
         delimiter=b"\n" if "AppendDelimiterToRecord" in processors else b"",
         conversion=conversion,
+        log=_log(config),
     )
 
 
@@ -224,6 +227,13 @@ def _check_keys(prefix: str, function: Transformation | None, query: Query | Non
             f"Prefix names partitionKeyFromQuery {', '.join(sorted(missing))}, "
             "which MetadataExtractionQuery does not give"
         )
+
+
+def _log(config: Config) -> tuple[str, str] | None:
+    options = config.get("CloudWatchLoggingOptions") or {}
+    if str(options.get("Enabled", False)).lower() != "true":
+        return None
+    return options["LogGroupName"], options["LogStreamName"]
 
 
 def _key(config: Config) -> str | None:

@@ -11,6 +11,15 @@ import pytest
 from tests.local_aws.test_delivery import role
 
 Client = Callable[[str], Any]
+# What Firehose's guide wants for an S3 destination.
+S3 = (
+    "s3:AbortMultipartUpload",
+    "s3:GetBucketLocation",
+    "s3:GetObject",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:PutObject",
+)
 
 
 class Landing:
@@ -25,7 +34,7 @@ class Landing:
         self._firehose, self._s3 = client("firehose"), client("s3")
         self.bucket = f"test-{uuid.uuid4().hex[:8]}"
         self._s3.create_bucket(Bucket=self.bucket)
-        self.role = role(client("iam"), "firehose.amazonaws.com", "s3:PutObject", *actions)
+        self.role = role(client("iam"), "firehose.amazonaws.com", *S3, *actions)
         self.made: list[str] = []
 
     def destination(self, **changes: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_aws.conftest import Queue
-from tests.local_aws.firehose.conftest import Landing
+from tests.local_aws.firehose.conftest import S3, Landing
 from tests.local_aws.test_delivery import role
 from tests.local_aws.test_image_functions import FOLDER, IMAGE, image_config
 
@@ -20,6 +20,8 @@ Client = Callable[[str], Any]
 Make = Callable[..., Landing]
 Eventually = Callable[[Callable[[], Any]], Any]
 
+INVOKE = ("lambda:InvokeFunction", "lambda:GetFunctionConfiguration")
+TABLE = ("glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions")
 READ = (
     "kinesis:DescribeStream",
     "kinesis:GetRecords",
@@ -147,7 +149,7 @@ def test_a_stream_is_transformed_partitioned_and_converted(
     deploy: Callable[..., dict[str, str]],
     eventually: Eventually,
 ) -> None:
-    one = landing(*READ, "lambda:InvokeFunction", "glue:GetTableVersions")
+    one = landing(*READ, *INVOKE, *TABLE)
     stream = {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": 2}}
     destination = one.destination(
         Prefix="rows/day=!{partitionKeyFromLambda:day}/",
@@ -244,7 +246,7 @@ def test_partition_keys_come_from_a_query(landing: Make, eventually: Eventually)
 def test_a_function_that_fails_is_retried_then_its_records_are_kept(
     landing: Make, function: str, journal: Path, eventually: Eventually
 ) -> None:
-    one = landing("lambda:InvokeFunction")
+    one = landing(*INVOKE)
     Path(f"{journal}.broken").touch()
     name = one.create(
         ErrorOutputPrefix=ERRORS,
@@ -259,14 +261,21 @@ def test_a_function_that_fails_is_retried_then_its_records_are_kept(
     eventually(lambda: b'{"id": 2}' in one.objects().values())
 
 
+@pytest.mark.parametrize("missing", S3)
 def test_a_role_that_may_not_write_holds_records_back(
-    landing: Make, client: Client, eventually: Eventually
+    missing: str, landing: Make, client: Client, eventually: Eventually
 ) -> None:
-    one, iam = landing(), client("iam")
+    one, iam, logs = landing("logs:PutLogEvents"), client("iam"), client("logs")
     named = {"RoleName": one.role.rpartition("/")[2], "PolicyName": "actions"}
     policy = iam.get_role_policy(**named)["PolicyDocument"]
-    iam.delete_role_policy(**named)
-    name = one.create()
+    (statement,) = policy["Statement"]
+    without = {**statement, "Action": [a for a in statement["Action"] if a != missing]}
+    iam.put_role_policy(**named, PolicyDocument=json.dumps({**policy, "Statement": [without]}))
+    group = f"/test/{uuid.uuid4().hex[:8]}"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="errors")
+    told = {"Enabled": True, "LogGroupName": group, "LogStreamName": "errors"}
+    name = one.create(CloudWatchLoggingOptions=told)
     one.put(name, b"kept")
 
     def tried() -> bool:
@@ -283,6 +292,8 @@ def test_a_role_that_may_not_write_holds_records_back(
 
     eventually(tried)
     assert one.objects() == {}
+    (event,) = logs.get_log_events(logGroupName=group, logStreamName="errors")["events"]
+    assert f"not authorized to perform: {missing}" in event["message"]
     iam.put_role_policy(**named, PolicyDocument=json.dumps(policy))
     eventually(lambda: list(one.objects().values()) == [b"kept"])
 
@@ -330,7 +341,10 @@ def test_what_cannot_be_delivered_is_refused(
 def test_roles_are_checked_when_the_stream_is_made(
     landing: Make, client: Client, table: dict[str, Any]
 ) -> None:
-    one = landing()
+    one, iam = landing(), client("iam")
+    for bad in ("arn:aws:iam::000000000000:role/missing", role(iam, "lambda.amazonaws.com", *S3)):
+        with pytest.raises(ClientError, match="Firehose is unable to assume role"):
+            one.create(RoleARN=bad)
     name = f"test-{uuid.uuid4().hex[:8]}"
     client("kinesis").create_stream(StreamName=name, ShardCount=1)
     arn = client("kinesis").describe_stream(StreamName=name)["StreamDescription"]["StreamARN"]
@@ -339,7 +353,7 @@ def test_roles_are_checked_when_the_stream_is_made(
     with pytest.raises(ClientError, match="not found"):
         one.create(source=f"{arn}-absent")
     hints = {"SizeInMBs": 64, "IntervalInSeconds": 0}
-    with pytest.raises(ClientError, match="not authorized to perform: glue:GetTableVersions"):
+    with pytest.raises(ClientError, match="not authorized to perform: glue:GetTable "):
         one.create(
             DataFormatConversionConfiguration=conversion(table, one.role), BufferingHints=hints
         )
