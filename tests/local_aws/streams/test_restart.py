@@ -28,6 +28,7 @@ def own_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embedde
 
 def make(aws: EmbeddedAws, journal: Path) -> Pipeline:
     client = functools.partial(aws.session().client, config=Config(retries={"max_attempts": 0}))
+    client("ecr").create_repository(repositoryName="fraudloop-local")
     return Pipeline(functools.cache(client), journal, shards=2)
 
 
