@@ -16,7 +16,8 @@ from local_aws import adapter
 from local_aws.adapter import mappings, messages
 from local_aws.adapter.events import Delivery, check_targets, deliver_events
 from local_aws.adapter.schedules import check_schedules
-from local_aws.targets import Clients, UndeliverableError, invalid, invalid_schedule, reach, sender
+from local_aws.target_roles import Clients, UndeliverableError, sender
+from local_aws.targets import invalid, invalid_schedule, reach
 
 logger = logging.getLogger("fraudloop.delivery")
 

@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from typing import Any
+from urllib.parse import unquote
 
 import botocore.exceptions
 
@@ -61,7 +62,7 @@ def dead_letters_refusal(asked: Asked) -> Refused | None:
         return None
     role = asked.document.get("Role")
     if role is None:
-        config = mappings.function_configuration(asked.path.split("/")[-2]) or {}
+        config = mappings.function_configuration(unquote(asked.path.split("/")[-2])) or {}
         role = config.get("Role", "")
     action, call = _CALLS[target.split(":")[2]]
     if adapter.Role(arn=str(role), session="awslambda").denied(action, target) is None:

@@ -47,6 +47,12 @@ def refusal(asked: Asked) -> Refused | None:
             for role in sorted(set(roles_of(asked.document))):
                 if (refused := _refused(asked, role, service, taker)) is not None:
                     return refused
+            if asked.action == _START_BUILD:
+                # A build runs as the project's role, which is assumed now, and not passed.
+                name = str(asked.document.get("projectName", ""))
+                built_as = adapter.project_role(name)
+                if built_as is not None and service.not_trusted(built_as) is not None:
+                    return Refused(taker.code, taker.message.format(role=built_as))
     return None
 
 
@@ -106,6 +112,7 @@ def firehose_service() -> adapter.Service:
     return adapter.Service(name="firehose.amazonaws.com", external_id=adapter.current_account())
 
 
+_START_BUILD = "codebuild:StartBuild"
 # Lambda names no source when it assumes an execution role (Lambda Developer Guide, "Defining
 # Lambda function permissions with an execution role": the trust policy has no condition).
 LAMBDA = adapter.Service(name="lambda.amazonaws.com")
@@ -122,7 +129,8 @@ def _of_rule(asked: Asked) -> adapter.Service:
 
 def _of_project(asked: Asked) -> adapter.Service:
     # CodeBuild User Guide, "Cross-service confused deputy prevention": the project's ARN.
-    name = asked.document.get("name") or asked.document.get("Name") or asked.path
+    members = ("name", "projectName", "Name")
+    name = next(filter(None, map(asked.document.get, members)), asked.path)
     account, region = adapter.current_account(), adapter.current_region()
     return adapter.Service(
         name="codebuild.amazonaws.com",
@@ -183,11 +191,17 @@ _TAKERS = (
     ),
     Taker(
         operations=frozenset(
-            {"codebuild:CreateProject", "codebuild:UpdateProject", "AWS::CodeBuild::Project"}
+            {
+                "codebuild:CreateProject",
+                "codebuild:UpdateProject",
+                _START_BUILD,
+                "AWS::CodeBuild::Project",
+            }
         ),
         service=_of_project,
         code="InvalidInputException",
-        # A guess, in that AWS may say so when a build starts only.
+        # CodeBuild User Guide, "Troubleshooting": "CodeBuild is not authorized to perform:
+        # sts:AssumeRole". That a project's creation asks already is a guess.
         message=(
             "CodeBuild is not authorized to perform: sts:AssumeRole on {role} "
             "(a guess: AWS may say so only when a build starts)"

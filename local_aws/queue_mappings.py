@@ -9,6 +9,7 @@ from typing import Any
 
 from local_aws import adapter
 from local_aws.adapter import mappings
+from local_aws.adapter.queue_mappings import check_others, visibility_seconds
 from local_aws.passed_roles import LAMBDA
 
 ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
@@ -19,7 +20,7 @@ _checked: dict[tuple[str, str], tuple[float, str | None]] = {}
 
 def install() -> None:
     """Check mappings of queues."""
-    mappings.check_others(refusal, may_poll)
+    check_others(refusal, may_poll)
 
 
 def refusal(mapping: mappings.Mapping) -> str | None:
@@ -31,7 +32,7 @@ def refusal(mapping: mappings.Mapping) -> str | None:
     config = mappings.function_configuration(name)
     if config is None:
         return None  # Lambda says so itself
-    visible, timeout = mappings.visibility_seconds(arn), int(config.get("Timeout", 3))
+    visible, timeout = visibility_seconds(arn), int(config.get("Timeout", 3))
     if visible is None:
         return (
             "Error occurred while ReceiveMessage. SQS Error Code: "

@@ -16,6 +16,7 @@ from local_aws.adapter.actors import (
 )
 from local_aws.adapter.bounds import keep_memory_flat
 from local_aws.adapter.builds import start_builds_once
+from local_aws.adapter.builds import project_role, start_builds_once
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
 from local_aws.adapter.credentials import serve_credentials, withdraw_credentials
 from local_aws.adapter.decisions import record_decisions
@@ -105,6 +106,7 @@ __all__ = [
     "parse_policies_once",
     "pass_role_denied",
     "physical_name",
+    "project_role",
     "put_object",
     "record_decisions",
     "register_condition_keys",

@@ -37,6 +37,12 @@ def start_builds_once() -> None:
     codebuild._start_build = start
 
 
+def project_role(name: str) -> str | None:
+    """The role of a project; None if there is no such project."""
+    project = codebuild._projects.get(name)
+    return None if project is None else str(project["serviceRole"])
+
+
 def _overridden(environment: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     given = data.get("environmentVariablesOverride", [])
     variables = {each["name"]: each for each in environment.get("environmentVariables", [])}

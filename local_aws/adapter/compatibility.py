@@ -125,6 +125,7 @@ services.cloudwatch._history_entries()
 services.cloudwatch._ts_iso(epoch)
 services.codebuild._builds
 services.codebuild._start_build(data)
+services.codebuild._projects
 services.ecr._create_repository(data)
 services.ecr._repositories
 services.cloudwatch_logs._create_log_group(data)
@@ -266,7 +267,6 @@ services.stepfunctions._AWS_SDK_SERVICE_MAP
 services.tagging._COLLECTORS
 services.sqs._queue_by_arn(arn)
 services.sqs._queues
-services.sqs._receive_messages_for_esm(queue_url, max_number)
 services.sqs._get_q(url, action)
 services.sqs._HANDLERS
 services.sqs._Err

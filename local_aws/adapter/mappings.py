@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ministack.core import responses
-from ministack.services import cloudwatch, lambda_svc, sqs
+from ministack.services import cloudwatch, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 Mapping = dict[str, Any]
@@ -41,57 +41,6 @@ def take_over(hooks: Hooks) -> None:
     lambda_svc._poll_kinesis = lambda: False
     _wrap_requests(hooks)
     _wrap_templates(hooks)
-
-
-def check_others(
-    refusal: Callable[[Mapping], str | None], may_poll: Callable[[Mapping, dict[str, Any]], bool]
-) -> None:
-    """Ask before mappings of other sources than Kinesis are made, changed and polled.
-
-    Args:
-        refusal: From a mapping as it would be to the reason not to have it.
-        may_poll: Whether a mapping of a queue may be polled now, for a function's configuration.
-    """
-    create, update = lambda_svc._create_esm, lambda_svc._update_esm
-    concurrency = lambda_svc._sqs_esm_concurrency
-
-    def create_mapping(request: Mapping) -> Any:
-        reason = None if of_kinesis(request) else refusal(request)
-        return create(request) if reason is None else _refused(reason)
-
-    def update_mapping(uuid: str, request: Mapping) -> Any:
-        known = lambda_svc._esms.get(uuid)
-        if known is not None and not of_kinesis(known):
-            reason = refusal({**known, **request})
-            if reason is not None:
-                return _refused(reason)
-        return update(uuid, request)
-
-    def sqs_concurrency(esm: Mapping, function: Any, config: dict[str, Any], queue: Any) -> int:
-        # With none allowed at once, ministack does not receive.
-        return concurrency(esm, function, config, queue) if may_poll(esm, config) else 0
-
-    lambda_svc._create_esm = create_mapping
-    lambda_svc._update_esm = update_mapping
-    lambda_svc._sqs_esm_concurrency = sqs_concurrency
-    handler = provisioners._RESOURCE_HANDLERS[_TYPE]
-    make, change = handler["create"], handler["update"]
-
-    def make_mapping(logical_id: str, props: Mapping, stack_name: str) -> Any:
-        _raise(None if of_kinesis(props) else refusal(_typed(props)))
-        return make(logical_id, props, stack_name)
-
-    def change_mapping(physical_id: str, old: Mapping, new: Mapping, stack_name: str) -> Any:
-        _raise(None if of_kinesis(new) else refusal(_typed(new)))
-        return change(physical_id, old, new, stack_name)
-
-    handler.update(create=make_mapping, update=change_mapping)
-
-
-def visibility_seconds(queue_arn: str) -> int | None:
-    """A queue's visibility timeout, or None if there is no such queue."""
-    queue = sqs._queue_by_arn(queue_arn)
-    return None if queue is None else int(queue["attributes"].get("VisibilityTimeout", "30"))
 
 
 def of_kinesis(mapping: Mapping) -> bool:
@@ -163,7 +112,7 @@ def _wrap_requests(hooks: Hooks) -> None:
             return create(request)
         reason = hooks.refusal(request)
         if reason is not None:
-            return _refused(reason)
+            return refused(reason)
         answer = create(request)
         if answer[0] >= 300:  # noqa: PLR2004 - HTTP's success range
             return answer
@@ -176,7 +125,7 @@ def _wrap_requests(hooks: Hooks) -> None:
         if known is not None and of_kinesis(known):
             reason = hooks.refusal(known | request)
             if reason is not None:
-                return _refused(reason)
+                return refused(reason)
         return update(uuid, request)
 
     lambda_svc._create_esm = create_mapping
@@ -191,8 +140,8 @@ def _wrap_templates(hooks: Hooks) -> None:
     def create_mapping(logical_id: str, props: Mapping, stack_name: str) -> Any:
         if not of_kinesis(props):
             return create(logical_id, props, stack_name)
-        wanted = _typed(props)
-        _raise(hooks.refusal(wanted))
+        wanted = typed(props)
+        raise_if(hooks.refusal(wanted))
         created = create(logical_id, wanted, stack_name)
         _complete(hooks, lambda_svc._esms[created[0]], wanted)
         return created
@@ -200,9 +149,9 @@ def _wrap_templates(hooks: Hooks) -> None:
     def update_mapping(physical_id: str, old: Mapping, new: Mapping, stack_name: str) -> Any:
         if not of_kinesis(new):
             return update(physical_id, old, new, stack_name)
-        wanted = _typed(new)
-        _raise(hooks.refusal(wanted))
-        updated = update(physical_id, _typed(old), _UPDATED_TO | wanted, stack_name)
+        wanted = typed(new)
+        raise_if(hooks.refusal(wanted))
+        updated = update(physical_id, typed(old), _UPDATED_TO | wanted, stack_name)
         if updated[0] != physical_id:
             _complete(hooks, lambda_svc._esms[updated[0]], wanted)
         return updated
@@ -239,7 +188,7 @@ def _complete(hooks: Hooks, mapping: Mapping, request: Mapping) -> None:
     hooks.complete(mapping)
 
 
-def _typed(props: Mapping) -> Mapping:
+def typed(props: Mapping) -> Mapping:
     """A template's properties with numbers, flags and tags as the API has them."""
     typed = dict(props)
     for name, default in _UPDATED_TO.items():
@@ -256,10 +205,12 @@ def _typed(props: Mapping) -> Mapping:
     return typed
 
 
-def _raise(reason: str | None) -> None:
+def raise_if(reason: str | None) -> None:
+    """Fail a resource for a reason, if there is one."""
     if reason is not None:
         raise ValueError(reason)
 
 
-def _refused(reason: str) -> Any:
+def refused(reason: str) -> Any:
+    """Lambda's answer to parameters that cannot be."""
     return responses.error_response_json("InvalidParameterValueException", reason, 400)

@@ -5,7 +5,7 @@ context what it is for.
 """
 
 from local_aws import adapter
-from local_aws.adapter import actors, keyed, keyed_creations, queue_mappings
+from local_aws.adapter import actors, keyed, keyed_creations
 from local_aws.adapter.actors import Actor, Caller, Service
 from local_aws.adapter.keyed import Refused
 from local_aws.keys.use import Refusal, unusable, use_denied
@@ -40,7 +40,6 @@ def install() -> None:
     """Guard all of them but streams."""
     keyed.guard_queues(lambda who, arn, reads: _error(_QUEUE, queue_denied(who, arn, reads)))
     keyed.guard_topics(lambda who, arn, _reads: _error(_TOPIC, topic_denied(who, arn)))
-    queue_mappings.receive_as_roles()
     keyed.guard_parameters(_parameter_stored, _parameter_read)
     keyed_creations.guard_log_groups(_log_group_refused)
     keyed_creations.guard_repositories(_repository_refused)

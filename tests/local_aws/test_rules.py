@@ -217,6 +217,36 @@ def test_a_role_that_trusts_events_no_more_starts_nothing(
     assert eventually(letters.letters)[0]["ERROR_CODE"] == "NO_PERMISSIONS"
 
 
+@pytest.mark.parametrize("may", [True, False])
+def test_a_target_with_a_role_is_reached_as_the_role(
+    client: Client, rule: Rule, queue: Queue, letters: Queue, eventually: Eventually, *, may: bool
+) -> None:
+    kinesis, name = client("kinesis"), f"test-{uuid.uuid4().hex[:8]}"
+    kinesis.create_stream(StreamName=name, ShardCount=1)
+    stream = kinesis.describe_stream(StreamName=name)["StreamDescription"]
+    actions = ("sqs:SendMessage", "kinesis:PutRecord") if may else ("s3:GetObject",)
+    arn = role(client("iam"), EVENTS, *actions)
+    rule.aim(queue.arn, RoleArn=arn)
+    rule.fire()
+    key = {"KinesisParameters": {"PartitionKeyPath": "$.detail.id"}}
+    if not may:
+        assert eventually(letters.letters)[0]["ERROR_CODE"] == "NO_PERMISSIONS"
+        rule.aim(stream["StreamARN"], RoleArn=arn, **key)
+        rule.fire()
+        assert eventually(letters.letters)[0]["TARGET_ARN"] == stream["StreamARN"]
+        return
+    assert eventually(queue.take)[0]["detail"] == {"id": 1}
+    rule.aim(stream["StreamARN"], RoleArn=arn, **key)
+    rule.fire()
+    iterator = kinesis.get_shard_iterator(
+        StreamName=name,
+        ShardId=stream["Shards"][0]["ShardId"],
+        ShardIteratorType="TRIM_HORIZON",
+    )["ShardIterator"]
+    records = eventually(lambda: kinesis.get_records(ShardIterator=iterator)["Records"])
+    assert records[0]["PartitionKey"] == "1"
+
+
 ROLE = "arn:aws:iam::000000000000:role/{}"
 
 

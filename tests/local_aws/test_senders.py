@@ -267,3 +267,47 @@ def test_a_schedule_of_a_template_is_as_strict(
         deploy({"One": {"Type": "AWS::Scheduler::Schedule", "Properties": properties}}, name=name)
     told = client("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
     assert any("must allow AWS EventBridge" in e.get("ResourceStatusReason", "") for e in told)
+
+
+def test_a_project_builds_as_a_role_that_trusts_it_only(client: Client) -> None:
+    codebuild, name = client("codebuild"), f"test-{uuid.uuid4().hex[:8]}"
+    wanted = {
+        "name": name,
+        "source": {"type": "NO_SOURCE", "buildspec": "version: 0.2"},
+        "artifacts": {"type": "NO_ARTIFACTS"},
+        "environment": {
+            "type": "LINUX_CONTAINER",
+            "image": "aws/codebuild/standard:7.0",
+            "computeType": "BUILD_GENERAL1_SMALL",
+        },
+    }
+    refused = "CodeBuild is not authorized to perform: sts:AssumeRole"
+    with pytest.raises(ClientError, match=refused):
+        codebuild.create_project(
+            **wanted, serviceRole=role(client("iam"), "ec2.amazonaws.com", "s3:GetObject")
+        )
+    arn = role(client("iam"), "codebuild.amazonaws.com", "s3:GetObject")
+    codebuild.create_project(**wanted, serviceRole=arn)
+    assert codebuild.start_build(projectName=name)["build"]["projectName"] == name
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "codebuild.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {
+            "ArnEquals": {"aws:SourceArn": f"arn:aws:codebuild:{PLACE}:project/{name}-other"}
+        },
+    }
+    client("iam").update_assume_role_policy(
+        RoleName=arn.rpartition("/")[2], PolicyDocument=json.dumps({"Statement": [statement]})
+    )
+    with pytest.raises(ClientError, match=refused):
+        codebuild.start_build(projectName=name)
+
+
+def test_a_schedule_sends_as_its_role(
+    client: Client, schedules: Schedules, queue: Queue, eventually: Eventually
+) -> None:
+    """A queue's policy is not needed, for the role is of the queue's account."""
+    arn = role(client("iam"), "scheduler.amazonaws.com", "sqs:SendMessage")
+    schedules.create(arn, Arn=queue.arn)
+    assert eventually(queue.take)[0]["Name"] == schedules.parameter
