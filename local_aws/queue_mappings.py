@@ -15,7 +15,7 @@ from local_aws.passed_roles import LAMBDA
 ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 PERMISSION_SECONDS = 2.0
 # When a role was asked about a queue, and the answer.
-_checked: dict[tuple[str, str], tuple[float, str | None]] = {}
+_checked: dict[tuple[str, str], tuple[float, tuple[str, str] | None]] = {}
 
 
 def install() -> None:
@@ -39,9 +39,10 @@ def refusal(mapping: mappings.Mapping) -> str | None:
             "AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does "
             "not exist for this wsdl version."
         )
-    if (reason := _denied(config["Role"], arn)) is not None:
+    if (denied := _denied(config["Role"], arn)) is not None:
         # anomalyco/sst #5737; aws-cdk #6770 has "The provided execution role".
-        return f"The function execution role does not have permissions to call {reason} on SQS"
+        called = denied[0]
+        return f"The function execution role does not have permissions to call {called} on SQS"
     if visible < timeout:
         # github-aws-runners/terraform-aws-github-runner #465.
         return (
@@ -59,16 +60,16 @@ def may_poll(mapping: mappings.Mapping, config: dict[str, Any]) -> bool:
         denied = _denied(*key)
         _checked[key] = (time.monotonic(), denied)
     if denied is not None:
-        mappings.note_result(mapping["UUID"], f"PROBLEM: {key[0]} may not call {denied}")
+        mappings.note_result(mapping["UUID"], f"PROBLEM: may not call {denied[0]}: {denied[1]}")
     return denied is None
 
 
-def _denied(role_arn: str, queue_arn: str) -> str | None:
-    """The first operation that a role may not call on a queue, or None."""
-    if LAMBDA.not_trusted(role_arn) is not None:
-        return "AssumeRole"
+def _denied(role_arn: str, queue_arn: str) -> tuple[str, str] | None:
+    """The first operation that a role may not call on a queue, and why; or None."""
+    if (reason := LAMBDA.not_trusted(role_arn)) is not None:
+        return "AssumeRole", reason
     role = adapter.Role(arn=role_arn, session="awslambda")
     for action in ACTIONS:
-        if role.denied(action, queue_arn) is not None:
-            return action.partition(":")[2]
+        if (reason := role.denied(action, queue_arn)) is not None:
+            return action.partition(":")[2], reason
     return None
