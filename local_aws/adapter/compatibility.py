@@ -46,6 +46,7 @@ core.iam_evaluator.resolve_credential(access_key_id, account_id, session_token)
 core.iam_evaluator.resolve_principal(access_key_id, account_id, credential)
 core.iam_evaluator.request_caller_arn(headers, query_params)
 core.lambda_runtime.Worker
+core.iam_evaluator._request_origin
 core.lambda_runtime._PYTHON_WORKER_SCRIPT
 core.lambda_runtime.subprocess
 core.persistence.PERSIST_STATE

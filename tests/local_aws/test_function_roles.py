@@ -152,15 +152,29 @@ def test_a_mapping_needs_the_roles_leave_to_take(
 def test_a_mapping_is_not_polled_when_the_role_may_no_more(
     client: Client, queue: Queue, eventually: Eventually
 ) -> None:
+    insecure = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": queue.arn,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [insecure]})
+    client("sqs").set_queue_attributes(QueueUrl=queue.url, Attributes={"Policy": policy})
     arn = role(client("iam"), LAMBDA, *TAKE)
     name = create(client, arn)
+    client("lambda").get_waiter("function_active_v2").wait(
+        FunctionName=name, WaiterConfig={"Delay": 0.1}
+    )
+    client("sqs").send_message(QueueUrl=queue.url, MessageBody='{"taken": 1}')
+    described = client("lambda").get_event_source_mapping
     made = client("lambda").create_event_source_mapping(EventSourceArn=queue.arn, FunctionName=name)
-    may(client, arn, "sqs:GetQueueAttributes")
 
     def result() -> str:
-        found = client("lambda").get_event_source_mapping(UUID=made["UUID"])
-        return str(found["LastProcessingResult"])
+        return str(described(UUID=made["UUID"])["LastProcessingResult"])
 
+    eventually(lambda: result() == "FAILED")  # it was invoked, and has no handler
+    may(client, arn, "sqs:GetQueueAttributes")
     eventually(lambda: "may not call ReceiveMessage" in result())
     client("sqs").send_message(QueueUrl=queue.url, MessageBody='{"kept": 1}')
     assert eventually(queue.take) == [{"kept": 1}]
