@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_aws import adapter
+from local_aws.sagemaker import condition_keys
 from local_aws.streams.kinesis import stream_of_iterator
 
 
@@ -22,7 +23,7 @@ def install() -> None:
     adapter.register_condition_keys("s3", _transport)
     adapter.register_condition_keys("monitoring", _metric_namespace)
     adapter.register_condition_keys("events", _event_sources)
-    adapter.register_condition_keys("sagemaker", _approval_status)
+    adapter.register_condition_keys("sagemaker", _of_sagemaker)
 
 
 def log_arn(region: str, account: str, group: str, stream: str = "") -> str:
@@ -98,12 +99,9 @@ def _event_sources(action: str, body: bytes, _params: Mapping[str, Any]) -> dict
     }
 
 
-def _approval_status(action: str, body: bytes, _params: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the request, not of the package: a request that gives none has no such key."""
-    if action not in {"sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"}:
-        return {}
-    status = _document(body).get("ModelApprovalStatus")
-    return {} if status is None else {"sagemaker:ModelApprovalStatus": status}
+def _of_sagemaker(_action: str, body: bytes, _params: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the request, not of the resource: what a request does not give has no key."""
+    return condition_keys.of(_document(body)) if body[:1] == b"{" else {}
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -31,11 +31,23 @@ _PYTHON = re.compile(r"python(3(\.\d+)?)?")
 
 
 def is_ours(image: str) -> bool:
-    """Whether an image's URI names the project's repository or another one that exists here."""
-    found = _IMAGE.fullmatch(image)
-    if found is None:
+    """Whether an image is of one of the project's repositories in this account and region.
+
+    The environments' stacks, and with them their repositories, have the product in their names.
+    """
+    repository = repository_of(image)
+    if repository is None or _PROJECT not in repository:
         return False
-    return _PROJECT in found["repository"] or adapter.repository_exists(found["repository"])
+    return bool(adapter.repository_exists(repository))
+
+
+def repository_of(image: str) -> str | None:
+    """The repository of an image of this account's registry in this region; None of others."""
+    found = _IMAGE.fullmatch(image)
+    here = (adapter.current_account(), adapter.current_region())
+    if found is None or (found["account"], found["region"]) != here:
+        return None
+    return found["repository"]
 
 
 def repository_arn(image: str) -> str:

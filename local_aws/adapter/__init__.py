@@ -15,7 +15,6 @@ from local_aws.adapter.actors import (
     tell_services_apart,
 )
 from local_aws.adapter.bounds import keep_memory_flat
-from local_aws.adapter.builds import start_builds_once
 from local_aws.adapter.builds import project_role, start_builds_once
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
 from local_aws.adapter.credentials import serve_credentials, withdraw_credentials
@@ -58,6 +57,7 @@ from local_aws.adapter.services import (
 from local_aws.adapter.stacks import (
     join_in_conditions,
     physical_name,
+    refuse_named_replacements,
     register_resource,
     resource_types,
 )
@@ -109,6 +109,7 @@ __all__ = [
     "project_role",
     "put_object",
     "record_decisions",
+    "refuse_named_replacements",
     "register_condition_keys",
     "register_resource",
     "register_resource_arn",

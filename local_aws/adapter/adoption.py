@@ -124,7 +124,7 @@ def _repository(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def list_tagged(service: str, tagged: Callable[[], dict[str, dict[str, str]]]) -> None:
-    """Let the Resource Groups Tagging API find a service's resources.
+    """Let the Resource Groups Tagging API find a service's resources, and conditions their tags.
 
     Args:
         service: As in ARNs.
@@ -136,6 +136,7 @@ def list_tagged(service: str, tagged: Callable[[], dict[str, dict[str, str]]]) -
             yield arn, [{"Key": key, "Value": value} for key, value in tags.items()]
 
     tagging._COLLECTORS[service] = collect
+    tagging._RESOURCE_TAG_COLLECTORS[service] = collect
 
 
 def list_tagged_streams() -> None:

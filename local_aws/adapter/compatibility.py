@@ -93,6 +93,7 @@ services.cloudformation.handlers._resolve_stack(stack_name)
 services.cloudformation.handlers._stack_drift_information_xml(stack)
 services.cloudformation.handlers.validate_template_support(template, conditions, params)
 services.cloudformation.helpers._error(code, message, status)
+services.cloudformation.changesets.validate_template_support(template, conditions, params)
 services.cloudformation.provisioners._CUSTOM_NAME_REPLACEMENT
 services.cloudformation.provisioners._REPLACING_PROPERTIES
 services.cloudformation.provisioners._RESOURCE_HANDLERS
@@ -277,6 +278,7 @@ services.sns._publish(params)
 services.sns._p(params, key, default)
 services.sns._normalize_arn(arn)
 services.sns._error(code, message, status)
+services.tagging._RESOURCE_TAG_COLLECTORS
 services.sts._caller_identity(headers, query_params)
 services.sts.is_root_access_key(access_key_id)
 services.sts.register_session(access_key, session)

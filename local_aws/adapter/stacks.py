@@ -50,6 +50,50 @@ def register_resource(
         _blocking_types.add(resource_type)
 
 
+def refuse_named_replacements(
+    resource_type: str, name: str, replaces: Callable[[Properties, Properties], bool]
+) -> None:
+    """Fail updates that would replace a resource which keeps the name that its template gives it.
+
+    Args:
+        resource_type: Its type.
+        name: The property that names it.
+        replaces: Whether a change from old to new properties replaces one.
+    """
+    provisioners._CUSTOM_NAME_REPLACEMENT[resource_type] = {
+        "name": name,
+        "requires_replacement": replaces,
+    }
+
+
+def tell_unsupported_types(exists: Callable[[str], bool]) -> None:
+    """Say of types that AWS has and the emulator has not that it has not; AWS's text is for others.
+
+    Args:
+        exists: Whether AWS has a type.
+    """
+    for module in (changesets, handlers):
+        module.validate_template_support = _telling(module.validate_template_support, exists)
+
+
+def _telling(inner: Callable[..., None], exists: Callable[[str], bool]) -> Callable[..., None]:
+    def validate_template_support(*arguments: Any, **more: Any) -> None:
+        try:
+            inner(*arguments, **more)
+        except ValueError as error:
+            start, _, types = str(error).partition("Unrecognized resource types: [")
+            named = types.rstrip("]").split(", ")
+            known = sorted(each for each in named if types and exists(each))
+            if start != "Template format error: " or not known:
+                raise
+            raise ValueError(
+                f"The embedded AWS does not support the resource types [{', '.join(known)}], "
+                "which AWS has; local_aws/README.md lists what it supports"
+            ) from error
+
+    return validate_template_support
+
+
 def run_in_thread(resource_type: str) -> None:
     """Provision a type of ministack's own in a thread, as what waits or calls the server must."""
     _blocking_types.add(resource_type)

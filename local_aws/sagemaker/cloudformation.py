@@ -1,13 +1,14 @@
 """CloudFormation's resource types of SageMaker and Application Auto Scaling.
 
-Each goes through the operation that an API client would call. What Ref and GetAtt give, and which
-properties replace a resource, is what the CloudFormation documentation says.
+Each goes through the operation that an API client would call. What Ref and GetAtt give is what the
+CloudFormation documentation says; which properties replace a resource, what its registry says.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from local_aws import adapter
+from local_aws import adapter, registry_schemas
 from local_aws.adapter import adoption
 from local_aws.sagemaker.cloudformation_api import Api
 from local_aws.sagemaker.cloudformation_resources import (
@@ -22,25 +23,6 @@ from local_aws.sagemaker.cloudformation_scaling import ScalableTarget, ScalingPo
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.wire import Api as Model
 
-_MODEL = (
-    "ModelName", "ExecutionRoleArn", "PrimaryContainer", "Containers", "VpcConfig",
-    "InferenceExecutionConfig", "EnableNetworkIsolation",
-)  # fmt: skip
-_ENDPOINT_CONFIG = (
-    "EndpointConfigName", "ProductionVariants", "ShadowProductionVariants", "DataCaptureConfig",
-    "AsyncInferenceConfig", "ExplainerConfig", "ExecutionRoleArn", "VpcConfig", "KmsKeyId",
-    "EnableNetworkIsolation", "MetricsConfig",
-)  # fmt: skip
-_FEATURE_GROUP = (
-    "FeatureGroupName", "RecordIdentifierFeatureName", "EventTimeFeatureName",
-    "OfflineStoreConfig", "RoleArn", "Description", "Tags",
-)  # fmt: skip
-_JOB_DEFINITION = (
-    "JobDefinitionName", "DataQualityAppSpecification", "DataQualityBaselineConfig",
-    "DataQualityJobInput", "DataQualityJobOutputConfig", "JobResources", "NetworkConfig",
-    "RoleArn", "StoppingCondition", "EndpointName", "Tags",
-)  # fmt: skip
-
 
 def install(context: Context, handlers: Mapping[str, Any]) -> None:
     """Register the resource types.
@@ -52,52 +34,31 @@ def install(context: Context, handlers: Mapping[str, Any]) -> None:
     sagemaker = Api(Model("sagemaker"), context.call)
     scaling = Api.of_handler(Model("application-autoscaling"), handlers["AutoScaling"])
     for resource in (
-        Pipeline(sagemaker, context, "Pipeline", replaces=["PipelineName"]),
-        ModelPackageGroup(
-            sagemaker,
-            context,
-            "ModelPackageGroup",
-            replaces=["ModelPackageGroupName", "ModelPackageGroupDescription"],
-        ),
-        Resource(sagemaker, context, "Model", replaces=_MODEL),
-        Resource(sagemaker, context, "EndpointConfig", replaces=_ENDPOINT_CONFIG),
-        Endpoint(sagemaker, context, "Endpoint", replaces=["EndpointName"]),
-        FeatureGroup(sagemaker, context, "FeatureGroup", replaces=_FEATURE_GROUP),
-        MonitoringSchedule(
-            sagemaker, context, "MonitoringSchedule", replaces=["MonitoringScheduleName"]
-        ),
-        Resource(
-            sagemaker,
-            context,
-            "DataQualityJobDefinition",
-            replaces=_JOB_DEFINITION,
-            name_member="JobDefinitionName",
-        ),
-        ScalableTarget(
-            scaling,
-            context,
-            "ScalableTarget",
-            replaces=["ResourceId", "ScalableDimension", "ServiceNamespace"],
-        ),
-        ScalingPolicy(
-            scaling,
-            context,
-            "ScalingPolicy",
-            replaces=[
-                "PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension",
-                "ScalingTargetId",
-            ],
-        ),
-    ):  # fmt: skip
+        Pipeline(sagemaker, context, "Pipeline"),
+        ModelPackageGroup(sagemaker, context, "ModelPackageGroup"),
+        Resource(sagemaker, context, "Model"),
+        Resource(sagemaker, context, "EndpointConfig"),
+        Endpoint(sagemaker, context, "Endpoint"),
+        FeatureGroup(sagemaker, context, "FeatureGroup"),
+        MonitoringSchedule(sagemaker, context, "MonitoringSchedule"),
+        Resource(sagemaker, context, "DataQualityJobDefinition", name_member="JobDefinitionName"),
+        ScalableTarget(scaling, context, "ScalableTarget"),
+        ScalingPolicy(scaling, context, "ScalingPolicy"),
+    ):
+        kind = resource.type_name
         adapter.register_resource(
-            resource.type_name,
+            kind,
             create=resource.create,
             update=resource.update,
             delete=resource.delete,
-            replaces=resource.replaces,
+            replaces=[path[0] for path in registry_schemas.create_only(kind) if len(path) == 1],
             blocking=True,
             tags=("Tags", "list") if resource.has_tags else None,
         )
+        if resource.service == "SageMaker":
+            adapter.refuse_named_replacements(
+                kind, resource.name_member, partial(registry_schemas.replaces, kind)
+            )
         # What a stack leaves, by the primary identifier of the registry schema: of the group of
         # packages its ARN, which no template can hold.
         if resource.identifier is not None:

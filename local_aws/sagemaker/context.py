@@ -15,7 +15,7 @@ import botocore.loaders
 import botocore.session
 
 from local_aws import adapter
-from local_aws.sagemaker import arns
+from local_aws.sagemaker import arns, roles
 from local_aws.sagemaker.store import Store
 from local_aws.settings import ACCOUNT, REGION
 
@@ -74,6 +74,8 @@ class Context:
         # What running training jobs print of their metrics; gone when nobody looks any more.
         self.watches: WeakValueDictionary[str, MetricWatch] = WeakValueDictionary()
         self._dispatch: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
+        # For what each role was last asked for: the source that SageMaker names when it assumes it.
+        self._sources: dict[str, str | None] = {}
         self._clients: dict[str, Any] = {}
         self._clients_lock = threading.Lock()
 
@@ -98,16 +100,40 @@ class Context:
         with adapter.request_scope(self.account, self.region):
             adapter.emit_event(detail_type, dict(detail), list(resources))
 
+    def check_role(self, role_arn: str, source_arn: str | None) -> None:
+        """Refuse a role that SageMaker may not assume; later it is assumed for the same source.
+
+        Raises:
+            ServiceError: In SageMaker's words.
+        """
+        with adapter.request_scope(self.account, self.region):
+            reason = roles.principal(self.account, source_arn).not_trusted(role_arn)
+        if reason is not None:
+            raise roles.not_assumable(role_arn, reason)
+        self._sources[role_arn] = source_arn
+
     def role_environment(
         self, role_arn: str, session_name: str, seconds: int = 12 * 3600
     ) -> dict[str, str]:
-        """Credentials of a role, as environment variables, without a trust check."""
+        """Credentials of a role that SageMaker assumes, as environment variables.
+
+        Raises:
+            ServiceError: If it may not, in SageMaker's words.
+        """
+        source_arn = self._sources.get(role_arn, self.arn("*", "*"))
         with adapter.request_scope(self.account, self.region):
-            environment: dict[str, str] = adapter.mint(role_arn, session_name, seconds)
-        return environment
+            service = roles.principal(self.account, source_arn)
+            try:
+                return dict(service.assume(role_arn, session_name, seconds))
+            except adapter.RoleNotAssumableError as error:
+                raise roles.not_assumable(role_arn, str(error)) from error
 
     def role_session(self, role_arn: str, session_name: str) -> LocalSession:
-        """A boto3 session that acts as a role."""
+        """A boto3 session that acts as a role which SageMaker assumes.
+
+        Raises:
+            ServiceError: If it may not assume it.
+        """
         credentials = self.role_environment(role_arn, session_name)
         return LocalSession(self.endpoint_url, self.region, credentials)
 

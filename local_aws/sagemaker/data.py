@@ -83,6 +83,31 @@ def download(client: Any, source: S3Folder, *, required: bool = True) -> int:
     return len(keys)
 
 
+def require_objects(client: Any, uri: str, role_arn: str, field: str) -> None:
+    """Refuse an input that is not there or that its job's role may not list.
+
+    SageMaker looks before it starts a training or transform job, and says so in these words
+    (amazon-sagemaker-examples #2267 and #2414).
+
+    Raises:
+        ServiceError: If there is no object, or it may not be seen.
+    """
+    bucket, prefix = split(uri, field)
+    try:
+        found = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Contents")
+        denied = ""
+    except ClientError as error:
+        found, denied = None, f" ({error})"
+    if not found:
+        region = client.meta.region_name
+        raise validation(
+            f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure '
+            f"that the bucket exists in the selected region ({region}), that objects exist under "
+            f'that S3 prefix, and that the role "{role_arn}" has "s3:ListBucket" permissions on '
+            f'bucket "{bucket}".{denied}'
+        )
+
+
 def upload(client: Any, target: S3Folder) -> int:
     """Copy the files of a folder below a prefix; how many there were.
 

@@ -121,7 +121,9 @@ def _step(document: dict[str, Any], branch: tuple[str, bool] | None) -> Step:
         raise unsupported(
             f"the type {kind} of step '{name}'", f"supported types: {', '.join(STEP_TYPES)}"
         )
-    arguments = document.get("Arguments", {})
+    arguments = document.get("Arguments")
+    if not isinstance(arguments, dict) or not arguments:
+        raise validation(f"step '{name}' must have Arguments, got {arguments}")
     if kind == "Condition":
         arguments = {"Conditions": arguments.get("Conditions", [])}
         for condition in conditions.kinds(arguments["Conditions"]):

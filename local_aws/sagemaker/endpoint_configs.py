@@ -114,10 +114,11 @@ def _check_variant(context: Context, variant: Mapping[str, Any]) -> None:
         if "InstanceType" in variant or "InitialInstanceCount" in variant:
             raise validation(f"variant {name} must have instances or a ServerlessConfig, got both")
         if "VpcConfig" in model or model.get("EnableNetworkIsolation"):
-            raise validation(
+            raise validation(  # the text is ours
                 f"the model of the serverless variant {name} must have neither a VpcConfig nor "
                 "network isolation"
             )
+        _check_memory(variant["ServerlessConfig"]["MemorySizeInMB"])
     elif not of_instances:
         raise validation(
             f"variant {name} must have an InstanceType and an InitialInstanceCount, or a "
@@ -125,6 +126,15 @@ def _check_variant(context: Context, variant: Mapping[str, Any]) -> None:
         )
     else:
         check_instance_type(context, model, variant["InstanceType"], "RealtimeInference")
+
+
+def _check_memory(megabytes: int) -> None:
+    """ServerlessConfig, MemorySizeInMB: "Valid values are in 1 GB increments: 1024 MB, 2048 MB,
+    3072 MB, 4096 MB, 5120 MB, or 6144 MB" (API reference)."""
+    if megabytes % 1024:
+        raise validation(
+            f"MemorySizeInMB must be 1024, 2048, 3072, 4096, 5120 or 6144, got {megabytes}"
+        )
 
 
 def _summary(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,6 +60,19 @@ class EndpointRecords:
         self.announce(self.find(name))
         return endpoint
 
+    def begin_deletion(self, name: str) -> None:
+        """Mark an endpoint as Deleting.
+
+        Raises:
+            ServiceError: If something is being done to it: DeleteEndpoint answers "Cannot update
+                in-progress endpoint" then (amazon-sagemaker-operator-for-k8s, clientwrapper).
+        """
+        with self._context.store.transaction():
+            endpoint = self.find(name)
+            if endpoint["EndpointStatus"] not in {"InService", "Failed"}:
+                raise validation(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+            self.change(name, EndpointStatus="Deleting")
+
     def change(self, name: str, *, announce: bool = True, **members: Any) -> None:
         """Change an endpoint's document; None removes a member."""
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from local_aws.sagemaker import routes, shifting
+from local_aws.sagemaker import routes, shifting, unknowns
 from local_aws.sagemaker.balancer import Balancer, refused
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.deployment import Deployment
@@ -151,8 +151,7 @@ class Endpoints(EndpointConfigs):
     def delete_endpoint(self, request: dict[str, Any]) -> dict[str, Any]:
         """Stop an endpoint's servers, a deployment under way included, and forget it."""
         name = request["EndpointName"]
-        self._records.find(name)
-        self._records.change(name, EndpointStatus="Deleting")
+        self._records.begin_deletion(name)
         deployment = self._deployments.get(name)
 
         def work() -> None:
@@ -196,6 +195,8 @@ class Endpoints(EndpointConfigs):
         if live.returning:
             wait_until_served(self._context.endpoint_url)
         try:
+            for spec in plan.specs:
+                self._context.check_role(spec.container.role_arn, self._context.arn(KIND, name))
             deployment = self._deployments[name] = Deployment(
                 self._context, live, plan, config, partial(self._records.stage, name, plan)
             )
@@ -203,7 +204,7 @@ class Endpoints(EndpointConfigs):
             deployment.shift(lambda: self._records.change(name, EndpointStatus="RollingBack"))
         except AbandonedError:
             return
-        except (ServerError, RollbackError) as error:
+        except (ServerError, RollbackError, ServiceError) as error:
             self._fail(name, live, str(error))
         except Exception as error:
             _LOG.exception("the deployment of %s failed", name)
@@ -224,7 +225,8 @@ class Endpoints(EndpointConfigs):
         if self._stopped:
             return
         status = "InService" if live.routes else "Failed"
-        self._records.change(name, EndpointStatus=status, FailureReason=reason, Pending=None)
+        told = None if live.routes and unknowns.rolls_back_silently() else reason
+        self._records.change(name, EndpointStatus=status, FailureReason=told, Pending=None)
 
     def _scale(self, name: str, plan: Plan, changed: Plan) -> None:
         live = self._live[name]

@@ -1,6 +1,5 @@
 """Executions of pipelines: started, stopped, retried, described and listed."""
 
-import logging
 import secrets
 import string
 import threading
@@ -19,7 +18,6 @@ from local_aws.sagemaker.store import Document
 _TOKEN = "pipeline-execution-token"  # noqa: S105 - the kind of a record, not a secret
 _LETTERS = string.ascii_lowercase + string.digits
 _LOST = "InternalServerError: the embedded AWS stopped while the execution ran; retry it"
-_LOG = logging.getLogger(__name__)
 
 
 class Executions:
@@ -126,6 +124,8 @@ class Executions:
 
     def list_pipeline_execution_steps(self, request: dict[str, Any]) -> dict[str, Any]:
         """Steps of an execution that have begun, the latest first."""
+        if "PipelineExecutionArn" not in request:  # optional in the API's model only
+            raise validation("PipelineExecutionArn must be given; name the execution")
         record = ExecutionRecord(self._context, request["PipelineExecutionArn"])
         steps: list[Any] = record.steps()
         if request.get("SortOrder", "Descending") == "Descending":
@@ -174,6 +174,8 @@ class Executions:
             "PipelineExecutionStatus": "Executing",
             "CreationTime": at,
             "LastModifiedTime": at,
+            "CreatedBy": self._context.user,
+            "LastModifiedBy": self._context.user,
             "RoleArn": pipeline["RoleArn"],
             "Parameters": values,
         }

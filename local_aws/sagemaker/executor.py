@@ -8,6 +8,7 @@ from typing import Any
 
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.definition import Definition, Step
+from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.execution_records import ExecutionRecord
 from local_aws.sagemaker.steps import StepFailure, StepResult, StepRunner, StepStopped
@@ -55,6 +56,8 @@ class Execution:
                 )
             else:
                 self._record.set_status("Stopped" if self.stopping.is_set() else "Succeeded")
+        except ServiceError as error:  # SageMaker may not assume the pipeline's role
+            self._record.set_status("Failed", f"ClientError: {error.message}")
         except Exception as error:
             _LOG.exception("execution %s failed", self._record.arn)
             self._record.set_status("Failed", f"InternalServerError: {error!r}")

@@ -188,6 +188,8 @@ def _check_definition(group: dict[str, Any]) -> None:
         raise validation("FeatureDefinitions must have unique names, whatever their case")
     if reserved := sorted(_RESERVED & set(names)):
         raise validation(f"FeatureDefinitions must not use the reserved names {reserved}")
+    if group.get("OfflineStoreConfig", {}).get("TableFormat", "Glue") != "Glue":
+        raise unsupported("tables of format Iceberg", "leave TableFormat out, or give Glue")
     for definition in group["FeatureDefinitions"]:
         if definition.get("CollectionType"):
             raise unsupported("CollectionType", "keep collections in one String feature")

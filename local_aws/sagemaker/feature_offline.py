@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 
 from local_aws.sagemaker.context import Context
+from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.record_store import Pending, RecordStore
 
 _LOG = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class OfflineStore:
                 group = self._group(name)
                 try:
                     self._write(group, rows)
-                except ClientError as error:
+                except (ClientError, ServiceError) as error:
                     self._set_status(name, {"Status": "Blocked", "BlockedReason": str(error)})
                     raise
                 self._records.settle(name, rows[-1].seq)
@@ -130,6 +131,7 @@ class OfflineStore:
         for row in rows:
             moment = datetime.fromtimestamp(row.event_us // 1_000_000, UTC)
             hours[moment.replace(minute=0, second=0)].append(row)
+        self._context.check_role(group["RoleArn"], None)
         session = self._context.role_session(group["RoleArn"], "FeatureStore")
         s3 = session.client("s3")
         storage = group["OfflineStoreConfig"]["S3StorageConfig"]

@@ -16,8 +16,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from local_aws import adapter
-from local_aws.project_image import repository_arn
-from local_aws.sagemaker import containers, data
+from local_aws.sagemaker import containers, data, images
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.servers import GRACE_SECONDS, FleetSpec, Server, ServerError
 
@@ -71,15 +70,14 @@ class Fleet:
 
     def _check_pull(self) -> None:
         """SageMaker pulls the image as the model's role; in its words, as
-        sagemaker-tensorflow-serving-container #182 quotes them."""
+        sagemaker-tensorflow-serving-container #182 quotes them, of whichever action it is."""
         role, image = self.spec.container.role_arn, self.spec.container.image
         with adapter.request_scope(self._context.account, self._context.region):
-            puller = adapter.Role(arn=role, session="SageMaker")
-            denied = puller.denied("ecr:BatchGetImage", repository_arn(image))
+            denied = images.pull_denied(role, image)
         if denied is not None:
             raise ServerError(
                 f"The role '{role}' does not have BatchGetImage permission for the "
-                f"image: '{image}'."
+                f"image: '{image}'. ({denied})"
             )
 
     def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:

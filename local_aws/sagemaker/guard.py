@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from local_aws.sagemaker import unknowns
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.shifting import alarm_names, timeout
 
@@ -36,6 +37,8 @@ class Guard:
         self._timeout = timeout(config)
         self._started = time.monotonic()
         self._stopping = stopping
+        # Alarms that were in ALARM before, and still are; None until they were looked at.
+        self._old: set[str] | None = None
 
     def check(self) -> None:
         """Look once.
@@ -55,7 +58,11 @@ class Guard:
         if missing := sorted(set(self._names) - states.keys()):
             # An alarm that watches nothing must not pass for one that is content.
             raise RollbackError(f"One or more alarms do not exist: {', '.join(missing)}")
-        if firing := sorted(name for name, state in states.items() if state == "ALARM"):
+        firing = sorted(name for name, state in states.items() if state == "ALARM")
+        if self._old is None:
+            self._old = set(firing) if unknowns.ignores_old_alarms() else set()
+        self._old &= set(firing)
+        if firing := [name for name in firing if name not in self._old]:
             raise RollbackError(f"One or more alarms are in ALARM state: {', '.join(firing)}")
 
     def watch(self, seconds: float) -> None:

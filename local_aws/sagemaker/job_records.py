@@ -5,7 +5,7 @@ from typing import Any
 
 from local_aws.sagemaker import queries
 from local_aws.sagemaker.context import Context
-from local_aws.sagemaker.errors import in_use, not_found, validation
+from local_aws.sagemaker.errors import ServiceError, in_use, validation
 from local_aws.sagemaker.events import job_changed, now
 from local_aws.sagemaker.store import Document
 
@@ -66,8 +66,23 @@ class JobRecords:
         """
         document = self._context.store.get(self.kind, name)
         if document is None:
-            raise not_found(f"{self._title.lower()} job", name, "ResourceNotFound")
+            raise self._missing(name)
         return document
+
+    def _missing(self, name: str) -> ServiceError:
+        """The answer for a job that there is not, of describing as of stopping it: the errors that
+        aws-controllers-k8s/sagemaker-controller (generator.yaml) and amazon-sagemaker-operator-for-
+        k8s (clientwrapper) expect; boto3 #2808 has that of training jobs."""
+        if self.noun == "HyperParameterTuning":
+            message = (
+                f"Amazon SageMaker can't find a tuning job with the name {name}. You can see a "
+                "complete list of your existing tuning jobs using the ListHyperParameterTuningJobs "
+                "API."
+            )
+            return ServiceError("ResourceNotFound", message)
+        if self.noun == "Training":
+            return validation("Requested resource not found.")
+        return validation(f"Could not find requested job with name: {name}")
 
     def change(
         self, name: str, change: Callable[[Document], object], *, silent: bool = False
@@ -117,6 +132,8 @@ class JobRecords:
             request,
             name=self.name_member,
             status=self.status_member,
+            # As the API reference documents them, of each list for itself.
+            default_order="Descending" if self.noun == "Transform" else "Ascending",
         )
         return queries.page(documents, request, f"{self.noun}JobSummaries")
 

@@ -1,11 +1,16 @@
 """Models: an image, its data and its environment, under a name."""
 
+import http
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from local_aws.sagemaker import unknowns
 from local_aws.sagemaker.containers import check_image
 from local_aws.sagemaker.context import Context
+from local_aws.sagemaker.data import split
 from local_aws.sagemaker.errors import ServiceError, unsupported, validation
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.queries import page, select
@@ -45,7 +50,10 @@ class Models:
         if "ExecutionRoleArn" not in request:
             raise validation("ExecutionRoleArn must be given; the container's calls need a role")
         model = {key: value for key, value in request.items() if key != "Tags"}
-        serving_container(self._context, model)  # refuses what cannot run
+        container = serving_container(self._context, model)  # refuses what cannot run
+        if container.data is not None:
+            _check_data(self._context, container.data, container.role_arn)
+        model.setdefault("EnableNetworkIsolation", False)
         model |= {"ModelArn": arn, "CreationTime": now()}
         if not self._context.store.add(KIND, name, model):
             raise validation(f'Cannot create already existing model "{arn}".')
@@ -129,12 +137,17 @@ def serving_container(context: Context, model: Mapping[str, Any]) -> ServingCont
     return ServingContainer(
         image=base["Image"],
         data=_data(base),
-        # Whether AWS merges a package's variables with the model's own is not documented (until
-        # 2023 it refused both: sagemaker-python-sdk #3301, #3581). The worse holds: they are lost.
-        environment=asked.get("Environment") or base.get("Environment", {}),
+        environment=_variables(asked, base),
         role_arn=model["ExecutionRoleArn"],
         isolated=model.get("EnableNetworkIsolation", False),
     )
+
+
+def _variables(asked: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, str]:
+    """Whether AWS merges a package's variables with the model's own is not documented (until 2023
+    it refused both: sagemaker-python-sdk #3301, #3581). Unless told otherwise, they are lost."""
+    own, packages = asked.get("Environment", {}), base.get("Environment", {})
+    return {**packages, **own} if unknowns.merges_variables() else dict(own or packages)
 
 
 def _packaged(context: Context, name: str) -> dict[str, Any]:
@@ -148,6 +161,30 @@ def _packaged(context: Context, name: str) -> dict[str, Any]:
         )
     container: dict[str, Any] = package["InferenceSpecification"]["Containers"][0]
     return container
+
+
+def _check_data(context: Context, uri: str, role_arn: str) -> None:
+    """Refuse a model whose data its role cannot read, in CreateModel's words (sagemaker-python-sdk
+    #5588, philschmid/llm-sagemaker-sample #2).
+
+    Raises:
+        ServiceError: Naming the address.
+    """
+    if not uri.startswith("s3://"):
+        raise unsupported(f"model data at {uri}", "give an address like s3://bucket/model.tar.gz")
+    bucket, key = split(uri, "ModelDataUrl")
+    s3 = context.role_session(role_arn, "SageMaker").client("s3")
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == http.HTTPStatus.NOT_FOUND:
+            raise validation(f"Could not find model data at {uri}.") from error
+        raise validation(
+            f'Could not access model data at {uri}. Please ensure that the role "{role_arn}" '
+            'exists and that its trust relationship policy allows the action "sts:AssumeRole" for '
+            'the service principal "sagemaker.amazonaws.com". Also ensure that the role has '
+            f'"s3:GetObject" permissions and that the object is located in {context.region}.'
+        ) from error
 
 
 def _data(container: Mapping[str, Any]) -> str | None:

@@ -1,19 +1,21 @@
 """Pipelines: their definitions. `executions` runs them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from local_aws.sagemaker import arns, queries
+from local_aws.sagemaker.containers import check_image
 from local_aws.sagemaker.context import Context
-from local_aws.sagemaker.definition import parse
+from local_aws.sagemaker.definition import Definition, parse
 from local_aws.sagemaker.errors import conflict, not_found, unsupported, validation
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.execution_records import DEFINITION, EXECUTION, RUNNING, STEP
 from local_aws.sagemaker.store import Document
 
 PIPELINE = "pipeline"
+_IMAGES = ("ImageUri", "TrainingImage", "Image")
 _KEPT = ("PipelineDisplayName", "PipelineDescription", "RoleArn", "ParallelismConfiguration")
 _SUMMARY = (
     "PipelineArn",
@@ -38,7 +40,7 @@ class Pipelines:
         name, at = request["PipelineName"], now()
         arn = self._context.arn(PIPELINE, name)
         text = self._definition(request)
-        parse(text)
+        check_images(self._context, parse(text))
         document = {
             **{key: request[key] for key in _KEPT if key in request},
             "PipelineName": name,
@@ -48,6 +50,8 @@ class Pipelines:
             "PipelineStatus": "Active",
             "CreationTime": at,
             "LastModifiedTime": at,
+            "CreatedBy": self._context.user,
+            "LastModifiedBy": self._context.user,
             "Token": request.get("ClientRequestToken"),
         }
         if not self._store.add(PIPELINE, name, document):
@@ -65,8 +69,8 @@ class Pipelines:
         changes = {key: request[key] for key in _KEPT if key in request}
         if {"PipelineDefinition", "PipelineDefinitionS3Location"} & request.keys():
             changes["PipelineDefinition"] = self._definition(request)
-            parse(changes["PipelineDefinition"])
-        changes["LastModifiedTime"] = now()
+            check_images(self._context, parse(changes["PipelineDefinition"]))
+        changes |= {"LastModifiedTime": now(), "LastModifiedBy": self._context.user}
         self._store.update(
             PIPELINE, pipeline["PipelineName"], lambda document: document.update(changes)
         )
@@ -127,6 +131,30 @@ class Pipelines:
                 f"PipelineDefinitionS3Location s3://{bucket}/{key} must be readable, got: {error}"
             ) from error
         return str(answer["Body"].read().decode())
+
+
+def check_images(context: Context, definition: Definition) -> None:
+    """Refuse steps of images that cannot run here; AWS finds that out when they run.
+
+    Raises:
+        ServiceError: Naming the first image.
+    """
+    for step in definition.steps.values():
+        for image in images_in(step.arguments):
+            check_image(context, image)
+
+
+def images_in(arguments: Any) -> Iterator[str]:
+    """The images that a step's arguments name; not those that only an execution knows."""
+    if isinstance(arguments, list):
+        for item in arguments:
+            yield from images_in(item)
+    elif isinstance(arguments, Mapping):
+        for name, value in arguments.items():
+            if name in _IMAGES and isinstance(value, str):
+                yield value
+            else:
+                yield from images_in(value)
 
 
 def find(context: Context, name_or_arn: str) -> Document:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local_aws.sagemaker import clusters, containers, data
+from local_aws.sagemaker import clusters, containers, data, images
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported
 from local_aws.sagemaker.events import now
@@ -27,7 +27,7 @@ class Processing:
     def create_processing_job(self, request: dict[str, Any]) -> dict[str, Any]:
         """Start a job."""
         application = request["AppSpecification"]
-        containers.check_image(self._context, application["ImageUri"])
+        images.check_job_image(self._context, application["ImageUri"], request["RoleArn"])
         cluster = request["ProcessingResources"]["ClusterConfig"]
         names = clusters.host_names(
             cluster.get("InstanceCount"), "ProcessingResources.ClusterConfig.InstanceCount"
@@ -68,7 +68,7 @@ class Processing:
         return self._records.get(request["ProcessingJobName"])
 
     def list_processing_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Jobs, newest first."""
+        """Jobs, oldest first as AWS documents."""
         return self._records.page(request)
 
     def stop_processing_job(self, request: dict[str, Any]) -> dict[str, Any]:

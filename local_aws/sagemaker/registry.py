@@ -165,6 +165,9 @@ class Registry:
                 "ModelPackageName or ModelPackageGroupName must be given, and not both; "
                 "give a group to register a version"
             )
+        if group is not None and request.get("Tags"):
+            # "In this case, you cannot supply a tag argument" (API reference, CreateModelPackage).
+            raise validation("Tags must be absent with ModelPackageGroupName; tag the group")
         registry_changes.check_card(request.get("ModelCard", {}))
         document = {
             **{k: v for k, v in request.items() if k not in {"Tags", "ClientToken"}},

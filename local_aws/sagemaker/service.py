@@ -8,14 +8,14 @@ refused by name.
 import inspect
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from botocore.model import ListShape, OperationModel, Shape, StructureShape
+from botocore.model import OperationModel
 
 from local_aws import adapter
-from local_aws.sagemaker import arns, wire
+from local_aws.sagemaker import arns, networks, permissions, roles, wire
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError, access_denied, unsupported, validation
 from local_aws.sagemaker.tags import Tags
@@ -66,6 +66,7 @@ class Service:
                 )
             if target is not None:
                 return await self._serve_json(target, headers, body)
+            self._allow_batch(path, headers, body)
             for serve in self._direct:
                 if (answer := serve(method, path, body)) is not None:
                     return answer  # type: ignore[no-any-return]
@@ -112,11 +113,25 @@ class Service:
         self, operation: OperationModel, request: dict[str, Any], headers: dict[str, str]
     ) -> Mapping[str, Any]:
         check(request, operation.input_shape)
-        for role in _role_arns(request, operation.input_shape):
-            if denied := adapter.pass_role_denied(headers, role):
-                raise access_denied(denied)
+        self._allow(operation, request, headers)
         with self._context.serving(adapter.caller_identity(headers)):
             return self._invoke(operation.name, request)
+
+    def _allow(
+        self, operation: OperationModel, request: Mapping[str, Any], headers: dict[str, str]
+    ) -> None:
+        """Ask for what the request needs beside its own action on its first resource."""
+        caller, scope = adapter.caller(headers), (self._context.region, self._context.account)
+        for action, resource, keys in permissions.further(operation, request, *scope):
+            if (denied := caller.denied(action, resource, keys)) is not None:
+                raise access_denied(denied)
+
+    def _allow_batch(self, path: str, headers: dict[str, str], body: bytes) -> None:
+        """Ask for all groups of a request for records of several."""
+        name = path.removeprefix("/")
+        if name in arns.BATCHES:
+            operation = next(a for a in self._apis if name in a.operation_names).operation(name)
+            self._allow(operation, wire.read_json(body), headers)
 
     def call(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
         """Serve an operation within the server: validated, but without IAM."""
@@ -127,6 +142,8 @@ class Service:
     def _invoke(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
         if name.startswith(("Create", "Update")):
             check_keys(request)
+            networks.check(self._context, request)
+        self._check_roles(name, request)
         answer: dict[str, Any] = self._method(name)(request) or {}
         if name.startswith("Create") and request.get("Tags"):
             created = next((v for k, v in answer.items() if k.endswith("Arn")), None)
@@ -137,6 +154,17 @@ class Service:
             if gone is not None:
                 self._tags.forget(gone)
         return answer
+
+    def _check_roles(self, name: str, request: dict[str, Any]) -> None:
+        """Refuse roles that SageMaker could not assume; that it looks at once is public for models,
+        jobs and transforms, and a guess, the stricter one, for all else."""
+        context = self._context
+        shape = next(a for a in self._apis if name in a.operation_names).operation(name).input_shape
+        given = list(roles.named(request, shape))
+        if given:
+            subject = arns.subject(name, request, context.region, context.account)
+            for role in given:
+                context.check_role(role, roles.source_of(name, request, subject))
 
     def _method(self, name: str) -> Any:
         if name not in self._methods:
@@ -170,15 +198,3 @@ class Service:
 def snake(operation: str) -> str:
     """`CreateProcessingJob` as a method's name: `create_processing_job`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", operation).lower()
-
-
-def _role_arns(value: Any, shape: Shape | None) -> Iterator[str]:
-    if isinstance(shape, StructureShape):
-        for name, member in value.items():
-            if name in shape.members:
-                yield from _role_arns(member, shape.members[name])
-    elif isinstance(shape, ListShape):
-        for member in value:
-            yield from _role_arns(member, shape.member)
-    elif shape is not None and shape.name == "RoleArn":
-        yield value

@@ -89,6 +89,7 @@ class StepRunner:
         self._definition = definition
         self._stopping = stopping
         self._document = record.document()
+        context.check_role(self._document["RoleArn"], record.arn)
         role = context.role_session(self._document["RoleArn"], f"SageMaker-{record.id}")
         self._sagemaker = role.client("sagemaker")
         self._s3 = role.client("s3")
@@ -153,7 +154,7 @@ class StepRunner:
     ) -> StepResult:
         noun = _JOBS[kind]
         member, status = f"{noun}JobName", f"{noun}JobStatus"
-        answer = self._invoke(f"Create{noun}Job", {**arguments, member: name})
+        answer = self._invoke(f"Create{noun}Job", self._tagged({**arguments, member: name}))
         metadata = {f"{kind}Job": {"Arn": answer[f"{noun}JobArn"]}}
         on_metadata(metadata)
         asked = False
@@ -193,7 +194,7 @@ class StepRunner:
             return  # it has just ended
 
     def _create_model(self, arguments: dict[str, Any], name: str) -> StepResult:
-        answer = self._invoke("CreateModel", {"ModelName": name, **arguments})
+        answer = self._invoke("CreateModel", self._tagged({"ModelName": name, **arguments}))
         model = self._context.call("DescribeModel", {"ModelName": arguments.get("ModelName", name)})
         return StepResult(metadata={"Model": {"Arn": answer["ModelArn"]}}, properties=model)
 
@@ -201,15 +202,32 @@ class StepRunner:
         generated = {"GeneratedBy": self._record.arn}
         metadata = {**generated, **arguments.get("MetadataProperties", {})}
         group = arguments.get("ModelPackageGroupName")
-        if group is not None:  # the step makes a group that is not there yet, as on AWS
-            try:
-                self._context.call("DescribeModelPackageGroup", {"ModelPackageGroupName": group})
-            except ServiceError:
-                self._invoke("CreateModelPackageGroup", {"ModelPackageGroupName": group})
+        if group is not None:
+            self._make_group(group)
         answer = self._invoke("CreateModelPackage", {**arguments, "MetadataProperties": metadata})
         arn = answer["ModelPackageArn"]
         package = self._context.call("DescribeModelPackage", {"ModelPackageName": arn})
         return StepResult(metadata={"RegisterModel": {"Arn": arn}}, properties=package)
+
+    def _make_group(self, name: str) -> None:
+        """AWS makes the group each time, and is content with its being there: a public CloudTrail
+        of a pipeline's role has CreateModelPackageGroup with a ValidationException, and without
+        that permission the step "Failed to invoke sagemaker:CreateModelPackageGroup"."""
+        try:
+            self._invoke("CreateModelPackageGroup", self._tagged({"ModelPackageGroupName": name}))
+        except StepFailure as failure:
+            if "already exists" not in failure.reason:
+                raise
+
+    def _tagged(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A creation with the tag that pipelines add to it, which needs `sagemaker:AddTags`.
+
+        Its key is what the SDK reads (sagemaker-python-sdk, lineage, `pipeline_execution_arn`);
+        that the pipeline's role has to be allowed it, for jobs and for groups of packages, is in
+        public reports of "Failed to invoke sagemaker:CreateProcessingJob".
+        """
+        tag = {"Key": "sagemaker:pipeline-execution-arn", "Value": self._record.arn}
+        return {**request, "Tags": [*request.get("Tags", ()), tag]}
 
     def _decide(self, step: Step, scope: expressions.Scope) -> StepResult:
         outcome = all(conditions.holds(item, scope) for item in step.arguments["Conditions"])

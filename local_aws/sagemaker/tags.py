@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from local_aws.sagemaker import arns
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import validation
 
@@ -17,15 +18,18 @@ class Tags:
 
     def add_tags(self, request: dict[str, Any]) -> dict[str, Any]:
         """Add tags, or change their values."""
+        self._require(request["ResourceArn"])
         return {"Tags": self.keep(request["ResourceArn"], request["Tags"])}
 
     def list_tags(self, request: dict[str, Any]) -> dict[str, Any]:
         """All tags of a resource."""
+        self._require(request["ResourceArn"])
         document = self._store.get(KIND, request["ResourceArn"])
         return {"Tags": _as_list(document)}
 
     def delete_tags(self, request: dict[str, Any]) -> dict[str, Any]:
         """Remove tags by key."""
+        self._require(request["ResourceArn"])
 
         def change(document: dict[str, str]) -> None:
             for key in request["TagKeys"]:
@@ -33,6 +37,18 @@ class Tags:
 
         self._store.update(KIND, request["ResourceArn"], change)
         return {}
+
+    def _require(self, resource_arn: str) -> None:
+        """Refuse the ARN of nothing, capitals and all: "An error occurred (ValidationException)
+        when calling the ListTags operation: Resource does not exist." (boto3 #4606).
+
+        Raises:
+            ServiceError: As SageMaker does.
+        """
+        kind, name = arns.kind_of(resource_arn), arns.name_of(resource_arn)
+        document = self._store.get(kind, name)
+        if document is None or resource_arn not in document.values():
+            raise validation("Resource does not exist.")
 
     def keep(self, resource_arn: str, tags: list[dict[str, str]]) -> list[dict[str, str]]:
         """Add tags to a resource and give all it has then."""

@@ -4,15 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from local_aws.sagemaker import clusters, containers, training_plan
+from local_aws.sagemaker import clusters, containers, data, images, training_plan
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.events import now
-from local_aws.sagemaker.job_plan import Outcome
+from local_aws.sagemaker.job_plan import Outcome, Plan
 from local_aws.sagemaker.job_records import JobRecords
 from local_aws.sagemaker.jobs import Runner
 from local_aws.sagemaker.store import Document
 from local_aws.sagemaker.training_metrics import MetricWatch
 
+_SWITCHES = (
+    "EnableInterContainerTrafficEncryption",
+    "EnableManagedSpotTraining",
+    "EnableNetworkIsolation",
+)
 _SECONDARY = {"Running": "Training"}
 _MESSAGES = {
     "Starting": "Preparing the instances for training",
@@ -41,7 +46,7 @@ class Training:
         """Start a job."""
         training_plan.check(request)
         algorithm = request["AlgorithmSpecification"]
-        containers.check_image(self._context, algorithm["TrainingImage"])
+        images.check_job_image(self._context, algorithm["TrainingImage"], request["RoleArn"])
         # Without an entry point SageMaker runs the image with the argument "train".
         entrypoint = algorithm.get("ContainerEntrypoint")
         arguments = containers.command(
@@ -52,9 +57,9 @@ class Training:
         )
         watch = MetricWatch(algorithm.get("MetricDefinitions", []))
         # Made before the job exists, so that a bad request leaves nothing behind.
-        training_plan.make_plan(request, Path(), "", names, arguments)
+        self._require_inputs(training_plan.make_plan(request, Path(), "", names, arguments))
         name = request["TrainingJobName"]
-        arn = self._records.create(request, {"SecondaryStatus": "Starting", **_starting()})
+        arn = self._records.create(request, _described(request))
         self._context.watches[name] = watch
         root = self._runner.root(name)
         plan = training_plan.make_plan(request, root, arn, names, arguments)
@@ -65,6 +70,11 @@ class Training:
         )
         return {"TrainingJobArn": arn}
 
+    def _require_inputs(self, plan: Plan) -> None:
+        s3 = self._context.role_session(plan.role_arn, "SageMaker").client("s3")
+        for source in plan.hosts[0].inputs:
+            data.require_objects(s3, source.uri, plan.role_arn, "S3Uri")
+
     def describe_training_job(self, request: dict[str, Any]) -> dict[str, Any]:
         """All about a job; of one that runs, the metrics so far."""
         document = self._records.get(request["TrainingJobName"])
@@ -74,7 +84,7 @@ class Training:
         return document
 
     def list_training_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Jobs, newest first."""
+        """Jobs, oldest first as AWS documents."""
         return self._records.page(request)
 
     def stop_training_job(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -114,17 +124,19 @@ class Training:
             job["BillableTimeInSeconds"] = round(outcome.active_seconds)
             if outcome.failure_reason is not None:
                 job["FailureReason"] = outcome.failure_reason
-            if outcome.uploaded:
-                ending = "model.tar.gz" if training_plan.compressed(job) else "model/"
-                artifact = f"{training_plan.output_uri(job)}/{ending}"
-                job["ModelArtifacts"] = {"S3ModelArtifacts": artifact}
             job["FinalMetricDataList"] = watch.latest()
 
         self._records.change(name, change)
 
 
-def _starting() -> dict[str, Any]:
-    document: Document = {}
+def _described(request: dict[str, Any]) -> Document:
+    """What a description has beside the request: DescribeTrainingJob's answer always has
+    ModelArtifacts (the API's model requires it), whatever becomes of the job."""
+    ending = "model.tar.gz" if training_plan.compressed(request) else "model/"
+    document: Document = {
+        "ModelArtifacts": {"S3ModelArtifacts": f"{training_plan.output_uri(request)}/{ending}"},
+        **{member: request.get(member, False) for member in _SWITCHES},
+    }
     _enter(document, "Starting")
     return document
 

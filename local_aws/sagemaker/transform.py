@@ -56,6 +56,11 @@ class Transform:
             self._context, model, request["TransformResources"]["InstanceType"], "Transform"
         )
         container = serving_container(self._context, model)
+        arn = self._context.arn(self._records.kind, request["TransformJobName"])
+        self._context.check_role(container.role_arn, arn)
+        s3 = self._context.role_session(container.role_arn, "SageMaker").client("s3")
+        source = request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+        data.require_objects(s3, source, container.role_arn, "TransformInput S3Uri")
         name = request["TransformJobName"]
         variables = {
             **container.environment,
@@ -69,7 +74,7 @@ class Transform:
             count=request["TransformResources"]["InstanceCount"],
             log_group=_LOG_GROUP,
         )
-        arn = self._records.create(request, {})
+        self._records.create(request, {})
         self._stopping[name] = threading.Event()
         thread = threading.Thread(
             target=self._work, args=(request, spec), name=f"transform-{name}", daemon=True

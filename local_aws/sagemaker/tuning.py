@@ -47,11 +47,12 @@ class HyperParameterTuning:
         return {**document, **self._records.counters(document["HyperParameterTuningJobName"])}
 
     def list_hyper_parameter_tuning_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Tuning jobs, newest first."""
+        """Tuning jobs, by name as AWS documents."""
         jobs = self._records.jobs
         documents = queries.select(
             self._context.store.list(jobs.kind),
-            request,
+            {"SortBy": "Name", **request},
+            default_order="Ascending",
             name=jobs.name_member,
             status=jobs.status_member,
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_aws.sagemaker import clusters, containers, training_plan
+from local_aws.sagemaker import clusters, images, training_plan
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported, validation
 from local_aws.sagemaker.training_metrics import MetricWatch
@@ -172,7 +172,7 @@ def _check_training(context: Context, tuning: Tuning) -> None:
     request = tuning.training_request(f"{tuning.name}-001-00000000", {})
     training_plan.check(request)
     algorithm = request["AlgorithmSpecification"]
-    containers.check_image(context, algorithm["TrainingImage"])
+    images.check_job_image(context, algorithm["TrainingImage"], request["RoleArn"])
     count = request["ResourceConfig"].get("InstanceCount")
     names = clusters.host_names(count, "ResourceConfig.InstanceCount")
     training_plan.make_plan(request, Path(), "", names, [])

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from local_aws.server import EmbeddedAws, free_port
+from tests.local_aws.images import make_repositories
 
 
 def allow_sending(sqs: Any, url: str, service: str, **conditions: Any) -> None:
@@ -71,6 +72,7 @@ def journals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     with EmbeddedAws(tmp_path_factory.mktemp("embedded") / "state", free_port()) as aws:
+        make_repositories(aws.session().client)
         yield aws
 
 

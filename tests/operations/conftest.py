@@ -6,11 +6,13 @@ import pytest
 
 from local_aws.server import EmbeddedAws, free_port
 from operations.target import Target
+from tests.local_aws.images import make_repositories
 
 
 @pytest.fixture(scope="session")
 def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     with EmbeddedAws(tmp_path_factory.mktemp("embedded") / "state", free_port()) as aws:
+        make_repositories(aws.session().client)
         yield aws
 
 

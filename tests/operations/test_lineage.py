@@ -20,6 +20,7 @@ from operations.lineage import Lineage, lineage
 from operations.lineage_tree import tree
 from operations.target import PROJECT_ROOT, Target
 from operations.verification import verify
+from tests.local_aws.images import PULL
 from tests.local_aws.sagemaker.conftest import IMAGE, allow, wait_for
 
 ENTRIES = ["python", str(Path(__file__).with_name("lineage_jobs.py"))]
@@ -71,7 +72,7 @@ class Loop:
         arn: str = iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=json.dumps(trust))[
             "Role"
         ]["Arn"]
-        statements = [allow(["s3:*", "sagemaker:*"], "*"), allow(["iam:PassRole"], arn)]
+        statements = [*PULL, allow(["s3:*", "sagemaker:*"], "*"), allow(["iam:PassRole"], arn)]
         document = json.dumps({"Version": "2012-10-17", "Statement": statements})
         iam.put_role_policy(RoleName=self.name, PolicyName="own", PolicyDocument=document)
         return arn

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psutil
 import pytest
 
 from local_aws.server import EmbeddedAws
+from tests.local_aws.images import PULL
 
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop-local:test"
 # An entry point: [*ENTRIES, "copy"].
@@ -21,7 +23,7 @@ ENDED = {"Completed", "Failed", "Stopped", "Succeeded"}
 
 @pytest.fixture(scope="session")
 def make_role(client: Callable[[str], Any]) -> Callable[..., str]:
-    """make_role(statement, ...): the ARN of a new role that SageMaker may use."""
+    """make_role(statement, ...): the ARN of a new role that SageMaker may use to pull images."""
 
     def make(*statements: dict[str, Any]) -> str:
         iam, name = client("iam"), f"role-{uuid.uuid4().hex[:8]}"
@@ -39,9 +41,30 @@ def make_role(client: Callable[[str], Any]) -> Callable[..., str]:
             ],
         }
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
-        policy = {"Version": "2012-10-17", "Statement": list(statements)}
+        policy = {"Version": "2012-10-17", "Statement": [*PULL, *statements]}
         iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=json.dumps(policy))
         return str(role["Role"]["Arn"])
+
+    return make
+
+
+@pytest.fixture
+def assume(
+    session: boto3.Session, client: Callable[[str], Any], make_role: Callable[..., str]
+) -> Callable[..., Any]:
+    """assume(statement, ...): a client of SageMaker that may pull images and do what these say."""
+
+    def make(*statements: dict[str, Any], service: str = "sagemaker") -> Any:
+        role = make_role(*statements)
+        credentials = client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        return boto3.client(
+            service,
+            region_name="us-east-1",
+            endpoint_url=client("sts").meta.endpoint_url,
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+        )
 
     return make
 

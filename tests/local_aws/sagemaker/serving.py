@@ -14,11 +14,11 @@ from typing import Any
 import psutil
 
 from local_aws.server import EmbeddedAws
+from tests.local_aws.images import PULL, make_repositories
 
 Client = Callable[[str], Any]
 STAND_IN = Path(__file__).parent / "stand_in"
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop:test"
-REPOSITORY = "arn:aws:ecr:us-east-1:000000000000:repository/fraudloop"
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -39,13 +39,13 @@ def unique(prefix: str) -> str:
 
 def make_role(client: Client, *statements: dict[str, Any]) -> str:
     """A role that may do this, pull the image, and nothing else; its ARN."""
+    make_repositories(client)
     name = unique("role")
     iam = client("iam")
     arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
-    pull = {"Action": "ecr:BatchGetImage", "Resource": REPOSITORY}
     policy = {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", **each} for each in (pull, *statements)],
+        "Statement": [{"Effect": "Allow", **each} for each in (*PULL, *statements)],
     }
     iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps(policy))
     return arn

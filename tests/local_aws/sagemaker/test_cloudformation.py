@@ -7,10 +7,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from tests.local_aws.sagemaker.serving import IMAGE, STAND_IN, Serving, unique
+from tests.local_aws.sagemaker.serving import IMAGE, STAND_IN, Serving, production_variant, unique
 
 Client = Callable[[str], Any]
 FAST = {"Delay": 1, "MaxAttempts": 120}
+LINGERING = {
+    "BlueGreenUpdatePolicy": {
+        "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 8}
+    }
+}
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +191,20 @@ def test_an_endpoint_changes_its_model_and_keeps_it_if_the_new_one_is_broken(
     described = sagemaker.describe_endpoint(EndpointName=name)
     assert described["EndpointConfigName"] == second["Config"].rpartition("/")[2]
 
+    # Somebody else's update is under way: CloudFormation does not wait for its end.
+    variant = production_variant(serving.model("other"), VariantName="primary")
+    other = unique("config")
+    sagemaker.create_endpoint_config(EndpointConfigName=other, ProductionVariants=[variant])
+    sagemaker.update_endpoint(
+        EndpointName=name, EndpointConfigName=other, DeploymentConfig=LINGERING
+    )
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        sagemaker.delete_endpoint(EndpointName=name)
+    with pytest.raises(WaiterError):
+        deploy(client, "update", stack, template, Version="three")
+    assert "Cannot update in-progress endpoint" in reasons(client, stack)
+    serving.settled(name)
+
 
 def test_an_endpoint_that_does_not_start_fails_the_stack(
     client: Client, serving: Serving, stack: str
@@ -238,6 +257,42 @@ def test_a_feature_group_is_extended_but_not_changed(
     with pytest.raises(WaiterError):
         deploy(client, "update", stack, template)
     assert "may only be added to" in reasons(client, stack)
+    properties["FeatureDefinitions"][2]["FeatureType"] = "Integral"
+    kept = json.dumps(template)
+    for change in (
+        {"Description": "Said otherwise"},
+        {"Tags": [{"Key": "team", "Value": "other"}]},
+        {"OnlineStoreConfig": {"EnableOnlineStore": True, "StorageType": "Standard"}},
+    ):
+        template = json.loads(kept)
+        template["Resources"]["Group"]["Properties"] |= change
+        with pytest.raises(WaiterError):
+            deploy(client, "update", stack, template)
+        assert f"requires replacing. Rename {name}" in reasons(client, stack)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("AWS::SageMaker::Domain", "does not support the resource types [AWS::SageMaker::Domain]"),
+        (
+            "AWS::SageMaker::MadeUp",
+            "Template format error: Unrecognized resource types: [AWS::SageMaker::MadeUp]",
+        ),
+    ],
+)
+def test_a_type_that_is_not_supported_is_not_one_that_is_not(
+    client: Client, kind: str, message: str
+) -> None:
+    template = json.dumps({"Resources": {"One": {"Type": kind, "Properties": {}}}})
+    cloudformation = client("cloudformation")
+    for call in (
+        lambda: cloudformation.create_stack(StackName=unique("stack"), TemplateBody=template),
+        lambda: cloudformation.validate_template(TemplateBody=template),
+    ):
+        with pytest.raises(ClientError) as error:
+            call()
+        assert message in error.value.response["Error"]["Message"]
 
 
 def test_a_pipeline_and_a_package_group(client: Client, serving: Serving, stack: str) -> None:

@@ -24,7 +24,8 @@ from lifecycle.endpoint_scaling import ScalingConfig, ScheduledFloor
 from lifecycle.endpoint_serverless import ServerlessConfig
 from lifecycle.endpoint_shadow import ShadowConfig
 from pipeline_code.common.spelling import NOBODY, package_of, spelled, variables_of
-from tests.local_aws.sagemaker.serving import IMAGE, REPOSITORY, STAND_IN, archive, unique
+from tests.local_aws.images import PULL
+from tests.local_aws.sagemaker.serving import IMAGE, STAND_IN, archive, unique
 
 Client = Callable[[str], Any]
 FLAGS = json.loads((Path(__file__).parents[3] / "cdk.json").read_text())["context"]
@@ -34,8 +35,8 @@ class NoRepository:
     """The embedded AWS asks whether a role may pull, and runs a stand-in's folder all the same."""
 
     def grant_pull(self, role: iam.IRole) -> None:
-        pull = iam.PolicyStatement(actions=["ecr:BatchGetImage"], resources=[REPOSITORY])
-        role.add_to_principal_policy(pull)
+        for statement in PULL:
+            role.add_to_principal_policy(iam.PolicyStatement.from_json(statement))
 
 
 class Deployed:

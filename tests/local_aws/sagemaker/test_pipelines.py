@@ -23,6 +23,8 @@ from tests.local_aws.sagemaker.conftest import (
     unique,
 )
 
+OVER = {"ErrorMessage": "over"}
+
 
 @pytest.fixture
 def gated(
@@ -287,13 +289,23 @@ def test_parameters_are_typed_and_checked(
             "does not support the type Lambda of step 'Notify'",
         ),
         (
-            [{"Name": "A", "Type": "Fail", "Arguments": {}, "DependsOn": ["B"]}],
+            [{"Name": "A", "Type": "Fail", "Arguments": OVER, "DependsOn": ["B"]}],
             "step 'A' refers to step 'B', which does not exist",
         ),
         (
             [
-                {"Name": "A", "Type": "Fail", "Arguments": {}, "DependsOn": ["B"]},
-                {"Name": "B", "Type": "Fail", "Arguments": {}, "DependsOn": ["A"]},
+                {
+                    "Name": "A",
+                    "Type": "Fail",
+                    "Arguments": {"ErrorMessage": "x"},
+                    "DependsOn": ["B"],
+                },
+                {
+                    "Name": "B",
+                    "Type": "Fail",
+                    "Arguments": {"ErrorMessage": "x"},
+                    "DependsOn": ["A"],
+                },
             ],
             "steps must not wait for each other",
         ),

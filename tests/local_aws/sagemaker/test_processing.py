@@ -250,17 +250,20 @@ def test_names_are_unique_and_jobs_are_listed(
         ended(names[-1])
     with pytest.raises(ClientError, match="must be unique"):
         start("0", ProcessingJobName=names[0])
-    first = sagemaker.list_processing_jobs(MaxResults=2, StatusEquals="Completed")
+    first = sagemaker.list_processing_jobs(
+        MaxResults=2, StatusEquals="Completed", SortOrder="Descending"
+    )
     summaries = first["ProcessingJobSummaries"]
     assert [item["ProcessingJobName"] for item in summaries] == names[:0:-1]
     second = sagemaker.list_processing_jobs(
-        MaxResults=1, StatusEquals="Completed", NextToken=first["NextToken"]
+        MaxResults=1,
+        StatusEquals="Completed",
+        SortOrder="Descending",
+        NextToken=first["NextToken"],
     )
     assert second["ProcessingJobSummaries"][0]["ProcessingJobName"] == names[0]
+    oldest_first = sagemaker.list_processing_jobs()["ProcessingJobSummaries"]
+    times = [item["CreationTime"] for item in oldest_first]
+    assert times == sorted(times)
     found = sagemaker.list_processing_jobs(NameContains=names[1][-8:].upper())
     assert [item["ProcessingJobName"] for item in found["ProcessingJobSummaries"]] == [names[1]]
-
-
-def test_an_unknown_job_is_not_found(client: Callable[[str], Any]) -> None:
-    with pytest.raises(client("sagemaker").exceptions.ResourceNotFound):
-        client("sagemaker").describe_processing_job(ProcessingJobName="absent")

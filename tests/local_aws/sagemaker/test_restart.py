@@ -7,29 +7,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psutil
 import pytest
 
 from local_aws.server import EmbeddedAws, free_port
+from tests.local_aws.images import make_repositories
 from tests.local_aws.sagemaker.conftest import ENTRIES, IMAGE, wait_for
+from tests.local_aws.sagemaker.serving import TRUST
 
 ROLE = "arn:aws:iam::000000000000:role/worker"
-TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": {
-            "Effect": "Allow",
-            "Principal": {"Service": "sagemaker.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        },
-    }
-)
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedAws]:
     with EmbeddedAws(tmp_path / "state", free_port()) as aws:
         yield aws
+
+
+def make_worker(session: boto3.Session) -> None:
+    """The role that may do everything, and the images' repositories."""
+    make_repositories(session.client)
+    iam, statement = session.client("iam"), {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.create_role(RoleName="worker", AssumeRolePolicyDocument=TRUST)
+    iam.put_role_policy(RoleName="worker", PolicyName="all", PolicyDocument=policy)
 
 
 def sleeper() -> dict[str, Any]:
@@ -69,7 +71,7 @@ def wait_until_there_are(count: int, server: EmbeddedAws) -> None:
 def test_a_tuning_job_fails_with_the_server(server: EmbeddedAws) -> None:
     session = server.session()
     sagemaker = session.client("sagemaker")
-    session.client("iam").create_role(RoleName="worker", AssumeRolePolicyDocument=TRUST)
+    make_worker(session)
     x = {"Name": "x", "MinValue": "0", "MaxValue": "1"}
     sagemaker.create_hyper_parameter_tuning_job(
         HyperParameterTuningJobName="slow",
@@ -113,11 +115,8 @@ def test_a_tuning_job_fails_with_the_server(server: EmbeddedAws) -> None:
 @pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
 def test_work_fails_and_resources_stay(server: EmbeddedAws, kill: bool) -> None:
     session = server.session()
-    sagemaker, iam = session.client("sagemaker"), session.client("iam")
-    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam.create_role(RoleName="worker", AssumeRolePolicyDocument=TRUST)
-    iam.put_role_policy(RoleName="worker", PolicyName="all", PolicyDocument=policy)
+    sagemaker = session.client("sagemaker")
+    make_worker(session)
     sagemaker.create_pipeline(
         PipelineName="sleep",
         RoleArn=ROLE,

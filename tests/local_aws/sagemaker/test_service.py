@@ -11,27 +11,6 @@ from botocore.exceptions import ClientError
 from tests.local_aws.sagemaker.conftest import IMAGE, allow, unique
 
 
-@pytest.fixture
-def assume(
-    session: boto3.Session, client: Callable[[str], Any], make_role: Callable[..., str]
-) -> Callable[..., Any]:
-    """assume(statement, ...): a SageMaker client that may do only what these say."""
-
-    def make(*statements: dict[str, Any]) -> Any:
-        role = make_role(*statements)
-        credentials = client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-        return boto3.client(
-            "sagemaker",
-            region_name="us-east-1",
-            endpoint_url=client("sts").meta.endpoint_url,
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
-        )
-
-    return make
-
-
 def test_an_operation_that_is_not_supported_is_named(client: Callable[[str], Any]) -> None:
     with pytest.raises(ClientError) as error:
         client("sagemaker").list_labeling_jobs()

@@ -1,0 +1,43 @@
+"""What a request must be allowed beyond its own action on its first resource.
+
+The Service Authorization Reference of SageMaker lists an action's resources; of several, all must
+be allowed. Tags of a creation are added by `sagemaker:AddTags` ("is not authorized to perform:
+sagemaker:AddTags on resource: ...:processing-job/...", of a CreateProcessingJob: public texts).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.model import OperationModel
+
+from local_aws.sagemaker import arns, roles
+
+Need = tuple[str, str, dict[str, Any]]
+
+
+def further(
+    operation: OperationModel, request: Mapping[str, Any], region: str, account: str
+) -> Iterator[Need]:
+    """Actions, the resources they are done to, and the condition keys they come with.
+
+    Args:
+        operation: The operation, whose own action on its first resource IAM has allowed.
+        request: Its request.
+        region: This region.
+        account: This account.
+    """
+    name = operation.name
+    subjects = arns.subjects(name, request, region, account)
+    for arn in subjects[1:]:
+        yield f"sagemaker:{name}", arn, {}
+    for role in roles.named(request, operation.input_shape):
+        yield "iam:PassRole", role, {"iam:PassedToService": roles.PRINCIPAL}
+    if name.startswith("Create") and request.get("Tags") and subjects:
+        yield "sagemaker:AddTags", subjects[0], _tagging(name, request["Tags"])
+
+
+def _tagging(operation: str, tags: list[Mapping[str, str]]) -> dict[str, Any]:
+    """The condition keys of tags that come with a creation."""
+    keys = {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in tags}
+    named = [tag["Key"] for tag in tags]
+    return {**keys, "aws:TagKeys": named, "sagemaker:TaggingAction": operation}

@@ -1,0 +1,71 @@
+"""The roles that requests name: whether SageMaker may be handed them, and may assume them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.model import ListShape, Shape, StructureShape
+
+from local_aws import adapter
+from local_aws.sagemaker.errors import ServiceError, validation
+
+PRINCIPAL = "sagemaker.amazonaws.com"
+
+
+def named(value: Any, shape: Shape | None) -> Iterator[str]:
+    """The roles of a request, wherever in it they are."""
+    if isinstance(shape, StructureShape):
+        for name, member in value.items():
+            if name in shape.members:
+                yield from named(member, shape.members[name])
+    elif isinstance(shape, ListShape):
+        for member in value:
+            yield from named(member, shape.member)
+    elif shape is not None and shape.name == "RoleArn":
+        yield value
+
+
+def principal(account: str, source_arn: str | None) -> adapter.Service:
+    """SageMaker, with the keys that it supplies when it assumes a role.
+
+    Its guide, "Cross-service confused deputy prevention", has examples with aws:SourceArn and
+    aws:SourceAccount for training, processing and transform jobs, inference and pipelines. It has
+    none for feature groups, so that it is a guess that there are no such keys; the stricter one.
+
+    Args:
+        account: This account.
+        source_arn: What it acts for; None if it says for nothing.
+    """
+    return adapter.Service(
+        name=PRINCIPAL,
+        source_arn=source_arn,
+        source_account=None if source_arn is None else account,
+    )
+
+
+def source_of(operation: str, request: Mapping[str, Any], subject: str | None) -> str | None:
+    """As which source SageMaker assumes the roles of a request.
+
+    Args:
+        operation: Such as `CreateTrainingJob`.
+        request: Its request.
+        subject: The ARN of what it makes or changes.
+    """
+    if "FeatureGroup" in operation:
+        return None
+    if "Pipeline" in operation and subject is not None:
+        # The guide's example is "pipeline/mypipeline/*": executions assume the role.
+        return f"{subject}/execution/{'0' * 12}"
+    if operation == "CreateHyperParameterTuningJob" and subject is not None:
+        # Its training jobs assume it.
+        head = subject.partition(":hyper-parameter-tuning-job/")[0]
+        return f"{head}:training-job/{request['HyperParameterTuningJobName']}-001-00000000"
+    return subject
+
+
+def not_assumable(role_arn: str, reason: str) -> ServiceError:
+    """The refusal of a role, in SageMaker's words (awslabs/predictive-maintenance-using-
+    machine-learning #3, of CreateTransformJob), and why it is refused here."""
+    return validation(
+        f"Could not assume role {role_arn}. Please ensure that the role exists and allows "
+        f"principal '{PRINCIPAL}' to assume the role. ({reason})"
+    )

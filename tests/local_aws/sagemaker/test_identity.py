@@ -1,0 +1,406 @@
+"""Who may have SageMaker act for them, and as whom it acts."""
+
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.sagemaker import arns, installation
+from local_aws.sagemaker.service import snake
+from local_aws.sagemaker.wire import Api
+from tests.local_aws.images import PULL
+from tests.local_aws.sagemaker.conftest import (
+    CLUSTER,
+    IMAGE,
+    allow,
+    definition,
+    end,
+    steps_of,
+    unique,
+    wait_for,
+)
+
+ARN = "arn:aws:sagemaker:us-east-1:000000000000"
+STOPPING = {"MaxRuntimeInSeconds": 60}
+PROCESSING = {
+    "AppSpecification": {"ImageUri": IMAGE},
+    "ProcessingResources": {"ClusterConfig": CLUSTER},
+}
+TRAINING = {
+    "AlgorithmSpecification": {
+        "TrainingImage": IMAGE,
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*)"}],
+    },
+    "OutputDataConfig": {"S3OutputPath": "s3://anywhere/models"},
+    "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+    "StoppingCondition": STOPPING,
+}
+TUNING = {
+    "Strategy": "Random",
+    "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+    "ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1},
+    "ParameterRanges": {
+        "ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]
+    },
+}
+FEATURES = {
+    "RecordIdentifierFeatureName": "id",
+    "EventTimeFeatureName": "at",
+    "FeatureDefinitions": [
+        {"FeatureName": "id", "FeatureType": "String"},
+        {"FeatureName": "at", "FeatureType": "Fractional"},
+    ],
+    "OnlineStoreConfig": {"EnableOnlineStore": True},
+}
+MONITORED = {
+    "DataQualityAppSpecification": {"ImageUri": IMAGE},
+    "DataQualityJobInput": {
+        "EndpointInput": {"EndpointName": "e", "LocalPath": "/opt/ml/processing/input"}
+    },
+    "DataQualityJobOutputConfig": {
+        "MonitoringOutputs": [
+            {"S3Output": {"S3Uri": "s3://a/b", "LocalPath": "/opt/ml/processing/output"}}
+        ]
+    },
+    "JobResources": {"ClusterConfig": CLUSTER},
+}
+STEPS = definition([{"Name": "End", "Type": "Fail", "Arguments": {"ErrorMessage": "over"}}])
+# Operation, kind of what it makes, the member that names it, and the rest but for the role.
+CREATIONS: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("CreateProcessingJob", "processing-job", "ProcessingJobName", PROCESSING),
+    ("CreateTrainingJob", "training-job", "TrainingJobName", TRAINING),
+    ("CreateModel", "model", "ModelName", {"PrimaryContainer": {"Image": IMAGE}}),
+    ("CreatePipeline", "pipeline", "PipelineName", {"PipelineDefinition": STEPS}),
+    ("CreateFeatureGroup", "feature-group", "FeatureGroupName", FEATURES),
+    ("CreateDataQualityJobDefinition", "data-quality-job-definition", "JobDefinitionName",
+     MONITORED),
+    ("CreateHyperParameterTuningJob", "hyper-parameter-tuning-job", "HyperParameterTuningJobName",
+     {"HyperParameterTuningJobConfig": TUNING, "TrainingJobDefinition": TRAINING}),
+]  # fmt: skip
+Trust = Callable[..., str]
+
+
+def request_of(creation: tuple[str, str, str, dict[str, Any]], role: str) -> dict[str, Any]:
+    operation, _, member, rest = creation
+    request = {**rest, member: unique("made")[:32]}
+    if operation == "CreateModel":
+        return {**request, "ExecutionRoleArn": role}
+    if operation == "CreateHyperParameterTuningJob":
+        return {**request, "TrainingJobDefinition": {**TRAINING, "RoleArn": role}}
+    if operation == "CreatePipeline":
+        request["ClientRequestToken"] = uuid.uuid4().hex
+    return {**request, "RoleArn": role}
+
+
+@pytest.fixture(scope="module")
+def trusting(client: Callable[[str], Any]) -> Trust:
+    """trusting(principal, condition): a role with that trust policy, which may pull images."""
+
+    def make(principal: Any, condition: dict[str, Any] | None = None) -> str:
+        iam, name = client("iam"), unique("trust")
+        statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+        if condition is not None:
+            statement["Condition"] = condition
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy)
+        may = json.dumps({"Version": "2012-10-17", "Statement": PULL})
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=may)
+        return str(role["Role"]["Arn"])
+
+    return make
+
+
+SAGEMAKER = {"Service": "sagemaker.amazonaws.com"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=["missing", "elsewhere", "ec2", "account", "everybody-here", "source-account", "source"],
+)
+def untrusting(request: pytest.FixtureRequest, trusting: Trust) -> str:
+    """A role that SageMaker may not assume here."""
+    return {
+        "missing": lambda: "arn:aws:iam::000000000000:role/there-is-none",
+        "elsewhere": lambda: "arn:aws:iam::111122223333:role/worker",
+        "ec2": lambda: trusting({"Service": "ec2.amazonaws.com"}),
+        "account": lambda: trusting({"AWS": "arn:aws:iam::000000000000:root"}),
+        "everybody-here": lambda: trusting({"AWS": "000000000000"}),
+        "source-account": lambda: trusting(
+            SAGEMAKER, {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+        ),
+        "source": lambda: trusting(SAGEMAKER, {"ArnLike": {"aws:SourceArn": f"{ARN}:domain/*"}}),
+    }[str(request.param)]()
+
+
+@pytest.mark.parametrize("creation", CREATIONS, ids=[each[0] for each in CREATIONS])
+def test_a_role_must_let_sagemaker_assume_it(
+    client: Callable[[str], Any], untrusting: str, creation: tuple[str, str, str, dict[str, Any]]
+) -> None:
+    with pytest.raises(ClientError) as error:
+        client("sagemaker")._make_api_call(creation[0], request_of(creation, untrusting))
+    answer = error.value.response["Error"]
+    assert answer["Code"] == "ValidationException"
+    assert answer["Message"].startswith(
+        f"Could not assume role {untrusting}. Please ensure that the role exists and allows "
+        "principal 'sagemaker.amazonaws.com' to assume the role."
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "pattern"),
+    [
+        ("CreateProcessingJob", "processing-job/*"),
+        ("CreateTrainingJob", "training-job/*"),
+        ("CreateHyperParameterTuningJob", "training-job/*"),
+        ("CreatePipeline", "pipeline/made-*/*"),
+        ("CreateModel", "*"),
+    ],
+)
+def test_the_examples_of_sagemakers_guide_let_it_in(
+    client: Callable[[str], Any], trusting: Trust, operation: str, pattern: str
+) -> None:
+    role = trusting(
+        SAGEMAKER,
+        {
+            "ArnLike": {"aws:SourceArn": f"{ARN}:{pattern}"},
+            "StringEquals": {"aws:SourceAccount": "000000000000"},
+        },
+    )
+    creation = next(each for each in CREATIONS if each[0] == operation)
+    client("sagemaker")._make_api_call(operation, request_of(creation, role))
+
+
+def test_feature_store_says_nothing_of_a_source(
+    client: Callable[[str], Any], trusting: Trust
+) -> None:
+    creation = next(each for each in CREATIONS if each[0] == "CreateFeatureGroup")
+    demanding = trusting(SAGEMAKER, {"StringEquals": {"aws:SourceAccount": "000000000000"}})
+    with pytest.raises(ClientError, match="Could not assume role"):
+        client("sagemaker").create_feature_group(**request_of(creation, demanding))
+    either = trusting(SAGEMAKER, {"StringEqualsIfExists": {"aws:SourceAccount": "000000000000"}})
+    assert client("sagemaker").create_feature_group(**request_of(creation, either))
+
+
+def test_a_pipeline_whose_role_no_longer_trusts_sagemaker_fails(
+    client: Callable[[str], Any], trusting: Trust
+) -> None:
+    sagemaker, role = client("sagemaker"), trusting(SAGEMAKER)
+    creation = next(each for each in CREATIONS if each[0] == "CreatePipeline")
+    request = request_of(creation, role)
+    sagemaker.create_pipeline(**request)
+    client("iam").update_assume_role_policy(
+        RoleName=role.rpartition("/")[2],
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "ec2.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            }
+        ),
+    )
+    started = sagemaker.start_pipeline_execution(PipelineName=request["PipelineName"])
+    ended = end(sagemaker, started["PipelineExecutionArn"])
+    assert ended["PipelineExecutionStatus"] == "Failed"
+    assert "Could not assume role" in ended["FailureReason"]
+    with pytest.raises(ClientError, match="Could not assume role"):
+        sagemaker.update_pipeline(PipelineName=request["PipelineName"], RoleArn=role)
+
+
+@pytest.mark.parametrize("creation", CREATIONS, ids=[each[0] for each in CREATIONS])
+def test_tags_of_a_creation_need_the_right_to_tag(
+    assume: Callable[..., Any],
+    job_role: str,
+    creation: tuple[str, str, str, dict[str, Any]],
+) -> None:
+    operation, kind, member, _ = creation
+    request = request_of(creation, job_role)
+    request["Tags"] = [{"Key": "team", "Value": "fraud"}]
+    may = [allow([f"sagemaker:{operation}"], "*"), allow(["iam:PassRole"], job_role)]
+    with pytest.raises(ClientError) as error:
+        assume(*may)._make_api_call(operation, request)
+    resource = f"{ARN}:{kind}/{request[member]}"
+    assert (
+        f"not authorized to perform: sagemaker:AddTags on resource: {resource}"
+        in error.value.response["Error"]["Message"]
+    )
+    tagging = allow(["sagemaker:AddTags"], resource)
+    tagging["Condition"] = {
+        "StringEquals": {"aws:RequestTag/team": "fraud", "sagemaker:TaggingAction": operation},
+        "ForAllValues:StringEquals": {"aws:TagKeys": ["team"]},
+    }
+    assert assume(*may, tagging)._make_api_call(operation, request)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringNotEquals": {"sagemaker:InstanceTypes": "ml.m5.large"}},
+        {"Bool": {"sagemaker:NetworkIsolation": "true"}},
+        {"Null": {"sagemaker:VpcSubnets": "false"}},
+        {"Null": {"sagemaker:VolumeKmsKey": "false"}},
+    ],
+    ids=["instances", "isolation", "subnets", "volumes"],
+)
+def test_conditions_on_what_a_job_is_hold(
+    assume: Callable[..., Any], job_role: str, condition: dict[str, Any]
+) -> None:
+    creation = CREATIONS[0]
+    request = request_of(creation, job_role)
+    limited = allow(["sagemaker:CreateProcessingJob"], "*") | {"Condition": condition}
+    with pytest.raises(ClientError, match="not authorized to perform: sagemaker:Create"):
+        assume(limited, allow(["iam:PassRole"], "*")).create_processing_job(**request)
+    other = {"StringEquals": {"sagemaker:InstanceTypes": "ml.m5.large"}}
+    granted = assume(
+        allow(["sagemaker:CreateProcessingJob"], "*") | {"Condition": other},
+        allow(["iam:PassRole"], "*"),
+    )
+    assert granted.create_processing_job(**request)
+
+
+def test_tags_of_a_resource_decide(
+    client: Callable[[str], Any], assume: Callable[..., Any]
+) -> None:
+    sagemaker, name = client("sagemaker"), unique("group")
+    arn = sagemaker.create_model_package_group(ModelPackageGroupName=name)["ModelPackageGroupArn"]
+    tagged = allow(["sagemaker:DescribeModelPackageGroup"], "*")
+    tagged["Condition"] = {"StringEquals": {"aws:ResourceTag/team": "fraud"}}
+    with pytest.raises(ClientError, match="not authorized"):
+        assume(tagged).describe_model_package_group(ModelPackageGroupName=name)
+    sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "team", "Value": "fraud"}])
+    assert assume(tagged).describe_model_package_group(ModelPackageGroupName=name)
+
+
+def test_every_group_of_a_batch_must_be_allowed(
+    client: Callable[[str], Any],
+    assume: Callable[..., Any],
+    job_role: str,
+) -> None:
+    sagemaker, names = client("sagemaker"), [unique("batch"), unique("batch")]
+    for name in names:
+        sagemaker.create_feature_group(FeatureGroupName=name, RoleArn=job_role, **FEATURES)
+        wait_for(
+            lambda name=name: sagemaker.describe_feature_group(FeatureGroupName=name),  # type: ignore[misc]
+            "FeatureGroupStatus",
+            {"Created"},
+        )
+    actions = ["sagemaker:BatchGetRecord", "sagemaker:BatchWriteRecord"]
+    limited = assume(
+        allow(actions, f"{ARN}:feature-group/{names[0]}"), service="sagemaker-featurestore-runtime"
+    )
+    asked = [{"FeatureGroupName": name, "RecordIdentifiersValueAsString": ["1"]} for name in names]
+    record = [
+        {"FeatureName": "id", "ValueAsString": "1"},
+        {"FeatureName": "at", "ValueAsString": "1.5"},
+    ]
+    entries = [{"FeatureGroupName": name, "Record": record} for name in names]
+    assert limited.batch_get_record(Identifiers=asked[:1])["Errors"] == []
+    for call in (
+        lambda: limited.batch_get_record(Identifiers=asked),
+        lambda: limited.batch_get_record(Identifiers=asked, ExpirationTimeResponse="Enabled"),
+        lambda: limited.batch_write_record(Entries=entries),
+    ):
+        with pytest.raises(ClientError) as error:
+            call()
+        assert error.value.response["Error"]["Code"] == "AccessDeniedException"
+        assert names[1] in error.value.response["Error"]["Message"]
+
+
+def test_the_configuration_of_an_endpoint_must_be_allowed_too(assume: Callable[..., Any]) -> None:
+    limited = assume(allow(["sagemaker:CreateEndpoint"], f"{ARN}:endpoint/*"))
+    with pytest.raises(ClientError, match=r"CreateEndpoint on resource: .*:endpoint-config/other"):
+        limited.create_endpoint(EndpointName=unique("e"), EndpointConfigName="other")
+
+
+def test_pipelines_tag_what_their_steps_make(
+    client: Callable[[str], Any],
+    pipeline: Callable[..., str],
+    processing: Callable[..., dict[str, Any]],
+    execute: Callable[..., dict[str, Any]],
+    make_role: Callable[..., str],
+    job_role: str,
+) -> None:
+    role = make_role(
+        allow(["sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob"], "*"),
+        allow(["iam:PassRole"], job_role),
+    )
+    execution = execute(pipeline([processing("Copy", "copy")], RoleArn=role))
+    step = steps_of(client, execution)["Copy"]
+    assert "Failed to invoke sagemaker:CreateProcessingJob" in step["FailureReason"]
+    assert "not authorized to perform: sagemaker:AddTags on resource" in step["FailureReason"]
+    execution = execute(pipeline([processing("Report", "report", "{}")]))
+    arn = steps_of(client, execution)["Report"]["Metadata"]["ProcessingJob"]["Arn"]
+    tags = client("sagemaker").list_tags(ResourceArn=arn)["Tags"]
+    assert tags == [
+        {
+            "Key": "sagemaker:pipeline-execution-arn",
+            "Value": execution["PipelineExecutionArn"],
+        }
+    ]
+
+
+def test_registering_makes_the_group_first(
+    client: Callable[[str], Any],
+    pipeline: Callable[..., str],
+    execute: Callable[..., dict[str, Any]],
+    make_role: Callable[..., str],
+) -> None:
+    group = unique("group")
+    client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
+    specification = {
+        "Containers": [{"Image": IMAGE, "ModelDataUrl": "s3://models/m.tar.gz"}],
+        "SupportedContentTypes": ["text/csv"],
+        "SupportedResponseMIMETypes": ["text/csv"],
+    }
+    arguments = {"ModelPackageGroupName": group, "InferenceSpecification": specification}
+    step = {"Name": "Register", "Type": "RegisterModel", "Arguments": arguments}
+    role = make_role(allow(["sagemaker:CreateModelPackage", "sagemaker:AddTags"], "*"))
+    failed = steps_of(client, execute(pipeline([step], RoleArn=role)))["Register"]
+    assert "Failed to invoke sagemaker:CreateModelPackageGroup" in failed["FailureReason"]
+
+
+def test_policies_name_what_aws_documents() -> None:
+    """Each operation is evaluated on the resources of the Service Authorization Reference."""
+    data = Path(__import__("cfnlint").__file__).parent / "data/AdditionalSpecs/Policies.json"
+    reference = json.loads(data.read_text())["sagemaker"]["Actions"]
+    kinds = {"pipeline-execution": "pipeline"}
+    for name, api in _operations():
+        shape = api.operation(name).input_shape
+        members = shape.members if shape is not None else {}
+        request: dict[str, Any] = {
+            member: "x" for member, each in members.items() if each.type_name == "string"
+        }
+        request["ModelPackageArnList"] = [f"{ARN}:model-package/x/1"]
+        for member in arns.BATCHES.values():
+            request[member] = [{"FeatureGroupName": "x"}]
+        listed = (reference.get(name) or reference.get(name.lower()) or {}).get("Resources") or []
+        found = [arns.kind_of(arn) for arn in arns.subjects(name, request, "us-east-1", "1" * 12)]
+        if name == "UpdateRecord":  # newer than the reference
+            continue
+        known = {kinds.get(each, each) for each in listed}
+        assert bool(found) == bool(known), name
+        extra = {"model-package-group"} if name == "ListModelPackages" else set()
+        assert set(found) <= known | extra, name
+
+
+def _operations() -> list[tuple[str, Api]]:
+    handlers = [
+        getattr(__import__(f"local_aws.sagemaker.{module}", fromlist=[name]), name)
+        for module, name in installation.HANDLERS
+    ]
+    apis = [Api(name) for name in installation.SAGEMAKER_APIS]
+    return [
+        (operation, api)
+        for api in apis
+        for operation in sorted(api.operation_names)
+        if any(hasattr(handler, snake(operation)) for handler in handlers)
+    ]
