@@ -56,7 +56,13 @@ class ModelRegistry(Construct):
         """Allow adding a version with this status, and with no other."""
         tagging = "sagemaker:AddTags"
         self._grant(role, [self._versions], tagging, "sagemaker:DescribeModelPackage")
-        self._grant(role, [self._group], tagging, "sagemaker:DescribeModelPackageGroup")
+        # A step that registers makes the group first, and goes on when it is there; without the
+        # permission it fails ("Failed to invoke sagemaker:CreateModelPackageGroup", recorded with
+        # a pipeline's role of least privilege).
+        making, describing = "CreateModelPackageGroup", "DescribeModelPackageGroup"
+        self._grant(
+            role, [self._group], tagging, f"sagemaker:{making}", f"sagemaker:{describing}"
+        )
         self._grant(
             role,
             [self._group, self._versions],
