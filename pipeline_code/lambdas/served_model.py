@@ -23,12 +23,18 @@ class Served:
         spelled: What the parameter of the approved package said of it.
         challenger: ARN of the one that sees the same requests in its shadow, or `none`.
         failure: Why the endpoint's last update failed, if it did.
+        status: The endpoint's.
+        lost: Whether what it runs by was deleted, so that nobody can tell what that is. SageMaker
+            may go back to the old configuration without a word (terraform-provider-aws #46663,
+            #48997); CloudFormation then takes the update for done and deletes that configuration.
     """
 
     package: str = NO_MODEL
     spelled: str = NO_MODEL
     challenger: str = NO_MODEL
     failure: str = ""
+    status: str = "InService"
+    lost: bool = False
 
 
 def served(sagemaker: Any, endpoint_name: str) -> Served | None:
@@ -39,14 +45,19 @@ def served(sagemaker: Any, endpoint_name: str) -> Served | None:
         if is_absent(error):
             return None
         raise
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-    package, spelled = _package(sagemaker, config["ProductionVariants"])
-    challenger, _ = _package(sagemaker, config.get("ShadowProductionVariants", ()))
+    failure, status = endpoint.get("FailureReason", ""), endpoint["EndpointStatus"]
+    try:
+        config = sagemaker.describe_endpoint_config(
+            EndpointConfigName=endpoint["EndpointConfigName"]
+        )
+        package, spelled = _package(sagemaker, config["ProductionVariants"])
+        challenger, _ = _package(sagemaker, config.get("ShadowProductionVariants", ()))
+    except ClientError as error:
+        if is_absent(error):
+            return Served(failure=failure, status=status, lost=True)
+        raise
     return Served(
-        package=package,
-        spelled=spelled,
-        challenger=challenger,
-        failure=endpoint.get("FailureReason", ""),
+        package=package, spelled=spelled, challenger=challenger, failure=failure, status=status
     )
 
 

@@ -1,6 +1,6 @@
 """Brings the endpoint to what registry and parameters say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Self
 
@@ -13,11 +13,13 @@ from deploy_model.log import log, measure_age
 from deploy_model.packages import Package, Packages
 from deploy_model.settings import Settings
 from deploy_model.spelling import package_of, spelled
-from deploy_model.stack import UPDATABLE, Stack
+from deploy_model.stack import UPDATABLE, Stack, StackBusyError
 from deploy_model.verdicts import Verdicts
 from served_model import NO_MODEL, Served, served
 
 __all__ = ["Deployer"]
+
+SETTLED = frozenset({"InService", "Failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,9 @@ class Deployer:
             return self.verdicts.cannot_update(status)
         self.stack.protect()
         endpoint = self.served()
-        now = endpoint or Served()
-        self.verdicts.conclude(now)
+        now = self._recalled(endpoint or Served())
+        if self.verdicts.conclude(now):
+            return "what kept the deployment from going on passes; it is begun again later"
         wanted = self._wanted(changed, now)
         if wanted is None and endpoint is None:
             # Nothing runs, so that nothing is lost with the name of what could not be deployed.
@@ -87,10 +90,20 @@ class Deployer:
             spelled=now.spelled if package == now.package else spelled(wanted or {}),
             challenger=self._challenger(package, now),
         )
-        if (now.package, now.challenger) != (target.package, target.challenger):
+        if now.lost or (now.package, now.challenger) != (target.package, target.challenger):
             return self._deploy(message, wanted, target, now)
         self._name(now)
         return "up to date" if wanted else self.verdicts.rejected_but_serving(now.package)
+
+    def _recalled(self, now: Served) -> Served:
+        """What serves when its configuration is gone: what served before the last deployment."""
+        last = self.parameters.last_deployment()
+        if not now.lost or last is None:
+            return now
+        package = self.packages.find(last.previous)
+        return replace(
+            now, package=last.previous, spelled=NO_MODEL if package is None else spelled(package)
+        )
 
     def _name(self, target: Served) -> None:
         """Have the parameter spell a package."""
@@ -156,6 +169,9 @@ class Deployer:
         return misfit(package, self.settings)
 
     def _deploy(self, message: str, wanted: Package | None, target: Served, now: Served) -> str:
+        if now.status not in SETTLED:
+            # Auto Scaling's update, say: SageMaker refuses another one, and the stack rolls back.
+            raise StackBusyError(f"endpoint {self.settings.endpoint_name} is {now.status}")
         step = f"{message}|{target.package}|{target.challenger}"
         at = moment()
         deployment = Deployment(

@@ -1,6 +1,6 @@
 """What is noted of deployments that ended, and of packages that are not deployed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from deploy_model.ledger import Deployment, Parameters, moment
@@ -12,6 +12,19 @@ from deploy_model.stack import Outcome, Stack
 from served_model import NO_MODEL, Served
 
 __all__ = ["Verdicts"]
+
+WORDLESS = "the endpoint went back to what it served before, and says no reason"
+# Of reasons for which nothing is wrong with the package: the endpoint or the stack was being
+# changed by somebody else, or AWS had not the instances.
+PASSING = (
+    "Cannot update in-progress endpoint",
+    "InsufficientInstanceCapacity",
+    "Unable to provision requested ML compute capacity",
+    "ResourceLimitExceeded",
+    "service limit",
+    "Rate exceeded",
+    "ThrottlingException",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +43,41 @@ class Verdicts:
     parameters: Parameters
     stack: Stack
 
-    def conclude(self, now: Served) -> None:
-        """Note how the last deployment ended, if that is not noted yet."""
+    def conclude(self, now: Served) -> bool:
+        """Note how the last deployment ended, if that is not noted yet.
+
+        Returns:
+            Whether it has just failed for a reason that passes.
+        """
         last = self.parameters.last_deployment()
         if last is None or not last.update or last.state in {"InService", "RolledBack"}:
-            return
+            return False
         outcome = self.stack.outcome(last.update, datetime.fromisoformat(last.begun))
         if outcome is not None and outcome.rolled_back:
-            self._rolled_back(last, outcome, now)
-        elif (now.package, now.challenger) == (last.model_package, last.challenger):
+            return self._rolled_back(last, outcome, now)
+        if (now.package, now.challenger) == (last.model_package, last.challenger):
             self.parameters.record(last.ended("InService", last.reason))
+        elif outcome is not None and now.package == last.previous != last.model_package:
+            # The verdict is what serves, whatever CloudFormation makes of it.
+            return self._rolled_back(last, replace(outcome, reason=WORDLESS), now)
+        return False
 
-    def _rolled_back(self, last: Deployment, outcome: Outcome, now: Served) -> None:
-        """See to it that the next deployment does not repeat it."""
+    def _rolled_back(self, last: Deployment, outcome: Outcome, now: Served) -> bool:
+        """See to it that the next deployment does not repeat it; whether the reason passes."""
         reason = f"{outcome.status}: {outcome.reason}"
         if now.failure not in reason:  # CloudFormation mostly repeats what SageMaker says
             reason += f" ({now.failure})"
-        if last.model_package != last.previous:
+        passes = any(word in reason for word in PASSING)
+        if passes:
+            pass  # the package is not to blame, and stays approved
+        elif last.model_package != last.previous:
             self.reject(last.model_package, f"its deployment was rolled back: {reason}")
         else:
             # The deployed package served before, so that the challenger is to blame.
             self.parameters.put(self.settings.challenger_parameter, NO_MODEL)
         self.parameters.record(last.ended("RolledBack", reason))
         self.count(reason, last.model_package)
+        return passes
 
     def cannot_update(self, status: str) -> str:
         """The stack is in a state that only a person, or its deletion, ends."""

@@ -50,7 +50,12 @@ def apply(event: Mapping[str, Any]) -> Outcome:
 def _endpoint(properties: Mapping[str, str]) -> Served | None:
     if "EndpointName" not in properties:
         return None
-    return served(boto3.client("sagemaker"), properties["EndpointName"])
+    name = properties["EndpointName"]
+    found = served(boto3.client("sagemaker"), name)
+    if found is not None and found.lost:
+        # "none" would take the endpoint away.
+        raise ValueError(f"endpoint {name} runs by a configuration that was deleted; deploy later")
+    return found
 
 
 def _stack_goes(stack_id: str) -> bool:

@@ -23,6 +23,7 @@ from retry_analysis.handler import next_name
 
 from lifecycle.analysis_retry import RETRIES, AnalysisRetry
 from local_aws.server import EmbeddedAws, free_port
+from tests.local_aws.images import PULL, make_repositories
 from tests.local_aws.sagemaker.serving import IMAGE, TRUST
 
 from .deployments import bare_stack, with_code
@@ -54,9 +55,11 @@ class Deployed:
     role_arn: str = ""
 
     def make(self) -> None:
-        role = self.session.client("iam").create_role(
-            RoleName=self.name, AssumeRolePolicyDocument=TRUST
-        )
+        make_repositories(self.session.client)
+        iam_client = self.session.client("iam")
+        role = iam_client.create_role(RoleName=self.name, AssumeRolePolicyDocument=TRUST)
+        policy = json.dumps({"Version": "2012-10-17", "Statement": PULL})
+        iam_client.put_role_policy(RoleName=self.name, PolicyName="p", PolicyDocument=policy)
         self.role_arn = role["Role"]["Arn"]
         stack = bare_stack(self.name)
         AnalysisRetry(

@@ -1,0 +1,39 @@
+"""The other of each two behaviours between which AWS leaves the choice: the project works too.
+
+`test_deployments` plays the ones that the embedded AWS has without a setting.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local_aws.server import EmbeddedAws, free_port
+from tests.pipeline_code.lambdas.deployments import Deployments
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployments]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FRAUDLOOP_ALARMS_BEFORE", "ignore")
+        patch.setenv("FRAUDLOOP_PACKAGE_VARIABLES", "merge")
+        patch.setenv("FRAUDLOOP_ROLL_BACKS", "silent")
+        with EmbeddedAws(tmp_path_factory.mktemp("embedded") / "state", free_port()) as aws:
+            made = Deployments(aws.session())
+            made.make()
+            made.s3.put_object(Bucket=made.name, Key="models/broken.tar.gz", Body=b"no archive")
+            yield made
+
+
+def test_a_silent_roll_back_is_one_and_what_served_goes_on(environment: Deployments) -> None:
+    first = environment.deployed()
+    broken = environment.register("broken")
+    environment.decide(broken)
+    environment.eventually(lambda: environment.package(broken)["ModelApprovalStatus"] == "Rejected")
+    assert "went back" in environment.package(broken)["ApprovalDescription"]
+    # The configuration that it served by is gone: it is deployed anew, from what is approved.
+    environment.await_state("InService", first)
+    assert environment.serves() == (first, "none")
+    assert environment.named() == first
+    assert environment.states(broken) == ["Deploying", "RolledBack"]
+    # And the next promotion is one like any other.
+    assert environment.serves() != (environment.deployed(), "none")
