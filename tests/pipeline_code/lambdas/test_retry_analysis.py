@@ -54,13 +54,17 @@ class Deployed:
     name: str
     role_arn: str = ""
 
+    def make_role(self, name: str) -> str:
+        """The ARN of a new role of jobs, which may pull their image."""
+        client = self.session.client("iam")
+        role = client.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+        policy = json.dumps({"Version": "2012-10-17", "Statement": PULL})
+        client.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy)
+        return str(role["Role"]["Arn"])
+
     def make(self) -> None:
         make_repositories(self.session.client)
-        iam_client = self.session.client("iam")
-        role = iam_client.create_role(RoleName=self.name, AssumeRolePolicyDocument=TRUST)
-        policy = json.dumps({"Version": "2012-10-17", "Statement": PULL})
-        iam_client.put_role_policy(RoleName=self.name, PolicyName="p", PolicyDocument=policy)
-        self.role_arn = role["Role"]["Arn"]
+        self.role_arn = self.make_role(self.name)
         stack = bare_stack(self.name)
         AnalysisRetry(
             stack,
@@ -175,10 +179,8 @@ def test_an_analysis_that_heals_is_repeated_until_then_and_no_failure(deployed: 
 
 
 def test_jobs_of_others_are_left_alone(deployed: Deployed) -> None:
-    other = deployed.session.client("iam").create_role(
-        RoleName=f"{deployed.name}-other", AssumeRolePolicyDocument=TRUST
-    )
-    name = deployed.analyze(kind="bias", healed_by="-never", role_arn=other["Role"]["Arn"])
+    other = deployed.make_role(f"{deployed.name}-other")
+    name = deployed.analyze(kind="bias", healed_by="-never", role_arn=other)
     eventually(lambda: set(deployed.runs(name).values()) <= ENDED)
     # Whatever comes later has been handled later: events of one bus are delivered in order.
     ours = deployed.analyze(kind="attribution", healed_by="-r1")
