@@ -31,6 +31,19 @@ def named_properties(resource_type: str, member: str) -> tuple[str, ...]:
     return tuple(name for name in names if "/" not in name)
 
 
+def replaces(resource_type: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a change of properties, or of what lies in them, makes a new resource."""
+    pointers = (schema(resource_type) or {}).get("createOnlyProperties", ())
+    paths = [str(pointer).removeprefix(_PROPERTIES).split("/") for pointer in pointers]
+    return any(_at(old, path) != _at(new, path) for path in paths)
+
+
+def _at(value: Any, path: list[str]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
 @cache
 def actions(service: str) -> Mapping[str, Any]:
     """The Service Authorization Reference's actions of an IAM prefix; empty if it knows none."""

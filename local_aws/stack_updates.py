@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from local_aws import registry_schemas
+from local_aws import registry
 from local_aws.adapter import adoption, deployments, stacks
 
 # The operations after which the CDK CLI waits for a stack.
@@ -15,7 +15,7 @@ SETTLED_SECONDS = 8.0
 
 def install() -> None:
     """Apply stack policies, wait neither for what is done nor for what cannot come, and adopt."""
-    stacks.tell_unsupported_types(registry_schemas.exists)
+    stacks.tell_unsupported_types(lambda kind: registry.schema(kind) is not None)
     deployments.refuse_updates(refusal)
     deployments.fail_custom_resources_of_failing_functions()
     deployments.answer_when_settled(SETTLED_ACTIONS, SETTLED_SECONDS)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from local_aws import adapter, registry_schemas
+from local_aws import adapter, registry
 from local_aws.adapter import adoption
 from local_aws.sagemaker.cloudformation_api import Api
 from local_aws.sagemaker.cloudformation_resources import (
@@ -51,13 +51,13 @@ def install(context: Context, handlers: Mapping[str, Any]) -> None:
             create=resource.create,
             update=resource.update,
             delete=resource.delete,
-            replaces=[path[0] for path in registry_schemas.create_only(kind) if len(path) == 1],
+            replaces=registry.named_properties(kind, "createOnlyProperties"),
             blocking=True,
             tags=("Tags", "list") if resource.has_tags else None,
         )
         if resource.service == "SageMaker":
             adapter.refuse_named_replacements(
-                kind, resource.name_member, partial(registry_schemas.replaces, kind)
+                kind, resource.name_member, partial(registry.replaces, kind)
             )
         # What a stack leaves, by the primary identifier of the registry schema: of the group of
         # packages its ARN, which no template can hold.
