@@ -57,7 +57,9 @@ class Verdicts:
             return self._rolled_back(last, outcome, now)
         if (now.package, now.challenger) == (last.model_package, last.challenger):
             self.parameters.record(last.ended("InService", last.reason))
-        elif outcome is not None and now.package == last.previous != last.model_package:
+        elif outcome is not None and (
+            now.lost or now.package == last.previous != last.model_package
+        ):
             # The verdict is what serves, whatever CloudFormation makes of it.
             return self._rolled_back(last, replace(outcome, reason=WORDLESS), now)
         return False

@@ -16,11 +16,11 @@ import lifecycle  # noqa: F401  # first: it tells jsii which node to start when 
 # isort: split
 import aws_cdk as cdk
 import boto3
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk.assertions import Template
 
+from lifecycle.data_key import DataKey
 from lifecycle.endpoint_shadow import challenger_container
 from lifecycle.endpoint_variants import packaged_container
 from lifecycle.model_deployment import ModelDeployment, PackageContract
@@ -90,7 +90,7 @@ class Deployments:
     def _template(self) -> Any:
         """The template with the real construct."""
         stack = bare_stack(self.name)
-        key = kms.Key(stack, "Key")
+        key = DataKey(stack, "Key", removal_policy=cdk.RemovalPolicy.DESTROY).key
         artifacts = s3.Bucket.from_bucket_name(stack, "Artifacts", self.name)
         approved, challenger = (self._read(stack, kind) for kind in ("approved", "challenger"))
         define_endpoint(stack, self.name, approved, challenger)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import lifecycle  # noqa: F401  # first: it tells jsii which node to start when aws_cdk is imported
 
 # isort: split
+import aws_cdk as cdk
 import pytest
-from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 
+from lifecycle.data_key import DataKey
 from lifecycle.seeded_parameter import SeededParameter
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.common.spelling import variables_of
@@ -296,7 +297,7 @@ class Seeded:
             stack,
             construct_id,
             parameter_name=self.parameter,
-            encryption_key=kms.Key(stack, "Key"),
+            encryption_key=DataKey(stack, "Key", removal_policy=cdk.RemovalPolicy.DESTROY).key,
             endpoint_name=environment.name,
         )
         template = with_code(Template.from_stack(stack).to_json(), environment.s3, environment.name)

@@ -12,15 +12,16 @@ from typing import Any
 import lifecycle  # noqa: F401  # first: it tells jsii which node to start when aws_cdk is imported
 
 # isort: split
+import aws_cdk as cdk
 import boto3
 import pytest
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 from click.testing import Result
 from typer.testing import CliRunner
 
+from lifecycle.data_key import DataKey
 from lifecycle.retraining import Retraining, RetrainingConfig
 from local_aws.server import EmbeddedAws
 from operations import retraining as verbs
@@ -110,7 +111,7 @@ def deploy(embedded: EmbeddedAws) -> Deployed:
             threshold=1,
             evaluation_periods=1,
         ),
-        encryption_key=kms.Key(stack, "Key"),
+        encryption_key=DataKey(stack, "Key", removal_policy=cdk.RemovalPolicy.DESTROY).key,
         config=RetrainingConfig(),
     )
     trigger = retraining.trigger

@@ -12,16 +12,17 @@ from typing import Any
 import lifecycle  # noqa: F401  # first: it tells jsii which node to start when aws_cdk is imported
 
 # isort: split
+import aws_cdk as cdk
 import boto3
 import pytest
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Template
 from hypothesis import given
 from hypothesis import strategies as st
 from retry_analysis.handler import next_name
 
 from lifecycle.analysis_retry import RETRIES, AnalysisRetry
+from lifecycle.data_key import DataKey
 from local_aws.server import EmbeddedAws, free_port
 from tests.local_aws.images import PULL, make_repositories
 from tests.local_aws.sagemaker.serving import IMAGE, TRUST
@@ -72,7 +73,7 @@ class Deployed:
             endpoint_name=self.name,
             metric_namespace=self.name,
             roles=[iam.Role.from_role_arn(stack, "Analyzer", self.role_arn)],
-            encryption_key=kms.Key(stack, "Key"),
+            encryption_key=DataKey(stack, "Key", removal_policy=cdk.RemovalPolicy.DESTROY).key,
         )
         s3 = self.session.client("s3")
         s3.create_bucket(Bucket=self.name)

@@ -36,4 +36,26 @@ def test_a_silent_roll_back_is_one_and_what_served_goes_on(environment: Deployme
     assert environment.named() == first
     assert environment.states(broken) == ["Deploying", "RolledBack"]
     # And the next promotion is one like any other.
-    assert environment.serves() != (environment.deployed(), "none")
+    second = environment.deployed()
+    assert environment.serves() == (second, "none")
+
+
+def test_a_challenger_that_goes_silently_is_let_go(environment: Deployments) -> None:
+    running = environment.deployed()
+    environment.challenge(environment.register("broken"))
+    environment.eventually(lambda: environment.value("challenger") == "none")
+    environment.await_state("InService", running)
+    assert environment.serves() == (running, "none")
+    assert environment.package(running)["ModelApprovalStatus"] == "Approved"
+
+
+def test_a_collision_blames_no_package(environment: Deployments) -> None:
+    environment.deployed()
+    environment.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=environment.name,
+        DesiredWeightsAndCapacities=[{"VariantName": "model", "DesiredInstanceCount": 2}],
+    )
+    wanted = environment.register()
+    environment.decide(wanted)
+    environment.await_state("InService", wanted)
+    assert environment.states(wanted) == ["Deploying", "InService"]
