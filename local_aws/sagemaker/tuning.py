@@ -102,6 +102,8 @@ def _summary(document: queries.Document) -> Document:
     config = document["HyperParameterTuningJobConfig"]
     return {
         **document,
+        # In lower case in this list alone, where it is of nothing then (boto3 #4606).
+        "HyperParameterTuningJobArn": document["HyperParameterTuningJobArn"].lower(),
         "Strategy": config["Strategy"],
         "ResourceLimits": config["ResourceLimits"],
     }

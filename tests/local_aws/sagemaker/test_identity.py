@@ -267,6 +267,20 @@ def test_conditions_on_what_a_job_is_hold(
     assert granted.create_processing_job(**request)
 
 
+def test_arns_keep_capitals_but_in_one_list(client: Callable[[str], Any], job_role: str) -> None:
+    sagemaker, name = client("sagemaker"), unique("Made")
+    creation = next(each for each in CREATIONS if each[0] == "CreateHyperParameterTuningJob")
+    request = request_of(creation, job_role) | {"HyperParameterTuningJobName": name}
+    arn = sagemaker.create_hyper_parameter_tuning_job(**request)["HyperParameterTuningJobArn"]
+    assert arn == f"{ARN}:hyper-parameter-tuning-job/{name}"
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == []
+    listed = sagemaker.list_hyper_parameter_tuning_jobs(NameContains=name)
+    (summary,) = listed["HyperParameterTuningJobSummaries"]
+    assert summary["HyperParameterTuningJobArn"] == arn.lower()
+    with pytest.raises(ClientError, match="Resource does not exist"):
+        sagemaker.list_tags(ResourceArn=arn.lower())
+
+
 def test_tags_of_a_resource_decide(
     client: Callable[[str], Any], assume: Callable[..., Any]
 ) -> None:
