@@ -1,8 +1,7 @@
-"""What IAM is told of a request beyond what ministack reads from it.
+"""The condition keys of requests that ministack does not tell IAM of.
 
-Policies of least privilege name these: the parameters of a batched read, the log stream that is
-written, the namespace that metrics go to, the sources that events are put from, the status that a
-model package is given.
+Policies of least privilege name these: the namespace that metrics go to, the sources that events
+are put from, the boundary of a new role, the status that a model package is given.
 """
 
 import json
@@ -11,15 +10,10 @@ from typing import Any
 
 from local_aws import adapter
 from local_aws.sagemaker import condition_keys
-from local_aws.streams.kinesis import stream_of_iterator
 
 
 def install() -> None:
-    """Register the resources and condition keys."""
-    adapter.register_resource_arn("ssm", _batched_read)
-    adapter.register_resource_arn("kinesis", _read_stream)
-    adapter.register_resource_arn("codebuild", _project_of_build)
-    adapter.register_resource_arn("logs", _log)
+    """Register the condition keys."""
     adapter.register_condition_keys("s3", _transport)
     adapter.register_condition_keys("monitoring", _metric_namespace)
     adapter.register_condition_keys("events", _event_sources)
@@ -34,46 +28,6 @@ def log_arn(region: str, account: str, group: str, stream: str = "") -> str:
     as well (sagemaker-python-sdk #2253). The bare ARN of a group in a policy allows nothing.
     """
     return f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}"
-
-
-def _log(
-    _method: str, _path: str, _headers: Mapping[str, str], body: bytes, region: str, account: str
-) -> str | None:
-    document = _document(body)
-    if "logGroupName" not in document:
-        return None
-    stream = str(document.get("logStreamName", ""))
-    return log_arn(region, account, str(document["logGroupName"]), stream)
-
-
-def _batched_read(
-    _method: str, _path: str, headers: Mapping[str, str], body: bytes, region: str, account: str
-) -> str | None:
-    if headers.get("x-amz-target") != "AmazonSSM.GetParameters":
-        return None
-    # One parameter stands for all: the emulator asks IAM about one resource a request.
-    names = _document(body).get("Names") or [""]
-    return f"arn:aws:ssm:{region}:{account}:parameter/{str(names[0]).lstrip('/')}"
-
-
-def _read_stream(
-    _method: str, _path: str, headers: Mapping[str, str], body: bytes, _region: str, _account: str
-) -> str | None:
-    if headers.get("x-amz-target", "").partition(".")[2] != "GetRecords":
-        return None
-    return stream_of_iterator(str(_document(body).get("ShardIterator", "")))
-
-
-def _project_of_build(
-    _method: str, _path: str, _headers: Mapping[str, str], body: bytes, region: str, account: str
-) -> str | None:
-    # BatchGetBuilds' resource is the project (Service Authorization Reference, CodeBuild); a
-    # build's id begins with the project's name.
-    ids = _document(body).get("ids")
-    if not ids:
-        return None
-    project = str(ids[0]).partition(":")[0]
-    return f"arn:aws:codebuild:{region}:{account}:project/{project}"
 
 
 def _metric_namespace(action: str, body: bytes, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from local_aws import (
     stack_roles,
     stack_updates,
     streams,
+    supported,
     templates,
 )
 from local_aws.layout import Layout
@@ -33,6 +34,7 @@ def install(layout: Layout, connection: Connection) -> None:
     adapter.check_compatibility()
     adapter.accept_loopback_as_secure()
     adapter.tell_services_apart()
+    adapter.evaluate_as_documented()
     adapter.keep_memory_flat()
     adapter.parse_policies_once()
     adapter.start_builds_once()
@@ -52,6 +54,7 @@ def install(layout: Layout, connection: Connection) -> None:
         service_events,
         stack_roles,
         stack_updates,
+        supported,
     ):
         extension.install()
     sagemaker.install(layout.root, connection.endpoint_url)

@@ -19,6 +19,7 @@ from local_aws.adapter.builds import project_role, start_builds_once
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
 from local_aws.adapter.credentials import serve_credentials, withdraw_credentials
 from local_aws.adapter.decisions import record_decisions
+from local_aws.adapter.evaluation import evaluate_as_documented
 from local_aws.adapter.events import emit_event, set_schedule_interval
 from local_aws.adapter.functions import (
     keep_workers_that_raise,
@@ -49,6 +50,7 @@ from local_aws.adapter.lifecycle import (
 from local_aws.adapter.notifications import ask_resource_policies
 from local_aws.adapter.services import (
     Reply,
+    own_services,
     register_condition_keys,
     register_resource_arn,
     register_service,
@@ -90,6 +92,7 @@ __all__ = [
     "current_region",
     "emit_event",
     "enrol_operator",
+    "evaluate_as_documented",
     "every",
     "get_object",
     "join_in_conditions",
@@ -103,6 +106,7 @@ __all__ = [
     "on_shutdown",
     "on_start",
     "on_stop_requested",
+    "own_services",
     "parse_policies_once",
     "pass_role_denied",
     "physical_name",

@@ -14,19 +14,26 @@ app.AUTH
 app.SERVICE_HANDLERS
 app.SERVICE_REGISTRY
 app._build_persistence_save_dict()
+app._decompress_request_body(body, headers)
+app._dispatch_service_request(method, path, headers, body, query_params, request_id)
 app._enforce_data_plane(service, iam_action, headers, query_params, request_id, resource_arn, service_context, auth_error_response, named_resource)
 app._dispatch_service_request(method, path, headers, body, query_params, request_id)
+app._handle_post_body_shortcuts(method, path, headers, body, query_params, request_id)
+app._handle_pre_body_request(method, path, headers, query_params, request_id)
+app._handle_special_data_plane_request(method, path, headers, body, query_params, request_id, raw_path, raw_query_string, client_ip)
 app._lazy_handler(module_name)
 app._loaded_modules
 app._routing_params(method, path, headers, body, query_params)
 app._state_map
 app.app(scope, receive, send)
+app.detect_service(method, path, headers, query_params)
 app.pin_request_origin(source_ip, secure_transport)
 app.save_all(services)
 core.concurrency.run_reentrant(fn, *args, thread_name)
 core.concurrency.spawn_background(fn, *args, thread_name, **kwargs)
 core.iam_actions.SERVICE_TO_IAM_NAMESPACE
 core.iam_actions._BOTOCORE_SERVICE_MAP
+core.iam_actions._load_botocore_model(botocore_service)
 core.iam_actions.access_denied_response(service, action, principal_arn, request_id, error_code, message, headers, resource_arn, explicit_deny, resource_policy_arn)
 core.iam_actions.extract_iam_action(service, method, path, headers, body, query_params)
 core.iam_actions.extract_resource_arn(service, method, path, headers, body, query_params, region, account_id)
@@ -38,7 +45,21 @@ core.iam_evaluator._resolve_condition_key(key, ctx)
 core.iam_evaluator._resource_policy(service, resource_arn)
 core.iam_evaluator.caller_arn()
 core.iam_evaluator.evaluate(ctx, policies, *limits)
+core.iam_evaluator._CONDITION_OPS
+core.iam_evaluator._NEGATED_OPS
+core.iam_evaluator._action_matches(request_action, actions, not_actions)
+core.iam_evaluator._conditions_met(conditions, ctx)
+core.iam_evaluator._evaluate_single_condition(operator, actual, expected_values)
+core.iam_evaluator._first_match(ctx, stmts, effect)
+core.iam_evaluator._names_caller(principal, caller_arn)
+core.iam_evaluator._principal_matches(principal, caller_arn)
+core.iam_evaluator._resolve_condition_key(key, ctx)
+core.iam_evaluator._resource_policy(service, resource_arn)
+core.iam_evaluator._served_unsigned(service, iam_action)
 core.iam_evaluator.enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
+core.iam_evaluator.evaluate(ctx, policies, *limits)
+core.iam_evaluator.evaluate_trust_policy(trust_doc, caller_arn, ctx)
+core.iam_evaluator.parse_policy_document(doc)
 core.iam_evaluator.evaluate_resource_policy(doc, ctx, service, named_only, direct_only)
 core.iam_evaluator.is_root_access_key(access_key_id)
 core.iam_evaluator.parse_policy_document(doc)

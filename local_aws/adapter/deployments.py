@@ -101,7 +101,7 @@ def answer_when_settled(actions: Iterable[str], seconds: float) -> None:
         request = parse_qs(body.decode(errors="replace")) | query_params
         if request.get("Action", [""])[0] in waited:
             deadline = time.monotonic() + seconds
-            stack = request.get("StackName") or [_stack_of(request["ChangeSetName"][0])]
+            stack = request.get("StackName") or [stack_of(request["ChangeSetName"][0])]
             while _in_progress(stack[0]) and time.monotonic() < deadline:
                 await asyncio.sleep(_POLL_SECONDS)
         return answer
@@ -109,7 +109,7 @@ def answer_when_settled(actions: Iterable[str], seconds: float) -> None:
     ms.SERVICE_HANDLERS["cloudformation"] = handle_request
 
 
-def _stack_of(change_set: str) -> str:
+def stack_of(change_set: str) -> str:
     """The name of a change set's stack; the set is named by its ARN if the stack is not."""
     return str((changesets._find_change_set(change_set)[1] or {}).get("StackName", ""))
 

@@ -56,6 +56,20 @@ def caller_of_key(access_key_id: str) -> Caller:
     return Caller(access_key_id=access_key_id, name=name)
 
 
+def path_of(kind: str, name: str, path: str | None = None) -> str:
+    """The end of a role's or user's ARN: its path and name.
+
+    Args:
+        kind: role or user.
+        name: Its name.
+        path: Of one that is going to be made.
+    """
+    known = (iam._roles if kind == "role" else iam._users).get(name)
+    if known is None:
+        return f"{(path or '/')[1:]}{name}"
+    return str(known["Arn"]).partition(f":{kind}/")[2]
+
+
 def pass_role_denied(
     headers: dict[str, str], role_arn: str, service: str = "sagemaker.amazonaws.com"
 ) -> str | None:
@@ -75,8 +89,11 @@ def enrol_operator(account: str, region: str, access_key_id: str, secret: str) -
     """
 
     def is_root_access_key(key: str) -> bool:
-        return not key or key == os.environ["AWS_ACCESS_KEY_ID"]
+        return key == os.environ["AWS_ACCESS_KEY_ID"]
 
+    # Nor is anybody served without credentials, as SNS's links and S3 are: what few requests AWS
+    # takes unsigned, this project does not make.
+    iam_evaluator._served_unsigned = lambda _service, _action: False
     iam_evaluator.is_root_access_key = is_root_access_key
     sts.is_root_access_key = is_root_access_key
     with request_scope(account, region):

@@ -27,6 +27,8 @@ _OPEN_PATHS = (
     "/_ministack/cfn-response/",
     "/_ministack/cfn-signal/",
 )
+# Doors of ministack's own, beside AWS's APIs.
+_CLOSED_PATHS = "/_"  # no bucket's name begins so
 _BUSY_RATIO = 20.0
 
 _saved: dict[str, int] = {}
@@ -150,10 +152,13 @@ async def _guarded(scope: Any, receive: Any, send: Any) -> None:
         await ms.app(scope, receive, _starting(send))
         return
     path = scope.get("path", "")
+    if scope["type"] != "http":  # a WebSocket's door to API Gateway, AppSync and IoT
+        await send({"type": "websocket.close", "code": 1008})
+        return
     if path == credentials.PATH:
         await credentials.answer(scope, send)
         return
-    if path.startswith("/_ministack/") and not path.startswith(_OPEN_PATHS):
+    if path.startswith(_CLOSED_PATHS) and not path.startswith(_OPEN_PATHS):
         await send({"type": "http.response.start", "status": 404, "headers": []})
         await send({"type": "http.response.body", "body": b""})
         return

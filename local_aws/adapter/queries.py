@@ -178,6 +178,12 @@ def _finish(execution: dict[str, Any], result: Result, started: float) -> None:
     execution["Status"]["State"] = "SUCCEEDED"
 
 
+def workgroup_of(query_id: str) -> str | None:
+    """The workgroup that a query was started in."""
+    execution = athena._executions.get(query_id)
+    return None if execution is None else str(execution["WorkGroup"])
+
+
 def prepared_statement(workgroup: str, name: str) -> str | None:
     """The text of a prepared statement."""
     record = athena._prepared_statements.get(f"{workgroup}/{name}")

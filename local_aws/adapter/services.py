@@ -12,6 +12,7 @@ from ministack.services import stepfunctions
 Reply = tuple[int, dict[str, str], bytes]
 Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[Reply]]
 ConditionKeysOf = Callable[[str, bytes, Mapping[str, Any]], dict[str, Any]]
+_own: set[str] = set()
 ArnOf = Callable[[str, str, dict[str, str], bytes, str, str], str | None]
 
 
@@ -43,6 +44,7 @@ def register_service(
         load_persisted_state=lambda _saved: None,
         reset=reset if reset is not None else lambda: None,
     )
+    _own.add(name)
     sys.modules[module.__name__] = module
     ms._loaded_modules[name] = module
     ms.SERVICE_REGISTRY[name] = {"module": name}
@@ -56,6 +58,11 @@ def register_service(
             "protocol": "json",
             "service_key": name,
         }
+
+
+def own_services() -> frozenset[str]:
+    """Services that are registered here, and not ministack's."""
+    return frozenset(_own)
 
 
 def register_resource_arn(service: str, arn_of: ArnOf) -> None:

@@ -299,8 +299,14 @@ def test_a_role_that_may_not_write_holds_records_back(
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"BufferingHints": {"SizeInMBs": 129, "IntervalInSeconds": 0}}, "SizeInMBs must be 1 to 128"),
-    ({"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 901}}, "must be 0 to 900, got 901"),
+    (
+        {"BufferingHints": {"SizeInMBs": 129, "IntervalInSeconds": 0}},
+        "satisfy constraint",
+    ),
+    (
+        {"BufferingHints": {"SizeInMBs": 1, "IntervalInSeconds": 901}},
+        "satisfy constraint",
+    ),
     ({"Prefix": "a/!{timestamp:yyyy}/"}, "ErrorOutputPrefix must be specified"),
     ({"Prefix": "!{firehose:error-output-type}/"}, "cannot contain !{firehose:error-output-type}"),
     ({"S3BackupMode": "Enabled"}, "does not support S3BackupMode"),
@@ -372,7 +378,7 @@ def test_a_destination_can_be_changed(
         "CurrentDeliveryStreamVersionId": described["VersionId"],
         "DestinationId": described["Destinations"][0]["DestinationId"],
     }
-    with pytest.raises(ClientError, match="IntervalInSeconds must be 0 to 900"):
+    with pytest.raises(ClientError, match="satisfy constraint"):
         firehose.update_destination(
             **request,
             ExtendedS3DestinationUpdate={

@@ -338,7 +338,7 @@ def test_a_mapping_is_shown_changed_disabled_and_deleted(
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"StartingPosition": "AT_TIMESTAMP"}, "StartingPositionTimestamp must be given"),
     ({"MaximumRecordAgeInSeconds": 30}, "MaximumRecordAgeInSeconds must be -1 or at least 60"),
-    ({"MaximumBatchingWindowInSeconds": 301}, "MaximumBatchingWindowInSeconds must be 0 to 300"),
+    ({"MaximumBatchingWindowInSeconds": 301}, "maximumBatchingWindowInSeconds. failed to satisfy"),
     ({"TumblingWindowInSeconds": 5}, "does not support TumblingWindowInSeconds"),
     (
         {
@@ -350,7 +350,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:lambda:us-east-1:1:q"}}},
-        "must be an ARN of sqs, sns, s3",
+        "onFailure.destination. failed to satisfy",
     ),
 ]
 

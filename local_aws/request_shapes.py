@@ -1,0 +1,126 @@
+"""Requests held to botocore's models: required members, types, lengths, ranges, patterns, enums."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
+
+from local_aws.adapter.operations import Refusal
+from local_aws.adapter.requests import Request
+from local_aws.sagemaker.errors import ServiceError
+from local_aws.sagemaker.validation import check
+
+_MODELS = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+# S3 has no constraints in its model, and a body that is none of a request's members.
+_UNCHECKED = {"s3"}
+# What a service calls a request that its model forbids; the others call it ValidationException.
+_CODES = {
+    "athena": "InvalidRequestException",
+    "cloudformation": "ValidationError",
+    "codebuild": "InvalidInputException",
+    "ecr": "InvalidParameterException",
+    "glue": "InvalidInputException",
+    "iam": "ValidationError",
+    "logs": "InvalidParameterException",
+    "monitoring": "ValidationError",
+    "sns": "InvalidParameter",
+    "sqs": "InvalidParameterValue",
+    "sts": "ValidationError",
+    "tagging": "InvalidParameterException",
+}
+
+
+@cache
+def model(service: str) -> ServiceModel:
+    """botocore's model of a service, by the name that requests are signed for."""
+    found: ServiceModel = _session().get_service_model(_MODELS.get(service, service))
+    return found
+
+
+@cache
+def _session() -> Any:
+    return botocore.session.Session()
+
+
+def refusal(request: Request) -> Refusal | None:
+    """Why a request's parameters are none of its operation, or None."""
+    if request.service in _UNCHECKED or request.operation is None:
+        return None
+    shape = model(request.service).operation_model(request.operation).input_shape
+    if shape is None:
+        return None
+    try:
+        check(parameters(request, shape), shape)
+    except ServiceError as error:
+        code = _CODES.get(request.service, "ValidationException")
+        return Refusal(code, error.message, 400)
+    return None
+
+
+def parameters(request: Request, shape: StructureShape) -> dict[str, Any]:
+    """A request's parameters, structured and by their members' names."""
+    protocol = model(request.service).resolved_protocol
+    if protocol == "query":
+        return _structure(request.parameters, shape, "")
+    names = {
+        member.serialization.get("name", name): name
+        for name, member in shape.members.items()
+        if protocol.startswith("rest")
+    }
+    return {
+        name: _scalar(value, shape.members[name]) if name in shape.members else value
+        for key, value in request.parameters.items()
+        for name in [key if key in shape.members else names.get(key, key)]
+        if value is not None
+    }
+
+
+def _structure(form: Mapping[str, Any], shape: StructureShape, prefix: str) -> dict[str, Any]:
+    found = {}
+    for name, member in shape.members.items():
+        value = _member(form, member, prefix + member.serialization.get("name", name))
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _member(form: Mapping[str, Any], shape: Shape, key: str) -> Any:
+    """A member of a query request; `key` is how its own key, or those of its parts, begin."""
+    if isinstance(shape, StructureShape):
+        return _structure(form, shape, f"{key}.") or None
+    if isinstance(shape, ListShape):
+        path = key if shape.serialization.get("flattened") else f"{key}.member"
+        return _numbered(lambda number: _member(form, shape.member, f"{path}.{number}"))
+    if isinstance(shape, MapShape):
+        path = key if shape.serialization.get("flattened") else f"{key}.entry"
+        entries = _numbered(
+            lambda number: (
+                None
+                if f"{path}.{number}.key" not in form
+                else (form[f"{path}.{number}.key"], form.get(f"{path}.{number}.value", ""))
+            )
+        )
+        return None if entries is None else dict(entries)
+    return _scalar(form[key], shape) if key in form else None
+
+
+def _numbered(value: Any) -> list[Any] | None:
+    found: list[Any] = []
+    while (each := value(len(found) + 1)) is not None:
+        found.append(each)
+    return found or None
+
+
+def _scalar(value: Any, shape: Shape) -> Any:
+    """A text of a form, path or query as the type that it stands for; else itself."""
+    if not isinstance(value, str):
+        return value
+    if shape.type_name == "boolean" and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if shape.type_name in ("integer", "long") and value.removeprefix("-").isdecimal():
+        return int(value)
+    if shape.type_name == "list":
+        return [value]
+    return value

@@ -1,0 +1,143 @@
+"""Only what is listed is answered; each operation asks IAM about what AWS asks about."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from importlib.metadata import distribution
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local_aws.server import EmbeddedAws
+from local_aws.supported import PREFIXES, action_of, operations
+
+Client = Callable[[str], Any]
+LISTED = [
+    (service, operation, resources)
+    for service, found in operations().items()
+    if service not in ("passed", "keys")
+    for operation, resources in found.items()
+]
+# Where the reference, of the edition that cfn-lint brings, says other than is asked here.
+OTHERWISE = {
+    # Denials name "log-group::log-stream:" (aws-cdk #15118 and others); the reference, nothing.
+    "logs:DescribeLogGroups",
+    # Their data sets cannot be named in a request; without one, "*" is the stricter (a guess).
+    "cloudwatch:GetMetricData",
+    "cloudwatch:ListMetrics",
+    "cloudwatch:PutMetricData",
+}
+
+
+@pytest.fixture(scope="module")
+def reference() -> Any:
+    path = distribution("cfn-lint").locate_file("cfnlint/data/AdditionalSpecs/Policies.json")
+    return json.loads(str(path.read_text()))
+
+
+@pytest.mark.parametrize(("service", "operation", "resources"), LISTED)
+def test_an_operation_asks_about_what_the_reference_lists(
+    reference: Any, service: str, operation: str, resources: Any
+) -> None:
+    name = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}.get(service, service)
+    model = botocore.session.get_session().get_service_model(name)
+    assert operation in model.operation_names
+    action = action_of(service, operation)
+    if resources == "" or action in OTHERWISE:
+        return
+    known = reference[PREFIXES.get(service, service)]["Actions"][action.partition(":")[2].lower()]
+    assert ("Resources" in known) == (resources != "*"), action
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "arguments"),
+    [
+        ("dynamodb", "list_tables", {}),
+        ("ec2", "describe_instances", {}),
+        ("ecs", "list_clusters", {}),
+        ("iam", "create_instance_profile", {"InstanceProfileName": "x"}),
+        ("kms", "get_public_key", {"KeyId": "x"}),
+        ("lambda", "list_layers", {}),
+        ("s3", "get_bucket_acl", {"Bucket": "x"}),
+        ("sns", "list_platform_applications", {}),
+        ("sts", "get_session_token", {}),
+    ],
+)
+def test_what_is_not_listed_is_refused(
+    client: Client, service: str, method: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError, match="is not supported by the embedded AWS") as refused:
+        getattr(client(service), method)(**arguments)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 501)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("list_buckets", {}),
+        ("create_bucket", {"Bucket": "anybodys"}),
+        ("get_object", {"Bucket": "open-bucket", "Key": "k"}),
+        ("put_object", {"Bucket": "open-bucket", "Key": "k", "Body": b"x"}),
+        ("list_objects_v2", {"Bucket": "open-bucket"}),
+        ("delete_bucket", {"Bucket": "open-bucket"}),
+    ],
+)
+def test_nobody_is_served_without_credentials(
+    client: Client, method: str, arguments: dict[str, Any]
+) -> None:
+    client("s3").create_bucket(Bucket="open-bucket")
+    anonymous = boto3.client(
+        "s3",
+        endpoint_url=client("s3").meta.endpoint_url,
+        region_name="us-east-1",
+        config=Config(signature_version=UNSIGNED),
+    )
+    with pytest.raises(ClientError) as refused:
+        getattr(anonymous, method)(**arguments)
+    assert refused.value.response["Error"]["Code"] == "AccessDenied"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/_ministack/reset"),
+        ("POST", "/_ministack/config"),
+        ("GET", "/_ministack/sqs/messages"),
+        ("GET", "/_localstack/health"),
+        ("GET", "/_aws/lambda-url/x"),
+        ("GET", "/health"),
+        ("GET", "/logout"),
+        ("OPTIONS", "/any-bucket"),
+        ("POST", "/?Action=ListRoles"),
+        ("POST", "/?Action=ConfirmSubscription&TopicArn=a&Token=b"),
+    ],
+)
+def test_no_door_but_the_api_is_open(embedded_aws: EmbeddedAws, method: str, path: str) -> None:
+    url = embedded_aws.connection()["endpoint_url"] + path
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=5)  # noqa: S310
+    assert refused.value.code in (400, 403, 404, 501)
+
+
+def test_a_request_is_for_the_service_that_it_is_signed_for(client: Client) -> None:
+    sqs = client("sqs")
+
+    def missign(request: Any, **_more: Any) -> None:
+        request.headers["X-Amz-Target"] = "AmazonSSM.DescribeParameters"
+
+    other = boto3.client(
+        "sqs",
+        endpoint_url=sqs.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=sqs._request_signer._credentials.access_key,
+        aws_secret_access_key=sqs._request_signer._credentials.secret_key,
+    )
+    other.meta.events.register("before-sign.sqs.*", missign)
+    with pytest.raises(ClientError, match="correct service: 'ssm'"):
+        other.list_queues()
