@@ -20,6 +20,7 @@ from local_aws import (
     sagemaker,
     service_events,
     stack_roles,
+    stack_schemas,
     stack_updates,
     streams,
     supported,
@@ -61,9 +62,10 @@ def install(layout: Layout, connection: Connection) -> None:
     records = streams.install(layout.root, connection.endpoint_url)
     keys.install_late()
     firehose.install(records, connection.endpoint_url)
-    templates.install()  # once all resource types are known
     # Last, so that its deliveries, with the target's role, retries and dead letters, come first.
     delivery.install()
     passed_roles.install()
+    stack_schemas.install()  # once all resource types are known
+    templates.install()
     if DECISIONS:
         adapter.record_decisions(Path(DECISIONS))

@@ -21,7 +21,7 @@ Client = Callable[[str], Any]
 LISTED = [
     (service, operation, resources)
     for service, found in operations().items()
-    if service not in ("passed", "keys")
+    if service not in ("passed", "keys", "types")
     for operation, resources in found.items()
 ]
 # Where the reference, of the edition that cfn-lint brings, says other than is asked here.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from local_aws.templates import invalid
+from local_aws.stack_schemas import problem
 
 Client = Callable[[str], Any]
 Deploy = Callable[..., dict[str, str]]
@@ -83,10 +83,38 @@ def test_properties_outside_the_schema_are_refused(
     assert re.search(refusal, reasons(client, name))
 
 
-@pytest.mark.parametrize("value", [30, "30", 30.0])
-def test_a_scalar_may_be_written_as_text(value: Any) -> None:
-    assert invalid("It", "AWS::SQS::Queue", {"VisibilityTimeout": value}) is None
-    assert invalid("It", "AWS::SNS::Topic", {"FifoTopic": "true", "TopicName": 5}) is None
+@pytest.mark.parametrize(
+    ("kind", "properties", "words"),
+    [
+        ("AWS::SNS::Topic", {"Topic": "a"}, "#: extraneous key [Topic] is not permitted"),
+        ("AWS::SNS::Topic", {"TopicArn": "arn:aws:sns:a"}, "[TopicArn] is read-only"),
+        ("AWS::Lambda::Permission", {"Action": "a"}, "required key [FunctionName] not found"),
+        (
+            "AWS::Logs::LogGroup",
+            {"RetentionInDays": 2},
+            "#/RetentionInDays: 2 is not a valid enum value",
+        ),
+        ("AWS::SQS::Queue", {"DelaySeconds": "soon"}, "#/DelaySeconds: expected type: integer"),
+        ("AWS::IAM::Role", {"AssumeRolePolicyDocument": {}, "Tags": [{"Key": "a"}]}, "[Value]"),
+        ("AWS::KMS::Alias", {"AliasName": "a", "TargetKeyId": "k"}, "#/AliasName: failed"),
+    ],
+)
+def test_properties_that_a_type_does_not_have_are_refused(
+    kind: str, properties: dict[str, Any], words: str
+) -> None:
+    assert words in str(problem(kind, "It", properties))
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties"),
+    [
+        ("AWS::Logs::LogGroup", {"RetentionInDays": "30"}),
+        ("AWS::SQS::Queue", {"FifoQueue": "true", "DelaySeconds": "5"}),
+        ("AWS::SSM::Parameter", {"Type": "String", "Value": 5}),
+    ],
+)
+def test_scalars_are_of_the_type_that_a_property_has(kind: str, properties: dict[str, Any]) -> None:
+    assert problem(kind, "It", properties) is None
 
 
 def test_a_named_resource_is_not_replaced(client: Client, deploy: Deploy) -> None:
@@ -108,3 +136,19 @@ def test_a_named_resource_is_not_replaced(client: Client, deploy: Deploy) -> Non
     with pytest.raises(WaiterError):
         deploy(group("on"), name=name)
     assert "a custom-named resource requires replacing" in reasons(client, name)
+
+
+def test_a_type_that_aws_has_is_refused_in_other_words(client: Client) -> None:
+    template = '{"Resources": {"It": {"Type": "AWS::DynamoDB::Table"}}}'
+    refused = client("cloudformation").exceptions.ClientError
+    with pytest.raises(refused, match="AWS::DynamoDB::Table are not supported by the embedded"):
+        client("cloudformation").create_stack(StackName="unknown", TemplateBody=template)
+
+
+def test_an_unknown_type_is_named(client: Client) -> None:
+    template = '{"Resources": {"It": {"Type": "AWS::Fax::Machine"}}}'
+    with pytest.raises(
+        client("cloudformation").exceptions.ClientError,
+        match=r"Unrecognized resource types: .AWS::Fax::Machine",
+    ):
+        client("cloudformation").create_stack(StackName="unknown", TemplateBody=template)
