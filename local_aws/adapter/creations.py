@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ministack import app as ms
-from ministack.core import iam_actions, responses
+from ministack.core import responses
 from ministack.services.cloudformation import provisioners, stacks
 
 from local_aws.adapter import stack_roles
 from local_aws.adapter.actors import Actor
 from local_aws.adapter.identity import caller
+from local_aws.adapter.operations import action_of
 
 ACCESS_DENIED = "AccessDeniedException"
 _FORBIDDEN, _BAD_REQUEST = 403, 400
@@ -63,7 +64,7 @@ def _check_service(service: str, check: Check) -> None:
         method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
     ) -> Any:
         request = (service, method, path, headers, body, query_params)
-        action = str(iam_actions.extract_iam_action(*request))
+        action = str(action_of(*request))
         asked = Asked(action=action, document=_document(body), path=path, actor=caller(headers))
         refused = check(asked)
         if refused is None:

@@ -31,6 +31,8 @@ class Check:
     keys: Mapping[str, Any]
 
 
+# ministack's own, which is put aside once a request is authorized.
+action_of = iam_actions.extract_iam_action
 # Whether all that a request takes was authorized before ministack saw it.
 _authorized: ContextVar[bool] = ContextVar("fraudloop_authorized", default=False)
 
@@ -47,7 +49,7 @@ def decide_requests(
         checks: All actions that it takes; None leaves them to ministack.
         rules: Why a request that is authorized is refused all the same.
     """
-    inner, action_of = ms._dispatch_service_request, iam_actions.extract_iam_action
+    inner = ms._dispatch_service_request
 
     def extract_iam_action(*request: Any) -> Any:
         return None if _authorized.get() else action_of(*request)
