@@ -14,8 +14,10 @@ from contextvars import ContextVar
 from typing import Any
 
 from ministack import app as ms
-from ministack.core import iam_actions, persistence, router
+from ministack.core import persistence, router
 from ministack.services import s3
+
+from local_aws.adapter.operations import action_of
 
 logger = logging.getLogger("fraudloop")
 Answer = tuple[int, dict[str, str], Any]
@@ -104,7 +106,7 @@ def _named(method: str, path: str, headers: Any, body: bytes, query_params: Any)
     """The service and the operation; what is not known by name counts as a read if it is a GET."""
     routing = ms._routing_params(method, path, headers, body, query_params)
     service = router.detect_service(method, path, headers, routing)
-    action = iam_actions.extract_iam_action(service, method, path, headers, body, routing)
+    action = action_of(service, method, path, headers, body, routing)
     unnamed = "Get" if method in ("GET", "HEAD", "OPTIONS") else "Put"
     return service, (action or "").partition(":")[2] or unnamed
 

@@ -15,7 +15,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local_aws.server import EmbeddedAws
+from local_aws.settings import PROJECT_ROOT
 from local_aws.supported import PREFIXES, action_of, operations
+from local_aws.supported_table import refreshed
 
 Client = Callable[[str], Any]
 LISTED = [
@@ -141,3 +143,8 @@ def test_a_request_is_for_the_service_that_it_is_signed_for(client: Client) -> N
     other.meta.events.register("before-sign.sqs.*", missign)
     with pytest.raises(ClientError, match="correct service: 'ssm'"):
         other.list_queues()
+
+
+def test_the_readme_has_the_list_as_it_is() -> None:
+    page = PROJECT_ROOT / "local_aws" / "README.md"
+    assert page.read_text() == refreshed(page.read_text()), "make docs brings it up to date"
