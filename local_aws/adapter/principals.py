@@ -49,6 +49,13 @@ def names_itself(principal: Any, caller: str) -> bool:
     return bool(itself & {*_principals(principal, "AWS")})
 
 
+def _parsed(doc: Any) -> Any:
+    try:
+        return json.loads(doc) if isinstance(doc, str) else doc
+    except ValueError:
+        return None  # what is no document allows nothing
+
+
 def evaluate_resource_policy(
     doc: Any,
     ctx: Any,
@@ -65,7 +72,7 @@ def evaluate_resource_policy(
         named_only: Whether naming the caller's account does not count.
         direct_only: Whether only naming the very user or session counts.
     """
-    document = json.loads(doc) if isinstance(doc, str) and doc else doc
+    document = _parsed(doc)
     statements = document.get("Statement", []) if isinstance(document, Mapping) else []
     statements = [statements] if isinstance(statements, Mapping) else statements
     caller = ctx.principal_arn
