@@ -6,29 +6,19 @@ import os
 import time
 import uuid
 from typing import Any
-from urllib.parse import unquote
 
 import botocore.exceptions
 
 from local_aws import adapter, authorization
-from local_aws.adapter import invocations, mappings
-from local_aws.adapter.creations import Asked, Refused, check_requests, check_templates
+from local_aws.adapter import invocations
 from local_aws.adapter.invocations import Configuration, Outcome
+from local_aws.function_creation import CALLS
 from local_aws.passed_roles import LAMBDA
 from local_aws.sagemaker.context import LocalSession
 
 logger = logging.getLogger("fraudloop.invocations")
 
-# What is called at a destination, and how refusals name it.
-_CALLS = {
-    "events": ("events:PutEvents", "PutEvents on EventBridge"),
-    "lambda": ("lambda:InvokeFunction", "InvokeFunction on Lambda"),
-    "s3": ("s3:PutObject", "PutObject on S3"),
-    "sns": ("sns:Publish", "Publish on SNS"),
-    "sqs": ("sqs:SendMessage", "SendMessage on SQS"),
-}
 _MOST_MESSAGE = 1024
-_TYPE = "AWS::Lambda::Function"
 
 
 def install() -> None:
@@ -36,8 +26,6 @@ def install() -> None:
     invocations.run_trusted_functions(LAMBDA.not_trusted)
     invocations.invoke_asynchronously(tell, destination_refusal)
     invocations.log_as_roles(may_log)
-    check_requests(("lambda",), dead_letters_refusal)
-    check_templates((_TYPE,), dead_letters_refusal)
 
 
 def may_log(config: Configuration, group: str, exists: bool) -> bool:
@@ -54,28 +42,10 @@ def may_log(config: Configuration, group: str, exists: bool) -> bool:
     return all(role.denied(action, arn) is None for action in actions)
 
 
-def dead_letters_refusal(asked: Asked) -> Refused | None:
-    """Why a function may not have a dead-letter queue, or None."""
-    target = (asked.document.get("DeadLetterConfig") or {}).get("TargetArn")
-    operations = {"lambda:CreateFunction", "lambda:UpdateFunctionConfiguration", _TYPE}
-    if not target or asked.action not in operations:
-        return None
-    role = asked.document.get("Role")
-    if role is None:
-        config = mappings.function_configuration(unquote(asked.path.split("/")[-2])) or {}
-        role = config.get("Role", "")
-    action, call = _CALLS[target.split(":")[2]]
-    if adapter.Role(arn=str(role), session="awslambda").denied(action, target) is None:
-        return None
-    # elastic/beats #13963.
-    message = f"The provided execution role does not have permissions to call {call}"
-    return Refused("InvalidParameterValueException", message)
-
-
 def destination_refusal(config: Configuration, destination: str) -> str | None:
     """Why a function may not have a destination, or None."""
     service = destination.split(":")[2]
-    action, call = _CALLS[service]
+    action, call = CALLS[service]
     resource = f"{destination}/aws/lambda/async/any" if service == "s3" else destination
     role = adapter.Role(arn=config["Role"], session="awslambda")
     if role.denied(action, resource) is None:

@@ -34,8 +34,10 @@ def invalid(target: Target) -> str | None:
     supported = service in {*BY_POLICY, *BY_ROLE}
     if not supported or service == "scheduler":
         return f"The embedded AWS does not support targets of {service}; use {_SUPPORTED}"
-    if service not in BY_POLICY and not name.startswith("event-bus/") and "RoleArn" not in target:
-        return f"RoleArn is required for target {arn}."  # localstack #8224
+    if service not in BY_POLICY and "RoleArn" not in target:
+        # localstack #8224. That a bus of the same account wants one as well is a guess.
+        guess = " (a guess)" if name.startswith("event-bus/") else ""
+        return f"RoleArn is required for target {arn}.{guess}"
     if name.endswith(".fifo") and not (target.get("SqsParameters") or {}).get("MessageGroupId"):
         # moto's tests quote it.
         return f"Parameter(s) SqsParameters must be specified for target: {target['Id']}."
@@ -77,8 +79,6 @@ def reach(delivery: Delivery) -> None:
     try:
         if service in BY_POLICY and "RoleArn" not in target and not delivery.of_schedule:
             _by_policy(delivery, service)
-        elif "RoleArn" not in target and service == "events":
-            delivery.pass_on()
         elif service in BY_ROLE:
             BY_ROLE[service](delivery, Clients(delivery))
         else:

@@ -66,6 +66,7 @@ from local_aws.adapter.stacks import (
 from local_aws.adapter.storage import (
     check_read,
     get_object,
+    has_object,
     list_objects,
     object_file,
     objects_folder,
@@ -95,6 +96,7 @@ __all__ = [
     "evaluate_as_documented",
     "every",
     "get_object",
+    "has_object",
     "join_in_conditions",
     "keep_memory_flat",
     "keep_workers_that_raise",

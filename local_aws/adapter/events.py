@@ -121,10 +121,11 @@ def _payload(target: Target, rule: dict[str, Any], view: Any) -> str:
         return str(eventbridge._apply_input_transformer(target["InputTransformer"], rule, view))
     if target.get("Input"):
         return str(target["Input"])
-    selected = view.event_with_detail()
+    event = selected = view.event_with_detail()
     for part in filter(None, target.get("InputPath", "").lstrip("$").split(".")):
-        selected = selected[part]
-    return json.dumps(selected)
+        # ministack's reading: a path that leads nowhere leaves the whole event.
+        selected = selected.get(part) if isinstance(selected, dict) else None
+    return json.dumps(event if selected is None else selected)
 
 
 def set_schedule_interval(seconds: float) -> None:

@@ -44,6 +44,12 @@ def object_file(bucket: str, key: str) -> Path | None:
     return Path(path)
 
 
+def has_object(bucket: str, key: str) -> bool:
+    """Whether there is an object."""
+    record = s3._buckets.get(bucket)
+    return record is not None and key in record["objects"]
+
+
 def get_object(bucket: str, key: str) -> bytes:
     """An object's bytes.
 

@@ -282,3 +282,42 @@ def test_an_image_is_pulled_by_lambda_and_by_who_makes_the_function(
     let("arn:aws:lambda:us-east-1:000000000000:function:*")
     if "ecr:BatchGetImage" in actions:
         assert user.create_function(**request)["FunctionName"] == repository
+
+
+@pytest.mark.parametrize(
+    ("configuration", "call"),
+    [
+        ({"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "CreateNetworkInterface on EC2"),
+        ({"TracingConfig": {"Mode": "Active"}}, "PutTraceSegments on XRAY"),
+    ],
+)
+def test_what_a_function_is_given_needs_its_roles_leave(
+    configuration: dict[str, Any], call: str, client: Client
+) -> None:
+    arn = role(client("iam"), LAMBDA, "s3:GetObject")
+    with pytest.raises(ClientError, match=f"does not have permissions to call {call}"):
+        create(client, arn, **configuration)
+
+
+def test_code_in_s3_is_read_as_who_makes_the_function(
+    client: Client, as_user: Callable[..., Any]
+) -> None:
+    bucket, arn = f"test-{uuid.uuid4().hex[:8]}", role(client("iam"), LAMBDA, "s3:GetObject")
+    client("s3").create_bucket(Bucket=bucket)
+    client("s3").put_object(Bucket=bucket, Key="code.zip", Body=b"PK\x05\x06" + bytes(18))
+    user = as_user(
+        "lambda", {"Effect": "Allow", "Action": ["lambda:*", "iam:PassRole"], "Resource": "*"}
+    )
+    request = {
+        "FunctionName": bucket,
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Role": arn,
+        "Code": {"S3Bucket": bucket, "S3Key": "code.zip"},
+    }
+    with pytest.raises(ClientError, match="Your access has been denied by S3"):
+        user.create_function(**request)
+    absent = {**request, "Code": {"S3Bucket": bucket, "S3Key": "absent.zip"}}
+    with pytest.raises(ClientError, match="S3 Error Code: NoSuchKey"):
+        client("lambda").create_function(**absent)
+    client("lambda").create_function(**request)
