@@ -59,8 +59,8 @@ def _needed(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         action, call = CALLS[target.split(":")[2]]
         yield action, target, call
     if (document.get("VpcConfig") or {}).get("SubnetIds"):
-        # Lambda Developer Guide, "Required IAM permissions" of functions in a VPC; the text is of
-        # serverless/serverless #6262.
+        # Lambda Developer Guide, "Required IAM permissions" of functions in a VPC; aws-sam-cli #617
+        # has the text.
         for name in ("CreateNetworkInterface", "DescribeNetworkInterfaces"):
             yield f"ec2:{name}", "*", f"{name} on EC2"
         yield "ec2:DeleteNetworkInterface", "*", "DeleteNetworkInterface on EC2"
