@@ -17,6 +17,7 @@ from local_aws.adapter.actors import (
 from local_aws.adapter.bounds import keep_memory_flat
 from local_aws.adapter.builds import project_role, start_builds_once
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
+from local_aws.adapter.credentials import SECONDS as CREDENTIAL_SECONDS
 from local_aws.adapter.credentials import serve_credentials, withdraw_credentials
 from local_aws.adapter.decisions import record_decisions
 from local_aws.adapter.evaluation import evaluate_as_documented
@@ -75,6 +76,7 @@ from local_aws.adapter.storage import (
 from local_aws.adapter.workers import WorkerStart, start_workers_by
 
 __all__ = [
+    "CREDENTIAL_SECONDS",
     "Actor",
     "Caller",
     "IncompatibleEmulatorError",

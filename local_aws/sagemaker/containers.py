@@ -103,8 +103,12 @@ def environment(
     image |= {**variables, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     if isolated:
         return image
-    with adapter.request_scope(context.account, context.region):
-        credentials = adapter.serve_credentials(role_arn, session_name, context.endpoint_url)
+
+    def fetch() -> dict[str, str]:
+        return context.role_environment(role_arn, session_name, adapter.CREDENTIAL_SECONDS)
+
+    fetch()  # a role that cannot be assumed fails what is started, and not its first call
+    credentials = adapter.serve_credentials(fetch, context.endpoint_url)
     return image | credentials | {"AWS_ENDPOINT_URL": context.endpoint_url}
 
 
