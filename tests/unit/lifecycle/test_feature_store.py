@@ -139,7 +139,9 @@ def test_a_reader_may_read_and_not_write(template: Template) -> None:
 
 def test_a_writer_may_put_records(template: Template) -> None:
     (statement,) = (
-        s for s in statements(template, "Writer") if "sagemaker:PutRecord" in _as_list(s["Action"])
+        s
+        for s in statements(template, "Writer")
+        if "sagemaker:BatchWriteRecord" in _as_list(s["Action"])
     )
     assert len(statement["Resource"]) == len(ENTITIES)
 

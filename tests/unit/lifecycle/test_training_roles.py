@@ -209,7 +209,8 @@ def test_sagemaker_assumes_a_role_for_this_account_only(
 def test_only_features_put_records_and_only_into_the_groups(
     around: Any, roles: TrainingRoles
 ) -> None:
-    allowed = {name: around.allowed(getattr(roles, name), "sagemaker:PutRecord") for name in JOBS}
+    action = "sagemaker:BatchWriteRecord"
+    allowed = {name: around.allowed(getattr(roles, name), action) for name in JOBS}
     groups = [
         arn(around, "feature-group", f"test-{entity}-{SCHEMA_VERSION}")
         for entity in ("customer", "terminal")
@@ -217,13 +218,12 @@ def test_only_features_put_records_and_only_into_the_groups(
     assert allowed == {name: groups if name == "features" else [] for name in JOBS}
 
 
-@pytest.mark.parametrize(
-    "action", ["sagemaker:ListModelPackages", "sagemaker:DescribeModelPackage"]
-)
-def test_evaluation_reads_the_registry(around: Any, roles: TrainingRoles, action: str) -> None:
-    assert around.allowed(roles.evaluation, action) == [
+def test_evaluation_reads_the_registry(around: Any, roles: TrainingRoles) -> None:
+    versions = arn(around, "model-package", "test-fraud/*")
+    assert around.allowed(roles.evaluation, "sagemaker:DescribeModelPackage") == [versions]
+    assert around.allowed(roles.evaluation, "sagemaker:ListModelPackages") == [
         arn(around, "model-package-group", "test-fraud"),
-        arn(around, "model-package", "test-fraud/*"),
+        versions,
     ]
 
 
