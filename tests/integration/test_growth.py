@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from benchmarks.permissions.acting import Roles
 from operations import registry, toolchain
-from operations.target import STACKS, Target
+from operations.target import Target
 
 pytestmark = pytest.mark.end_to_end
 
@@ -38,50 +38,13 @@ ATTACKERS = {
 }
 
 
-@dataclass
-class Environment:
+class Environment(Roles):
     """The live environment, and clients for its roles."""
 
-    target: Target
-    roles: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.cloudformation, self.iam = (
-            self.target.client("cloudformation"),
-            self.target.client("iam"),
-        )
-        self.account = self.target.client("sts").get_caller_identity()["Account"]
-        for stage in STACKS:
-            found = self.cloudformation.describe_stack_resources(
-                StackName=self.target.stack_name(stage)
-            )
-            for each in found["StackResources"]:
-                if each["ResourceType"] == "AWS::IAM::Role":
-                    name = each["LogicalResourceId"][:-8]
-                    self.roles[stage, name] = each["PhysicalResourceId"]
-
-    def arn(self, stage: str, role: str) -> str:
-        return f"arn:aws:iam::{self.account}:role/{self.roles[stage, role]}"
-
-    def act_as(self, stage: str, role: str) -> Callable[[str], Any]:
-        """Clients with a role's own credentials: for a moment, its trust lets the operator in."""
-        name = self.roles[stage, role]
-        trust = self.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-        opened = {**trust, "Statement": [*trust["Statement"], self._everybody()]}
-        sts = self.target.client("sts")
-        try:
-            self.iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(opened))
-            keys = sts.assume_role(RoleArn=self.arn(stage, role), RoleSessionName="attack")
-        finally:
-            self.iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
-        # Of one session, which has read the services' models already.
-        return partial(
-            self.target.session.client,
-            endpoint_url=sts.meta.endpoint_url,
-            aws_access_key_id=keys["Credentials"]["AccessKeyId"],
-            aws_secret_access_key=keys["Credentials"]["SecretAccessKey"],
-            aws_session_token=keys["Credentials"]["SessionToken"],
-        )
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self.roles = self.names
+        self.cloudformation, self.iam = target.client("cloudformation"), target.client("iam")
 
     def _everybody(self) -> dict[str, Any]:
         principal = {"AWS": f"arn:aws:iam::{self.account}:root"}
