@@ -60,12 +60,10 @@ class ModelRegistry(Construct):
         # permission it fails ("Failed to invoke sagemaker:CreateModelPackageGroup", recorded with
         # a pipeline's role of least privilege).
         making, describing = "CreateModelPackageGroup", "DescribeModelPackageGroup"
-        self._grant(
-            role, [self._group], tagging, f"sagemaker:{making}", f"sagemaker:{describing}"
-        )
+        self._grant(role, [self._group], tagging, f"sagemaker:{making}", f"sagemaker:{describing}")
         self._grant(
             role,
-            [self._group, self._versions],
+            [self._versions],
             "sagemaker:CreateModelPackage",
             conditions={"StringEquals": {"sagemaker:ModelApprovalStatus": approval_status}},
         )
