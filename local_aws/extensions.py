@@ -25,7 +25,6 @@ from local_aws import (
     stack_updates,
     streams,
     supported,
-    templates,
 )
 from local_aws.layout import Layout
 from local_aws.settings import ACCOUNT, DECISIONS, REGION, Connection
@@ -68,6 +67,5 @@ def install(layout: Layout, connection: Connection) -> None:
     delivery.install()
     passed_roles.install()
     stack_schemas.install()  # once all resource types are known
-    templates.install()
     if DECISIONS:
         adapter.record_decisions(Path(DECISIONS))

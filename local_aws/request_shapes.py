@@ -7,6 +7,7 @@ from typing import Any
 import botocore.session
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
+from local_aws import adapter, rules
 from local_aws.adapter.operations import Refusal
 from local_aws.adapter.requests import Request
 from local_aws.sagemaker.errors import ServiceError
@@ -46,17 +47,20 @@ def _session() -> Any:
 
 def refusal(request: Request) -> Refusal | None:
     """Why a request's parameters are none of its operation, or None."""
-    if request.service in _UNCHECKED or request.operation is None:
+    if request.operation is None or request.service in _UNCHECKED:
+        return rules.refusal(request, request.parameters)
+    if request.service in adapter.own_services():
         return None
     shape = model(request.service).operation_model(request.operation).input_shape
     if shape is None:
         return None
+    given = parameters(request, shape)
     try:
-        check(parameters(request, shape), shape)
+        check(given, shape)
     except ServiceError as error:
         code = _CODES.get(request.service, "ValidationException")
         return Refusal(code, error.message, 400)
-    return None
+    return rules.refusal(request, given)
 
 
 def parameters(request: Request, shape: StructureShape) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from local_aws import registry
-from local_aws.adapter.stack_schemas import hold_resources, keep_types
+from local_aws import registry, templates
+from local_aws.adapter.stack_schemas import check_parameters, hold_resources, keep_types
 from local_aws.sagemaker.validation import _compile as compile_pattern
 from local_aws.supported import operations
 
@@ -16,7 +16,8 @@ _FREE = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CDK::")
 
 def install() -> None:
     """Hold resources to their schemas; to be called when all types are registered."""
-    keep_types(supported_types(), lambda kind: registry.schema(kind) is not None)
+    keep_types(supported_types(), lambda kind: registry.schema(kind) is not None, templates.problem)
+    check_parameters(templates.unknown_parameters)
     hold_resources(problem, replaces, given_name)
 
 
@@ -114,7 +115,7 @@ def _at(properties: Any, path: str) -> Any:
 @cache
 def _validator(kind: str) -> Any:
     # Half the time of a start, and many servers never see a stack.
-    from jsonschema import Draft7Validator, validators  # type: ignore[import-untyped] # noqa: PLC0415
+    from jsonschema import Draft7Validator, validators  # noqa: PLC0415
 
     types = {"string": _text, "integer": _whole, "number": _number, "boolean": _flag}
     checker = Draft7Validator.TYPE_CHECKER.redefine_many(
@@ -123,9 +124,9 @@ def _validator(kind: str) -> Any:
     known = dict(Draft7Validator.VALIDATORS)
     for name in ("minimum", "maximum"):
         known[name] = _bounding(known[name])
-    known |= {"enum": _one_of, "pattern": _pattern}
+    known["enum"] = _one_of
     return validators.create(Draft7Validator.META_SCHEMA, known, type_checker=checker)(
-        registry.schema(kind)
+        _python(registry.schema(kind))
     )
 
 
@@ -165,10 +166,20 @@ def _one_of(_validator: Any, allowed: Any, value: Any, _schema: Any) -> Iterator
         yield ValidationError(f"{value} is not one of {allowed}")
 
 
-def _pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Any]:
-    """Patterns are Java's."""
-    from jsonschema import ValidationError  # noqa: PLC0415
-
-    compiled = compile_pattern(pattern)
-    if isinstance(value, str) and compiled is not None and compiled.search(value) is None:
-        yield ValidationError(f"{value} does not match {pattern}")
+def _python(schema: Any) -> Any:
+    """A schema whose patterns, which are Java's, are Python's; one that cannot be is left out."""
+    if isinstance(schema, list):
+        return [_python(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _python(value) for key, value in schema.items()}
+    if isinstance(schema.get("pattern"), str):
+        compiled = compile_pattern(schema["pattern"])
+        found["pattern"] = ".*" if compiled is None else compiled.pattern
+    if isinstance(schema.get("patternProperties"), dict):
+        patterns = {key: compile_pattern(key) for key in schema["patternProperties"]}
+        found["patternProperties"] = {
+            ".*" if compiled is None else compiled.pattern: found["patternProperties"][key]
+            for key, compiled in patterns.items()
+        }
+    return found

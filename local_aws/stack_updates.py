@@ -20,6 +20,7 @@ def install() -> None:
     deployments.fail_custom_resources_of_failing_functions()
     deployments.answer_when_settled(SETTLED_ACTIONS, SETTLED_SECONDS)
     adoption.refuse_failed_stacks()
+    adoption.keep_boundaries()
     adoption.refuse_taken_names()
     adoption.import_streams_and_repositories()
     adoption.list_tagged_streams()

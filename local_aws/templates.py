@@ -1,154 +1,168 @@
-"""What CloudFormation refuses of a template before it makes anything; texts of public failures."""
+"""Templates that CloudFormation refuses before it makes anything.
+
+The texts are those of public failures of CreateStack; where none was found, they say so.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from local_aws.adapter import templates
-
-_PSEUDO = frozenset(
-    f"AWS::{name}"
-    for name in (
-        "AccountId",
-        "NoValue",
-        "NotificationARNs",
-        "Partition",
-        "Region",
-        "StackId",
-        "StackName",
-        "URLSuffix",
-    )
+_SECTIONS = {
+    "AWSTemplateFormatVersion",
+    "Conditions",
+    "Description",
+    "Hooks",
+    "Mappings",
+    "Metadata",
+    "Outputs",
+    "Parameters",
+    "Resources",
+    "Rules",
+    "Transform",
+}
+_ATTRIBUTES = {
+    "Condition",
+    "CreationPolicy",
+    "DeletionPolicy",
+    "DependsOn",
+    "Metadata",
+    "Properties",
+    "Type",
+    "UpdatePolicy",
+    "UpdateReplacePolicy",
+}
+_POLICIES = {"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"}
+# "Intrinsic function reference" of the template reference.
+_NAMES = (
+    *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue"),
+    *("Join", "Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
 )
-_SECTIONS = frozenset(
-    {
-        "AWSTemplateFormatVersion",
-        "Conditions",
-        "Description",
-        "Hooks",
-        "Mappings",
-        "Metadata",
-        "Outputs",
-        "Parameters",
-        "Resources",
-        "Rules",
-        "Transform",
-    }
-)
-_MEMBERS = frozenset(
-    {
-        "Condition",
-        "CreationPolicy",
-        "DeletionPolicy",
-        "DependsOn",
-        "Metadata",
-        "Properties",
-        "Type",
-        "UpdatePolicy",
-        "UpdateReplacePolicy",
-    }
-)
-_SUBSTITUTED = re.compile(r"\$\{([^!}][^}]*)\}")
-
-
-def install() -> None:
-    """Have CloudFormation refuse what it does."""
-    templates.check_templates(problem)
-    templates.check_parameters(unknown_parameters)
+_FUNCTIONS = {f"Fn::{name}" for name in _NAMES}
+_TYPES = re.compile(r"String|Number|CommaDelimitedList|List<Number>|(List<)?AWS::[A-Za-z0-9:<>]+>?")
+_SUB = re.compile(r"\$\{([A-Za-z0-9:.]+)\}")
 
 
 def problem(template: Mapping[str, Any]) -> str | None:
-    """Why CloudFormation refuses a template, or None."""
-    resources = template.get("Resources")
-    if unknown := sorted(template.keys() - _SECTIONS):
-        return f"Invalid template property or properties [{', '.join(unknown)}]"
-    if not isinstance(resources, Mapping) or not resources:
-        return "Template format error: At least one Resources member must be defined."
-    for name, resource in resources.items():
-        if not name.isalnum():
-            return f"Template format error: Resource name {name} is non alphanumeric."
-        if "Type" not in resource:
-            where = f"[/Resources/{name}]"
-            return (
-                f"Template format error: {where} Every Resources object must contain a Type member."
-            )
-        if unknown := sorted(resource.keys() - _MEMBERS):
-            return f"Invalid template resource property '{unknown[0]}'"
-    return _unresolved(template, resources) or _circle(resources)
+    """What is wrong with a template, or None."""
+    return next(_problems(template), None)
 
 
 def unknown_parameters(template: Mapping[str, Any], given: Iterable[str]) -> str | None:
-    """Why CloudFormation refuses parameters, or None.
-
-    Args:
-        template: The template that they are given to.
-        given: Their names.
-    """
-    unknown = sorted(set(given) - (template.get("Parameters") or {}).keys())
+    """What is wrong with the parameters that a request gives by name, or None."""
+    unknown = sorted(set(given) - {*template.get("Parameters", {})})
     return f"Parameters: [{', '.join(unknown)}] do not exist in the template" if unknown else None
 
 
-def _unresolved(template: Mapping[str, Any], resources: Mapping[str, Any]) -> str | None:
-    known = resources.keys() | (template.get("Parameters") or {}).keys() | _PSEUDO
-    for section in ("Resources", "Outputs"):
-        members = template.get(section) or {}
-        named = set(_references(members))
-        named |= {name for each in members.values() for name in _listed(each.get("DependsOn"))}
-        if missing := sorted(named - known):
-            return (
-                f"Template format error: Unresolved resource dependencies "
-                f"[{', '.join(missing)}] in the {section} block of the template"
+def _problems(template: Mapping[str, Any]) -> Iterator[str]:
+    if unknown := sorted({*template} - _SECTIONS):
+        yield f"Invalid template property or properties [{', '.join(unknown)}]"
+    if template.get("AWSTemplateFormatVersion", "2010-09-09") != "2010-09-09":
+        yield "Template format error: unsupported value for AWSTemplateFormatVersion."
+    resources = template.get("Resources")
+    if not resources or not isinstance(resources, Mapping):
+        yield "Template format error: At least one Resources member must be defined."
+        return
+    for name, parameter in template.get("Parameters", {}).items():
+        if _TYPES.fullmatch(str(parameter.get("Type"))) is None:
+            kind = parameter.get("Type")
+            yield f"Template format error: Unrecognized parameter type: {kind} ({name})"
+    for name, resource in resources.items():
+        yield from _resource(name, resource, template)
+    yield from _references(template, resources)
+    if circle := _circle(resources):
+        yield f"Circular dependency between resources: [{', '.join(sorted(circle))}]"
+
+
+def _resource(name: str, resource: Any, template: Mapping[str, Any]) -> Iterator[str]:
+    if not name.isalnum() or not name.isascii():
+        yield f"Template format error: Resource name {name} is non alphanumeric."
+    if not isinstance(resource, Mapping) or not isinstance(resource.get("Type"), str):
+        place = f"[/Resources/{name}]"
+        yield f"Template format error: {place} Every Resources object must contain a Type member."
+        return
+    if unknown := sorted({*resource} - _ATTRIBUTES):
+        yield f"Invalid template resource property '{unknown[0]}'"
+    condition = resource.get("Condition")
+    if condition is not None and condition not in template.get("Conditions", {}):
+        yield (
+            f"Template format error: Unresolved condition dependency {condition} in the Resources "
+            "block of the template"
+        )
+    for attribute in ("DeletionPolicy", "UpdateReplacePolicy"):
+        policy = resource.get(attribute, "Delete")
+        if isinstance(policy, str) and policy not in _POLICIES:
+            yield f"Template error: {attribute} {policy} of {name} is none (the words are a guess)"
+        if policy == "Snapshot":  # of what is supported here, nothing has snapshots
+            yield (
+                f"Template error: resource type {resource['Type']} does not support deletion "
+                "policy Snapshot"
             )
-    return None
 
 
-def _references(value: Any) -> Iterator[str]:
-    """Names that Ref, Fn::GetAtt and Fn::Sub name."""
+def _references(template: Mapping[str, Any], resources: Mapping[str, Any]) -> Iterator[str]:
+    known = {*resources, *template.get("Parameters", {})}
+    for block in ("Resources", "Outputs"):
+        named = {*_named(template.get(block, {}))}
+        if block == "Resources":
+            named |= {each for resource in resources.values() for each in _depends(resource)}
+        if missing := sorted(each for each in named if each not in known):
+            yield (
+                f"Template format error: Unresolved resource dependencies [{', '.join(missing)}] "
+                f"in the {block} block of the template"
+            )
+    for function in _functions(template.get("Resources", {})):
+        if function not in _FUNCTIONS:
+            yield f"Template error: there is no function {function} (the words are a guess)"
+
+
+def _depends(resource: Any) -> list[str]:
+    found = resource.get("DependsOn", []) if isinstance(resource, Mapping) else []
+    return [found] if isinstance(found, str) else list(found)
+
+
+def _named(value: Any) -> Iterator[str]:
+    """The logical ids and parameters that a value refers to."""
     if isinstance(value, list):
         for each in value:
-            yield from _references(each)
+            yield from _named(each)
     if not isinstance(value, Mapping):
         return
     for key, member in value.items():
-        if key == "Ref" and isinstance(member, str):
-            yield member
-        elif key == "Fn::GetAtt" and member:
-            yield _first(member)
-        elif key == "Fn::Sub":
-            text, own = (member, {}) if isinstance(member, str) else member
-            for name in _SUBSTITUTED.findall(text):
-                if name.strip() not in own:
-                    yield name.strip().partition(".")[0]
-            yield from _references(own)
+        if key == "Ref" and isinstance(member, str) and len(value) == 1:
+            yield from [] if member.startswith("AWS::") else [member]
+        elif key == "Fn::GetAtt" and len(value) == 1:
+            first = member.partition(".")[0] if isinstance(member, str) else member[0]
+            yield from [first] if isinstance(first, str) else []
+        elif key == "Fn::Sub" and len(value) == 1:
+            text, given = (member, {}) if isinstance(member, str) else (member[0], member[1])
+            yield from _named(given)
+            names = {name.partition(".")[0] for name in _SUB.findall(text)}
+            yield from (name for name in names if name not in given and "::" not in name)
         else:
-            yield from _references(member)
+            yield from _named(member)
 
 
-def _first(attribute: str | list[Any]) -> str:
-    return attribute.partition(".")[0] if isinstance(attribute, str) else str(attribute[0])
+def _functions(value: Any) -> Iterator[str]:
+    """The intrinsic functions of resources' properties."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _functions(each)
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            if str(key).startswith("Fn::") and len(value) == 1:
+                yield str(key)
+            yield from _functions(member)
 
 
-def _circle(resources: Mapping[str, Any]) -> str | None:
-    """The error of resources that wait for one another."""
+def _circle(resources: Mapping[str, Any]) -> set[str]:
+    """Resources of which each needs another one first."""
     needs = {
-        name: {
-            other
-            for other in [
-                *_references(resource.get("Properties")),
-                *_listed(resource.get("DependsOn")),
-            ]
-            if other in resources
-        }
+        name: {*_named(resource.get("Properties", {})), *_depends(resource)} & {*resources}
         for name, resource in resources.items()
     }
-    while ready := [name for name, needed in needs.items() if not needed]:
+    while ready := [name for name, wanted in needs.items() if not wanted]:
         for name in ready:
             del needs[name]
-        for needed in needs.values():
-            needed.difference_update(ready)
-    if not needs:
-        return None
-    return f"Circular dependency between resources: [{', '.join(sorted(needs))}]"
-
-
-def _listed(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value or ())
+        for wanted in needs.values():
+            wanted -= {*ready}
+    return {*needs}

@@ -8,14 +8,30 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ministack.core import responses
-from ministack.services import athena, cloudformation, cloudwatch_logs, ecr, kinesis, tagging
+from ministack.services import (
+    athena,
+    cloudformation,
+    cloudwatch,
+    cloudwatch_logs,
+    ecr,
+    iam,
+    kinesis,
+    lambda_svc,
+    ssm,
+    tagging,
+)
 from ministack.services.cloudformation import changesets, handlers, helpers, provisioners
 
 # Of types that ministack creates over an existing resource: the property that names one, and all.
 _NAMED: dict[str, tuple[str, Any]] = {
+    "AWS::Athena::WorkGroup": ("Name", athena._workgroups),
+    "AWS::CloudWatch::Alarm": ("AlarmName", cloudwatch._alarms),
     "AWS::ECR::Repository": ("RepositoryName", ecr._repositories),
+    "AWS::IAM::Role": ("RoleName", iam._roles),
     "AWS::Kinesis::Stream": ("Name", kinesis._streams),
+    "AWS::Lambda::Function": ("FunctionName", lambda_svc._functions),
     "AWS::Logs::LogGroup": ("LogGroupName", cloudwatch_logs._log_groups),
+    "AWS::SSM::Parameter": ("Name", ssm._parameters),
 }
 
 
@@ -27,6 +43,8 @@ def refuse_taken_names() -> None:
     """
     for resource_type, (name_property, existing) in _NAMED.items():
         handler = provisioners._RESOURCE_HANDLERS[resource_type]
+        if "update" not in handler:
+            continue  # it is updated by being created again
         handler["create"] = _refusing(resource_type, name_property, existing, handler["create"])
 
 
@@ -71,6 +89,30 @@ def refuse_failed_stacks() -> None:
 
     for action in ("CreateStack", "CreateChangeSet", "UpdateStack"):
         handlers._ACTION_HANDLERS[action] = refusing(action, handlers._ACTION_HANDLERS[action])
+
+
+def keep_boundaries() -> None:
+    """Give a role of a template its permissions boundary, which ministack drops."""
+    handler = provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"]
+    create, update = handler["create"], handler["update"]
+
+    def bounded(name: str, properties: dict[str, Any]) -> None:
+        arn = properties.get("PermissionsBoundary")
+        if arn and (refused := iam._boundary_policy_error(arn)):
+            raise ValueError(f"permissions boundary {arn} does not exist: {refused[2].decode()}")
+        iam._roles[name]["PermissionsBoundary"] = arn
+
+    def create_role(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
+        created = create(logical_id, properties, stack_name)
+        bounded(created[0], properties)
+        return created
+
+    def update_role(physical_id: str, old: Any, new: Any, stack: str, *rest: Any) -> Any:
+        updated = update(physical_id, old, new, stack, *rest)
+        bounded(updated[0], new)
+        return updated
+
+    handler.update(create=create_role, update=update_role)
 
 
 def register_import(

@@ -215,3 +215,12 @@ def _component(pattern: str) -> re.Pattern[str]:
     wild = {"*": ".*", "?": "."}
     text = "".join(wild.get(letter, re.escape(letter[-1])) for letter in _letters(pattern))
     return re.compile(text, re.DOTALL)
+
+
+def is_operator(text: str) -> bool:
+    """Whether IAM has a condition operator."""
+    name = text.lower()
+    if name == "null":
+        return True
+    scope, _, plain = name.removesuffix("ifexists").rpartition(":")
+    return plain in iam_evaluator._CONDITION_OPS and scope in ("", "forallvalues", "foranyvalue")

@@ -84,7 +84,8 @@ def decide_requests(
             )
             if denied is not None:
                 return denied
-        if wanted is not None and (refused := rules(request)) is not None:
+        refused = rules(request)
+        if refused is not None:
             return _error(request, refused, request_id)
         _authorized.set(wanted is not None)
         reply: Reply = await inner(method, path, headers, body, query_params, request_id)

@@ -38,6 +38,7 @@ class Request:
     operation: str | None
     parameters: Mapping[str, Any]
     headers: Mapping[str, str]
+    body: bytes
     region: str
     account: str
 
@@ -166,6 +167,7 @@ def parse(
         operation=operation,
         parameters=parameters,
         headers=headers,
+        body=body,
         region=str(responses.get_region()),
         account=str(responses.get_account_id()),
     )

@@ -1,0 +1,85 @@
+"""What there is in ministack's services, for rules that ask."""
+
+from ministack.core import iam_evaluator, responses
+from ministack.services import athena, eventbridge, iam, s3, sqs, ssm
+
+
+def rule_exists(name: str, bus: str) -> bool:
+    """Whether an event bus has a rule."""
+    return eventbridge._rule_key(name, bus) in eventbridge._rules
+
+
+def rule_targets(name: str, bus: str) -> list[str]:
+    """The ids of a rule's targets."""
+    found = eventbridge._targets.get(eventbridge._rule_key(name, bus)) or []
+    return [str(target["Id"]) for target in found]
+
+
+def workgroup_exists(name: str) -> bool:
+    """Whether Athena has a workgroup."""
+    return name in athena._workgroups
+
+
+def workgroup_enabled(name: str) -> bool:
+    """Whether a workgroup takes queries."""
+    return str(athena._workgroups[name].get("State", "ENABLED")) == "ENABLED"
+
+
+def queue_exists(arn: str) -> bool:
+    """Whether there is a queue of an ARN."""
+    return any(str(url).rpartition("/")[2] == arn.rpartition(":")[2] for url in sqs._queues)
+
+
+def parameter_type(name: str) -> str | None:
+    """The type of a parameter, if there is one."""
+    known = ssm._parameters.get(name)
+    return None if known is None else str(known["Type"])
+
+
+def principal_exists(arn: str) -> bool:
+    """Whether there is a user or role of an ARN, in the account of the request."""
+    kind, _, path = arn.rpartition(":")[2].partition("/")
+    known = {"role": iam._roles, "user": iam._users}.get(kind, {}).get(path.rpartition("/")[2])
+    return known is not None and known["Arn"] == arn
+
+
+def role_policy_sizes(name: str) -> int:
+    """How many characters, less white space, a role's inline policies have."""
+    role = iam._roles.get(name) or {}
+    return sum(len("".join(str(text).split())) for text in role.get("InlinePolicies", {}).values())
+
+
+def session_seconds(role_arn: str) -> int | None:
+    """How long a role's sessions may last; None if there is no such role."""
+    role = iam._roles.get(role_arn.rpartition("/")[2])
+    return None if role is None else int(role.get("MaxSessionDuration") or 3600)
+
+
+def policy_exists(arn: str) -> bool:
+    """Whether there is a managed policy, of the account or of AWS."""
+    return iam._lookup_policy(arn) is not None
+
+
+def access_keys(user: str) -> int:
+    """How many access keys a user has."""
+    return sum(key["UserName"] == user for key in iam._access_keys.values())
+
+
+def part_sizes(upload_id: str) -> dict[int, int]:
+    """The bytes of a multipart upload's parts, by their numbers."""
+    upload = s3._multipart_uploads.get(upload_id) or {}
+    return {int(number): int(part["size"]) for number, part in upload.get("parts", {}).items()}
+
+
+def is_session() -> bool:
+    """Whether the caller of the request is a role's session."""
+    return ":assumed-role/" in iam_evaluator.caller_arn()
+
+
+def blocks_public_policies(bucket: str) -> bool:
+    """Whether a bucket refuses policies that open it; a new one does (ministack: it does not)."""
+    account = str(responses.get_account_id())
+    record = s3._buckets.get(bucket) or {}
+    configured = record.get("_public_access_block")
+    blocked = s3._public_access_blocked(account, bucket, "BlockPublicPolicy")
+    return not configured or bool(blocked)

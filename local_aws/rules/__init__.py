@@ -1,0 +1,46 @@
+"""What AWS refuses beyond what its models say: names, sizes, and what is not there.
+
+A rule is a function of a request's parameters that gives the refusal, or None. Each names its
+source; where none is known, its words say that they are a guess.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local_aws.adapter.operations import Refusal
+from local_aws.adapter.requests import Request
+from local_aws.rules import (
+    athena,
+    buckets,
+    events,
+    functions,
+    identity,
+    logs,
+    metrics,
+    parameters,
+    queues,
+    topics,
+)
+
+Rule = Callable[[Mapping[str, Any]], Refusal | None]
+RULES: dict[tuple[str, str], Rule] = {
+    **{("athena", name): rule for name, rule in athena.RULES.items()},
+    **{("events", name): rule for name, rule in events.RULES.items()},
+    **{("iam", name): rule for name, rule in identity.RULES.items()},
+    **{("glue", name): rule for name, rule in logs.CATALOG_RULES.items()},
+    **{("logs", name): rule for name, rule in logs.RULES.items()},
+    **{("lambda", name): rule for name, rule in functions.RULES.items()},
+    **{("monitoring", name): rule for name, rule in metrics.RULES.items()},
+    **{("sns", name): rule for name, rule in topics.RULES.items()},
+    **{("sqs", name): rule for name, rule in queues.RULES.items()},
+    **{("ssm", name): rule for name, rule in parameters.RULES.items()},
+    **{("sts", name): rule for name, rule in identity.SESSION_RULES.items()},
+}
+
+
+def refusal(request: Request, given: Mapping[str, Any]) -> Refusal | None:
+    """Why AWS would refuse a request whose parameters are those of its operation, or None."""
+    if request.service == "s3":
+        return buckets.refusal(request)
+    rule = RULES.get((request.service, str(request.operation)))
+    return None if rule is None else rule(given)

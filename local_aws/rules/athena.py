@@ -1,0 +1,36 @@
+"""Athena: queries of a workgroup that is not there."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws.adapter import lookups
+from local_aws.adapter.operations import Refusal
+
+
+def _workgroup_there(given: Mapping[str, Any]) -> Refusal | None:
+    name = str(given.get("WorkGroup") or "primary")
+    if not lookups.workgroup_exists(name):
+        # Public failures quote it: "WorkGroup athena-workgroup is not found."
+        return Refusal("InvalidRequestException", f"WorkGroup {name} is not found.", 400)
+    return None
+
+
+def _start(given: Mapping[str, Any]) -> Refusal | None:
+    refused = _workgroup_there(given)
+    name = str(given.get("WorkGroup") or "primary")
+    if refused is None and not lookups.workgroup_enabled(name):
+        # "disable the workgroup. Queries can't be run" (User Guide, workgroups).
+        return Refusal("InvalidRequestException", f"WorkGroup {name} is disabled.", 400)
+    return refused
+
+
+RULES = {
+    "CreateNamedQuery": _workgroup_there,
+    "CreatePreparedStatement": _workgroup_there,
+    "DeleteWorkGroup": _workgroup_there,
+    "GetWorkGroup": _workgroup_there,
+    "ListPreparedStatements": _workgroup_there,
+    "ListQueryExecutions": _workgroup_there,
+    "StartQueryExecution": _start,
+    "UpdateWorkGroup": _workgroup_there,
+}

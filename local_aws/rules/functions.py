@@ -1,0 +1,96 @@
+"""Lambda: what a function's configuration may hold (Lambda Developer Guide)."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws.adapter.operations import Refusal
+
+_SECONDS = 900
+_VARIABLES_BYTES = 4096
+# "Reserved environment variables", of "Defined runtime environment variables".
+_RESERVED = {
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+}
+# The runtimes that are neither deprecated nor without an interpreter here.
+_RUNTIMES = re.compile(r"python3\.(9|1\d)|nodejs(18|2\d)\.x")
+# "You can reserve up to the unreserved concurrency minus 100" of an account's 1,000.
+_MOST_RESERVED = 900
+
+
+def _invalid(words: str) -> Refusal:
+    return Refusal("InvalidParameterValueException", words, 400)
+
+
+def _configuration(given: Mapping[str, Any]) -> Refusal | None:
+    if int(given.get("Timeout", 0)) > _SECONDS:
+        constraint = f"Member must have value less than or equal to {_SECONDS}"
+        words = (
+            f"1 validation error detected: Value '{given['Timeout']}' at 'timeout' failed to "
+            f"satisfy constraint: {constraint}"
+        )
+        return Refusal("ValidationException", words, 400)
+    variables = (given.get("Environment") or {}).get("Variables") or {}
+    if used := sorted({*variables} & _RESERVED):
+        return _invalid(
+            "Lambda was unable to configure your environment variables because the environment "
+            "variables you have provided contains reserved keys that are currently not supported "
+            f"for modification. Reserved keys used in this request: {', '.join(used)}"
+        )
+    if len(json.dumps(variables)) > _VARIABLES_BYTES:
+        return _invalid(
+            "Lambda was unable to configure your environment variables because the environment "
+            "variables you have provided exceeded the 4KB limit."
+        )
+    runtime = given.get("Runtime")
+    if runtime is not None and _RUNTIMES.fullmatch(runtime) is None:
+        return _invalid(
+            f"The runtime parameter of {runtime} is not supported by the embedded AWS; it has "
+            "python3.9 and later, nodejs18.x and later."
+        )
+    return None
+
+
+def _create(given: Mapping[str, Any]) -> Refusal | None:
+    if given.get("PackageType", "Zip") == "Zip" and not (
+        given.get("Handler") and "Runtime" in given
+    ):
+        return _invalid(
+            "Runtime and Handler are mandatory parameters for functions created with "
+            "deployment packages."
+        )
+    return _configuration(given)
+
+
+def _reserve(given: Mapping[str, Any]) -> Refusal | None:
+    if int(given["ReservedConcurrentExecutions"]) > _MOST_RESERVED:
+        return _invalid(
+            "Specified ReservedConcurrentExecutions for function decreases account's "
+            "UnreservedConcurrentExecution below its minimum value of [100]."
+        )
+    return None
+
+
+RULES = {
+    "CreateFunction": _create,
+    "PutFunctionConcurrency": _reserve,
+    "UpdateFunctionConfiguration": _configuration,
+}

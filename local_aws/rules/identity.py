@@ -1,0 +1,86 @@
+"""IAM and STS: what is attached, and how long sessions last."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws import policies
+from local_aws.adapter import lookups
+from local_aws.adapter.operations import Refusal
+
+# IAM and STS quotas (IAM User Guide): characters, white space apart.
+_ROLE_INLINE = 10_240
+_TRUST = 2_048
+_MANAGED = 6_144
+_ACCESS_KEYS = 2
+_CHAINED_SECONDS = 3600
+
+
+def _trust(given: Mapping[str, Any]) -> Refusal | None:
+    document = str(given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or "")
+    if policies.size(document) > _TRUST:
+        return Refusal("LimitExceeded", f"Cannot exceed quota for ACLSizePerRole: {_TRUST}", 409)
+    reason = policies.problem(document, policies.Kind.TRUST)
+    return None if reason is None else Refusal("MalformedPolicyDocument", reason, 400)
+
+
+def _inline(given: Mapping[str, Any]) -> Refusal | None:
+    refused = _identity(given)
+    name, document = str(given.get("RoleName", "")), str(given["PolicyDocument"])
+    if refused is None and lookups.role_policy_sizes(name) + policies.size(document) > _ROLE_INLINE:
+        words = f"Maximum policy size of {_ROLE_INLINE} bytes exceeded for role {name}"
+        return Refusal("LimitExceeded", words, 409)
+    return refused
+
+
+def _managed(given: Mapping[str, Any]) -> Refusal | None:
+    if policies.size(str(given["PolicyDocument"])) > _MANAGED:
+        return Refusal("LimitExceeded", f"Cannot exceed quota for PolicySize: {_MANAGED}", 409)
+    return _identity(given)
+
+
+def _identity(given: Mapping[str, Any]) -> Refusal | None:
+    reason = policies.problem(str(given["PolicyDocument"]), policies.Kind.IDENTITY)
+    return None if reason is None else Refusal("MalformedPolicyDocument", reason, 400)
+
+
+def _assume_role(given: Mapping[str, Any]) -> Refusal | None:
+    longest = lookups.session_seconds(str(given["RoleArn"]))
+    if longest is not None and int(given.get("DurationSeconds", 0)) > longest:
+        words = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        return Refusal("ValidationError", words, 400)
+    if lookups.is_session() and int(given.get("DurationSeconds", 0)) > _CHAINED_SECONDS:
+        words = (
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by "
+            "role chaining"
+        )
+        return Refusal("ValidationError", words, 400)
+    return None
+
+
+def _attach(given: Mapping[str, Any]) -> Refusal | None:
+    arn = str(given["PolicyArn"])
+    if lookups.policy_exists(arn):
+        return None
+    words = f"Policy {arn} does not exist or is not attachable."
+    return Refusal("NoSuchEntity", words, 404)
+
+
+def _access_key(given: Mapping[str, Any]) -> Refusal | None:
+    if lookups.access_keys(str(given.get("UserName", ""))) < _ACCESS_KEYS:
+        return None
+    words = f"Cannot exceed quota for AccessKeysPerUser: {_ACCESS_KEYS}"
+    return Refusal("LimitExceeded", words, 409)
+
+
+RULES = {
+    "AttachRolePolicy": _attach,
+    "AttachUserPolicy": _attach,
+    "CreateAccessKey": _access_key,
+    "CreatePolicy": _managed,
+    "CreatePolicyVersion": _managed,
+    "CreateRole": _trust,
+    "PutRolePolicy": _inline,
+    "PutUserPolicy": _identity,
+    "UpdateAssumeRolePolicy": _trust,
+}
+SESSION_RULES = {"AssumeRole": _assume_role}

@@ -1,0 +1,43 @@
+"""CloudWatch Logs and the Glue catalog: batches of events, partitions of tables."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from local_aws.adapter import glue
+from local_aws.adapter.operations import Refusal
+
+_EVENTS = 10_000
+_DAY_MILLISECONDS = 86_400_000
+
+
+def _put(given: Mapping[str, Any]) -> Refusal | None:
+    """ "The batch of events must satisfy the following constraints" (PutLogEvents)."""
+    times = [int(event["timestamp"]) for event in given["logEvents"]]
+    words = None
+    if any(before > after for before, after in pairwise(times)):
+        words = "Log events in a single PutLogEvents request must be in chronological order."
+    elif times and max(times) - min(times) > _DAY_MILLISECONDS:
+        words = (
+            "The batch of log events in a single PutLogEvents request cannot span more than 24 "
+            "hours."
+        )
+    elif len(times) > _EVENTS:
+        words = f"A batch may have {_EVENTS} log events."
+    return None if words is None else Refusal("InvalidParameterException", words, 400)
+
+
+def _table_there(given: Mapping[str, Any]) -> Refusal | None:
+    if glue.get_table(str(given["DatabaseName"]), str(given["TableName"])) is not None:
+        return None
+    return Refusal("EntityNotFoundException", f"Table {given['TableName']} not found.", 400)
+
+
+RULES = {"PutLogEvents": _put}
+CATALOG_RULES = {
+    "BatchCreatePartition": _table_there,
+    "BatchGetPartition": _table_there,
+    "CreatePartition": _table_there,
+    "GetPartition": _table_there,
+    "GetPartitions": _table_there,
+}

@@ -1,0 +1,76 @@
+"""Parameter Store (Systems Manager API Reference, PutParameter and GetParametersByPath)."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws.adapter import lookups
+from local_aws.adapter.operations import Refusal
+
+_CHARACTERS = {"Advanced": 8192}
+_STANDARD = 4096
+_LEVELS = 15
+
+
+def _invalid(words: str) -> Refusal:
+    return Refusal("ValidationException", words, 400)
+
+
+def _put(given: Mapping[str, Any]) -> Refusal | None:
+    name, value = str(given["Name"]), str(given["Value"])
+    if (refused := _named(name)) is not None:
+        return refused
+    if not value:
+        constraint = "Member must have length greater than or equal to 1"
+        return _invalid(
+            f"1 validation error detected: Value '' at 'value' failed to satisfy constraint: "
+            f"{constraint}"
+        )
+    limit = _CHARACTERS.get(given.get("Tier", "Standard"), _STANDARD)
+    if len(value) > limit and given.get("Tier") != "Intelligent-Tiering":
+        more = "advanced-parameter tier"
+        tier = "Standard" if limit == _STANDARD else "Advanced"
+        return _invalid(
+            f"{tier} tier parameters support a maximum parameter value of {limit} characters. To "
+            f"create a larger parameter value, upgrade the parameter to use the {more}. For more "
+            "information, see "
+            "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
+            "parameter-store-advanced-parameters.html"
+        )
+    pattern = given.get("AllowedPattern")
+    if pattern and re.search(pattern, value) is None:
+        words = f"Parameter value, cannot be validated against allowedPattern: {pattern}"
+        return Refusal("ParameterPatternMismatchException", words, 400)
+    known = lookups.parameter_type(name)
+    if known is not None and given.get("Type") not in (None, known):
+        # "Parameter Store doesn't support changing a parameter type in a hierarchy".
+        words = f"Parameter {name} is a {known}, and a parameter's type cannot be changed."
+        return Refusal("HierarchyTypeMismatchException", words, 400)
+    return None
+
+
+def _named(name: str) -> Refusal | None:
+    """ "The following symbols only: a-zA-Z0-9_.-/", at most 15 levels, whole from the root."""
+    if re.fullmatch(r"[a-zA-Z0-9_.\-/]+", name) is None:
+        return _invalid(
+            "Parameter name must consist of letters, digits and the symbols _.-/ (the words are "
+            "a guess)."
+        )
+    if "/" in name and not name.startswith("/"):
+        return _invalid("Parameter name must be a fully qualified name.")
+    if name.strip("/").count("/") >= _LEVELS:
+        words = f"A hierarchy can have a maximum of {_LEVELS} levels."
+        return Refusal("HierarchyLevelLimitExceededException", words, 400)
+    return None
+
+
+def _by_path(given: Mapping[str, Any]) -> Refusal | None:
+    if str(given["Path"]).startswith("/"):
+        return None
+    return _invalid(
+        "The parameter doesn't meet the parameter name requirements. The parameter name must "
+        'begin with a forward slash "/".'
+    )
+
+
+RULES = {"GetParametersByPath": _by_path, "PutParameter": _put}
