@@ -17,6 +17,7 @@ from ministack.services import (
     iam,
     kinesis,
     lambda_svc,
+    sqs,
     ssm,
     tagging,
 )
@@ -31,6 +32,7 @@ _NAMED: dict[str, tuple[str, Any]] = {
     "AWS::Kinesis::Stream": ("Name", kinesis._streams),
     "AWS::Lambda::Function": ("FunctionName", lambda_svc._functions),
     "AWS::Logs::LogGroup": ("LogGroupName", cloudwatch_logs._log_groups),
+    "AWS::SQS::Queue": ("QueueName", sqs._queue_name_to_url),
     "AWS::SSM::Parameter": ("Name", ssm._parameters),
 }
 

@@ -49,6 +49,11 @@ def role_policy_sizes(name: str) -> int:
     return sum(len("".join(str(text).split())) for text in role.get("InlinePolicies", {}).values())
 
 
+def has_role_in_other_case(name: str) -> bool:
+    """Whether a role's name differs from this one in case alone."""
+    return any(name.lower() == known.lower() and name != known for known in iam._roles)
+
+
 def session_seconds(role_arn: str) -> int | None:
     """How long a role's sessions may last; None if there is no such role."""
     role = iam._roles.get(role_arn.rpartition("/")[2])

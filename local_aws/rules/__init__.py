@@ -19,6 +19,7 @@ from local_aws.rules import (
     metrics,
     parameters,
     queues,
+    schedules,
     topics,
 )
 
@@ -31,6 +32,7 @@ RULES: dict[tuple[str, str], Rule] = {
     **{("logs", name): rule for name, rule in logs.RULES.items()},
     **{("lambda", name): rule for name, rule in functions.RULES.items()},
     **{("monitoring", name): rule for name, rule in metrics.RULES.items()},
+    **{("scheduler", name): rule for name, rule in schedules.RULES.items()},
     **{("sns", name): rule for name, rule in topics.RULES.items()},
     **{("sqs", name): rule for name, rule in queues.RULES.items()},
     **{("ssm", name): rule for name, rule in parameters.RULES.items()},

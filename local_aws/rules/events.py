@@ -7,6 +7,7 @@ from typing import Any
 
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
+from local_aws.rules.schedules import is_cron
 
 _TARGETS = 5  # of a rule (EventBridge User Guide, quotas)
 _ENTRIES_BYTES = 256 * 1024  # of a PutEvents request; the stricter of the sizes that were published
@@ -50,6 +51,8 @@ def _put_rule(given: Mapping[str, Any]) -> Refusal | None:
         and schedule.startswith("rate")
         and (rate is None or int(rate[1]) == 0 or (int(rate[1]) == 1) == bool(rate[3]))
     ):
+        return _invalid("Parameter ScheduleExpression is not valid.")
+    if schedule and schedule.startswith("cron") and not is_cron(schedule):
         return _invalid("Parameter ScheduleExpression is not valid.")
     return None
 

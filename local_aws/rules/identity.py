@@ -15,6 +15,15 @@ _ACCESS_KEYS = 2
 _CHAINED_SECONDS = 3600
 
 
+def _role(given: Mapping[str, Any]) -> Refusal | None:
+    """Names "are not distinguished by case" (IAM API Reference, CreateRole)."""
+    name = str(given["RoleName"])
+    if lookups.has_role_in_other_case(name):
+        words = f"Role with name {name} already exists."
+        return Refusal("EntityAlreadyExists", words, 409)
+    return _trust(given)
+
+
 def _trust(given: Mapping[str, Any]) -> Refusal | None:
     document = str(given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or "")
     if policies.size(document) > _TRUST:
@@ -78,7 +87,7 @@ RULES = {
     "CreateAccessKey": _access_key,
     "CreatePolicy": _managed,
     "CreatePolicyVersion": _managed,
-    "CreateRole": _trust,
+    "CreateRole": _role,
     "PutRolePolicy": _inline,
     "PutUserPolicy": _identity,
     "UpdateAssumeRolePolicy": _trust,

@@ -8,6 +8,8 @@ from typing import Any
 from local_aws.adapter.operations import Refusal
 
 _DATA = 1000
+_VALUES = 150
+_DIMENSIONS = 30
 _PAST_SECONDS, _AHEAD_SECONDS = 14 * 86_400, 2 * 3600
 _SHORT_PERIODS = {10, 20, 30}
 _HOUR, _DAY, _WEEK = 3600, 86_400, 604_800
@@ -22,6 +24,13 @@ def _data(given: Mapping[str, Any]) -> Refusal | None:
         words = f"The collection MetricData must not have a size greater than {_DATA}."
         return Refusal("ValidationError", words, 400)
     for number, datum in enumerate(data, start=1):
+        for member, most in (("Values", _VALUES), ("Dimensions", _DIMENSIONS)):
+            if len(datum.get(member) or ()) > most:
+                words = (
+                    f"The collection MetricData.member.{number}.{member} must not have a size "
+                    f"greater than {most}."
+                )
+                return Refusal("InvalidParameterValue", words, 400)
         age = time.time() - _seconds(datum.get("Timestamp"))
         if not -_AHEAD_SECONDS <= age <= _PAST_SECONDS:
             words = (

@@ -78,6 +78,35 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
         {"Entries": [EVENT | {"Detail": json.dumps("x" * 300_000)}]},
         "Total size of the entries",
     ),
+    (
+        "events",
+        "put_rule",
+        {"Name": "n", "ScheduleExpression": "cron(7 20 * * 1-7 *)"},
+        "ScheduleExpression is not valid",
+    ),
+    (
+        "scheduler",
+        "create_schedule",
+        {
+            "Name": "n",
+            "ScheduleExpression": "rate(x)",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "Target": {"Arn": QUEUE, "RoleArn": GHOST},
+        },
+        r"Invalid Schedule Expression rate\(x\)",
+    ),
+    (
+        "iam",
+        "create_role",
+        {"RoleName": "KNOWN", "AssumeRolePolicyDocument": trust()},
+        "Role with name KNOWN already exists",
+    ),
+    (
+        "cloudwatch",
+        "put_metric_data",
+        {"Namespace": "N", "MetricData": [{"MetricName": "m", "Values": [1.0] * 151}]},
+        "Values must not have a size greater than 150",
+    ),
     ("ssm", "put_parameter", {"Name": "a b", "Value": "v", "Type": "String"}, "Parameter name"),
     ("ssm", "put_parameter", {"Name": "a/b", "Value": "v", "Type": "String"}, "fully qualified"),
     (
