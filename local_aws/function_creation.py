@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from local_aws import adapter
 from local_aws.adapter import mappings
@@ -42,7 +41,7 @@ def role_refusal(asked: Asked) -> Refused | None:
     role_arn = asked.document.get("Role")
     for action, resource, call in _needed(asked.document):
         if role_arn is None:
-            name = unquote(asked.path.split("/")[-2])
+            name = str(asked.document.get("FunctionName", ""))
             role_arn = (mappings.function_configuration(name) or {}).get("Role", "")
         role = adapter.Role(arn=str(role_arn), session="awslambda")
         if role.denied(action, resource) is not None:

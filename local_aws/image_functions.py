@@ -43,19 +43,17 @@ def pull_refusal(asked: Asked) -> Refused | None:
     """
     operations = {"lambda:CreateFunction", "lambda:UpdateFunctionCode", _TYPE}
     image = (asked.document.get("Code") or asked.document).get("ImageUri")
-    if not image or asked.action not in operations:
-        return None
+    if not image or asked.action not in operations or not project_image.is_ours(str(image)):
+        return None  # `refusal` says so
     arn = project_image.repository_arn(str(image))
     repository = arn.partition(":repository/")[2]
-    if project_image.is_ours(str(image)) and not adapter.repository_exists(repository):
-        message = f"Source image {image} does not exist. Provide a valid source image."
-        return Refused("InvalidParameterValueException", message)
     actor = asked.actor
     if actor is not None and any(actor.denied(action, arn) for action in _PULL):
         message = "Your access has been denied by ECR, please check your request permissions."
         return Refused(ACCESS_DENIED, message)
     place = f"arn:aws:lambda:{adapter.current_region()}:{adapter.current_account()}:function:"
-    name = asked.document.get("FunctionName") or asked.path.removesuffix("/code").split("/")[-1]
+    name = str(asked.document.get("FunctionName") or asked.name)
+    name = name.rpartition(":function:")[2]
     service = adapter.Service(name="lambda.amazonaws.com", source_arn=f"{place}{name}")
     if not any(service.denied(action, arn) for action in _PULL):
         return None

@@ -121,7 +121,7 @@ LAMBDA = adapter.Service(name="lambda.amazonaws.com")
 def _of_rule(asked: Asked) -> adapter.Service:
     document = asked.document
     bus = str(document.get("EventBusName", "default")).rpartition("/")[2]
-    name = document.get("Rule") or document.get("Name") or asked.path.rpartition("|")[2]
+    name = document.get("Rule") or document.get("Name") or asked.name
     path = name if bus == "default" else f"{bus}/{name}"
     place = f"{adapter.current_region()}:{adapter.current_account()}"
     return events_service(f"arn:aws:events:{place}:rule/{path}")
@@ -130,7 +130,7 @@ def _of_rule(asked: Asked) -> adapter.Service:
 def _of_project(asked: Asked) -> adapter.Service:
     # CodeBuild User Guide, "Cross-service confused deputy prevention": the project's ARN.
     members = ("name", "projectName", "Name")
-    name = next(filter(None, map(asked.document.get, members)), asked.path)
+    name = next(filter(None, map(asked.document.get, members)), asked.name)
     account, region = adapter.current_account(), adapter.current_region()
     return adapter.Service(
         name="codebuild.amazonaws.com",

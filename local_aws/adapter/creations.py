@@ -1,6 +1,5 @@
 """What is asked of services, by requests and by templates, before ministack does it."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from ministack.services.cloudformation import provisioners, stacks
 from local_aws.adapter import stack_roles
 from local_aws.adapter.actors import Actor
 from local_aws.adapter.identity import caller
-from local_aws.adapter.operations import action_of
+from local_aws.adapter.requests import parse
 
 ACCESS_DENIED = "AccessDeniedException"
 _FORBIDDEN, _BAD_REQUEST = 403, 400
@@ -23,15 +22,16 @@ class Asked:
     """What a service is asked for.
 
     Attributes:
-        action: IAM's name of the operation; of a template, the type.
-        document: The request's body, or the resource's properties.
-        path: The request's path, which names what REST services are asked about.
+        action: The service and the operation, such as `lambda:CreateFunction`; of a template, the
+            type.
+        document: The request's parameters, or the resource's properties.
+        name: Of a template, the resource's name, or the one that it is going to get.
         actor: Who asks; None for what the server itself goes on with after a restart.
     """
 
     action: str
     document: Mapping[str, Any]
-    path: str
+    name: str
     actor: Actor | None
 
 
@@ -63,9 +63,13 @@ def _check_service(service: str, check: Check) -> None:
     async def handle_request(
         method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
     ) -> Any:
-        request = (service, method, path, headers, body, query_params)
-        action = str(action_of(*request))
-        asked = Asked(action=action, document=_document(body), path=path, actor=caller(headers))
+        request = parse(service, method, path, headers, body, query_params)
+        asked = Asked(
+            action=f"{service}:{request.operation}",
+            document=request.parameters,
+            name="",
+            actor=caller(headers),
+        )
         refused = check(asked)
         if refused is None:
             return await inner(method, path, headers, body, query_params)
@@ -83,7 +87,7 @@ def check_templates(types: Iterable[str], check: Check) -> None:
         if kind not in checked:
             return
         refused = check(
-            Asked(action=kind, document=properties, path=name, actor=stack_roles._actor.get())
+            Asked(action=kind, document=properties, name=name, actor=stack_roles._actor.get())
         )
         if refused is not None:
             raise ValueError(
@@ -106,12 +110,3 @@ def check_templates(types: Iterable[str], check: Check) -> None:
 
     stacks._provision_resource = provision_resource
     stacks._update_resource = update_resource
-
-
-def _document(body: bytes) -> dict[str, Any]:
-    """A JSON body; what is none is for the service to refuse."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

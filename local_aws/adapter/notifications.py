@@ -1,4 +1,4 @@
-"""What SNS, S3, CloudWatch and CloudWatch Logs send: each as itself, with the keys that it gives.
+"""What SNS, S3 and CloudWatch send: each as itself, with the keys that it gives.
 
 The policy of the queue, topic or function decides; ministack asks those of functions never, and
 gives every service `aws:SourceOwner`.
@@ -31,7 +31,7 @@ def ask_resource_policies() -> None:
     )
     _ask_for_topics()
     _ask_for_buckets()
-    _ask_for_logs()
+    _refuse_log_subscriptions()
 
 
 def alarm_refused(alarm: dict[str, Any], action: str) -> str | None:
@@ -168,44 +168,11 @@ def _ask_for_buckets() -> None:
     s3._deliver_event_to_lambda = deliver_to_function
 
 
-def _ask_for_logs() -> None:
-    put, fan_out = (
-        cloudwatch_logs._put_subscription_filter,
-        cloudwatch_logs._fanout_to_subscription_filters,
-    )
-
-    def denied(group: str, function: str) -> str | None:
-        account, region = responses.get_account_id(), responses.get_region()
-        # CloudWatch Logs User Guide, "Log group-level subscription filters".
-        source = f"arn:aws:logs:{region}:{account}:log-group:{group}:*"
-        return Service(
-            name="logs.amazonaws.com", source_arn=source, source_account=str(account)
-        ).denied(INVOKE, function)
+def _refuse_log_subscriptions() -> None:
+    """Refuse subscription filters: their deliveries asked nobody, and nothing here has one."""
 
     def put_filter(request: dict[str, Any]) -> Any:
-        group, destination = request.get("logGroupName"), str(request.get("destinationArn", ""))
-        if ":lambda:" not in destination:
-            return responses.error_response_json(
-                "InvalidParameterException",
-                f"The embedded AWS does not deliver logs to {destination}; use a Lambda function",
-                400,
-            )
-        if group in cloudwatch_logs._log_groups and denied(str(group), destination) is not None:
-            return responses.error_response_json(
-                "InvalidParameterException",
-                "Could not execute the lambda function. Make sure you have given CloudWatch Logs "
-                "permission to execute your function.",
-                400,
-            )
-        return put(request)
-
-    def fan_out_allowed(group: str, stream: str, events: Any) -> None:
-        filters = (cloudwatch_logs._log_groups.get(group) or {}).get("subscriptionFilters") or {}
-        for each in filters.values():
-            if (reason := denied(group, each["destinationArn"])) is not None:
-                logger.warning("log group %s: %s", group, reason)
-                return
-        fan_out(group, stream, events)
+        reason = f"The embedded AWS does not support subscriptions of {request.get('logGroupName')}"
+        return responses.error_response_json("InvalidParameterException", reason, 400)
 
     cloudwatch_logs._put_subscription_filter = put_filter
-    cloudwatch_logs._fanout_to_subscription_filters = fan_out_allowed

@@ -78,10 +78,7 @@ def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedA
 
 @pytest.fixture(scope="session")
 def session(embedded_aws: EmbeddedAws) -> boto3.Session:
-    made = embedded_aws.session()
-    # Of the image that functions run.
-    made.client("ecr").create_repository(repositoryName="fraudloop-local")
-    return made
+    return embedded_aws.session()
 
 
 @pytest.fixture(scope="session")

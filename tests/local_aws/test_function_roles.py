@@ -256,7 +256,7 @@ def test_an_image_is_pulled_by_lambda_and_by_who_makes_the_function(
         "ImageConfig": image_config(),
         "Role": arn,
     }
-    with pytest.raises(ClientError, match="Provide a valid source image"):
+    with pytest.raises(ClientError, match="does not support the image"):
         user.create_function(**request)
     client("ecr").create_repository(repositoryName=repository)
     with pytest.raises(ClientError, match=message):

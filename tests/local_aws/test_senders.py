@@ -1,4 +1,4 @@
-"""What SNS, S3, CloudWatch, Logs and Scheduler may not do: the policy undone that lets them."""
+"""What SNS, S3, CloudWatch and Scheduler may not do: the policy undone that lets them."""
 
 import json
 import time
@@ -140,24 +140,6 @@ def test_an_alarm_invokes_a_function_that_lets_it_only(
     allow_invocation(client, function, service, f"arn:aws:cloudwatch:{PLACE}:alarm:{again}")
     put_metric(client, f"{namespace}/2", 3, "fraud", "Drift")
     assert eventually(function.invocations)[0]["alarmData"]["alarmName"] == again
-
-
-def test_a_subscription_of_logs_needs_the_functions_permission(
-    client: Client, function: Function
-) -> None:
-    logs, group = client("logs"), f"/test/{uuid.uuid4().hex[:8]}"
-    logs.create_log_group(logGroupName=group)
-    wanted = {
-        "logGroupName": group,
-        "filterName": "all",
-        "filterPattern": "",
-        "destinationArn": function.arn,
-    }
-    with pytest.raises(ClientError, match="Could not execute the lambda function"):
-        logs.put_subscription_filter(**wanted)
-    source = f"arn:aws:logs:{PLACE}:log-group:{group}:*"
-    allow_invocation(client, function, "logs.amazonaws.com", source)
-    logs.put_subscription_filter(**wanted)
 
 
 class Schedules:
