@@ -215,8 +215,8 @@ def test_a_refused_update_changes_nothing(client: Client, function: str) -> None
 def test_a_template_deploys_and_updates_it(
     client: Client, deploy: Callable[..., dict[str, str]]
 ) -> None:
-    client("ecr").create_repository(repositoryName="fraudloop-renamed")
-    image = IMAGE.replace("fraudloop-local", "fraudloop-renamed")
+    client("ecr").create_repository(repositoryName="renamed-fraudloop")
+    image = IMAGE.replace("fraudloop-local", "renamed-fraudloop")
     properties = {
         "PackageType": "Image",
         "Code": {"ImageUri": image},
@@ -236,6 +236,6 @@ def test_a_template_deploys_and_updates_it(
     properties["Code"] = {"ImageUri": image.replace("one", "two")}
     assert deployed() == function
     described = client("lambda").get_function(FunctionName=function)
-    assert described["Code"]["ImageUri"].endswith("fraudloop-renamed:two")
+    assert described["Code"]["ImageUri"].endswith("renamed-fraudloop:two")
     assert "Runtime" not in described["Configuration"]
     assert invoke(client, function, {})["payload"] == "other"

@@ -94,7 +94,9 @@ def test_model_data_that_the_role_cannot_read_fails_the_endpoint(
     client: Client, serving: Serving
 ) -> None:
     name = unique("endpoint")
-    config = serving.config(serving.model(key="nothing.tar.gz"))
+    client("s3").put_object(Bucket=serving.bucket, Key="going.tar.gz", Body=b"1")
+    config = serving.config(serving.model(key="going.tar.gz"))
+    client("s3").delete_object(Bucket=serving.bucket, Key="going.tar.gz")
     client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=config)
     assert "Could not access model data" in serving.settled(name)["FailureReason"]
 
@@ -357,13 +359,16 @@ def captured(client: Client, bucket: str, prefix: str) -> int:
 def test_an_image_that_the_models_role_cannot_pull_fails_the_endpoint(
     client: Client, serving: Serving
 ) -> None:
-    repository = unique("strangers")
+    repository = unique("other-fraudloop")
     uri = client("ecr").create_repository(repositoryName=repository)["repository"]["repositoryUri"]
     model = unique("model")
     client("sagemaker").create_model(
         ModelName=model,
         ExecutionRoleArn=serving.role,
-        PrimaryContainer={"Image": f"{uri}:1", "ModelDataUrl": f"s3://{serving.bucket}/x"},
+        PrimaryContainer={
+            "Image": f"{uri}:1",
+            "ModelDataUrl": f"s3://{serving.bucket}/model.tar.gz",
+        },
     )
     name = unique("endpoint")
     client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=serving.config(model))
