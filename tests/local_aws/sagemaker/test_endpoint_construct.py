@@ -11,12 +11,12 @@ import lifecycle  # noqa: F401  # first: it tells jsii which node to start when 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 
 from lifecycle.alarm_topic import AlarmTopic
 from lifecycle.container_image import ContainerImage
+from lifecycle.data_key import DataKey
 from lifecycle.endpoint import SelfDeployingEndpoint
 from lifecycle.endpoint_config import EndpointConfig
 from lifecycle.endpoint_rollout import Linear, RolloutConfig
@@ -128,7 +128,7 @@ class Deployed:
             stack_name=self.name,
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
         )
-        key = kms.Key(stack, "Key")
+        key = DataKey(stack, "Key", removal_policy=cdk.RemovalPolicy.DESTROY).key
         bucket = s3.Bucket.from_bucket_name(stack, "Bucket", self.name)
         approved, challenger = (
             cdk.CfnParameter(stack, name).value_as_string for name in ("Approved", "Challenger")

@@ -128,9 +128,9 @@ def test_a_refused_record_fails_the_job(client: Client, serving: Serving) -> Non
     assert "status 400" in job["FailureReason"]
 
 
-def test_no_input_fails_the_job(client: Client, serving: Serving) -> None:
-    job = finished(client, start(client, serving, "nothing/"))
-    assert "No S3 objects" in job["FailureReason"]
+def test_no_input_is_no_job(client: Client, serving: Serving) -> None:
+    with pytest.raises(ClientError, match="No S3 objects found under S3 URL"):
+        start(client, serving, "nothing/")
 
 
 def test_a_job_is_stopped(client: Client, serving: Serving) -> None:
