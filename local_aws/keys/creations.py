@@ -14,15 +14,19 @@ from local_aws.keys.use import unusable
 _LATER = ("AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SNS::Topic")
 _CHECKED = ("athena", "codebuild", "firehose")
 # Guarded themselves, or without keys of their own: all others keep nothing under a key here.
-_OTHERS = ("application-autoscaling", "cloudformation", "ecr", "iam", "kinesis", "kms", "logs")
-_OTHERS += ("s3", "sagemaker", "sns", "sqs", "ssm", "sts")
+_OTHERS = frozenset(
+    {"application-autoscaling", "cloudformation", "ecr", "iam", "kinesis", "kms", "logs"}
+    | {"s3", "sagemaker", "sns", "sqs", "ssm", "sts"}
+)
 _STREAM = {
     "NotFoundException": "KMSNotFoundException",
     "DisabledException": "KMSDisabledException",
 }
-_TYPES = ("AWS::Athena::", "AWS::CodeBuild::", "AWS::ECR::", "AWS::Kinesis::", "AWS::KMS::")
-_TYPES += ("AWS::KinesisFirehose::", "AWS::Logs::", "AWS::SageMaker::", "AWS::IAM::", "Custom::")
-_TYPES += ("AWS::CloudFormation::",)
+_TYPES = (
+    *("AWS::Athena::", "AWS::CodeBuild::", "AWS::ECR::", "AWS::Kinesis::", "AWS::KMS::"),
+    *("AWS::KinesisFirehose::", "AWS::Logs::", "AWS::SageMaker::", "AWS::IAM::", "Custom::"),
+    "AWS::CloudFormation::",
+)
 
 
 def install() -> None:

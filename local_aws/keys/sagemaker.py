@@ -17,10 +17,14 @@ _VIA = "sagemaker"
 _GRANT = {"kms:GrantIsForAWSResource": "true"}
 # "The caller of CreateFeatureGroup must have below permissions to the OnlineStore KmsKeyId"
 # (OnlineStoreSecurityConfig). kms:ListAliases, which the list has too, knows no key.
-_ONLINE = ("Encrypt", "Decrypt", "DescribeKey", "CreateGrant", "RetireGrant", "ReEncryptFrom")
-_ONLINE += ("ReEncryptTo", "GenerateDataKey", "ListGrants", "RevokeGrant")
-_OUTPUTS = ("OutputDataConfig", "TransformOutput", "ProcessingOutputConfig")
-_OUTPUTS += ("MonitoringOutputConfig",)
+_ONLINE = (
+    *("Encrypt", "Decrypt", "DescribeKey", "CreateGrant", "RetireGrant", "ReEncryptFrom"),
+    *("ReEncryptTo", "GenerateDataKey", "ListGrants", "RevokeGrant"),
+)
+_OUTPUTS = (
+    *("OutputDataConfig", "TransformOutput", "ProcessingOutputConfig"),
+    "MonitoringOutputConfig",
+)
 
 
 def refusal(request: Mapping[str, Any]) -> Refusal | None:

@@ -4,6 +4,8 @@ Each service asks KMS for whoever sends or reads, through itself, and names in t
 context what it is for.
 """
 
+from functools import partial
+
 from local_aws import adapter
 from local_aws.adapter import actors, keyed, keyed_creations
 from local_aws.adapter.actors import Actor, Caller, Service
@@ -44,14 +46,14 @@ def install() -> None:
     keyed_creations.guard_log_groups(_log_group_refused)
     keyed_creations.guard_repositories(_repository_refused)
     for action, reads in (("sqs:SendMessage", False), ("sqs:ReceiveMessage", True)):
-        actors.also_needs(action, lambda who, arn, reads=reads: queue_denied(who, arn, reads))
+        actors.also_needs(action, partial(queue_denied, reads=reads))
     actors.also_needs("sns:Publish", topic_denied)
     for action, reads in (
         ("kinesis:PutRecord", False),
         ("kinesis:PutRecords", False),
         ("kinesis:GetRecords", True),
     ):
-        actors.also_needs(action, lambda who, arn, reads=reads: stream_denied(who, arn, reads))
+        actors.also_needs(action, partial(stream_denied, reads=reads))
 
 
 def install_late() -> None:

@@ -70,7 +70,7 @@ def world(session: boto3.Session, client: Client) -> World:
     return World(session, client)
 
 
-def refused(call: Callable[[], Any]) -> tuple[str, str]:
+def refused(call: Callable[..., Any]) -> tuple[str, str]:
     """The code and message with which something is refused."""
     with pytest.raises(ClientError) as caught:
         call()
@@ -79,5 +79,5 @@ def refused(call: Callable[[], Any]) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def refusal() -> Callable[[Callable[[], Any]], tuple[str, str]]:
+def refusal() -> Callable[[Callable[..., Any]], tuple[str, str]]:
     return refused

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-Call = Callable[[Callable[[], Any]], tuple[str, str]]
+Call = Callable[[Callable[..., Any]], tuple[str, str]]
 S3 = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
 ABSENT = "arn:aws:kms:us-east-1:000000000000:key/12345678-1234-1234-1234-123456789012"
 

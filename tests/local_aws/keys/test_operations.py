@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import WaiterError
 
-Call = Callable[[Callable[[], Any]], tuple[str, str]]
+Call = Callable[[Callable[..., Any]], tuple[str, str]]
 Client = Callable[[str], Any]
 ROOT = {"AWS": "arn:aws:iam::000000000000:root"}
 OWNED = {"Effect": "Allow", "Principal": ROOT, "Action": "kms:*", "Resource": "*"}

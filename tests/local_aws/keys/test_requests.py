@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-Call = Callable[[Callable[[], Any]], tuple[str, str]]
+Call = Callable[[Callable[..., Any]], tuple[str, str]]
 USE = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import WaiterError
 
-Call = Callable[[Callable[[], Any]], tuple[str, str]]
+Call = Callable[[Callable[..., Any]], tuple[str, str]]
 Client = Callable[[str], Any]
 ACCOUNT = "000000000000"
 ABSENT = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import WaiterError
 
-Call = Callable[[Callable[[], Any]], tuple[str, str]]
+Call = Callable[[Callable[..., Any]], tuple[str, str]]
 Client = Callable[[str], Any]
 ACCOUNT = "000000000000"
 PLACE = f"us-east-1:{ACCOUNT}"
