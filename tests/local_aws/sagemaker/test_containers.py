@@ -13,6 +13,7 @@ import pytest
 from local_aws.sagemaker.job_run import Run
 from local_aws.sagemaker.servers import DEFAULT_STARTUP_SECONDS, GRACE_SECONDS
 from local_aws.server import EmbeddedAws, free_port
+from tests.local_aws.images import make_repositories
 from tests.local_aws.sagemaker.conftest import ENTRIES, IMAGE, unique
 
 OWN = {"PATH", "LANG", "HOME", "PYTHONUNBUFFERED", "PYTHONPATH", "OMP_WAIT_POLICY", "TOLD"}
@@ -49,6 +50,7 @@ def server(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embe
             iam.create_role(RoleName="job", AssumeRolePolicyDocument=json.dumps(ROLE))
             iam.put_role_policy(RoleName="job", PolicyName="all", PolicyDocument=json.dumps(ALL))
             aws.session().client("s3").create_bucket(Bucket="data")
+            make_repositories(aws.session().client)
             yield aws
 
 
