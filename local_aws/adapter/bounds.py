@@ -4,8 +4,8 @@ from typing import Any
 
 from ministack.services import cloudwatch_logs, eventbridge, ssm
 
-# Of one stream; ministack holds each event twice.
-MOST_EVENTS = 5000
+# Of one stream.
+MOST_EVENTS = 2500
 # "Parameter Store retains the 100 most recent versions" (Systems Manager User Guide, "Working with
 # parameter versions").
 MOST_VERSIONS = 100
@@ -24,14 +24,14 @@ def _of_log_streams() -> None:
 
     def append_log_events(stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
         inner(stream, events)
+        # A second copy of each event, for GetLogRecord; Insights makes the ones that it names.
+        for event in events:
+            cloudwatch_logs._log_records.pop(event.get("eventId"), None)
         if len(stream["events"]) < 2 * MOST_EVENTS:
             return
         with cloudwatch_logs._log_events_lock:
-            old = stream["events"][:-MOST_EVENTS]
             stream["events"] = stream["events"][-MOST_EVENTS:]
             stream["firstEventTimestamp"] = stream["events"][0]["timestamp"]
-        for event in old:
-            cloudwatch_logs._log_records.pop(event.get("eventId"), None)
 
     cloudwatch_logs._append_log_events = append_log_events
 
