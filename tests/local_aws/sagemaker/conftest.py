@@ -78,10 +78,11 @@ def bucket(client: Callable[[str], Any]) -> str:
 
 @pytest.fixture(scope="session")
 def job_role(make_role: Callable[..., str], bucket: str) -> str:
-    """May log, and read and write the bucket, but not its folder `secret/`."""
+    """May log, read and write the bucket but for its folder `secret/`, and encrypt by any key."""
     return make_role(
         allow(LOGGING, "arn:aws:logs:*:*:log-group:/aws/sagemaker/*Jobs:*"),
         allow(["s3:*"], f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"),
+        allow(["kms:Encrypt", "kms:GenerateDataKey"], "arn:aws:kms:*:*:key/*"),
         {**allow(["s3:GetObject"], f"arn:aws:s3:::{bucket}/secret/*"), "Effect": "Deny"},
     )
 
