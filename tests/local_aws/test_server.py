@@ -25,6 +25,14 @@ from local_aws.server import (
 )
 from local_aws.settings import Connection
 
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    },
+}
 ELSEWHERE = {"LocationConstraint": "eu-west-1"}
 ONCE = Config(retries={"total_max_attempts": 1})
 
@@ -42,9 +50,7 @@ def remember(aws: EmbeddedAws) -> None:
     session.client("ssm").put_parameter(Name="/kept", Value="yes", Type="String")
     session.client("s3").create_bucket(Bucket="kept", CreateBucketConfiguration=ELSEWHERE)
     session.client("s3").put_object(Bucket="kept", Key="a/b.txt", Body=b"kept")
-    session.client("iam").create_role(
-        RoleName="kept", AssumeRolePolicyDocument='{"Version":"2012-10-17","Statement":[]}'
-    )
+    session.client("iam").create_role(RoleName="kept", AssumeRolePolicyDocument=json.dumps(TRUST))
 
 
 def assert_remembered(aws: EmbeddedAws) -> None:

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import boto3
-
 ROOT = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 
 
@@ -33,6 +31,8 @@ def copy() -> None:
 
 def look() -> None:
     """Report what the process is, and what it sees and can do."""
+
+    boto3 = importlib.import_module("boto3")  # not for all: it takes half a second
 
     def outcome(action: Callable[[], object]) -> str:
         try:

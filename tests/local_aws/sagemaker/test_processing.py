@@ -183,7 +183,7 @@ def test_a_job_can_be_stopped(client: Callable[[str], Any], start: Any, ended: A
 
 
 def test_a_job_may_not_run_for_too_long(start: Any, ended: Any) -> None:
-    job = ended(start("sleep", StoppingCondition={"MaxRuntimeInSeconds": 1}))
+    job = ended(start("sleep", StoppingCondition={"MaxRuntimeInSeconds": 3}))
     assert job["ProcessingJobStatus"] == "Stopped"
     assert "MaxRuntimeInSeconds" in job["FailureReason"]
 
