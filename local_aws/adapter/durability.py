@@ -9,7 +9,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -85,6 +86,23 @@ def keep_promises(save: Callable[[str, Any], None]) -> None:
         return answer
 
     ms._dispatch_service_request = dispatch
+
+
+@contextmanager
+def losing_nothing() -> Iterator[None]:
+    """Raise what S3 could not write meanwhile.
+
+    Raises:
+        OSError: Such as that the disk is full.
+    """
+    trouble: list[OSError] = []
+    token = _trouble.set(trouble)
+    try:
+        yield
+    finally:
+        _trouble.reset(token)
+    if trouble:
+        raise trouble[0]
 
 
 def _notice_failures() -> None:

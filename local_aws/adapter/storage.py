@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ministack.services import s3
 
-from local_aws.adapter import encryption, keyed
+from local_aws.adapter import durability, encryption, keyed
 
 
 def list_objects(bucket: str, prefix: str = "") -> list[str]:
@@ -84,10 +84,12 @@ def put_object(
     Raises:
         KeyError: If the bucket does not exist or refuses the object.
         PermissionError: If the caller may not write it, or not use its key.
+        OSError: If there is no room for it.
     """
     _allowed("s3:PutObject", bucket, key, f"arn:aws:s3:::{bucket}/{key}")
     headers = {"content-length": str(len(body)), "content-type": content_type, **(encrypted or {})}
-    with encryption.acting(keyed.current_caller(), bucket, key):
+    acting = encryption.acting(keyed.current_caller(), bucket, key)
+    with durability.losing_nothing(), acting:
         status, _headers, answer = s3._put_object(bucket, key, body, headers)
     if status in (400, 403):
         raise PermissionError(encryption.message(answer))
