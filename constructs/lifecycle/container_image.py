@@ -216,5 +216,6 @@ class ContainerImage(Construct):
             },
         )
         # With their roles' policies, which CloudFormation would else change at the same time.
-        build.node.add_dependency(self.project, self._builder)
+        role = self.node.find_child("BuildRole")
+        build.node.add_dependency(self.project, role, self._builder)
         return build

@@ -195,7 +195,7 @@ def test_the_servers_log_is_there_before_them_and_goes_with_its_stack(template: 
 
 
 def logged_to(template: Template) -> list[Any]:
-    """The parts of the ARNs that the endpoint's role may write log events to."""
+    """The parts of the ARN that the endpoint's role may write log events to."""
     policies = template.find_resources("AWS::IAM::Policy")
     (policy,) = (p for name, p in policies.items() if name.startswith("EndpointRoleDefault"))
     (statement,) = (
@@ -203,7 +203,7 @@ def logged_to(template: Template) -> list[Any]:
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if "logs:PutLogEvents" in statement["Action"]
     )
-    return [part for arn in statement["Resource"] for part in arn["Fn::Join"][1]]
+    return list(statement["Resource"]["Fn::Join"][1])
 
 
 def test_sagemaker_measures_the_instances_as_the_endpoints_role(template: Template) -> None:
@@ -527,14 +527,14 @@ def test_limits_that_are_switched_off_are_no_alarms(synthesize: Synthesize) -> N
 
 
 @pytest.mark.parametrize(
-    ("actions", "place"),
+    ("action", "place"),
     [
         ("s3:GetObject", "/models/*"),
-        (["s3:PutObject"], "/fraudloop-test-fraud/*"),
+        ("s3:PutObject", "/fraudloop-test-fraud/*"),
     ],
 )
 def test_the_container_reads_models_and_writes_its_captures(
-    template: Template, actions: object, place: str
+    template: Template, action: str, place: str
 ) -> None:
     template.has_resource_properties(
         "AWS::IAM::Policy",
@@ -544,7 +544,7 @@ def test_the_container_reads_models_and_writes_its_captures(
                     [
                         {
                             "Effect": "Allow",
-                            "Action": actions,
+                            "Action": action,
                             "Resource": {"Fn::Join": ["", [Match.any_value(), place]]},
                         }
                     ]
