@@ -63,7 +63,7 @@ def unencrypted(target: Target) -> Iterator[tuple[str, bool]]:
             for how, client in (("plainly", s3), ("by TLS 1.1", _saying(target, "s3", _OLD))):
                 yield f"list {name} {how}", _refused(client.list_objects_v2, Bucket=name)
                 yield f"read {name} {how}", _refused(client.get_object, Bucket=name, Key="none")
-    for url in sqs.list_queues().get("QueueUrls", []):
+    for url in sqs.list_queues(QueueNamePrefix="fraudloop-").get("QueueUrls", []):
         yield f"receive of {url}", _refused(sqs.receive_message, QueueUrl=url)
     for topic in sns.list_topics()["Topics"]:
         arn = topic["TopicArn"]
