@@ -222,11 +222,10 @@ class Endpoints(EndpointConfigs):
             self._deployments.pop(name, None)
 
     def _fail(self, name: str, live: LiveEndpoint, reason: str) -> None:
-        if self._stopped:
-            return
         status = "InService" if live.routes else "Failed"
         told = None if live.routes and unknowns.rolls_back_silently() else reason
-        self._records.change(name, EndpointStatus=status, FailureReason=told, Pending=None)
+        if not self._stopped:
+            self._records.change(name, EndpointStatus=status, FailureReason=told, Pending=None)
 
     def _scale(self, name: str, plan: Plan, changed: Plan) -> None:
         live = self._live[name]

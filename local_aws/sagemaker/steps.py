@@ -199,20 +199,17 @@ class StepRunner:
         return StepResult(metadata={"Model": {"Arn": answer["ModelArn"]}}, properties=model)
 
     def _register(self, arguments: dict[str, Any]) -> StepResult:
-        generated = {"GeneratedBy": self._record.arn}
-        metadata = {**generated, **arguments.get("MetadataProperties", {})}
-        group = arguments.get("ModelPackageGroupName")
-        if group is not None:
-            self._make_group(group)
+        metadata = {"GeneratedBy": self._record.arn, **arguments.get("MetadataProperties", {})}
+        if "ModelPackageGroupName" in arguments:
+            self._make_group(arguments["ModelPackageGroupName"])
         answer = self._invoke("CreateModelPackage", {**arguments, "MetadataProperties": metadata})
         arn = answer["ModelPackageArn"]
         package = self._context.call("DescribeModelPackage", {"ModelPackageName": arn})
         return StepResult(metadata={"RegisterModel": {"Arn": arn}}, properties=package)
 
     def _make_group(self, name: str) -> None:
-        """AWS makes the group each time, and is content with its being there: a public CloudTrail
-        of a pipeline's role has CreateModelPackageGroup with a ValidationException, and without
-        that permission the step "Failed to invoke sagemaker:CreateModelPackageGroup"."""
+        """AWS makes the group each time, and is content with its being there (public reports of
+        "Failed to invoke sagemaker:CreateModelPackageGroup", of roles without the permission)."""
         try:
             self._invoke("CreateModelPackageGroup", self._tagged({"ModelPackageGroupName": name}))
         except StepFailure as failure:
@@ -220,33 +217,26 @@ class StepRunner:
                 raise
 
     def _tagged(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A creation with the tag that pipelines add to it, which needs `sagemaker:AddTags`.
-
-        Its key is what the SDK reads (sagemaker-python-sdk, lineage, `pipeline_execution_arn`);
-        that the pipeline's role has to be allowed it, for jobs and for groups of packages, is in
-        public reports of "Failed to invoke sagemaker:CreateProcessingJob".
-        """
+        """A creation with the tag that pipelines add to it, which their role has to be allowed
+        (public reports of "Failed to invoke sagemaker:CreateProcessingJob": `AddTags`). Its key is
+        what the SDK reads (sagemaker-python-sdk, lineage, `pipeline_execution_arn`)."""
         tag = {"Key": "sagemaker:pipeline-execution-arn", "Value": self._record.arn}
         return {**request, "Tags": [*request.get("Tags", ()), tag]}
 
     def _decide(self, step: Step, scope: expressions.Scope) -> StepResult:
-        outcome = all(conditions.holds(item, scope) for item in step.arguments["Conditions"])
-        answer = {"Outcome": "True" if outcome else "False"}
+        held = all(conditions.holds(item, scope) for item in step.arguments["Conditions"])
+        answer = {"Outcome": str(held)}
         return StepResult(metadata={"Condition": answer}, properties=answer)
 
     def _invoke(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = self._sagemaker._make_api_call(operation, request)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
+        except (BotoCoreError, ClientError) as error:
+            told = error.response["Error"] if isinstance(error, ClientError) else {}
             raise StepFailure(
                 f"ClientError: Failed to invoke sagemaker:{operation}. Error Details: "
-                f"{error.response['Error']['Message']}",
-                _RETRYABLE.get(code),
-            ) from error
-        except BotoCoreError as error:
-            raise StepFailure(
-                f"ClientError: Failed to invoke sagemaker:{operation}. Error Details: {error}"
+                f"{told.get('Message', error)}",
+                _RETRYABLE.get(told.get("Code", "")),
             ) from error
         return answer
 
