@@ -31,7 +31,7 @@ def describe(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "caller": boto3.client("sts").get_caller_identity()["Arn"],
         "invocations": _invocations,
         "pid": f"{os.getpid()} of {Path('/proc/self/ns/pid').readlink()}",
-        "seen": _seen(),
+        "seen": _seen() if event.get("look") else None,
     }
 
 

@@ -91,7 +91,9 @@ def test_a_function_sees_its_image_or_its_runtime_and_writes_to_tmp_alone(
         EphemeralStorage={"Size": 600},
     )
     client("lambda").get_waiter("function_active_v2").wait(FunctionName=zipped)
-    of_image, of_zip = (invoke(client, f, {})["payload"]["seen"] for f in (function, zipped))
+    of_image, of_zip = (
+        invoke(client, f, {"look": True})["payload"]["seen"] for f in (function, zipped)
+    )
     client("lambda").delete_function(FunctionName=zipped)
     for seen, own in ((of_image, OF_THE_IMAGE), (of_zip, {"AWS_EXECUTION_ENV"})):
         hidden = ("_LAMBDA_", "_MINISTACK_")
