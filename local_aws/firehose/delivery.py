@@ -1,22 +1,19 @@
 """Reads what a delivery stream gets, buffers it, and writes it to its bucket."""
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from local_aws import adapter
 from local_aws.adapter import kinesis, mappings
 from local_aws.firehose import objects
+from local_aws.firehose.as_role import AsRole
 from local_aws.firehose.items import HeldUpError, Item
 from local_aws.firehose.objects import OutputObject
 from local_aws.firehose.permissions import object_denied, source_denied
 from local_aws.firehose.settings import DeliverySettings
-from local_aws.passed_roles import firehose_service
-from local_aws.sagemaker.context import LocalSession
 from local_aws.settings import ACCOUNT, REGION
 from local_aws.streams.records import RecordLog
 
@@ -27,7 +24,6 @@ READ_AT_ONCE = 5_000
 IDLE_SECONDS = 0.5
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 5.0
-CREDENTIALS_SECONDS = 1800.0
 PERMISSION_SECONDS = 2.0
 METRIC_SECONDS = 15.0
 
@@ -59,15 +55,12 @@ class Delivery(threading.Thread):
         super().__init__(name="delivery", daemon=True)
         self._log = log
         self._current = settings
-        self._endpoint_url = endpoint_url
         self._sources: dict[str, Source] = {}
         self._buffer: list[Item] = []
         self._bytes = 0
         self._finish_by: float | None = None
         self._woken = threading.Event()
-        self._session: tuple[float, str, Any] = (0.0, "", None)
-        self._clients: dict[str, Any] = {}
-        self._logged = ""
+        self._as_role = AsRole(endpoint_url)
         self._checked = 0.0
         self._told = 0.0
 
@@ -96,7 +89,7 @@ class Delivery(threading.Thread):
                     self._log.wait_for_any(latest, self._patience(settings))
                 except Exception as error:
                     known = isinstance(error, HeldUpError)
-                    self._log_error(settings, "HeldUp", str(error))
+                    self._as_role.log_error(settings, "HeldUp", str(error))
                     logger.error("%s is held up: %s", settings.name, error, exc_info=not known)
                     if finishing and time.monotonic() > (self._finish_by or 0.0):
                         return
@@ -170,7 +163,7 @@ class Delivery(threading.Thread):
             try:
                 if (denied := object_denied(settings, made.key)) is not None:
                     raise HeldUpError(denied)
-                self._client(settings, "s3").put_object(
+                self._as_role.client(settings, "s3").put_object(
                     Bucket=settings.bucket,
                     Key=made.key,
                     Body=made.body,
@@ -178,7 +171,7 @@ class Delivery(threading.Thread):
                     **_encryption(settings),
                 )
             except Exception as error:
-                self._log_error(settings, "S3.AccessDenied", str(error))
+                self._as_role.log_error(settings, "S3.AccessDenied", str(error))
                 late = self._finish_by is not None and time.monotonic() > self._finish_by
                 if late or self._current() is None:
                     raise HeldUpError(f"s3://{settings.bucket}/{made.key}: {error}") from error
@@ -188,47 +181,6 @@ class Delivery(threading.Thread):
                 waits += 1
             else:
                 return
-
-    def _client(self, settings: DeliverySettings, service: str) -> Any:
-        """A client with the role's credentials.
-
-        Raises:
-            RoleNotAssumableError: If there is no such role or it does not trust Firehose.
-        """
-        made, role, session = self._session
-        if role != settings.role or time.monotonic() - made > CREDENTIALS_SECONDS:
-            credentials = firehose_service().assume(settings.role, "firehose")
-            session = LocalSession(self._endpoint_url, REGION, credentials)
-            self._session = (time.monotonic(), settings.role, session)
-            self._clients = {}
-        if service not in self._clients:
-            self._clients[service] = session.client(service)
-        return self._clients[service]
-
-    def _log_error(self, settings: DeliverySettings, code: str, message: str) -> None:
-        """Tell an error in the delivery stream's log, once until another one comes.
-
-        Firehose Developer Guide, "Monitor Amazon Data Firehose using CloudWatch Logs"; a role that
-        may not log is told nothing.
-        """
-        if settings.log is None or message == self._logged:
-            return
-        document = {
-            "deliveryStreamARN": settings.arn,
-            "destination": f"arn:aws:s3:::{settings.bucket}",
-            "deliveryStreamVersionId": settings.version,
-            "message": message,
-            "errorCode": code,
-        }
-        event = {"timestamp": int(time.time() * 1000), "message": json.dumps(document)}
-        group, stream = settings.log
-        try:
-            self._client(settings, "logs").put_log_events(
-                logGroupName=group, logStreamName=stream, logEvents=[event]
-            )
-            self._logged = message
-        except Exception as error:
-            logger.warning("%s cannot log: %s", settings.name, error)
 
     def _tell(self, settings: DeliverySettings) -> None:
         """How old undelivered records are, now and then, so that an alarm sees them wait."""
