@@ -23,7 +23,9 @@ DECRYPT, GENERATE = "kms:Decrypt", "kms:GenerateDataKey"
 
 # Of the request that is being handled: who makes it, and which object it is about.
 _caller: contextvars.ContextVar[Caller | None] = contextvars.ContextVar("s3_caller", default=None)
-_object: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("s3_object")
+_object: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar(
+    "s3_object", default=("", "")
+)
 _in_parts: contextvars.ContextVar[bool] = contextvars.ContextVar("s3_in_parts", default=False)
 
 
