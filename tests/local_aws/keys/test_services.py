@@ -143,6 +143,52 @@ def test_an_absent_key_is_told_with_the_first_message(client: Client, refusal: C
     assert code == "KMSNotFoundException"
 
 
+LETTERS = {
+    "none": ({}, False),
+    "of the queue": ({"ArnLike": {"kms:EncryptionContext:aws:sqs:arn": "{arn}"}}, True),
+    "of another": ({"ArnLike": {"kms:EncryptionContext:aws:sqs:arn": "{arn}-other"}}, False),
+    # What a key's policy is not told of EventBridge.
+    "of an account": ({"StringEquals": {"aws:SourceAccount": ACCOUNT}}, False),
+}
+
+
+@pytest.mark.parametrize("how", LETTERS)
+def test_a_rules_queue_takes_its_keys_policy(
+    world: Any, client: Client, eventually: Any, how: str
+) -> None:
+    sqs, rule = client("sqs"), name()
+    target = name()
+    arn = f"arn:aws:sqs:{PLACE}:{target}"
+    condition, arrives = LETTERS[how]
+    statements = [allow("kms:*", Principal=ROOT)]
+    if condition:
+        text = json.dumps(condition).replace("{arn}", arn)
+        events = {"Principal": {"Service": "events.amazonaws.com"}}
+        statements.append(allow(BOTH, **events, Condition=json.loads(text)))
+    key = world.key(*statements)
+    url = sqs.create_queue(QueueName=target, Attributes={"KmsMasterKeyId": key})["QueueUrl"]
+    letters = sqs.create_queue(QueueName=f"{target}-letters")["QueueUrl"]
+    for each in (target, f"{target}-letters"):
+        statement = allow(
+            "sqs:SendMessage",
+            f"arn:aws:sqs:{PLACE}:{each}",
+            Principal={"Service": "events.amazonaws.com"},
+        )
+        queue = sqs.get_queue_url(QueueName=each)["QueueUrl"]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    events = client("events")
+    events.put_rule(Name=rule, EventPattern=json.dumps({"source": [rule]}))
+    events.put_targets(
+        Rule=rule,
+        Targets=[{"Id": "1", "Arn": arn, "DeadLetterConfig": {"Arn": f"{arn}-letters"}}],
+    )
+    events.put_events(Entries=[{"Source": rule, "DetailType": "x", "Detail": "{}"}])
+    there, elsewhere = (url, letters) if arrives else (letters, url)
+    eventually(lambda: sqs.receive_message(QueueUrl=there).get("Messages"))
+    assert not sqs.receive_message(QueueUrl=elsewhere).get("Messages")
+
+
 def test_a_secure_parameter(world: Any, client: Client, refusal: Call) -> None:
     key, parameter = world.key(), f"/test/{name()}"
     arn = f"arn:aws:ssm:{PLACE}:parameter{parameter}"
@@ -229,7 +275,7 @@ def test_a_repositorys_key_is_granted_to_ecr_by_who_makes_it(
 
 
 def test_a_mapping_receives_with_its_functions_role(
-    world: Any, client: Client, eventually: Any
+    world: Any, client: Client, refusal: Call, eventually: Any
 ) -> None:
     key, iam, aws, called = world.key(), client("iam"), client("lambda"), name()
     kept = Kept(client, "sqs", key)
@@ -257,8 +303,12 @@ def test_a_mapping_receives_with_its_functions_role(
         Role=f"arn:aws:iam::{ACCOUNT}:role/{called}",
         Code={"ZipFile": code.getvalue()},
     )
-    mapping = aws.create_event_source_mapping(FunctionName=called, EventSourceArn=kept.arn)["UUID"]
-    kept.write(client("sqs"))
+    source = {"FunctionName": called, "EventSourceArn": kept.arn}
+    said = refusal(lambda: aws.create_event_source_mapping(**source))[1]
+    assert said.endswith("does not have permissions to call ReceiveMessage on SQS")
+    may(allow(receive, kept.arn), allow("kms:Decrypt", key))
+    mapping = aws.create_event_source_mapping(**source)["UUID"]
+    may(allow(receive, kept.arn))
     eventually(
         lambda: "kms:Decrypt" in aws.get_event_source_mapping(UUID=mapping)["LastProcessingResult"]
     )
@@ -270,6 +320,7 @@ def test_a_mapping_receives_with_its_functions_role(
         )
         return int(found["Attributes"]["ApproximateNumberOfMessages"])
 
+    kept.write(client("sqs"))
     assert left() == 1
     may(allow(receive, kept.arn), allow("kms:Decrypt", key))
     eventually(lambda: left() == 0)
