@@ -30,8 +30,7 @@ def table() -> str:
     types = operations()["types"]
     schema = "the schema of CloudFormation's registry"
     lines += [
-        ("CloudFormation, acting", _joined(types["acting"]), f"{schema}, stacks of the tests"),
-        ("CloudFormation, only kept", _joined(types["kept"]), f"{schema}, `test_stored_types.py`"),
+        ("CloudFormation", _joined(types["acting"]), f"{schema}, stacks of the tests"),
         ("step types of pipelines", _joined(STEP_TYPES), "`tests/local_aws/sagemaker`"),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+from ministack.core import responses
 from ministack.services import glue
+
+from local_aws.adapter import keyed
 
 TableRecord = dict[str, Any]
 
@@ -23,6 +26,23 @@ def get_table(database: str, name: str) -> TableRecord | None:
     """A table as GetTable gives it."""
     record: TableRecord | None = glue._tables.get(f"{database}/{name}")
     return record
+
+
+def check_get(database: str, name: str) -> None:
+    """Refuse a table that the caller of the request may not get.
+
+    Glue is asked "based on the IAM user's or role's permissions" (Athena User Guide, "Configure
+    access to databases and tables in the AWS Glue Data Catalog"), on all three resources.
+
+    Raises:
+        PermissionError: With Athena's words.
+    """
+    caller = keyed.current_caller()
+    place = f"arn:aws:glue:{responses.get_region()}:{responses.get_account_id()}"
+    for end in ("catalog", f"database/{database}", f"table/{database}/{name}"):
+        why = None if caller is None else caller.denied("glue:GetTable", f"{place}:{end}")
+        if why is not None:
+            raise PermissionError(f"Insufficient permissions to execute the query. {why}")
 
 
 def put_table(database: str, table_input: dict[str, Any]) -> None:

@@ -83,7 +83,10 @@ def decide_requests(
                 named_resource=check.resource,
             )
             if denied is not None:
-                return denied
+                # Of ssm and logs, ministack forgets which resource it was.
+                status, answered, text = denied
+                named = f"on resource: {check.resource} because".encode()
+                return status, answered, text.replace(b"on resource: * because", named)
         refused = rules(request)
         if refused is not None:
             return _error(request, refused, request_id)

@@ -108,7 +108,9 @@ def get_table(database: str, name: str) -> Table:
 
     Raises:
         TableNotFoundError: If the catalog has none.
+        PermissionError: If whoever started the query may not get it.
     """
+    glue.check_get(database.lower(), name.lower())
     record = glue.get_table(database.lower(), name.lower())
     if record is None:
         raise TableNotFoundError(
