@@ -29,14 +29,15 @@ def allowed(decision: Decision, change: Change = unchanged) -> bool:
     if decision.is_administrator:
         identity["Statement"].append(_ADMINISTRATOR)
     result = iam_evaluator.evaluate(context, [iam_evaluator.parse_policy_document(identity)])
-    if decision.has_resource_policy and context.action != "sts:AssumeRole":
+    if decision.has_resource_policy:
         service = context.action.partition(":")[0]
         result = iam_evaluator.combine_resource_policy(
             result,
             context,
             resource,
             asked["account"],
-            required=service in iam_evaluator._POLICY_REQUIRED,
+            # A role's trust policy must allow, too, whatever the caller's own says.
+            required=service in {*iam_evaluator._POLICY_REQUIRED, "sts"},
         )
     return bool(result.decision == "Allow")
 

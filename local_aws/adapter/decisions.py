@@ -37,6 +37,7 @@ def record_decisions(file: Path) -> None:
 
     Of decisions that differ in numbers and ids alone, the first is written.
     """
+    file.touch(mode=0o600)
     record = _Record(file)
     _record_requests(record)
     _record_services(record)
