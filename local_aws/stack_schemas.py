@@ -10,6 +10,8 @@ from local_aws.sagemaker.validation import _compile as compile_pattern
 from local_aws.supported import operations
 
 Properties = dict[str, Any]
+# As the registry's validator (everit-org/json-schema) calls what it finds.
+_KINDS = {bool: "Boolean", dict: "JSONObject", int: "Integer", list: "JSONArray", str: "String"}
 # What has no schema worth the name: anything may be given to a custom resource.
 _FREE = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CDK::")
 
@@ -94,7 +96,9 @@ def _words(place: str, error: Any) -> Iterator[str]:
     elif keyword == "enum":
         yield f"{place}: {error.instance} is not a valid enum value"
     elif keyword == "type":
-        yield f"{place}: expected type: {wanted}, found: {type(error.instance).__name__}"
+        kinds = wanted if isinstance(wanted, str) else "/".join(wanted)
+        found = _KINDS.get(type(error.instance), "Null")
+        yield f"{place}: expected type: {kinds.capitalize()}, found: {found}"
     else:
         yield f"{place}: failed validation constraint for keyword [{keyword}]"
 

@@ -1,7 +1,7 @@
 """All that touches ministack's internals; everything else in `local_aws` goes through here.
 
 ministack has no plug-in interface, so extending it means reaching into its modules. Every name
-that is used is listed in `compatibility.py` and checked at start-up, which is why the version is
+that is used is listed in `internals.txt` and checked at start-up, which is why the version is
 pinned exactly. ministack reads its settings when it is imported: set the environment first.
 """
 
