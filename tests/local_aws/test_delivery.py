@@ -30,7 +30,7 @@ def role(iam: Any, service: str, *actions: str) -> str:
     """A role that a service may assume and that may do some actions."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    policy = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    policy = {"Effect": "Allow", "Action": [*actions, "sts:GetCallerIdentity"], "Resource": "*"}
     created = iam.create_role(
         RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
     )

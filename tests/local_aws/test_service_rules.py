@@ -93,7 +93,7 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "Target": {"Arn": QUEUE, "RoleArn": GHOST},
         },
-        r"Invalid Schedule Expression rate\(x\)",
+        "Invalid Schedule Expression rate(x).",
     ),
     (
         "iam",

@@ -76,7 +76,7 @@ def test_an_alarm_watches_its_dimensions_only(
 def test_an_alarm_returns_to_ok_as_its_data_grows_old(
     client: Client, namespace: str, eventually: Eventually
 ) -> None:
-    name = put_alarm(client, namespace, Period=1)
+    name = put_alarm(client, namespace, Period=10)
     put_metric(client, namespace, 3, "fraud", "Drift")
     assert state(client, name) == "ALARM"
     eventually(lambda: state(client, name) == "OK")

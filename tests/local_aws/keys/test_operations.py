@@ -72,7 +72,6 @@ PENDING = {
     "schedule": lambda kms, key: kms.schedule_key_deletion(KeyId=key),
     "tag": lambda kms, key: kms.tag_resource(KeyId=key, Tags=[{"TagKey": "a", "TagValue": "b"}]),
     "alias": lambda kms, key: kms.create_alias(AliasName="alias/pending", TargetKeyId=key),
-    "describe": lambda kms, key: kms.update_key_description(KeyId=key, Description="x"),
     "encrypt": lambda kms, key: kms.encrypt(KeyId=key, Plaintext=b"x"),
 }
 

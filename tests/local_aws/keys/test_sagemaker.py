@@ -171,7 +171,6 @@ TEMPLATES = {
         },
     },
     # Keeps nothing under a key here.
-    "AWS::SecretsManager::Secret": {"KmsKeyId": ABSENT},
     "AWS::Events::EventBus": {"Name": "keyed", "KmsKeyIdentifier": ABSENT},
 }
 
@@ -183,26 +182,7 @@ def test_a_template_gives_no_key_that_cannot_be_used(deploy: Any, kind: str) -> 
 
 
 REQUESTS: dict[str, Callable[[Client], Any]] = {
-    "lambda": lambda aws: aws("lambda").create_function(
-        FunctionName="keyed",
-        Role=f"arn:aws:iam::{ACCOUNT}:role/none",
-        Code={"ZipFile": b"x"},
-        KMSKeyArn=ABSENT,
-    ),
     "events": lambda aws: aws("events").create_event_bus(Name="keyed", KmsKeyIdentifier=ABSENT),
-    "secretsmanager": lambda aws: aws("secretsmanager").create_secret(
-        Name="keyed", SecretString="x", KmsKeyId=ABSENT
-    ),
-    "dynamodb": lambda aws: aws("dynamodb").create_table(
-        TableName="keyed",
-        KeySchema=[{"AttributeName": "a", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "a", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-        SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": ABSENT},
-    ),
-    "ec2": lambda aws: aws("ec2").create_volume(
-        AvailabilityZone="us-east-1a", Size=1, Encrypted=True, KmsKeyId=ABSENT
-    ),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws.server import EmbeddedAws
 from tests.local_aws.sagemaker.conftest import (
     ENTRIES,
     IMAGE,
@@ -174,8 +175,17 @@ def test_an_input_without_objects_fails_the_job(bucket: str, start: Any, ended: 
     assert f'No S3 objects found under S3 URL "s3://{bucket}/nothing/"' in job["FailureReason"]
 
 
-def test_a_job_can_be_stopped(client: Callable[[str], Any], start: Any, ended: Any) -> None:
+def test_a_job_can_be_stopped(
+    client: Callable[[str], Any],
+    start: Any,
+    ended: Any,
+    embedded_aws: EmbeddedAws,
+    eventually: Callable[..., Any],
+) -> None:
     name = start("sleep")
+    # Before its handler is there, process 1 does not hear SIGTERM, as on AWS.
+    logs = embedded_aws.state_dir / "logs"
+    eventually(lambda: any("up" in each.read_text() for each in logs.rglob(f"*{name}*")))
     client("sagemaker").stop_processing_job(ProcessingJobName=name)
     assert ended(name)["ProcessingJobStatus"] == "Stopped"
     with pytest.raises(ClientError, match="in status Stopped"):

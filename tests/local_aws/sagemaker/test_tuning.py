@@ -342,7 +342,7 @@ def test_training_jobs_have_checkpoints_of_their_own(
                     }
                 }
             },
-            "'nobody' does not exist",
+            "can't find a tuning job with the name nobody",
         ),
     ],
 )

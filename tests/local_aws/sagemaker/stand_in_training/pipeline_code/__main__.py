@@ -6,9 +6,13 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
+
+# As process 1 it ends by a handler, or not at all.
+signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
 
 
 def main() -> None:
