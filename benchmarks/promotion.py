@@ -201,8 +201,13 @@ def await_rejection(target: Target, broken: str, before: str) -> None:
 
 def servers(embedded: EmbeddedAws) -> list[psutil.Process]:
     """The endpoint's instances: the model servers that the embedded AWS has started."""
-    children = psutil.Process(embedded.connection()["pid"]).children()
-    return [child for child in children if child.cmdline()[-1:] == ["serve"]]
+    # Each is the child of what confines it, and has workers of its own.
+    below = psutil.Process(embedded.connection()["pid"]).children(recursive=True)
+    return [each for each in below if _serves(each) and not _serves(each.parent())]
+
+
+def _serves(process: psutil.Process) -> bool:
+    return bool(process.cmdline()[-1:] == ["serve"])
 
 
 def kill(server: psutil.Process) -> None:

@@ -288,3 +288,9 @@ def steps_of(client: Callable[[str], Any], execution: dict[str, Any]) -> dict[st
         PipelineExecutionArn=execution["PipelineExecutionArn"], SortOrder="Ascending"
     )
     return {step["StepName"]: step for step in answer["PipelineExecutionSteps"]}
+
+
+def printed(embedded: EmbeddedAws, job: str) -> bool:
+    """Whether a job's container has said anything; by then it heeds signals, if it ever does."""
+    files = (embedded.state_dir / "logs").glob(f"*/{job}/*.log")
+    return any(file.stat().st_size for file in files)

@@ -13,6 +13,7 @@ from tests.local_aws.sagemaker.conftest import (
     IMAGE,
     LOGGING,
     allow,
+    printed,
     unique,
     wait_for,
 )
@@ -184,8 +185,7 @@ def test_a_job_can_be_stopped(
 ) -> None:
     name = start("sleep")
     # Before its handler is there, process 1 does not hear SIGTERM, as on AWS.
-    logs = embedded_aws.state_dir / "logs"
-    eventually(lambda: any("up" in each.read_text() for each in logs.rglob(f"*{name}*")))
+    eventually(lambda: printed(embedded_aws, name))
     client("sagemaker").stop_processing_job(ProcessingJobName=name)
     assert ended(name)["ProcessingJobStatus"] == "Stopped"
     with pytest.raises(ClientError, match="in status Stopped"):

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws.server import EmbeddedAws
 from tests.local_aws.conftest import Queue
-from tests.local_aws.sagemaker.conftest import IMAGE, allow, unique, wait_for
+from tests.local_aws.sagemaker.conftest import IMAGE, allow, printed, unique, wait_for
 
 STAND_IN = Path(__file__).parent / "stand_in_training"
 X = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]}
@@ -246,7 +247,12 @@ def test_it_gives_up_after_five_jobs_without_an_objective(tune: Any, trials: Any
 
 
 def test_a_stop_stops_its_jobs_and_is_an_event(
-    client: Callable[[str], Any], tune: Any, trials: Any, eventually: Any, queue: Queue
+    client: Callable[[str], Any],
+    tune: Any,
+    trials: Any,
+    eventually: Any,
+    queue: Queue,
+    embedded_aws: EmbeddedAws,
 ) -> None:
     sagemaker, rule = client("sagemaker"), unique("rule")
     pattern = {"detail-type": ["SageMaker HyperParameter Tuning Job State Change"]}
@@ -256,6 +262,8 @@ def test_a_stop_stops_its_jobs_and_is_an_event(
     job = tune(X, 9, 2, wait=False, epochs="1000", pause="0.5")
     name = job["HyperParameterTuningJobName"]
     eventually(lambda: len(trials(job, StatusEquals="InProgress")) == 2)
+    for item in trials(job):
+        eventually(lambda item=item: printed(embedded_aws, item["TrainingJobName"]))
     with pytest.raises(sagemaker.exceptions.ResourceInUse, match="stop it first"):
         sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from local_aws.server import EmbeddedAws
 from tests.local_aws.sagemaker.conftest import (
     IMAGE,
     end,
     json_get,
+    printed,
     report_file,
     steps_of,
     unique,
@@ -155,7 +157,11 @@ def test_a_tuning_step_fails_with_its_job(
 
 
 def test_a_stopped_execution_stops_its_tuning_job(
-    client: Callable[[str], Any], pipeline: Any, tuning: Any, eventually: Any
+    client: Callable[[str], Any],
+    pipeline: Any,
+    tuning: Any,
+    eventually: Any,
+    embedded_aws: EmbeddedAws,
 ) -> None:
     sagemaker = client("sagemaker")
     name = pipeline([tuning(epochs="1000", pause="0.5")])
@@ -165,6 +171,11 @@ def test_a_stopped_execution_stops_its_tuning_job(
         lambda: steps_of(client, execution).get("Tune_everything", {}).get("Metadata")
     )
     tuned = step["TuningJob"]["Arn"].rpartition("/")[2]
+    jobs = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job
+    for trial in eventually(
+        lambda: jobs(HyperParameterTuningJobName=tuned)["TrainingJobSummaries"]
+    ):
+        eventually(lambda trial=trial: printed(embedded_aws, trial["TrainingJobName"]))
     sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
     assert end(sagemaker, arn)["PipelineExecutionStatus"] == "Stopped"
     job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=tuned)

@@ -43,7 +43,7 @@ class Pipeline:
             Code={"ImageUri": IMAGE},
             ImageConfig=image_config("functions.consume"),
             Role=self.role,
-            Timeout=10,
+            Timeout=5,
             Environment={"Variables": {"JOURNAL": str(journal), "PYTHONPATH": FOLDER}},
         )
 

@@ -1,5 +1,6 @@
 """The handlers against services that answer, where a scripted answer would prove too little."""
 
+import json
 from typing import Any
 
 import boto3
@@ -18,6 +19,14 @@ def request(kind: str, **properties: str) -> dict[str, Any]:
 
 def test_an_image_is_built_by_the_project(invocation: Invocation) -> None:
     boto3.client("ecr").create_repository(repositoryName="image")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "codebuild.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    boto3.client("iam").create_role(
+        RoleName="builder", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
+    )
     codebuild = boto3.client("codebuild")
     codebuild.create_project(
         name="builder",
