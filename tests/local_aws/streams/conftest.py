@@ -23,10 +23,16 @@ class Pipeline:
         journal: The file that the function writes.
         shards: The stream's.
         actions: What the function's role may do beside reading the stream.
+        timeout: The function's, in seconds.
     """
 
     def __init__(
-        self, client: Client, journal: Path, shards: int = 1, actions: Iterable[str] = ()
+        self,
+        client: Client,
+        journal: Path,
+        shards: int = 1,
+        actions: Iterable[str] = (),
+        timeout: int = 3,
     ) -> None:
         self._kinesis, self._lambda = client("kinesis"), client("lambda")
         self.name = f"test-{uuid.uuid4().hex[:8]}"
@@ -43,7 +49,7 @@ class Pipeline:
             Code={"ImageUri": IMAGE},
             ImageConfig=image_config("functions.consume"),
             Role=self.role,
-            Timeout=5,
+            Timeout=timeout,
             Environment={"Variables": {"JOURNAL": str(journal), "PYTHONPATH": FOLDER}},
         )
 

@@ -249,7 +249,7 @@ def test_order_per_key_whatever_runs_at_once(
 def test_another_number_of_lanes_repeats_nothing(
     pipeline: Make, client: Client, eventually: Eventually
 ) -> None:
-    one = pipeline()
+    one = pipeline(timeout=60)  # one that is over would repeat its batch
     mapping = one.map(ParallelizationFactor=8)
     one.put(*numbered(*range(20)))  # all of one key, so of one lane
     eventually(lambda: len(one.seen()) == 20)
