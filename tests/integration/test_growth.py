@@ -229,7 +229,7 @@ def test_another_parameter_is_not_read(environment: Environment) -> None:
 
 
 def is_of(name: str, body: dict[str, Any], kept: tuple[str, ...]) -> bool:
-    """Whether a resource of the serving stack is the endpoint's, its model's, its role's or its log's."""
+    """Whether a resource of the serving stack is the endpoint's, its model's, role's or log's."""
     kinds = ("AWS::SageMaker::", "AWS::IAM::", "AWS::Logs::")
     return name.startswith(kept) and body["Type"].startswith(kinds)
 
