@@ -100,7 +100,8 @@ def test_a_difference_is_found_and_its_first_feature_named(
     )
     found = through_stack(target, events, sample=REQUESTS, seed=3)
     assert found.rows == REQUESTS
-    assert 0 < found.defects == found.mismatches
+    # On a loaded machine an event may still be on its way: then its difference is none of the two.
+    assert 0 < found.defects == found.mismatches - found.late
     assert found.first_difference is not None
     assert found.first_difference.online != found.first_difference.batch
 

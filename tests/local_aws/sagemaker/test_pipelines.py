@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws.server import EmbeddedAws
 from tests.local_aws.conftest import allow_sending
 from tests.local_aws.sagemaker.conftest import (
     CLUSTER,
@@ -18,6 +19,7 @@ from tests.local_aws.sagemaker.conftest import (
     definition,
     end,
     json_get,
+    printed,
     report_file,
     steps_of,
     unique,
@@ -185,7 +187,7 @@ def test_independent_steps_run_at_the_same_time(
 
 
 def test_an_execution_can_be_stopped_and_retried(
-    client: Callable[[str], Any], pipeline: Any, processing: Any
+    client: Callable[[str], Any], pipeline: Any, processing: Any, embedded_aws: EmbeddedAws
 ) -> None:
     sagemaker = client("sagemaker")
     name = pipeline(
@@ -193,9 +195,16 @@ def test_an_execution_can_be_stopped_and_retried(
     )
     arn = sagemaker.start_pipeline_execution(PipelineName=name)["PipelineExecutionArn"]
 
+    def said() -> bool:
+        """Whether the step's container, which heeds SIGTERM by then, has said something."""
+        step = steps_of(client, {"PipelineExecutionArn": arn}).get("Slow", {})
+        job = step.get("Metadata", {}).get("ProcessingJob", {}).get("Arn", "/none")
+        running = step.get("StepStatus") == "Executing"
+        return running and printed(embedded_aws, job.rpartition("/")[2])
+
     def stop_when_slow() -> dict[str, Any]:
         deadline = time.monotonic() + 60
-        while "Slow" not in steps_of(client, {"PipelineExecutionArn": arn}):
+        while not said():
             assert time.monotonic() < deadline
             time.sleep(0.05)
         sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)

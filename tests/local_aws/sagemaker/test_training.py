@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws.sagemaker.conftest import fetch, wait_for
+from local_aws.server import EmbeddedAws
+from tests.local_aws.sagemaker.conftest import fetch, printed, wait_for
 
 
 def test_a_model_is_trained_from_its_channel(
@@ -48,9 +49,12 @@ def test_a_failing_job_gives_its_reason(train: Any) -> None:
     assert (job["EnableNetworkIsolation"], job["EnableManagedSpotTraining"]) == (False, False)
 
 
-def test_a_job_can_be_stopped(client: Callable[[str], Any], train: Any) -> None:
+def test_a_job_can_be_stopped(
+    client: Callable[[str], Any], train: Any, eventually: Any, embedded_aws: EmbeddedAws
+) -> None:
     sagemaker = client("sagemaker")
     name = train("sleep", wait=False)["TrainingJobName"]
+    eventually(lambda: printed(embedded_aws, name))
     sagemaker.stop_training_job(TrainingJobName=name)
     job = wait_for(
         lambda: sagemaker.describe_training_job(TrainingJobName=name), "TrainingJobStatus"
