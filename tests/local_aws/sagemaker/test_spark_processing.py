@@ -49,7 +49,8 @@ def start(
                     "7",
                 ],
             },
-            Environment=environment,
+            # As the pipeline says it: SageMaker tells a processing job no Region.
+            Environment={"AWS_DEFAULT_REGION": "us-east-1", **environment},
             ProcessingInputs=[
                 {
                     "InputName": data,
