@@ -10,6 +10,7 @@ import boto3
 import psutil
 import pytest
 
+from local_aws import confinement
 from local_aws.sagemaker.job_run import Run
 from local_aws.sagemaker.servers import DEFAULT_STARTUP_SECONDS, GRACE_SECONDS
 from local_aws.server import EmbeddedAws, free_port
@@ -35,6 +36,9 @@ ALL = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", 
 
 @pytest.fixture(scope="module", params=["confined", "plain"])
 def kind(request: pytest.FixtureRequest) -> str:
+    reason = confinement.refusal()
+    if request.param == "confined" and reason is not None:
+        pytest.skip(f"NOT CHECKED: containers are plain processes here: {reason}")
     return str(request.param)
 
 
