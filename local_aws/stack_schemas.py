@@ -6,7 +6,7 @@ from typing import Any
 
 from local_aws import registry, templates
 from local_aws.adapter.stack_schemas import check_parameters, hold_resources, keep_types
-from local_aws.sagemaker.validation import _compile as compile_pattern
+from local_aws.sagemaker.validation import compile_pattern
 from local_aws.supported import operations
 
 Properties = dict[str, Any]

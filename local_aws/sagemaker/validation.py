@@ -76,7 +76,7 @@ def _string(value: str, shape: Shape, path: str) -> Iterator[str]:
         yield _violation(value, path, f"Member must satisfy enum value set: [{allowed}]")
     yield from _bounds(len(value), shape, path, value, "length")
     pattern = shape.metadata.get("pattern")
-    if pattern and (compiled := _compile(pattern)) and not compiled.fullmatch(value):
+    if pattern and (compiled := compile_pattern(pattern)) and not compiled.fullmatch(value):
         yield _violation(value, path, f"Member must satisfy regular expression pattern: {pattern}")
 
 
@@ -93,7 +93,8 @@ def _violation(value: Any, path: str, constraint: str) -> str:
 
 
 @cache
-def _compile(pattern: str) -> re.Pattern[str] | None:
+def compile_pattern(pattern: str) -> re.Pattern[str] | None:
+    """One of AWS's patterns as Python reads it, or None if it cannot."""
     # Patterns are Java's, whose classes of characters (\p{L}) Python does not have. A few end in
     # a repeated `$`, which says nothing.
     text = re.sub(r"\$\{\d+,\d+\}$", "", pattern)
