@@ -1,7 +1,8 @@
-"""Roles that are given to services: the caller may pass them, and they let the service in.
+"""Roles that are given to services: who may pass them, and whether they let the service in.
 
 Both is asked when a role is given (`iam:PassRole` with `iam:PassedToService`, User Guide, "Grant a
 user permissions to pass a role to an AWS service"); the trust policy again whenever it is assumed.
+What CloudFormation passes is asked about by `stack_roles`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_aws import adapter
-from local_aws.adapter.creations import ACCESS_DENIED, Asked, Refused, check_requests
+from local_aws.adapter.creations import Asked, Refused, check_requests
 from local_aws.adapter.creations import check_templates as check_resources
 
 
@@ -39,32 +40,27 @@ def install() -> None:
     )
 
 
-def refusal(asked: Asked) -> Refused | None:
-    """Why a role may not be given, or None."""
+def passed(asked: Asked) -> Iterator[tuple[str, str]]:
+    """The roles that a request passes, each with the service that it is passed to."""
     for taker in _TAKERS:
         if asked.action in taker.operations:
-            service = taker.service(asked)
             for role in sorted(set(roles_of(asked.document))):
-                if (refused := _refused(asked, role, service, taker)) is not None:
-                    return refused
-            if asked.action == _START_BUILD:
-                # A build runs as the project's role, which is assumed now, and not passed.
-                name = str(asked.document.get("projectName", ""))
-                built_as = adapter.project_role(name)
-                if built_as is not None and service.not_trusted(built_as) is not None:
-                    return Refused(taker.code, taker.message.format(role=built_as))
+                yield role, taker.service(asked).name
+
+
+def refusal(asked: Asked) -> Refused | None:
+    """Why a service does not take a role, or None."""
+    for taker in _TAKERS:
+        if asked.action not in taker.operations:
+            continue
+        service, roles = taker.service(asked), {*roles_of(asked.document)}
+        if asked.action == _START_BUILD:
+            # A build runs as the project's role, which is assumed now, and not passed.
+            roles.add(adapter.project_role(str(asked.document.get("projectName", ""))) or "")
+        for role in sorted(roles - {""}):
+            if service.not_trusted(role) is not None:
+                return Refused(taker.code, taker.message.format(role=role))
     return None
-
-
-def _refused(asked: Asked, role: str, service: adapter.Service, taker: Taker) -> Refused | None:
-    if asked.actor is not None:
-        keys = {"iam:PassedToService": service.name}
-        if (denied := asked.actor.denied("iam:PassRole", role, keys)) is not None:
-            reason = "because no identity-based policy allows the iam:PassRole action"
-            return Refused(ACCESS_DENIED, f"{denied} {reason}")
-    if service.not_trusted(role) is None:
-        return None
-    return Refused(taker.code, taker.message.format(role=role))
 
 
 def roles_of(value: Any) -> Iterator[str]:

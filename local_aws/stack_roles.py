@@ -14,6 +14,7 @@ from local_aws import adapter, registry
 from local_aws.adapter.actors import Actor
 from local_aws.adapter.stack_roles import Change, authorize_stacks
 from local_aws.keys.use import through_service
+from local_aws.passed_roles import roles_of
 
 _SUFFIX = "XXXXXXXXXXXX"
 # Of types whose resources are narrowed to in policies: the property that names a resource, and its
@@ -75,7 +76,7 @@ def required(change: Change) -> Iterator[tuple[str, str, dict[str, Any]]]:
         prefix = action.partition(":")[0]
         if action == "iam:PassRole":
             to = _PASSED_TO.get(change.resource_type, f"{service}.amazonaws.com")
-            for role in _roles(change.properties):
+            for role in roles_of(change.properties):
                 yield action, role, {"iam:PassedToService": to}
         elif prefix == service:
             for resource in _resources(change, action):
@@ -117,19 +118,6 @@ def _name(change: Change, member: str) -> str:
     return f"{change.stack_name}-{change.logical_id}-{_SUFFIX}"
 
 
-def _roles(value: Any) -> Iterator[str]:
-    """ARNs of roles that properties give to a service."""
-    if isinstance(value, Mapping):
-        for key, member in value.items():
-            if isinstance(member, str) and key.lower().endswith(("rolearn", "role")):
-                yield from [member] if member.startswith("arn:aws:iam:") else ()
-            else:
-                yield from _roles(member)
-    elif isinstance(value, list):
-        for member in value:
-            yield from _roles(member)
-
-
 def _named(value: Any, prefix: str) -> Iterator[str]:
     """ARNs among the values of properties."""
     if isinstance(value, str) and value.startswith(prefix):
@@ -152,7 +140,7 @@ def permissions(resource_type: str, operation: str) -> tuple[str, ...]:
     found = (registry.schema(resource_type) or {}).get("handlers", {})
     if not found:
         # Of before the registry: no list, so that only an administrator passes.
-        return (f"{_service(resource_type)}:{operation}",)
+        return (f"{_service(resource_type)}:{operation}", "iam:PassRole")
     wanted = (operation,) if operation == "delete" else (operation, "read")
     handlers = [found.get(each, {}).get("permissions", ()) for each in wanted]
     return tuple(sorted({action for permissions in handlers for action in permissions}))

@@ -12,7 +12,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from local_aws import adapter, request_shapes
+from local_aws import adapter, passed_roles, request_shapes
+from local_aws.adapter.creations import Asked
 from local_aws.adapter.operations import Check, Refusal, decide_requests
 from local_aws.adapter.requests import Request
 from local_aws.request_names import NAMES, QUALIFIED
@@ -30,6 +31,7 @@ ACTIONS = {
 }
 # Where a request to S3 has them: a header, or a presigned URL's query.
 _CREDENTIALS = {"authorization", "X-Amz-Algorithm", "AWSAccessKeyId"}
+_PASSED = "iam:PassedToService"
 _PLACE = re.compile(r"{([\w.|]+)(\?|=[^}]*)?}")
 
 
@@ -89,7 +91,9 @@ def checks(request: Request) -> list[Check] | None:
     resources = [arn for form in listed for arn in _resources(request, form)]
     keys = _keys(request, action)
     found = [Check(action, arn, keys) for arn in dict.fromkeys(resources)]
-    return [*found, *_passed(request, action)]
+    asked = Asked(action=action, document=request.parameters, name="", actor=None)
+    passed = passed_roles.passed(asked)
+    return [*found, *(Check("iam:PassRole", role, {_PASSED: service}) for role, service in passed)]
 
 
 def _keys(request: Request, action: str) -> dict[str, str]:
@@ -107,14 +111,6 @@ def action_of(service: str, operation: str) -> str:
     """IAM's action of an operation."""
     action = f"{PREFIXES.get(service, service)}:{operation}"
     return ACTIONS.get(action, action)
-
-
-def _passed(request: Request, action: str) -> Iterator[Check]:
-    """`iam:PassRole` of the roles that a request gives to a service."""
-    if (given := operations()["passed"].get(action)) is not None:
-        parameter, service = given
-        for role in request.values(parameter):
-            yield Check("iam:PassRole", role, {"iam:PassedToService": service})
 
 
 def _resources(request: Request, form: str) -> Iterator[str]:
