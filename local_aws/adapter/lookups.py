@@ -37,16 +37,18 @@ def parameter_type(name: str) -> str | None:
 
 
 def principal_exists(arn: str) -> bool:
-    """Whether there is a user or role of an ARN, in the account of the request."""
+    """Whether there is a user or role of an ARN, or a session's role, in the request's account."""
+    if ":assumed-role/" in arn:
+        return arn.split("/")[1] in iam._roles
     kind, _, path = arn.rpartition(":")[2].partition("/")
     known = {"role": iam._roles, "user": iam._users}.get(kind, {}).get(path.rpartition("/")[2])
     return known is not None and known["Arn"] == arn
 
 
-def role_policy_sizes(name: str) -> int:
-    """How many characters, less white space, a role's inline policies have."""
-    role = iam._roles.get(name) or {}
-    return sum(len("".join(str(text).split())) for text in role.get("InlinePolicies", {}).values())
+def role_policy_sizes(name: str, but: str) -> int:
+    """How many characters, less white space, a role's inline policies have, but for one."""
+    inline = (iam._roles.get(name) or {}).get("InlinePolicies", {})
+    return sum(len("".join(str(text).split())) for own, text in inline.items() if own != but)
 
 
 def has_role_in_other_case(name: str) -> bool:

@@ -9,6 +9,7 @@ from local_aws import policies
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
 from local_aws.adapter.requests import Request
+from local_aws.rules import resource_policies
 
 _KEY_BYTES = 1024
 _METADATA_BYTES = 2048
@@ -26,7 +27,7 @@ def refusal(request: Request) -> Refusal | None:
     if request.operation == "CreateBucket":
         return _create(str(bucket), request)
     if request.operation == "PutBucketPolicy":
-        return _policy(str(bucket), request)
+        return policy(str(bucket), request.body.decode(errors="replace"))
     if request.operation == "CompleteMultipartUpload":
         return _complete(request)
     prefix = "x-amz-meta-"
@@ -71,16 +72,12 @@ def _complete(request: Request) -> Refusal | None:
     return None
 
 
-def _policy(bucket: str, request: Request) -> Refusal | None:
-    reason = policies.problem(request.body.decode(errors="replace"), policies.Kind.RESOURCE)
-    if reason is not None:
-        return Refusal("MalformedPolicy", reason, 400)
-    statements = policies.statements(json.loads(request.body))
-    arn = f"arn:aws:s3:::{bucket}"
-    for statement in statements:
-        named = policies.listed(statement, "Resource")
-        if any(each.partition("/")[0] != arn and each != f"{arn}*" for each in named):
-            return Refusal("MalformedPolicy", "Policy has invalid resource", 400)
+def policy(bucket: str, text: str) -> Refusal | None:
+    """Why S3 does not take a bucket's policy, or None."""
+    refused = resource_policies.bucket(bucket, text)
+    if refused is not None:
+        return refused
+    statements = policies.statements(json.loads(text))
     if any(map(_public, statements)) and lookups.blocks_public_policies(bucket):
         words = (
             "Access Denied: public policies are prevented by the BlockPublicPolicy setting in S3 "

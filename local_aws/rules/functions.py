@@ -5,7 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from local_aws import registry
 from local_aws.adapter.operations import Refusal
+from local_aws.policy_principals import invalid_principals
 
 _SECONDS = 900
 _VARIABLES_BYTES = 4096
@@ -89,7 +91,22 @@ def _reserve(given: Mapping[str, Any]) -> Refusal | None:
     return None
 
 
+def _permission(given: Mapping[str, Any]) -> Refusal | None:
+    """Who may be let in, and to what (Lambda API Reference, AddPermission)."""
+    principal, action = str(given["Principal"]), str(given["Action"])
+    kind = "AWS" if re.fullmatch(r"\*|\d{12}|arn:.*", principal) else "Service"
+    if any(invalid_principals({kind: principal})):
+        # cloudformation-coverage-roadmap #1189.
+        words = "The provided principal was invalid. Please check the principal and try again."
+        return _invalid(words)
+    known = registry.actions("lambda")
+    if action not in ("*", "lambda:*") and action.partition(":")[2].lower() not in known:
+        return _invalid(f"There is no action {action} (the words are a guess)")
+    return None
+
+
 RULES = {
+    "AddPermission": _permission,
     "CreateFunction": _create,
     "PutFunctionConcurrency": _reserve,
     "UpdateFunctionConfiguration": _configuration,

@@ -28,14 +28,19 @@ def _trust(given: Mapping[str, Any]) -> Refusal | None:
     document = str(given.get("AssumeRolePolicyDocument") or given.get("PolicyDocument") or "")
     if policies.size(document) > _TRUST:
         return Refusal("LimitExceeded", f"Cannot exceed quota for ACLSizePerRole: {_TRUST}", 409)
-    reason = policies.problem(document, policies.Kind.TRUST)
-    return None if reason is None else Refusal("MalformedPolicyDocument", reason, 400)
+    return _malformed(document, policies.Kind.TRUST)
+
+
+def _malformed(document: str, kind: policies.Kind) -> Refusal | None:
+    found = policies.problem(document, kind)
+    return None if found is None else Refusal("MalformedPolicyDocument", found.words, 400)
 
 
 def _inline(given: Mapping[str, Any]) -> Refusal | None:
     refused = _identity(given)
     name, document = str(given.get("RoleName", "")), str(given["PolicyDocument"])
-    if refused is None and lookups.role_policy_sizes(name) + policies.size(document) > _ROLE_INLINE:
+    others = lookups.role_policy_sizes(name, but=str(given["PolicyName"]))
+    if refused is None and others + policies.size(document) > _ROLE_INLINE:
         words = f"Maximum policy size of {_ROLE_INLINE} bytes exceeded for role {name}"
         return Refusal("LimitExceeded", words, 409)
     return refused
@@ -44,12 +49,11 @@ def _inline(given: Mapping[str, Any]) -> Refusal | None:
 def _managed(given: Mapping[str, Any]) -> Refusal | None:
     if policies.size(str(given["PolicyDocument"])) > _MANAGED:
         return Refusal("LimitExceeded", f"Cannot exceed quota for PolicySize: {_MANAGED}", 409)
-    return _identity(given)
+    return _malformed(str(given["PolicyDocument"]), policies.Kind.MANAGED)
 
 
 def _identity(given: Mapping[str, Any]) -> Refusal | None:
-    reason = policies.problem(str(given["PolicyDocument"]), policies.Kind.IDENTITY)
-    return None if reason is None else Refusal("MalformedPolicyDocument", reason, 400)
+    return _malformed(str(given["PolicyDocument"]), policies.Kind.INLINE)
 
 
 def _assume_role(given: Mapping[str, Any]) -> Refusal | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
+from local_aws.rules import resource_policies
 
 _MOST_RECEIVES = 1000
 
@@ -31,8 +32,8 @@ def _create(given: Mapping[str, Any]) -> Refusal | None:
 def _attributes(given: Mapping[str, Any]) -> Refusal | None:
     attributes = given.get("Attributes") or {}
     policy, redrive = attributes.get("Policy"), attributes.get("RedrivePolicy")
-    if policy and _document(policy) is None:
-        return Refusal("InvalidAttributeValue", "Invalid value for the parameter Policy.", 400)
+    if policy and (refused := resource_policies.queue(policy)) is not None:
+        return refused
     return _redrive(redrive) if redrive else None
 
 

@@ -1,11 +1,11 @@
 """SNS: names, protocols and messages (SNS API Reference, of each operation)."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from local_aws.adapter.operations import Refusal
+from local_aws.rules import resource_policies
 
 _PROTOCOLS = [
     "http",
@@ -38,7 +38,8 @@ def _create(given: Mapping[str, Any]) -> Refusal | None:
     end = r"\.fifo" if fifo else ""
     if re.fullmatch(rf"[A-Za-z0-9_-]{{1,256}}{end}", str(given["Name"])) is None:
         return _invalid("Topic Name")
-    return None
+    policy = (given.get("Attributes") or {}).get("Policy")
+    return resource_policies.topic(policy) if policy else None
 
 
 def _subscribe(given: Mapping[str, Any]) -> Refusal | None:
@@ -60,10 +61,7 @@ def _attribute(given: Mapping[str, Any]) -> Refusal | None:
     if given["AttributeName"] not in _ATTRIBUTES:
         return _invalid("AttributeName")
     if given["AttributeName"] == "Policy":
-        try:
-            json.loads(given.get("AttributeValue") or "")
-        except ValueError:
-            return _invalid("Policy Error: null")
+        return resource_policies.topic(given.get("AttributeValue") or "")
     return None
 
 

@@ -24,6 +24,38 @@ def policy(**more: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [kept]})
 
 
+TOPIC_ARN = f"arn:aws:sns:us-east-1:{ACCOUNT}:known"
+KEY_POLICY = {"Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}
+
+
+def of_queue(**more: Any) -> tuple[str, str, dict[str, Any]]:
+    given = {"Principal": {"AWS": ACCOUNT}, "Action": "sqs:SendMessage", "Resource": QUEUE}
+    attributes = {"Policy": policy(**(given | more))}
+    return "sqs", "set_queue_attributes", {"QueueUrl": URL, "Attributes": attributes}
+
+
+def of_topic(**more: Any) -> tuple[str, str, dict[str, Any]]:
+    given = {"Principal": {"AWS": ACCOUNT}, "Action": "sns:Publish", "Resource": TOPIC_ARN}
+    value = {"AttributeName": "Policy", "AttributeValue": policy(**(given | more))}
+    return "sns", "set_topic_attributes", {"TopicArn": TOPIC_ARN, **value}
+
+
+def of_repository(**more: Any) -> tuple[str, str, dict[str, Any]]:
+    given = {"Principal": {"AWS": ACCOUNT}, "Action": "ecr:BatchGetImage", "Resource": None}
+    text = policy(**(given | more))
+    return "ecr", "set_repository_policy", {"repositoryName": "known", "policyText": text}
+
+
+def of_bucket(**more: Any) -> tuple[str, str, dict[str, Any]]:
+    given = {"Principal": {"AWS": ACCOUNT}, **more}
+    return "s3", "put_bucket_policy", {"Bucket": "known", "Policy": policy(**given)}
+
+
+def of_function(**more: Any) -> tuple[str, str, dict[str, Any]]:
+    given = {"FunctionName": "f", "StatementId": "s", "Action": "lambda:InvokeFunction", **more}
+    return "lambda", "add_permission", given
+
+
 def trust(**more: Any) -> str:
     given = {"Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole", "Resource": None}
     return policy(**(given | more))
@@ -49,6 +81,7 @@ def known(session: boto3.Session) -> Callable[[str], Any]:
     client("logs").create_log_stream(logGroupName="/known", logStreamName="s")
     client("kinesis").create_stream(StreamName="known", ShardCount=1)
     client("glue").create_database(DatabaseInput={"Name": "known"})
+    client("ecr").create_repository(repositoryName="known")
     return client
 
 
@@ -224,6 +257,9 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
             (trust(Principal={"AWS": f"{GHOST[:-5]}*"}), "Invalid principal in policy"),
             (trust(Principal={"Service": "lambda"}), "Invalid principal in policy"),
             (trust(Sid="a" * 2049), "ACLSizePerRole"),
+            (trust(Action="s3:GetObject"), "may only specify STS AssumeRole actions"),
+            (trust(Principal={"Service": "none-such.amazonaws.com"}), "none-such"),
+            (trust(Principal={"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/a"}), "oidc"),
         )
     ),
     *(
@@ -240,11 +276,88 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
             (policy(Resource="bucket"), "must be in ARN format"),
             (policy(Resource=None), "must contain resources"),
             (policy(Principal="*"), "should not specify a principal"),
-            (policy(Condition={"StringMatches": {"a": "b"}}), "Invalid Condition type"),
-            (policy(Effect="allow"), "Syntax errors"),
+            (policy(Condition={"StringMatches": {"a": "b"}}), "Syntax errors"),
+            (policy(Effect="allow"), "failed legacy parsing"),
+            (policy(Effect="may"), "Syntax errors"),
+            (policy(Sid="a-b"), "must be alpha-numeric"),
+            (policy(Action="s3:Get:Object"), "only one colon"),
+            (policy(Action="s 3:GetObject"), "Vendor s 3 is not valid"),
+            (policy(Resource="arn:other:s3:::a"), 'Partition "other" is not valid'),
+            (policy(Resource="arn:aws:s3:us-east-1::a"), "can not contain region information"),
+            (policy(Resource="arn:aws:iam:::a"), "IAM resource path must"),
+            (policy(Condition={"DateLessThan": {"a": "soon"}}), "failed legacy parsing"),
             (policy(Unknown=1), "Syntax errors"),
             (policy(Resource=[f"arn:aws:s3:::{'a' * 50}{n}" for n in range(200)]), "size of 10240"),
         )
+    ),
+    *(
+        (*of_queue(**more), words)
+        for more, words in (
+            ({"Principal": None}, "Invalid value for the parameter Policy."),
+            ({"Principal": {"AWS": GHOST}}, "Invalid value for the parameter Policy."),
+            ({"Action": "sns:Publish"}, "Invalid value for the parameter Policy."),
+            ({"Action": "sqs:Send"}, "Invalid value for the parameter Policy."),
+            ({"Effect": "Maybe"}, "Invalid value for the parameter Policy."),
+            ({"Action": [f"sqs:{'*' * n}" for n in range(1, 9)]}, "max allowed is 7"),
+        )
+    ),
+    *(
+        (*of_topic(**more), words)
+        for more, words in (
+            ({"Principal": None}, "Policy Error: null"),
+            ({"Principal": {"AWS": GHOST}}, "Policy Error: PrincipalNotFound"),
+            ({"Principal": {"Service": "polly"}}, "Policy Error: PrincipalNotFound"),
+            ({"Action": "sns:*"}, "action out of service scope"),
+            ({"Action": "sqs:SendMessage"}, "action out of service scope"),
+        )
+    ),
+    *(
+        (*of_repository(**more), words)
+        for more, words in (
+            ({"Principal": None}, "Invalid repository policy provided"),
+            ({"Principal": {"AWS": GHOST}}, "Principal not found"),
+            ({"Resource": "*"}, "Invalid repository policy provided"),
+            ({"Action": "s3:GetObject"}, "Invalid repository policy provided"),
+        )
+    ),
+    *(
+        (*of_bucket(**more), words)
+        for more, words in (
+            ({"Principal": None}, "Missing required field Principal"),
+            ({"Principal": {"Service": "s3"}}, "Invalid principal in policy"),
+            ({"Action": "s3:Get"}, "Policy has invalid action"),
+            ({"Action": "sqs:SendMessage"}, "Policy has invalid action"),
+            ({"Action": "s3:ListBucket"}, "Action does not apply to any resource"),
+            ({"Resource": "arn:aws:s3:::known"}, "Action does not apply to any resource"),
+            ({"Resource": None}, "Missing required field Resource"),
+            ({"Effect": "hello"}, "Syntax errors"),
+        )
+    ),
+    *(
+        ("kms", "create_key", {"Policy": policy(**(KEY_POLICY | more))}, words)
+        for more, words in (
+            ({"Principal": {"AWS": GHOST}}, "one or more invalid principals"),
+            ({"Condition": {"StringIs": {"a": "b"}}}, "Syntax errors"),
+            ({"Action": "Decrypt"}, "must be prefaced by a vendor"),
+        )
+    ),
+    *(
+        (*of_function(**more), words)
+        for more, words in (
+            ({"Principal": GHOST}, "provided principal was invalid"),
+            ({"Principal": "amazonaws.com"}, "provided principal was invalid"),
+            ({"Principal": "12"}, "provided principal was invalid"),
+            ({"Principal": "*", "Action": "lambda:Run"}, "no action lambda:Run"),
+            ({"Principal": "*", "Action": "s3:GetObject"}, "regular expression pattern"),
+            ({"Principal": "*", "SourceArn": "a"}, "regular expression pattern"),
+            ({"Principal": "*", "SourceAccount": "a"}, "regular expression pattern"),
+        )
+    ),
+    (
+        "iam",
+        "create_policy",
+        {"PolicyName": "p", "PolicyDocument": policy().replace("2012", "2008")},
+        "must be version 2012-10-17 or greater",
     ),
     (
         "iam",
@@ -447,3 +560,101 @@ def test_a_template_is_refused(known: Client, template: dict[str, Any], words: s
     with pytest.raises(ClientError) as refused:
         known("cloudformation").create_stack(StackName="refused", TemplateBody=json.dumps(template))
     assert words in str(refused.value)
+
+
+def _of_template(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": f"AWS::{kind}", "Properties": properties}
+
+
+def _document(text: str) -> Any:
+    return json.loads(text)
+
+
+POLICIES = [
+    (
+        _of_template("IAM::Role", AssumeRolePolicyDocument=_document(trust(Action="s3:GetObject"))),
+        "may only specify STS AssumeRole actions",
+    ),
+    (
+        _of_template(
+            "IAM::Role",
+            AssumeRolePolicyDocument=_document(trust()),
+            Policies=[{"PolicyName": "p", "PolicyDocument": _document(policy(Sid="a b"))}],
+        ),
+        "must be alpha-numeric",
+    ),
+    (
+        _of_template(
+            "IAM::Role",
+            AssumeRolePolicyDocument=_document(trust()),
+            ManagedPolicyArns=["arn:aws:iam::aws:policy/NoSuchAccess"],
+        ),
+        "does not exist or is not attachable",
+    ),
+    (
+        _of_template(
+            "IAM::Policy",
+            PolicyName="p",
+            Roles=["known"],
+            PolicyDocument=_document(policy(Resource="bucket")),
+        ),
+        "must be in ARN format",
+    ),
+    (
+        _of_template("IAM::ManagedPolicy", PolicyDocument=_document(policy(Action="s3"))),
+        "must be prefaced by a vendor",
+    ),
+    (
+        _of_template(
+            "SNS::TopicPolicy", Topics=[TOPIC_ARN], PolicyDocument=_document(policy(Principal="*"))
+        ),
+        "out of service scope",
+    ),
+    (
+        _of_template(
+            "SQS::QueuePolicy",
+            Queues=[URL],
+            PolicyDocument=_document(policy(Principal={"AWS": GHOST})),
+        ),
+        "Invalid value for the parameter Policy",
+    ),
+    (
+        _of_template("S3::BucketPolicy", Bucket="known", PolicyDocument=_document(policy())),
+        "Missing required field Principal",
+    ),
+    (
+        _of_template(
+            "ECR::Repository", RepositoryPolicyText=_document(policy(Principal={"AWS": ACCOUNT}))
+        ),
+        "Invalid repository policy provided",
+    ),
+    (
+        _of_template(
+            "Lambda::Permission", FunctionName="f", Action="lambda:InvokeFunction", Principal=GHOST
+        ),
+        "provided principal was invalid",
+    ),
+]
+
+
+def test_policies_of_a_template_are_refused_like_those_of_requests(
+    known: Client, eventually: Callable[..., Any]
+) -> None:
+    cloudformation = known("cloudformation")
+    for number, (resource, _words) in enumerate(POLICIES):
+        body = json.dumps({"Resources": {"A": resource}})
+        given = {"StackName": f"policy-{number}", "TemplateBody": body}
+        cloudformation.create_stack(**given, Capabilities=["CAPABILITY_IAM"])
+    for number, (_resource, words) in enumerate(POLICIES):
+        name = f"policy-{number}"
+        stack = eventually(
+            lambda name=name: [
+                each
+                for each in cloudformation.describe_stacks(StackName=name)["Stacks"]
+                if each["StackStatus"] == "ROLLBACK_COMPLETE"
+            ]
+        )
+        assert stack
+        events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+        reasons = [event.get("ResourceStatusReason", "") for event in events]
+        assert any(words in reason for reason in reasons), reasons
