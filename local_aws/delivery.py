@@ -14,8 +14,15 @@ import botocore.exceptions
 
 from local_aws import adapter
 from local_aws.adapter import mappings, messages
-from local_aws.adapter.events import Delivery, check_targets, deliver_events
+from local_aws.adapter.events import (
+    Delivery,
+    check_entries,
+    check_targets,
+    deliver_events,
+    take_buses_by_arn,
+)
 from local_aws.adapter.schedules import check_schedules
+from local_aws.rules.events import entry_refusal
 from local_aws.target_roles import Clients, UndeliverableError, sender
 from local_aws.targets import invalid, invalid_schedule, reach
 
@@ -47,6 +54,8 @@ def install() -> None:
     """Take delivery over from ministack."""
     adapter.set_schedule_interval(1.0)
     messages.let_services_send()
+    take_buses_by_arn()
+    check_entries(entry_refusal)
     check_targets(invalid)
     check_schedules(invalid_schedule)
     deliver_events(deliver)

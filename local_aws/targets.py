@@ -13,6 +13,7 @@ import botocore.exceptions
 from local_aws import adapter
 from local_aws.adapter import messages
 from local_aws.adapter.events import Delivery, Target
+from local_aws.rules.events import input_problem
 from local_aws.target_roles import (
     BY_ROLE,
     UNIVERSAL_TARGET,
@@ -45,7 +46,7 @@ def invalid(target: Target) -> str | None:
     if letters and (letters.split(":")[2:3] != ["sqs"] or letters.endswith(".fifo")):
         # EventBridge User Guide, "Considerations for using a dead-letter queue".
         return f"DeadLetterConfig.Arn must be a standard queue, got {letters}"
-    return None
+    return input_problem(target)
 
 
 def invalid_schedule(schedule: Mapping[str, Any]) -> str | None:

@@ -14,7 +14,13 @@ Given = Mapping[str, Any]
 def install() -> None:
     """Check resources of templates as their requests are checked."""
     types = (
-        *("AWS::ECR::Repository", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::Role"),
+        *(
+            "AWS::ECR::Repository",
+            "AWS::Events::Rule",
+            "AWS::IAM::ManagedPolicy",
+            "AWS::IAM::Policy",
+            "AWS::IAM::Role",
+        ),
         *("AWS::IAM::User", "AWS::Lambda::Function", "AWS::Lambda::Permission"),
         *("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"),
     )
@@ -36,6 +42,8 @@ def requests(asked: Asked) -> Iterator[tuple[str, str, Given]]:
     given, kind = asked.document, asked.action
     if kind.startswith("AWS::IAM::"):
         yield from _of_identity(kind, given, asked.name)
+    elif kind == "AWS::Events::Rule":
+        yield "events", "PutRule", given
     elif kind == "AWS::SNS::TopicPolicy":
         policy = {"AttributeName": "Policy", "AttributeValue": _text(given)}
         yield "sns", "SetTopicAttributes", policy

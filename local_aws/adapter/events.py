@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from ministack import app as ms
 from ministack.core import concurrency, responses
 from ministack.services import eventbridge, scheduler
 from ministack.services.cloudformation import provisioners
@@ -38,6 +40,8 @@ class Delivery:
         return "GroupName" in self.source
 
 
+# The time that an entry gives its event; None is now.
+_moment: ContextVar[float | None] = ContextVar("event_moment", default=None)
 Deliver = Callable[[Delivery], None]
 Refusal = Callable[[Target], str | None]
 
@@ -87,6 +91,64 @@ def deliver_events(deliver: Deliver) -> None:
             concurrency.spawn_background(deliver, delivery, thread_name="deliver-event")
 
     eventbridge._invoke_target = invoke_target
+
+
+def check_entries(refusal: Callable[[Mapping[str, Any]], tuple[str, str] | None]) -> None:
+    """Answer PutEvents for each entry, and give events the time that their entry says.
+
+    Args:
+        refusal: An entry's error code and message, or None.
+    """
+    inner, now = eventbridge._put_events, eventbridge._now_ts
+
+    def put_events(data: dict[str, Any], allow_aws_source: bool = False) -> Any:
+        results = []
+        for entry in data["Entries"]:
+            refused = refusal(entry)
+            if refused is not None:
+                results.append({"ErrorCode": refused[0], "ErrorMessage": refused[1]})
+                continue
+            token = _moment.set(entry.get("Time"))
+            try:
+                answered = json.loads(inner({"Entries": [entry]}, allow_aws_source)[2])
+            finally:
+                _moment.reset(token)
+            results += answered["Entries"]
+        failed = sum("ErrorCode" in result for result in results)
+        return responses.json_response({"FailedEntryCount": failed, "Entries": results})
+
+    eventbridge._put_events = put_events
+    eventbridge._now_ts = lambda: now() if _moment.get() is None else _moment.get()
+
+
+def take_buses_by_arn() -> None:
+    """Let requests and templates name a bus by its ARN, too ("The name or ARN", API Reference)."""
+    inner, handler = ms.SERVICE_HANDLERS["events"], provisioners._RESOURCE_HANDLERS[_RULE]
+
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query_params: Any
+    ) -> Any:
+        document = json.loads(body or b"{}")
+        return await inner(
+            method, path, headers, json.dumps(_with_name(document)).encode(), query_params
+        )
+
+    def named(function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any) -> Any:
+            known = [_with_name(each) if isinstance(each, dict) else each for each in arguments]
+            return function(*known)
+
+        return called
+
+    ms.SERVICE_HANDLERS["events"] = handle_request
+    handler.update({verb: named(function) for verb, function in handler.items()})
+
+
+def _with_name(document: dict[str, Any]) -> dict[str, Any]:
+    bus = document.get("EventBusName")
+    if not isinstance(bus, str) or f":{_BUS}" not in bus:
+        return document
+    return document | {"EventBusName": bus.partition(_BUS)[2]}
 
 
 def check_targets(refusal: Refusal) -> None:

@@ -15,6 +15,18 @@ def rule_targets(name: str, bus: str) -> list[str]:
     return [str(target["Id"]) for target in found]
 
 
+def bus_exists(name: str) -> bool:
+    """Whether there is an event bus."""
+    return name == "default" or name in eventbridge._event_buses
+
+
+def bus_rules(bus: str) -> list[str]:
+    """The rules of an event bus."""
+    return [
+        str(rule["Name"]) for rule in eventbridge._rules.values() if rule["EventBusName"] == bus
+    ]
+
+
 def workgroup_exists(name: str) -> bool:
     """Whether Athena has a workgroup."""
     return name in athena._workgroups

@@ -11,6 +11,9 @@ from local_aws.rules.schedules import is_cron
 
 _TARGETS = 5  # of a rule (EventBridge User Guide, quotas)
 _ENTRIES_BYTES = 256 * 1024  # of a PutEvents request; the stricter of the sizes that were published
+_TIME_BYTES = 14
+_INPUTS = ("Input", "InputPath", "InputTransformer")
+_ENVELOPE = ("id", "account", "source", "time", "region", "resources", "detail-type")
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)(s?)\)")
 
 
@@ -73,18 +76,111 @@ def _put_targets(given: Mapping[str, Any]) -> Refusal | None:
     return None
 
 
+def input_problem(target: Mapping[str, Any]) -> str | None:
+    """What of a target's input is none, or None (API Reference, Target and InputTransformer).
+
+    The words are guesses.
+    """
+    name, given = target["Id"], [each for each in _INPUTS if target.get(each)]
+    if len(given) > 1:
+        return f"Only one of {', '.join(_INPUTS)} may be given for target {name} (a guess)."
+    transformer = target.get("InputTransformer") or {}
+    paths = transformer.get("InputPathsMap") or {}
+    for path in (target.get("InputPath"), *paths.values()):
+        if path and not str(path).startswith("$"):
+            return f"Invalid InputPath {path} for target {name} (a guess): it begins with $."
+    placeholders = {*re.findall(r"<([\w.-]+)>", str(transformer.get("InputTemplate", "")))}
+    unknown = sorted(each for each in placeholders - {*paths} if not each.startswith("aws.events."))
+    if unknown:
+        return f"InputTemplate for target {name} contains undefined placeholder {unknown[0]}."
+    try:
+        json.loads(target.get("Input") or "null")
+    except ValueError:
+        return f"JSON syntax error in input for target {name}."
+    return None
+
+
+def _bus_name(given: Mapping[str, Any]) -> Refusal | None:
+    """ "Custom event bus names can't contain the / character" (CreateEventBus)."""
+    if "/" in str(given["Name"]) and "EventSourceName" not in given:
+        return _invalid("Event bus name must not contain '/'.")
+    return None
+
+
+def _bus_there(given: Mapping[str, Any]) -> Refusal | None:
+    if lookups.bus_exists(_bus(given)):
+        return None
+    words = f"Event bus {_bus(given)} does not exist."
+    return Refusal("ResourceNotFoundException", words, 400)
+
+
 def _put_events(given: Mapping[str, Any]) -> Refusal | None:
-    if sum(len(json.dumps(entry).encode()) for entry in given["Entries"]) > _ENTRIES_BYTES:
+    """ "14 bytes for Time" and the others' UTF-8 (User Guide, "Calculating PutEvents event entry
+    size").
+    """
+    total = 0
+    for entry in given["Entries"]:
+        texts = [entry.get(name) or "" for name in ("Source", "DetailType", "Detail")]
+        total += sum(len(text.encode()) for text in (*texts, *(entry.get("Resources") or ())))
+        total += _TIME_BYTES if "Time" in entry else 0
+    if total > _ENTRIES_BYTES:
         return _invalid("Total size of the entries in the request is over the limit.")
     return None
 
 
+def entry_refusal(entry: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The error of an entry that PutEvents does not take, or None.
+
+    localstack #10675 and #11990 have the answers of AWS ("Required: Source, DetailType, Detail").
+    """
+    for name in ("Source", "DetailType", "Detail"):
+        if not entry.get(name):
+            reason = f"{name} is a required argument."
+            return "InvalidArgument", f"Parameter {name} is not valid. Reason: {reason}"
+    try:
+        detail = json.loads(entry["Detail"])
+    except ValueError:
+        detail = None
+    return None if isinstance(detail, dict) else ("MalformedDetail", "Detail is malformed.")
+
+
+def _delete_bus(given: Mapping[str, Any]) -> Refusal | None:
+    name = str(given["Name"])
+    if name == "default":
+        return _invalid("Cannot delete event bus default.")
+    if lookups.bus_rules(name):
+        return _invalid("Event bus can't be deleted since it has rules.")
+    return None
+
+
+def _test_pattern(given: Mapping[str, Any]) -> Refusal | None:
+    """ "the following fields are mandatory: id, account, source, time, region, resources,
+    detail-type" (API Reference, TestEventPattern).
+    """
+    try:
+        event = json.loads(given["Event"])
+    except ValueError:
+        event = None
+    if not isinstance(event, dict):
+        return _invalid("Parameter Event is not valid. (a guess)")
+    missing = [name for name in _ENVELOPE if name not in event]
+    if missing:
+        return _invalid(f"Parameter Event lacks {', '.join(missing)}. (a guess)")
+    return None
+
+
 RULES = {
+    "CreateEventBus": _bus_name,
+    "DeleteEventBus": _delete_bus,
     "DeleteRule": _delete_rule,
+    "DescribeRule": _rule_there,
     "DisableRule": _rule_there,
     "EnableRule": _rule_there,
+    "ListRules": _bus_there,
+    "ListTargetsByRule": _rule_there,
     "PutEvents": _put_events,
     "PutRule": _put_rule,
     "PutTargets": _put_targets,
     "RemoveTargets": _rule_there,
+    "TestEventPattern": _test_pattern,
 }

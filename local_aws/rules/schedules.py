@@ -7,7 +7,17 @@ from typing import Any
 from local_aws.adapter.operations import Refusal
 
 _RATE = re.compile(r"rate\(([1-9]\d*) (minutes?|hours?|days?)\)")
-_CRON = re.compile(r"cron\((\S+ ){5}\S+\)")
+# The six fields of cron: least, most, names from the least on, what they have of their own.
+_MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+_DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+_FIELDS: tuple[tuple[int, int, list[str], str], ...] = (
+    (0, 59, [], ""),
+    (0, 23, [], ""),
+    (1, 31, [], r"\?|L|L?W|([1-9]|[12]\d|3[01])W|L-\d+"),
+    (1, 12, _MONTHS, ""),
+    (1, 7, _DAYS, r"\?|L|([1-7]|[A-Z]{3})(L|#[1-5])"),
+    (1970, 2199, [], ""),
+)
 _AT = re.compile(r"at\(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\)")
 
 
@@ -18,10 +28,31 @@ def is_cron(text: str) -> bool:
     specify a value or a * (asterisk) in one of the fields, you must use a ? (question mark) in the
     other" (EventBridge User Guide, "Cron expressions").
     """
-    if _CRON.fullmatch(text) is None:
+    fields = text[5:-1].split()
+    if not (text.startswith("cron(") and text.endswith(")")) or len(fields) != len(_FIELDS):
         return False
-    _minutes, _hours, day, _month, weekday, _year = text[5:-1].split(" ")
-    return (day == "?") != (weekday == "?")
+    one_day = (fields[2] == "?") != (fields[4] == "?")
+    return one_day and all(map(_is_field, fields, _FIELDS))
+
+
+def _is_field(text: str, form: tuple[int, int, list[str], str]) -> bool:
+    """Whether a field has values of its range only (the same page, of fields and wildcards)."""
+    least, most, names, own = form
+    if own and re.fullmatch(own, text):
+        return True
+
+    def known(value: str) -> bool:
+        number = names.index(value) + least if value in names else int(value or -1)
+        return least <= number <= most
+
+    for part in text.split(","):
+        found = re.fullmatch(r"(\*|(\w+)(?:-(\w+))?)(?:/(\d+))?", part)
+        if found is None or found[4] == "0":
+            return False
+        bounds = [each for each in found.group(2, 3) if each is not None]
+        if not all((each in names or each.isdecimal()) and known(each) for each in bounds):
+            return False
+    return True
 
 
 def _expression(given: Mapping[str, Any]) -> Refusal | None:
