@@ -6,7 +6,7 @@ from typing import Any
 
 from local_aws.adapter.creations import Asked, Refused, check_templates
 from local_aws.adapter.operations import Refusal
-from local_aws.rules import RULES, buckets
+from local_aws.rules import RULES, buckets, streams
 
 Given = Mapping[str, Any]
 
@@ -21,7 +21,12 @@ def install() -> None:
             "AWS::IAM::Policy",
             "AWS::IAM::Role",
         ),
-        *("AWS::IAM::User", "AWS::Lambda::Function", "AWS::Lambda::Permission"),
+        *(
+            "AWS::IAM::User",
+            "AWS::Kinesis::Stream",
+            "AWS::Lambda::Function",
+            "AWS::Lambda::Permission",
+        ),
         *("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"),
     )
     check_templates(types, refusal)
@@ -44,6 +49,11 @@ def requests(asked: Asked) -> Iterator[tuple[str, str, Given]]:
         yield from _of_identity(kind, given, asked.name)
     elif kind == "AWS::Events::Rule":
         yield "events", "PutRule", given
+    elif kind == "AWS::Kinesis::Stream" and "ShardCount" in given:
+        wanted = {"StreamName": asked.name, "TargetShardCount": given["ShardCount"]}
+        stream = streams.found(wanted)
+        if stream is not None and len(stream.shards) != int(given["ShardCount"]):
+            yield "kinesis", "UpdateShardCount", wanted
     elif kind == "AWS::SNS::TopicPolicy":
         policy = {"AttributeName": "Policy", "AttributeValue": _text(given)}
         yield "sns", "SetTopicAttributes", policy

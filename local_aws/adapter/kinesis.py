@@ -9,6 +9,8 @@ from ministack.core import responses
 from ministack.services import kinesis
 from ministack.services.cloudformation import provisioners
 
+from local_aws.adapter.resharding import closed_shards, keep_closed_shards
+
 Request = dict[str, Any]
 _STREAM = "AWS::Kinesis::Stream"
 
@@ -31,6 +33,9 @@ class Stream:
     retention_seconds: int
     # By name: the first and the last hash key.
     shards: Mapping[str, tuple[int, int]]
+    # Closed ones by name, and the shards that took over from each.
+    closed: Mapping[str, tuple[int, int]]
+    children: Mapping[str, tuple[str, ...]]
 
     @property
     def log_name(self) -> str:
@@ -74,16 +79,28 @@ def all_streams() -> list[Stream]:
 
 
 def _stream(record: dict[str, Any]) -> Stream:
+    closed, shards = closed_shards(record), dict(record["shards"])
+    children: dict[str, tuple[str, ...]] = {}
+    for name, shard in {**closed, **shards}.items():
+        for parent in (shard["parent_shard_id"], shard["adjacent_parent_shard_id"]):
+            if parent is not None:
+                children[parent] = (*children.get(parent, ()), name)
     return Stream(
         arn=record["StreamARN"],
         created=record["CreationTimestamp"],
         encryption=record.get("EncryptionType", "NONE"),
         retention_seconds=record["RetentionPeriodHours"] * 3600,
-        shards={
-            name: (int(shard["starting_hash_key"]), int(shard["ending_hash_key"]))
-            for name, shard in list(record["shards"].items())
-        },
+        shards=_keys(shards),
+        closed=_keys(closed),
+        children=children,
     )
+
+
+def _keys(shards: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
+    return {
+        name: (int(shard["starting_hash_key"]), int(shard["ending_hash_key"]))
+        for name, shard in shards.items()
+    }
 
 
 def replace_data_plane(
@@ -112,6 +129,7 @@ def replace_data_plane(
 
     kinesis.put_record_internal = put_record_internal
     kinesis._next_sequence_number = newest
+    keep_closed_shards(newest)
     delete = kinesis._delete_stream
 
     def delete_stream(request: Request) -> Any:
@@ -165,6 +183,10 @@ def _complete_templates(deleted: Callable[[Stream], None]) -> None:
     def update_stream(physical_id: str, old: Request, new: Request, stack_name: str) -> Any:
         updated = update(physical_id, old, new, stack_name)
         _encrypt(updated[0], new)
+        wanted, stream = int(new.get("ShardCount") or 0), kinesis._streams[updated[0]]
+        if wanted and wanted != len(stream["shards"]):
+            # ministack leaves them as they are.
+            kinesis._update_shard_count({"StreamName": updated[0], "TargetShardCount": wanted})
         return updated
 
     def delete_stream(physical_id: str, props: Request) -> None:

@@ -114,7 +114,7 @@ class Delivery(threading.Thread):
                         break
 
     def _find_sources(self, settings: DeliverySettings) -> None:
-        for stream, name in _shards(self._log, settings):
+        for stream, name in _shards(settings):
             if name not in self._sources:
                 number = self._log.shard(stream, name)
                 # A shard that came after the delivery stream is read from its beginning.
@@ -191,18 +191,18 @@ class Delivery(threading.Thread):
 
 def open_sources(log: RecordLog, settings: DeliverySettings) -> None:
     """Fix where a new delivery stream starts: with what is put from now on."""
-    for stream, name in _shards(log, settings):
+    for stream, name in _shards(settings):
         log.open_lanes(settings.log_name, log.shard(stream, name), 1, log.last)
 
 
-def _shards(log: RecordLog, settings: DeliverySettings) -> list[tuple[str, str]]:
+def _shards(settings: DeliverySettings) -> list[tuple[str, str]]:
     """The stream in the log and the name of each shard that is read."""
     if settings.source is None:
         return [(settings.log_name, DIRECT)]
     stream = kinesis.get_stream(settings.source)
     if stream is None:
         return []
-    names = {*stream.shards, *log.shard_names(stream.log_name)}
+    names = {*stream.shards, *stream.closed}
     return [(stream.log_name, name) for name in sorted(names)]
 
 

@@ -21,6 +21,7 @@ from local_aws.rules import (
     queues,
     resource_policies,
     schedules,
+    streams,
     topics,
 )
 
@@ -34,6 +35,7 @@ RULES: dict[tuple[str, str], Rule] = {
     **{("iam", name): rule for name, rule in identity.RULES.items()},
     **{("glue", name): rule for name, rule in logs.CATALOG_RULES.items()},
     **{("logs", name): rule for name, rule in logs.RULES.items()},
+    **{("kinesis", name): rule for name, rule in streams.RULES.items()},
     **{("lambda", name): rule for name, rule in functions.RULES.items()},
     **{("monitoring", name): rule for name, rule in metrics.RULES.items()},
     **{("scheduler", name): rule for name, rule in schedules.RULES.items()},

@@ -83,7 +83,7 @@ class Coordinator:
         stream = kinesis.get_stream(mapping["EventSourceArn"])
         if stream is None:
             return
-        for name in {*stream.shards, *self._log.shard_names(stream.log_name)}:
+        for name in {*stream.shards, *stream.closed}:
             shard = self._log.shard(stream.log_name, name)
             start = self._start(shard, mapping)
             self._log.open_lanes(
@@ -126,7 +126,15 @@ class Coordinator:
         stream = kinesis.get_stream(settings.stream_arn)
         if stream is None or not settings.enabled or self._may_not(settings):
             return {}
-        names = {*stream.shards, *self._log.shard_names(stream.log_name)}
+        # Parents come before their children, so that records of a key stay in order (Lambda
+        # Developer Guide, "Lambda processes records in each shard in order"; a guess across them).
+        waiting = {
+            child
+            for parent in stream.closed
+            if not self._log.has_read(settings.uuid, self._log.shard(stream.log_name, parent))
+            for child in stream.children.get(parent, ())
+        }
+        names = {*stream.shards, *stream.closed} - waiting
         return {name: self._log.shard(stream.log_name, name) for name in names}
 
     def _may_not(self, settings: MappingSettings) -> bool:

@@ -17,6 +17,7 @@ MOST_RECORDS = 500
 MOST_BYTES = 1024 * 1024
 MOST_BYTES_AT_ONCE = 5 * 1024 * 1024
 LONGEST_KEY = 256
+HASH_KEYS = 2**128
 READ_AT_ONCE = 10_000
 READ_BYTES_AT_ONCE = 10 * 1024 * 1024
 ITERATOR_SECONDS = 300
@@ -80,7 +81,7 @@ class DataPlane:
         entries = [_checked(stream, record) for record in records]
         total = sum(len(e.data) + len(e.key.encode()) for e in entries)
         if total > MOST_BYTES_AT_ONCE:
-            raise _invalid(f"Records must have {MOST_BYTES_AT_ONCE} bytes at most, got {total}")
+            raise _argument(f"Records must have {MOST_BYTES_AT_ONCE} bytes at most, got {total}")
         positions = self._log.append(stream.log_name, entries)
         return [
             {"SequenceNumber": sequence_number(position), "ShardId": e.shard}
@@ -90,7 +91,7 @@ class DataPlane:
     def get_shard_iterator(self, request: Request) -> Request:
         """Where to read from. The token itself says it, so it outlives a restart."""
         stream, name = kinesis.find_stream(request), request.get("ShardId", "")
-        if name not in stream.shards and name not in self._log.shard_names(stream.log_name):
+        if name not in {*stream.shards, *stream.closed}:
             raise KinesisError("ResourceNotFoundException", f"Shard {name} not found")
         after = self._after(self._log.shard(stream.log_name, name), request)
         return {"ShardIterator": _token(stream, name, after)}
@@ -106,12 +107,10 @@ class DataPlane:
                 self._log.first_since(shard, _seconds(request["Timestamp"])) - 1
             ),
         }
-        if kind not in starts:
-            raise _invalid(f"ShardIteratorType must be one of {', '.join(starts)}, got {kind}")
         try:
-            return starts[kind]()
+            return starts[str(kind)]()
         except (KeyError, ValueError, TypeError) as error:
-            raise _invalid(f"{kind} needs a valid starting point: {error!r}") from error
+            raise _argument(f"{kind} needs a valid starting point: {error!r}") from error
 
     def get_records(self, request: Request) -> Request:
         """The next records and where to go on."""
@@ -125,11 +124,33 @@ class DataPlane:
         after = records[-1].sequence if records else after
         following = self._log.read(shard, after=after, limit=1)
         behind = time.time() - following[0].arrival if following else 0.0
-        return {
+        answer = {
             "Records": [_as_answered(record, stream.encryption) for record in records],
             "NextShardIterator": _token(stream, name, after),
             "MillisBehindLatest": max(0, int(behind * 1000)),
         }
+        if name in stream.closed and not following:
+            # "If set to null, the shard has been closed and the requested iterator does not return
+            # any more data" (API Reference, GetRecords).
+            answer["NextShardIterator"] = None
+            answer["ChildShards"] = _children(stream, name)
+        return answer
+
+
+def _children(stream: Stream, parent: str) -> list[Request]:
+    """The shards that took over from a closed one."""
+    ranges = {**stream.closed, **stream.shards}
+    return [
+        {
+            "ShardId": name,
+            "ParentShards": [each for each, known in stream.children.items() if name in known],
+            "HashKeyRange": {
+                "StartingHashKey": str(ranges[name][0]),
+                "EndingHashKey": str(ranges[name][1]),
+            },
+        }
+        for name in stream.children.get(parent, ())
+    ]
 
 
 def within(records: list[Record], size: int) -> list[Record]:
@@ -171,7 +192,13 @@ def _checked(stream: Stream, record: Request) -> Entry:
         raise _invalid(f"PartitionKey must have 1 to {LONGEST_KEY} characters, got {len(key)}")
     if len(data) > MOST_BYTES:
         raise _invalid(f"Data must have {MOST_BYTES} bytes at most, got {len(data)}")
-    return entry(stream, key, data, record.get("ExplicitHashKey"))
+    own = record.get("ExplicitHashKey")
+    if own is not None and not (own.isdecimal() and int(own) < HASH_KEYS):
+        raise _argument(
+            "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: "
+            f"[0, {HASH_KEYS - 1}]. Specified value was {own}"
+        )
+    return entry(stream, key, data, own)
 
 
 def _as_answered(record: Record, encryption: str) -> Request:
@@ -187,6 +214,10 @@ def _as_answered(record: Record, encryption: str) -> Request:
 def _seconds(moment: Any) -> float:
     """A time as JSON or CBOR has it."""
     return float(moment.timestamp() if hasattr(moment, "timestamp") else moment)
+
+
+def _argument(message: str) -> KinesisError:
+    return KinesisError("InvalidArgumentException", message)
 
 
 def _invalid(message: str) -> KinesisError:

@@ -166,6 +166,15 @@ class RecordLog:
                 self.commit(consumer, shard, position, lane=lane)
         return positions
 
+    def has_read(self, consumer: str, shard: int) -> bool:
+        """Whether a consumer is done with all that a shard has."""
+        query = "SELECT lane, position FROM positions WHERE consumer = ? AND shard = ?"
+        lanes = self._connection().execute(query, (consumer, shard)).fetchall()
+        return bool(lanes) and not any(
+            self.read(shard, after=position, limit=1, lane=lane, lanes=len(lanes))
+            for lane, position in lanes
+        )
+
     def commit(self, consumer: str, shard: int, position: int, *, lane: int = 0) -> None:
         """Remember that a consumer is done with a lane's records up to a position."""
         with self._write() as connection:

@@ -165,3 +165,87 @@ def test_a_template_encrypts_its_stream(
     deploy({"Stream": resource}, {"Name": {"Ref": "Stream"}}, name=name)
     described = client("kinesis").describe_stream(StreamName=made)["StreamDescription"]
     assert described["EncryptionType"] == "NONE"
+
+
+def test_a_closed_shard_is_told_of_and_read_to_its_end(client: Client, stream: str) -> None:
+    kinesis, parent = client("kinesis"), "shardId-000000000000"
+    put(client, stream, b"1", key="a")  # whose hash is of the first half
+    kinesis.split_shard(StreamName=stream, ShardToSplit=parent, NewStartingHashKey=str(2**126))
+    listed = kinesis.list_shards(StreamName=stream)["Shards"]
+    assert kinesis.describe_stream(StreamName=stream)["StreamDescription"]["Shards"] == listed
+    assert [each.get("ParentShardId") for each in listed] == [None, None, parent, parent]
+    closed = ["EndingSequenceNumber" in each["SequenceNumberRange"] for each in listed]
+    assert closed == [True, False, False, False]
+    latest = kinesis.list_shards(StreamName=stream, ShardFilter={"Type": "AT_LATEST"})["Shards"]
+    assert latest == listed[1:]
+    summary = kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
+    assert summary["OpenShardCount"] == 3
+    iterator = kinesis.get_shard_iterator(
+        StreamName=stream, ShardId=parent, ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    answer = kinesis.get_records(ShardIterator=iterator)
+    assert [each["Data"] for each in answer["Records"]] == [b"1"]
+    assert "NextShardIterator" not in answer
+    assert [each["ShardId"] for each in answer["ChildShards"]] == [
+        each["ShardId"] for each in listed[2:]
+    ]
+
+
+def test_shards_are_merged_and_doubled(client: Client, stream: str) -> None:
+    kinesis, names = client("kinesis"), [f"shardId-{number:012d}" for number in range(7)]
+    kinesis.merge_shards(StreamName=stream, ShardToMerge=names[0], AdjacentShardToMerge=names[1])
+    merged = kinesis.list_shards(StreamName=stream)["Shards"][2]
+    assert [merged[f"{kind}ShardId"] for kind in ("Parent", "AdjacentParent")] == names[:2]
+    kinesis.update_shard_count(StreamName=stream, TargetShardCount=2, ScalingType="UNIFORM_SCALING")
+    shards = kinesis.list_shards(StreamName=stream)["Shards"]
+    assert [each["ShardId"] for each in shards] == names[:5]
+    assert [each["ParentShardId"] for each in shards[3:]] == [names[2]] * 2
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "words"),
+    [
+        (
+            "split_shard",
+            {"ShardToSplit": "shardId-000000000000", "NewStartingHashKey": "0"},
+            "both",
+        ),
+        (
+            "merge_shards",
+            {
+                "ShardToMerge": "shardId-000000000000",
+                "AdjacentShardToMerge": "shardId-000000000009",
+            },
+            "Could not find shard shardId-000000000009",
+        ),
+        (
+            "update_shard_count",
+            {"TargetShardCount": 5, "ScalingType": "UNIFORM_SCALING"},
+            "cannot scale from 2 to 5",
+        ),
+        ("increase_stream_retention_period", {"RetentionPeriodHours": 9000}, "too long"),
+        ("decrease_stream_retention_period", {"RetentionPeriodHours": 48}, "IncreaseRetention"),
+        ("put_record", {"PartitionKey": "a", "Data": b"", "ExplicitHashKey": str(2**128)}, "range"),
+        (
+            "get_shard_iterator",
+            {"ShardId": "shardId-000000000000", "ShardIteratorType": "AT_SEQUENCE_NUMBER"},
+            "InvalidArgumentException",
+        ),
+    ],
+)
+def test_what_cannot_be_of_a_stream_is_refused(
+    client: Client, stream: str, method: str, given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ClientError, match=words):
+        getattr(client("kinesis"), method)(StreamName=stream, **given)
+
+
+def test_a_template_changes_the_number_of_shards(
+    client: Client, deploy: Callable[..., dict[str, str]]
+) -> None:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    for count in (1, 2):
+        stream = {"Type": "AWS::Kinesis::Stream", "Properties": {"ShardCount": count}}
+        made = deploy({"Stream": stream}, {"Name": {"Ref": "Stream"}}, name=name)["Name"]
+    shards = client("kinesis").list_shards(StreamName=made)["Shards"]
+    assert [each.get("ParentShardId") for each in shards] == [None, *[shards[0]["ShardId"]] * 2]
