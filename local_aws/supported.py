@@ -17,6 +17,7 @@ from local_aws.adapter.creations import Asked
 from local_aws.adapter.operations import Check, Refusal, decide_requests
 from local_aws.adapter.requests import Request
 from local_aws.request_names import NAMES, QUALIFIED
+from local_aws.settings import DEFAULT_REGION, REGION
 
 DATA = Path(__file__).parent / "operations.toml"
 # By the name that requests are signed for: IAM's prefix, where it is another.
@@ -61,7 +62,7 @@ def refusal(request: Request) -> Refusal | None:
 
 
 def _misdirected(request: Request) -> Refusal | None:
-    """A request must be signed, and for the service that it goes to.
+    """A request must be signed, and for the service and the Region that it goes to.
 
     No bucket is open to all: new ones block it (S3 User Guide, "Blocking public access"), and this
     project opens none.
@@ -71,14 +72,28 @@ def _misdirected(request: Request) -> Refusal | None:
     """
     if request.service == "s3" and not (_CREDENTIALS & {*request.headers, *request.parameters}):
         return Refusal("AccessDenied", "Access Denied", 403)
-    signed = re.search(
-        r"Credential=[^/]+/[^/]+/[^/]+/([^/,]+)/aws4_request",
+    found = re.search(
+        r"Credential=[^/]+/[^/]+/([^/]+)/([^/,]+)/aws4_request",
         request.headers.get("authorization", ""),
     )
-    if signed is None or signed[1] == request.service:
+    if found is None:
         return None
-    words = f"Credential should be scoped to correct service: '{request.service}'."
-    return Refusal("SignatureDoesNotMatch", words, 403)
+    region, service = found.groups()
+    code = (
+        "SignatureDoesNotMatch" if "Action" in request.parameters else "InvalidSignatureException"
+    )
+    if service != request.service:
+        words = f"Credential should be scoped to correct service: '{request.service}'."
+        return Refusal(code, words, 403)
+    # IAM and STS have one endpoint for all Regions, of us-east-1 (General Reference).
+    if region == REGION or (service in ("iam", "sts") and region == DEFAULT_REGION):
+        return None
+    if service == "s3":
+        words = f"the region '{region}' is wrong; expecting '{REGION}'"
+        malformed = f"The authorization header is malformed; {words}"
+        return Refusal("AuthorizationHeaderMalformed", malformed, 400)
+    # aws-sdk-java #1097, api #27 of cognitect-labs, aws-sdk-js #4545.
+    return Refusal(code, f"Credential should be scoped to a valid region, not '{region}'. ", 403)
 
 
 def checks(request: Request) -> list[Check] | None:

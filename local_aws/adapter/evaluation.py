@@ -30,6 +30,7 @@ def evaluate_as_documented() -> None:
     iam_evaluator._names_caller = principals.names_itself
     iam_evaluator.evaluate_resource_policy = principals.evaluate_resource_policy
     iam_evaluator.evaluate_trust_policy = principals.trusts
+    iam_evaluator._resource_policy = principals.or_trust_policy(iam_evaluator._resource_policy)
     for name in ("arnequals", "arnlike"):
         iam_evaluator._CONDITION_OPS[name] = _arn_like
         iam_evaluator._CONDITION_OPS[name.replace("arn", "arnnot")] = _arn_not_like

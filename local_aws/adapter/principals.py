@@ -5,7 +5,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ministack.core import iam_evaluator
@@ -96,6 +96,24 @@ def evaluate_resource_policy(
     version = document.get("Version") if isinstance(document, Mapping) else None
     parsed = iam_evaluator.parse_policy_document({"Version": version, "Statement": applying})
     return iam_evaluator.evaluate(ctx, [parsed])
+
+
+def or_trust_policy(inner: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
+    """A resource's policy and account; of a role that is assumed, its trust policy.
+
+    Who is named by a trust policy of the same account needs no other leave, who is of an account
+    that is named does (User Guide, "Compare the IAM resource-based policies and trust policies",
+    and "Cross account resource access in IAM", of roles' trust policies as resources' policies).
+    """
+
+    def resource_policy(service: str, arn: str) -> Any:
+        name = arn.rpartition("/")[2]
+        role = iam._roles.get(name) if service == "sts" and ":role/" in arn else None
+        if role is None or role["Arn"] != arn:
+            return inner(service, arn)
+        return role["AssumeRolePolicyDocument"], arn.split(":")[4]
+
+    return resource_policy
 
 
 def trusts(trust_doc: Any, caller_arn: str, ctx: Any = None) -> bool:

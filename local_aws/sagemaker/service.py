@@ -17,7 +17,7 @@ from botocore.model import OperationModel
 from local_aws import adapter
 from local_aws.sagemaker import arns, networks, permissions, roles, wire
 from local_aws.sagemaker.context import Context
-from local_aws.sagemaker.errors import ServiceError, access_denied, unsupported, validation
+from local_aws.sagemaker.errors import ServiceError, access_denied, unsupported
 from local_aws.sagemaker.tags import Tags
 from local_aws.sagemaker.validation import check
 from local_aws.sagemaker.volumes import check_keys
@@ -59,11 +59,6 @@ class Service:
         """Serve one HTTP request."""
         target = headers.get("x-amz-target")
         try:
-            if adapter.current_region() != self._context.region:
-                raise validation(
-                    f"the region must be {self._context.region}, got {adapter.current_region()};"
-                    " the local SageMaker runs in one region only"
-                )
             if target is not None:
                 return await self._serve_json(target, headers, body)
             self._allow_batch(path, headers, body)

@@ -195,6 +195,46 @@ def test_a_role_must_be_passed(
         getattr(client, method)(**given)
 
 
+@pytest.mark.parametrize(
+    ("effect", "named", "may"),
+    [
+        (None, "user", True),  # the trust policy alone is leave enough
+        (None, "account", False),
+        ("Allow", "account", True),
+        ("Deny", "user", False),
+        ("Allow", "other", False),
+    ],
+)
+def test_who_a_role_trusts_by_name_needs_no_leave(
+    session: boto3.Session, client: Client, effect: str | None, named: str, may: bool
+) -> None:
+    iam, name = client("iam"), f"user-{uuid.uuid4().hex[:8]}"
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    other = iam.create_user(UserName=f"{name}-other")["User"]["Arn"]
+    if effect is not None:
+        statement = {"Effect": effect, "Action": "sts:AssumeRole", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document)
+    principal = {"user": arn, "account": "000000000000", "other": other}[named]
+    trust = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )["Role"]["Arn"]
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    sts = session.client(
+        "sts",
+        endpoint_url=iam.meta.endpoint_url,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    if may:
+        assert sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    else:
+        with pytest.raises(ClientError, match="not authorized to perform: sts:AssumeRole"):
+            sts.assume_role(RoleArn=role, RoleSessionName="test")
+
+
 @pytest.mark.parametrize("missing", ["glue:GetTable", "s3:GetObject", "s3:ListBucket"])
 def test_a_query_reads_and_writes_as_who_starts_it(
     somebody: Callable[..., Client], client: Client, missing: str

@@ -145,6 +145,33 @@ def test_a_request_is_for_the_service_that_it_is_signed_for(client: Client) -> N
         other.list_queues()
 
 
+@pytest.mark.parametrize(
+    ("service", "method", "code"),
+    [
+        ("sts", "get_caller_identity", "SignatureDoesNotMatch"),
+        ("ssm", "describe_parameters", "InvalidSignatureException"),
+        ("lambda", "list_functions", "InvalidSignatureException"),
+        ("sagemaker", "list_models", "InvalidSignatureException"),
+        ("s3", "list_buckets", "AuthorizationHeaderMalformed"),
+    ],
+)
+def test_a_request_is_signed_for_the_region(
+    client: Client, service: str, method: str, code: str
+) -> None:
+    known = client(service)
+    credentials = known._request_signer._credentials
+    elsewhere = boto3.client(
+        service,
+        endpoint_url=known.meta.endpoint_url,
+        region_name="eu-west-1",
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+    )
+    with pytest.raises(ClientError, match="eu-west-1") as refused:
+        getattr(elsewhere, method)()
+    assert refused.value.response["Error"]["Code"] == code
+
+
 def test_the_readme_has_the_list_as_it_is() -> None:
     page = PROJECT_ROOT / "local_aws" / "README.md"
     assert page.read_text() == refreshed(page.read_text()), "make docs brings it up to date"

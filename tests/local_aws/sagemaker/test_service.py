@@ -108,11 +108,3 @@ def test_a_role_must_be_passable(assume: Callable[..., Any], job_role: str) -> N
     assert (
         f"is not authorized to perform: iam:PassRole on resource: {job_role}" in answer["Message"]
     )
-
-
-def test_another_region_is_refused(session: boto3.Session, client: Callable[[str], Any]) -> None:
-    elsewhere = session.client(
-        "sagemaker", region_name="eu-west-1", endpoint_url=client("sts").meta.endpoint_url
-    )
-    with pytest.raises(ClientError, match="the region must be us-east-1, got eu-west-1"):
-        elsewhere.list_pipelines()
