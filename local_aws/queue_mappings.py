@@ -14,6 +14,16 @@ from local_aws.passed_roles import LAMBDA
 
 ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 PERMISSION_SECONDS = 2.0
+_WITHOUT_WINDOW = 10  # messages of a batch
+_DEFAULTS = ("None", "False", "0", "1")
+# "Kinesis and DynamoDB Streams only".
+_OF_STREAMS = (
+    "BisectBatchOnFunctionError",
+    "ParallelizationFactor",
+    "StartingPosition",
+    "StartingPositionTimestamp",
+    "TumblingWindowInSeconds",
+)
 # When a role was asked about a queue, and the answer.
 _checked: dict[tuple[str, str], tuple[float, tuple[str, str] | None]] = {}
 
@@ -28,10 +38,17 @@ def refusal(mapping: mappings.Mapping) -> str | None:
     arn = str(mapping.get("EventSourceArn", ""))
     if arn.split(":")[2:3] != ["sqs"]:
         return f"The embedded AWS does not support the event source {arn}; use SQS or Kinesis"
+    if (reason := _settings_refusal(mapping, fifo=arn.endswith(".fifo"))) is not None:
+        return reason
     name = str(mapping.get("FunctionName") or mapping.get("FunctionArn", ""))
     config = mappings.function_configuration(name)
     if config is None:
         return None  # Lambda says so itself
+    return _queue_refusal(arn, config)
+
+
+def _queue_refusal(arn: str, config: dict[str, Any]) -> str | None:
+    """Why a function cannot take a queue's messages, or None."""
     visible, timeout = visibility_seconds(arn), int(config.get("Timeout", 3))
     if visible is None:
         return (
@@ -48,6 +65,26 @@ def refusal(mapping: mappings.Mapping) -> str | None:
         return (
             f"Queue visibility timeout: {visible} seconds is less than Function timeout: "
             f"{timeout} seconds"
+        )
+    return None
+
+
+def _settings_refusal(mapping: mappings.Mapping, *, fifo: bool) -> str | None:
+    """Why a queue's mapping cannot be set so (CreateEventSourceMapping, of each parameter)."""
+    # Their defaults may be said.
+    given = [name for name in _OF_STREAMS if str(mapping.get(name)) not in _DEFAULTS]
+    if given:
+        return f"{given[0]} is not supported for SQS event sources (the words are a guess)"
+    size, window = (
+        int(mapping.get(name) or 0) for name in ("BatchSize", "MaximumBatchingWindowInSeconds")
+    )
+    if fifo and (window or size > _WITHOUT_WINDOW):
+        return "Batching window is not supported for FIFO queues, nor batches beyond 10"
+    if size > _WITHOUT_WINDOW and not window:
+        # pulumi-aws and serverless users quote it.
+        return (
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is "
+            "greater than 10"
         )
     return None
 

@@ -11,6 +11,16 @@ from local_aws.rules import RULES, buckets, streams
 Given = Mapping[str, Any]
 
 
+# Types whose properties are an operation's parameters.
+_LAMBDA = {
+    "AWS::Lambda::Alias": "CreateAlias",
+    "AWS::Lambda::EventInvokeConfig": "PutFunctionEventInvokeConfig",
+    "AWS::Lambda::EventSourceMapping": "UpdateEventSourceMapping",
+    "AWS::Lambda::Function": "CreateFunction",
+    "AWS::Lambda::Permission": "AddPermission",
+}
+
+
 def install() -> None:
     """Check resources of templates as their requests are checked."""
     types = (
@@ -62,10 +72,8 @@ def requests(asked: Asked) -> Iterator[tuple[str, str, Given]]:
     elif kind == "AWS::ECR::Repository" and "RepositoryPolicyText" in given:
         text = _text(given, "RepositoryPolicyText")
         yield "ecr", "SetRepositoryPolicy", {"policyText": text}
-    elif kind == "AWS::Lambda::Permission":
-        yield "lambda", "AddPermission", given
-    elif kind == "AWS::Lambda::Function":
-        yield "lambda", "CreateFunction", given
+    elif kind in _LAMBDA:
+        yield "lambda", _LAMBDA[kind], given
 
 
 def _of_identity(kind: str, given: Given, name: str) -> Iterator[tuple[str, str, Given]]:

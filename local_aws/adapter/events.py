@@ -121,6 +121,12 @@ def check_entries(refusal: Callable[[Mapping[str, Any]], tuple[str, str] | None]
     eventbridge._now_ts = lambda: now() if _moment.get() is None else _moment.get()
 
 
+def pattern_problem(pattern: str) -> str | None:
+    """Why a pattern is none, or None."""
+    reason: str | None = eventbridge._event_pattern_error(pattern)
+    return reason
+
+
 def take_buses_by_arn() -> None:
     """Let requests and templates name a bus by its ARN, too ("The name or ARN", API Reference)."""
     inner, handler = ms.SERVICE_HANDLERS["events"], provisioners._RESOURCE_HANDLERS[_RULE]

@@ -1,6 +1,7 @@
 """Asynchronous invocations of Lambda functions in place of ministack's, and what functions log."""
 
 import contextvars
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ Configuration = dict[str, Any]
 # asynchronous invocation"); nobody waits so long here.
 _WAIT_SECONDS = (1.0, 2.0)
 _AGE_SECONDS, _RETRIES = 6 * 3600, 2
+_RESPONSE_BYTES = 6_291_556
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,10 +150,21 @@ def run_trusted_functions(not_trusted: Callable[[str], str | None]) -> None:
     def execute(function: Any, config: Configuration, *rest: Any) -> Any:
         reason = not_trusted(str(config.get("Role", "")))
         if reason is None:
-            return inner(function, config, *rest)
+            return _within_response(inner(function, config, *rest))
         # A guess: Lambda documents no answer to an invocation whose role is gone since.
         message = f"The role defined for the function cannot be assumed by Lambda. ({reason})"
         body = {"errorMessage": message, "errorType": "AccessDeniedException"}
         return {"body": body, "error": True, "log": ""}
 
     lambda_svc._execute_function_dispatch = execute
+
+
+def _within_response(result: dict[str, Any]) -> dict[str, Any]:
+    """What an invocation gives, or Lambda's error, whose words moto's tests have."""
+    if result.get("error") or len(json.dumps(result.get("body"))) <= _RESPONSE_BYTES:
+        return result
+    message = (
+        f"Response payload size exceeded maximum allowed payload size ({_RESPONSE_BYTES} bytes)."
+    )
+    body = {"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"}
+    return result | {"body": body, "error": True, "function_error": "Unhandled"}

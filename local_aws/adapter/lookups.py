@@ -1,7 +1,9 @@
 """What there is in ministack's services, for rules that ask."""
 
+import json
+
 from ministack.core import iam_evaluator, responses
-from ministack.services import athena, eventbridge, iam, s3, sqs, ssm
+from ministack.services import athena, eventbridge, iam, lambda_svc, s3, sqs, ssm
 
 
 def rule_exists(name: str, bus: str) -> bool:
@@ -102,3 +104,38 @@ def blocks_public_policies(bucket: str) -> bool:
     configured = record.get("_public_access_block")
     blocked = s3._public_access_blocked(account, bucket, "BlockPublicPolicy")
     return not configured or bool(blocked)
+
+
+def absent_version(function: str, version: str) -> str | None:
+    """The ARN of a function's version that is not there; None if it, or no function, is."""
+    record = lambda_svc._functions.get(function)
+    if record is None or version == "$LATEST" or version in record["versions"]:
+        return None
+    return f"{record['config']['FunctionArn']}:{version}"
+
+
+def code_digest(function: str) -> str | None:
+    """The digest of a function's code."""
+    record = lambda_svc._functions.get(function)
+    return None if record is None else str(record["config"].get("CodeSha256"))
+
+
+def has_function_policy(function: str, qualifier: str | None) -> bool:
+    """Whether a function, its version or alias has a policy; so has one that is not there."""
+    record = lambda_svc._functions.get(function)
+    if record is None:
+        return True
+    arn = str(record["config"]["FunctionArn"]) + (f":{qualifier}" if qualifier else "")
+    policy = (lambda_svc.function_policy_for_arn(arn) or (None,))[0]
+    document = json.loads(policy) if isinstance(policy, str) else policy
+    return bool((document or {}).get("Statement"))
+
+
+def mapping_of(source: str, function: str) -> str | None:
+    """The UUID of the mapping from an event source to a function."""
+    _record, config, _name = lambda_svc._get_func_record_for_ref(function)
+    arn = str((config or {}).get("FunctionArn"))
+    for uuid, mapping in lambda_svc._esms.items():
+        if mapping.get("EventSourceArn") == source and mapping.get("FunctionArn") == arn:
+            return str(uuid)
+    return None

@@ -13,6 +13,7 @@ from local_aws.rules import (
     athena,
     buckets,
     events,
+    function_calls,
     functions,
     identity,
     logs,
@@ -50,5 +51,7 @@ def refusal(request: Request, given: Mapping[str, Any]) -> Refusal | None:
     """Why AWS would refuse a request whose parameters are those of its operation, or None."""
     if request.service == "s3":
         return buckets.refusal(request)
+    if (request.service, request.operation) == ("lambda", "Invoke"):
+        return function_calls.invoke(request)
     rule = RULES.get((request.service, str(request.operation)))
     return None if rule is None else rule(given)

@@ -8,8 +8,11 @@ from typing import Any
 from local_aws import registry
 from local_aws.adapter.operations import Refusal
 from local_aws.policy_principals import invalid_principals
+from local_aws.rules import function_calls
 
 _SECONDS = 900
+_MEGABYTES = 10_240
+_NAME = 64  # "If you specify only the function name, it is limited to 64 characters in length"
 _VARIABLES_BYTES = 4096
 # "Reserved environment variables", of "Defined runtime environment variables".
 _RESERVED = {
@@ -50,6 +53,13 @@ def _configuration(given: Mapping[str, Any]) -> Refusal | None:
             f"satisfy constraint: {constraint}"
         )
         return Refusal("ValidationException", words, 400)
+    if int(given.get("MemorySize", 0)) > _MEGABYTES:
+        constraint = f"Member must have value less than or equal to {_MEGABYTES}"
+        words = (
+            f"1 validation error detected: Value '{given['MemorySize']}' at 'memorySize' failed to "
+            f"satisfy constraint: {constraint}"
+        )
+        return Refusal("ValidationException", words, 400)
     variables = (given.get("Environment") or {}).get("Variables") or {}
     if used := sorted({*variables} & _RESERVED):
         return _invalid(
@@ -72,6 +82,11 @@ def _configuration(given: Mapping[str, Any]) -> Refusal | None:
 
 
 def _create(given: Mapping[str, Any]) -> Refusal | None:
+    name = str(given.get("FunctionName", "")).rpartition("function:")[2]
+    if len(name) > _NAME:
+        constraint = f"Member must have length less than or equal to {_NAME}"
+        words = f"Value '{name}' at 'functionName' failed to satisfy constraint: {constraint}"
+        return Refusal("ValidationException", f"1 validation error detected: {words}", 400)
     if given.get("PackageType", "Zip") == "Zip" and not (
         given.get("Handler") and "Runtime" in given
     ):
@@ -106,6 +121,7 @@ def _permission(given: Mapping[str, Any]) -> Refusal | None:
 
 
 RULES = {
+    **function_calls.RULES,
     "AddPermission": _permission,
     "CreateFunction": _create,
     "PutFunctionConcurrency": _reserve,
