@@ -81,6 +81,9 @@ def required(change: Change) -> Iterator[tuple[str, str, dict[str, Any]]]:
         elif prefix == service:
             for resource in _resources(change, action):
                 yield action, resource, {}
+        elif action == "s3:GetObject":
+            for resource in _objects(change.properties):
+                yield action, resource, {}
         else:
             # Of another service, what the properties name; the rest does not apply.
             for resource in _named(change.properties, f"arn:aws:{prefix}:"):
@@ -116,6 +119,15 @@ def _name(change: Change, member: str) -> str:
     if change.resource_type.startswith("AWS::SageMaker::"):
         return f"{change.logical_id}-{_SUFFIX}"
     return f"{change.stack_name}-{change.logical_id}-{_SUFFIX}"
+
+
+def _objects(value: Any) -> Iterator[str]:
+    """ARNs of objects that properties name by bucket and key."""
+    if isinstance(value, Mapping):
+        if {"Bucket", "Key"} <= {*value}:
+            yield f"arn:aws:s3:::{value['Bucket']}/{value['Key']}"
+        for member in value.values():
+            yield from _objects(member)
 
 
 def _named(value: Any, prefix: str) -> Iterator[str]:

@@ -130,15 +130,17 @@ class Runs:
         return {"MonitoringExecutionStatus": status}
 
     def _violated(self, job: dict[str, Any]) -> bool:
-        """Whether the analyzer, whatever its message, wrote violations."""
+        """Whether the analyzer, whatever its message, wrote violations that its role may read."""
         uri = job["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"]
         bucket, prefix = data.split(uri)
-        s3 = self._context.admin_session().client("s3")
+        s3 = self._context.role_session(job["RoleArn"], "SageMaker").client("s3")
         key = f"{prefix.rstrip('/')}/constraint_violations.json"
         try:
             body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except s3.exceptions.NoSuchKey:
-            return False
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("AccessDenied", "NoSuchKey"):
+                return False
+            raise
         return bool(json.loads(body).get("violations"))
 
     def _set(self, key: str, **members: Any) -> None:

@@ -32,6 +32,9 @@ def further(
         yield f"sagemaker:{name}", arn, {}
     for role in roles.named(request, operation.input_shape):
         yield "iam:PassRole", role, {"iam:PassedToService": roles.PRINCIPAL}
+    if (place := request.get("PipelineDefinitionS3Location")) is not None:
+        # What the registry's schema of AWS::SageMaker::Pipeline lists for its handlers.
+        yield "s3:GetObject", f"arn:aws:s3:::{place['Bucket']}/{place['ObjectKey']}", {}
     if name.startswith("Create") and request.get("Tags") and subjects:
         yield "sagemaker:AddTags", subjects[0], _tagging(name, request["Tags"])
 

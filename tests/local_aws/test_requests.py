@@ -288,3 +288,34 @@ def test_a_parameter_in_two_places_is_none(client: Client) -> None:
             sts.assume_role(RoleArn="arn:aws:iam::000000000000:role/any", RoleSessionName="test")
     finally:
         sts.meta.events.unregister("before-sign.sts.AssumeRole", twice)
+
+
+def test_a_definition_in_s3_is_read_as_who_makes_the_pipeline(
+    somebody: Callable[..., Client], client: Client
+) -> None:
+    bucket, iam = f"test-{uuid.uuid4().hex[:8]}", client("iam")
+    client("s3").create_bucket(Bucket=bucket)
+    definition = {
+        "Version": "2020-12-01",
+        "Steps": [{"Name": "F", "Type": "Fail", "Arguments": {"ErrorMessage": "no"}}],
+    }
+    client("s3").put_object(Bucket=bucket, Key="definition", Body=json.dumps(definition).encode())
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sagemaker.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    role = iam.create_role(
+        RoleName=bucket, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
+    )["Role"]["Arn"]
+    wanted = {
+        "PipelineName": bucket,
+        "PipelineDefinitionS3Location": {"Bucket": bucket, "ObjectKey": "definition"},
+        "RoleArn": role,
+    }
+    may = (["sagemaker:CreatePipeline", "iam:PassRole"], "*")
+    with pytest.raises(ClientError, match=f"s3:GetObject on resource: arn:aws:s3:::{bucket}/"):
+        somebody(may)("sagemaker").create_pipeline(**wanted)
+    allowed = somebody(may, ("s3:GetObject", f"arn:aws:s3:::{bucket}/definition"))
+    assert allowed("sagemaker").create_pipeline(**wanted)["PipelineArn"]
+    client("sagemaker").delete_pipeline(PipelineName=bucket)

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import WaiterError
 
+from tests.local_aws.images import PULL
+from tests.local_aws.sagemaker.conftest import IMAGE
+
 Call = Callable[[Callable[..., Any]], tuple[str, str]]
 Client = Callable[[str], Any]
 ACCOUNT = "000000000000"
@@ -66,6 +69,52 @@ def test_volumes_are_granted_by_role_or_caller(world: Any, role: Any, refusal: C
         code, said = refusal(lambda s=sagemaker, j=job: s.create_processing_job(**j))
         assert ("kms:CreateGrant" in said) == denied
         assert (code == "AccessDeniedException") == denied
+
+
+@pytest.mark.parametrize("by", ["endpoint", "transform"])
+def test_volumes_of_servers_are_granted(
+    world: Any, client: Client, role: Any, refusal: Call, by: str
+) -> None:
+    """An endpoint's by its caller alone; a transform job's by the model's role, too."""
+    key, model, config = world.key(), name(), name()
+    client("sagemaker").create_model(
+        ModelName=model,
+        PrimaryContainer={"Image": IMAGE},
+        ExecutionRoleArn=role(*PULL, allow("kms:CreateGrant", key, Condition=GRANT)),
+    )
+    variant = {"VariantName": "a", "ModelName": model, "InstanceType": "ml.m5.large"}
+    client("sagemaker").create_endpoint_config(
+        EndpointConfigName=config,
+        ProductionVariants=[variant | {"InitialInstanceCount": 1}],
+        KmsKeyId=key,
+    )
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://none/x"}}
+    sagemaker = world.as_user("sagemaker", EVERYTHING)
+    calls = {
+        "endpoint": lambda: sagemaker.create_endpoint(
+            EndpointName=config, EndpointConfigName=config
+        ),
+        "transform": lambda: sagemaker.create_transform_job(
+            TransformJobName=config,
+            ModelName=model,
+            TransformInput={"DataSource": source},
+            TransformOutput={"S3OutputPath": "s3://none/y"},
+            TransformResources={
+                "InstanceType": "ml.m5.large",
+                "InstanceCount": 1,
+                "VolumeKmsKeyId": key,
+            },
+        ),
+    }
+    said = refusal(calls[by])[1]
+    assert ("kms:CreateGrant" in said) == (by == "endpoint"), said
+    world.iam.delete_role_policy(
+        RoleName=client("sagemaker")
+        .describe_model(ModelName=model)["ExecutionRoleArn"]
+        .rpartition("/")[2],
+        PolicyName="It",
+    )
+    assert "kms:CreateGrant" in refusal(calls[by])[1]
 
 
 def output(key: str) -> dict[str, Any]:
