@@ -114,12 +114,6 @@ def _put_to_firehose(delivery: Delivery, clients: Clients) -> None:
     )
 
 
-def _start_execution(delivery: Delivery, clients: Clients) -> None:
-    clients.session.client("stepfunctions").start_execution(
-        stateMachineArn=delivery.target["Arn"], input=delivery.payload
-    )
-
-
 def _start_pipeline(delivery: Delivery, clients: Clients) -> None:
     settings = delivery.target.get("SageMakerPipelineParameters") or {}
     clients.session.client("sagemaker").start_pipeline_execution(
@@ -129,7 +123,7 @@ def _start_pipeline(delivery: Delivery, clients: Clients) -> None:
 
 
 def _pass_on(delivery: Delivery, clients: Clients) -> None:
-    """To another bus or an API destination, if the role may."""
+    """To another bus, if the role may."""
     arn = delivery.target["Arn"]
     if delivery.of_schedule:
         clients.session.client("events").put_events(
@@ -142,9 +136,8 @@ def _pass_on(delivery: Delivery, clients: Clients) -> None:
             ]
         )
         return
-    action = "events:PutEvents" if ":event-bus/" in arn else "events:InvokeApiDestination"
     role = adapter.Role(arn=delivery.target["RoleArn"], session="events")
-    if (denied := role.denied(action, arn)) is not None:
+    if (denied := role.denied("events:PutEvents", arn)) is not None:
         raise UndeliverableError("NO_PERMISSIONS", denied)
     delivery.pass_on()
 
@@ -172,5 +165,4 @@ BY_ROLE: dict[str, Callable[[Delivery, Clients], None]] = {
     "scheduler": _call_operation,
     "sns": _publish,
     "sqs": _send,
-    "states": _start_execution,
 }

@@ -33,7 +33,8 @@ def invalid(target: Target) -> str | None:
     arn = target["Arn"]
     service, name = arn.split(":")[2], arn.rpartition(":")[2]
     supported = service in {*BY_POLICY, *BY_ROLE}
-    if not supported or service == "scheduler":
+    bus = service != "events" or name.startswith("event-bus/")
+    if not supported or service == "scheduler" or not bus:
         return f"The embedded AWS does not support targets of {service}; use {_SUPPORTED}"
     if service not in BY_POLICY and "RoleArn" not in target:
         # localstack #8224. That a bus of the same account wants one as well is a guess.

@@ -35,7 +35,7 @@ _READS = (
 _FREES = ("Abort", "Cancel", "Delete", "Deregister", "Purge", "Remove", "Stop", "Untag")
 # Records, metrics, logs and events are kept elsewhere, or are gone with the server as documented;
 # stacks and their resources change in the background, together, and are saved together.
-_UNSAVED_SERVICES = ("cloudformation", "logs", "monitoring", "sagemaker", "athena", "states")
+_UNSAVED_SERVICES = ("cloudformation", "logs", "monitoring", "sagemaker", "athena")
 _UNSAVED = frozenset(
     {"PutRecord", "PutRecords", "PutRecordBatch", "PutEvents", "Publish", "PublishBatch"}
     | {"PutObject", "DeleteObject", "DeleteMessage", "ChangeMessageVisibility"}

@@ -25,7 +25,7 @@ class Delivery:
         payload: What the target is to get.
         event: The whole event.
         source: The rule or the schedule, as ministack keeps it.
-        pass_on: Has ministack deliver it: to another bus or an API destination.
+        pass_on: Has ministack deliver it to another bus.
     """
 
     target: Target

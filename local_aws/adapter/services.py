@@ -7,7 +7,6 @@ from typing import Any
 
 from ministack import app as ms
 from ministack.core import concurrency, iam_actions, router
-from ministack.services import stepfunctions
 
 Reply = tuple[int, dict[str, str], bytes]
 Handler = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[Reply]]
@@ -35,7 +34,6 @@ def register_service(
             models the IAM action of a path is derived.
         reset: Called when the emulator's state is reset. If omitted, nothing is.
     """
-    prefixes = list(target_prefixes)
     module = types.ModuleType(f"ministack.services.{name}")
     module.__dict__.update(
         handle_request=handle_request,
@@ -49,15 +47,9 @@ def register_service(
     ms._loaded_modules[name] = module
     ms.SERVICE_REGISTRY[name] = {"module": name}
     ms.SERVICE_HANDLERS[name] = ms._lazy_handler(name)
-    router.SERVICE_PATTERNS[name] = {"target_prefixes": prefixes}
+    router.SERVICE_PATTERNS[name] = {"target_prefixes": list(target_prefixes)}
     iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = name
     iam_actions._BOTOCORE_SERVICE_MAP[name] = list(botocore_rest)
-    if prefixes:  # Step Functions' arn:aws:states:::aws-sdk:<service>:<action>
-        stepfunctions._AWS_SDK_SERVICE_MAP[name.replace("-", "")] = {
-            "target_prefix": prefixes[0].removesuffix("."),
-            "protocol": "json",
-            "service_key": name,
-        }
 
 
 def own_services() -> frozenset[str]:

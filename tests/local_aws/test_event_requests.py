@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_aws.conftest import Queue
+from tests.local_aws.test_delivery import role
 
 Client = Callable[[str], Any]
 ENTRY = {"Source": "test", "DetailType": "type", "Detail": "{}"}
@@ -138,3 +139,38 @@ def test_what_is_not_there_or_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(ClientError, match=words):
         getattr(client("events"), method)(**given)
+
+
+def test_a_bus_passes_events_on_to_another(
+    client: Client, queue: Queue, eventually: Callable[..., Any]
+) -> None:
+    events, name = client("events"), f"bus-{uuid.uuid4().hex[:8]}"
+    bus = events.create_event_bus(Name=name)["EventBusArn"]
+    pattern = json.dumps({"source": [name]})
+    events.put_rule(Name=name, EventPattern=pattern)
+    target = {"Id": "1", "Arn": bus}
+    with pytest.raises(ClientError, match="RoleArn is required"):
+        events.put_targets(Rule=name, Targets=[target])
+    passing = role(client("iam"), "events.amazonaws.com", "events:PutEvents")
+    events.put_targets(Rule=name, Targets=[target | {"RoleArn": passing}])
+    events.put_rule(Name=name, EventPattern=pattern, EventBusName=name)
+    queue.allow("events.amazonaws.com")
+    events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "1", "Arn": queue.arn}])
+    events.put_events(Entries=[ENTRY | {"Source": name}])
+    assert [each["source"] for each in eventually(queue.take)] == [name]
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:states:us-east-1:000000000000:stateMachine:a",
+        "arn:aws:events:us-east-1:000000000000:api-destination/a/b",
+        "arn:aws:ecs:us-east-1:000000000000:cluster/a",
+    ],
+)
+def test_what_cannot_be_reached_is_no_target(client: Client, arn: str) -> None:
+    client("events").put_rule(Name="targets", EventPattern=PATTERN)
+    passing = role(client("iam"), "events.amazonaws.com", "states:StartExecution")
+    target = {"Id": "1", "Arn": arn, "RoleArn": passing}
+    with pytest.raises(ClientError, match="does not support targets of"):
+        client("events").put_targets(Rule="targets", Targets=[target])
