@@ -59,6 +59,8 @@ def refusal(request: Request) -> Refusal | None:
         check(given, shape)
     except ServiceError as error:
         code = _CODES.get(request.service, "ValidationException")
+        if request.service == "sqs" and "enum value set" in error.message:
+            code = "InvalidAttributeName"  # SQS enumerates nothing else
         return Refusal(code, error.message, 400)
     return rules.refusal(request, given)
 
@@ -99,13 +101,16 @@ def _member(form: Mapping[str, Any], shape: Shape, key: str) -> Any:
         return _numbered(lambda number: _member(form, shape.member, f"{path}.{number}"))
     if isinstance(shape, MapShape):
         path = key if shape.serialization.get("flattened") else f"{key}.entry"
-        entries = _numbered(
-            lambda number: (
-                None
-                if f"{path}.{number}.key" not in form
-                else (form[f"{path}.{number}.key"], form.get(f"{path}.{number}.value", ""))
-            )
-        )
+        name = shape.key.serialization.get("name", "key")
+        content = shape.value.serialization.get("name", "value")
+
+        def entry(number: int) -> Any:
+            place = f"{path}.{number}"
+            if f"{place}.{name}" not in form:
+                return None
+            return form[f"{place}.{name}"], _member(form, shape.value, f"{place}.{content}") or ""
+
+        entries = _numbered(entry)
         return None if entries is None else dict(entries)
     return _scalar(form[key], shape) if key in form else None
 

@@ -3,7 +3,7 @@
 import json
 
 from ministack.core import iam_evaluator, responses
-from ministack.services import athena, eventbridge, iam, lambda_svc, s3, sqs, ssm
+from ministack.services import athena, eventbridge, iam, lambda_svc, s3, sns, sqs, ssm
 
 
 def rule_exists(name: str, bus: str) -> bool:
@@ -139,3 +139,28 @@ def mapping_of(source: str, function: str) -> str | None:
         if mapping.get("EventSourceArn") == source and mapping.get("FunctionArn") == arn:
             return str(uuid)
     return None
+
+
+def subscription_attributes(topic: str, protocol: str, endpoint: str) -> dict[str, str] | None:
+    """What an endpoint's subscription to a topic has; None if there is none."""
+    for each in (sns._topics.get(topic) or {}).get("subscriptions", ()):
+        if (each["protocol"], each["endpoint"]) == (protocol, endpoint):
+            return dict(each["attributes"])
+    return None
+
+
+def attached_policies(kind: str, name: str) -> list[str]:
+    """The managed policies of a role or user."""
+    known = (iam._roles if kind == "role" else iam._users).get(name) or {}
+    return list(known.get("AttachedPolicies", ()))
+
+
+def parameter_tier(name: str) -> str | None:
+    """The tier of a parameter, if there is one."""
+    known = ssm._parameters.get(name)
+    return None if known is None else str(known.get("Tier", "Standard"))
+
+
+def bucket_exists(name: str) -> bool:
+    """Whether there is a bucket."""
+    return name in s3._buckets

@@ -56,6 +56,10 @@ def _request_refused(operation: str, request: Request, found: kept.Key | None) -
             return _size_refused(operation, request)
         case "Decrypt":
             return _ciphertext_refused(request, found)
+        case "GetKeyPolicy" if request.get("PolicyName", "default") != "default":
+            return "NotFoundException", "No such policy exists"
+        case "TagResource" if any(tag["TagKey"].startswith("aws:") for tag in request["Tags"]):
+            return "TagException", "Tags beginning with aws: are reserved (the words are a guess)"
     return None
 
 

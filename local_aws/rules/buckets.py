@@ -2,8 +2,11 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from itertools import combinations, product
 from typing import Any
+from urllib.parse import unquote
 
 from local_aws import policies
 from local_aws.adapter import lookups
@@ -13,6 +16,8 @@ from local_aws.rules import resource_policies
 
 _KEY_BYTES = 1024
 _METADATA_BYTES = 2048
+_DELETED = 1000
+_TAG_KEY, _TAG_VALUE = 128, 256
 _PART_BYTES = 5 * 1024 * 1024
 # "Bucket naming rules", of general purpose buckets.
 _FORBIDDEN = ("xn--", "sthree-", "amzn-s3-demo-")
@@ -21,30 +26,13 @@ _RESERVED = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
 def refusal(request: Request) -> Refusal | None:
     """Why S3 would refuse a request."""
-    bucket, key = request.parameters.get("Bucket", ""), request.parameters.get("Key", "")
-    if len(str(key).encode()) > _KEY_BYTES:
+    if len(str(request.parameters.get("Key", "")).encode()) > _KEY_BYTES:
         return Refusal("KeyTooLongError", "Your key is too long", 400)
-    if request.operation == "CreateBucket":
-        return _create(str(bucket), request)
-    if request.operation == "PutBucketPolicy":
-        return policy(str(bucket), request.body.decode(errors="replace"))
-    if request.operation == "CompleteMultipartUpload":
-        return _complete(request)
-    prefix = "x-amz-meta-"
-    # "the user-defined metadata is limited to 2 KB in size ... the sum of the number of bytes in
-    # the UTF-8 encoding of each key and value" (Working with object metadata).
-    size = sum(
-        len(name.removeprefix(prefix).encode()) + len(value.encode())
-        for name, value in request.headers.items()
-        if name.startswith(prefix)
-    )
-    if size > _METADATA_BYTES:
-        words = "Your metadata headers exceed the maximum allowed metadata size"
-        return Refusal("MetadataTooLarge", words, 400)
-    return None
+    return _CHECKS.get(request.operation, _put)(request)
 
 
-def _create(bucket: str, request: Request) -> Refusal | None:
+def _create(request: Request) -> Refusal | None:
+    bucket = str(request.parameters.get("Bucket", ""))
     if bucket.startswith(_FORBIDDEN) or bucket.endswith(_RESERVED):
         return Refusal("InvalidBucketName", "The specified bucket is not valid.", 400)
     wanted = re.search(rb"<LocationConstraint>([^<]*)<", request.body)
@@ -85,6 +73,147 @@ def policy(bucket: str, text: str) -> Refusal | None:
         )
         return Refusal("AccessDenied", words, 403)
     return None
+
+
+def _copy(request: Request) -> Refusal | None:
+    """A copy of an object to itself changes something (CopyObject)."""
+    source = unquote(request.headers.get("x-amz-copy-source", "")).lstrip("/")
+    own = f"{request.parameters.get('Bucket')}/{request.parameters.get('Key')}"
+    changes = ("x-amz-metadata-directive", "x-amz-storage-class", "x-amz-server-side-encryption")
+    if source != own or any(name in request.headers for name in changes):
+        return None
+    words = (
+        "This copy request is illegal because it is trying to copy an object to itself without "
+        "changing the object's metadata, storage class, website redirect location or encryption "
+        "attributes."
+    )
+    return Refusal("InvalidRequest", words, 400)
+
+
+def _put(request: Request) -> Refusal | None:
+    key = "x-amz-server-side-encryption-aws-kms-key-id"
+    if key in request.headers and "x-amz-server-side-encryption" not in request.headers:
+        words = (
+            "Server Side Encryption with AWS KMS managed key requires HTTP header "
+            "x-amz-server-side-encryption : aws:kms"
+        )
+        return Refusal("InvalidArgument", words, 400)
+    prefix = "x-amz-meta-"
+    # "the user-defined metadata is limited to 2 KB in size ... the sum of the number of bytes in
+    # the UTF-8 encoding of each key and value" (Working with object metadata).
+    size = sum(
+        len(name.removeprefix(prefix).encode()) + len(value.encode())
+        for name, value in request.headers.items()
+        if name.startswith(prefix)
+    )
+    if size > _METADATA_BYTES:
+        words = "Your metadata headers exceed the maximum allowed metadata size"
+        return Refusal("MetadataTooLarge", words, 400)
+    return None
+
+
+def _bucket_policy(request: Request) -> Refusal | None:
+    text = request.body.decode(errors="replace")
+    return policy(str(request.parameters.get("Bucket", "")), text)
+
+
+def _tags(request: Request) -> Refusal | None:
+    """ "Tag restrictions" (S3 User Guide, object tags; AWS's words of moto's tests)."""
+    tags = re.findall(
+        r"<Tag>\s*<Key>(.*?)</Key>\s*<Value>(.*?)</Value>", request.body.decode(errors="replace")
+    )
+    keys, words = [key for key, _value in tags], None
+    if len({*keys}) < len(keys):
+        words = "Cannot provide multiple Tags with the same key"
+    elif any(key.startswith("aws:") for key in keys):
+        words = "System tags cannot be added/updated by requester"
+    elif any(not 0 < len(key) <= _TAG_KEY for key in keys):
+        words = "The TagKey you have provided is invalid"
+    elif any(len(value) > _TAG_VALUE for _key, value in tags):
+        words = "The TagValue you have provided is invalid"
+    return None if words is None else Refusal("InvalidTag", words, 400)
+
+
+def _lifecycle(request: Request) -> Refusal | None:
+    rules = re.findall(r"<Rule>(.*?)</Rule>", request.body.decode(errors="replace"), re.DOTALL)
+    names = [found[1] for rule in rules if (found := re.search(r"<ID>(.*?)</ID>", rule))]
+    if len({*names}) < len(names):
+        words = "Rule ID must be unique. Found same ID for more than one rule"
+        return Refusal("InvalidArgument", words, 400)
+    if not all(
+        re.search("<(Abort|Expiration|NoncurrentVersion|Transition)", each) for each in rules
+    ):
+        words = "At least one action needs to be specified in a rule"
+        return Refusal("InvalidRequest", words, 400)
+    return None
+
+
+def _delete(request: Request) -> Refusal | None:
+    if request.body.count(b"<Object>") <= _DELETED:
+        return None
+    words = "The XML you provided was not well-formed or did not validate against our published"
+    return Refusal("MalformedXML", f"{words} schema", 400)
+
+
+def _list(request: Request) -> Refusal | None:
+    if not str(request.parameters.get("max-keys", "0")).startswith("-"):
+        return None
+    words = "Argument maxKeys must be an integer between 0 and 2147483647"
+    return Refusal("InvalidArgument", words, 400)
+
+
+def _logging(request: Request) -> Refusal | None:
+    found = re.search(rb"<TargetBucket>(.*?)</TargetBucket>", request.body)
+    if found is None or lookups.bucket_exists(found[1].decode()):
+        return None
+    words = "The target bucket for logging does not exist."
+    return Refusal("InvalidTargetBucketForLogging", words, 400)
+
+
+def _notifications(request: Request) -> Refusal | None:
+    """ "Configurations on the same bucket cannot share a common event type", but for objects
+    that no two of them are about (S3 User Guide, "Examples of valid notification configurations").
+    """
+    text = request.body.decode(errors="replace")
+    kinds = r"<(Queue|Topic|CloudFunction)Configuration>(.*?)</\1Configuration>"
+    found = [_notification(each[1]) for each in re.findall(kinds, text, re.DOTALL)]
+    if any(_overlap(*pair) for pair in combinations(found, 2)):
+        words = "Configurations overlap. Configurations on the same bucket cannot share a common"
+        return Refusal("InvalidArgument", f"{words} event type.", 400)
+    return None
+
+
+def _notification(text: str) -> tuple[list[str], str, str]:
+    """Events, and the prefix and suffix of the keys that they are of."""
+    rules = re.findall(r"<FilterRule>(.*?)</FilterRule>", text, re.DOTALL)
+    parts = {"prefix": "", "suffix": ""}
+    for rule in rules:
+        name, value = (re.search(f"<{tag}>(.*?)</{tag}>", rule) for tag in ("Name", "Value"))
+        if name is not None and value is not None:
+            parts[name[1].lower()] = value[1]
+    return re.findall(r"<Event>(.*?)</Event>", text), parts["prefix"], parts["suffix"]
+
+
+def _overlap(one: tuple[list[str], str, str], other: tuple[list[str], str, str]) -> bool:
+    events = any(fnmatchcase(a, b) or fnmatchcase(b, a) for a, b in product(one[0], other[0]))
+    prefixes = one[1].startswith(other[1]) or other[1].startswith(one[1])
+    return events and prefixes and (one[2].endswith(other[2]) or other[2].endswith(one[2]))
+
+
+_CHECKS: dict[str | None, Callable[[Request], Refusal | None]] = {
+    "CompleteMultipartUpload": _complete,
+    "CopyObject": _copy,
+    "CreateBucket": _create,
+    "DeleteObjects": _delete,
+    "ListObjects": _list,
+    "ListObjectsV2": _list,
+    "PutBucketLifecycleConfiguration": _lifecycle,
+    "PutBucketLogging": _logging,
+    "PutBucketNotificationConfiguration": _notifications,
+    "PutBucketPolicy": _bucket_policy,
+    "PutBucketTagging": _tags,
+    "PutObjectTagging": _tags,
+}
 
 
 def _public(statement: Mapping[str, Any]) -> bool:

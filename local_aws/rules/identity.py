@@ -12,6 +12,7 @@ _ROLE_INLINE = 10_240
 _TRUST = 2_048
 _MANAGED = 6_144
 _ACCESS_KEYS = 2
+_ATTACHED = 10
 _CHAINED_SECONDS = 3600
 
 
@@ -73,7 +74,12 @@ def _assume_role(given: Mapping[str, Any]) -> Refusal | None:
 def _attach(given: Mapping[str, Any]) -> Refusal | None:
     arn = str(given["PolicyArn"])
     if lookups.policy_exists(arn):
-        return None
+        kind = "role" if "RoleName" in given else "user"
+        name = str(given.get("RoleName") or given.get("UserName"))
+        if len({*lookups.attached_policies(kind, name), arn}) <= _ATTACHED:
+            return None
+        words = f"Cannot exceed quota for PoliciesPer{kind.title()}: {_ATTACHED}"
+        return Refusal("LimitExceeded", words, 409)
     words = f"Policy {arn} does not exist or is not attachable."
     return Refusal("NoSuchEntity", words, 404)
 
@@ -85,6 +91,14 @@ def _access_key(given: Mapping[str, Any]) -> Refusal | None:
     return Refusal("LimitExceeded", words, 409)
 
 
+def _tags(given: Mapping[str, Any]) -> Refusal | None:
+    """ "Tag keys ... cannot start with aws:" (User Guide, "Rules for tagging in IAM and STS")."""
+    if any(str(tag["Key"]).lower().startswith("aws:") for tag in given["Tags"]):
+        words = "Invalid tag key: the prefix aws: is reserved (the words are a guess)."
+        return Refusal("InvalidInput", words, 400)
+    return None
+
+
 RULES = {
     "AttachRolePolicy": _attach,
     "AttachUserPolicy": _attach,
@@ -94,6 +108,7 @@ RULES = {
     "CreateRole": _role,
     "PutRolePolicy": _inline,
     "PutUserPolicy": _identity,
+    "TagRole": _tags,
     "UpdateAssumeRolePolicy": _trust,
 }
 SESSION_RULES = {"AssumeRole": _assume_role}

@@ -33,7 +33,18 @@ def _table_there(given: Mapping[str, Any]) -> Refusal | None:
     return Refusal("EntityNotFoundException", f"Table {given['TableName']} not found.", 400)
 
 
-RULES = {"PutLogEvents": _put}
+def _filter(given: Mapping[str, Any]) -> Refusal | None:
+    """A pattern of JSON is in braces, one of columns in brackets (User Guide, "Filter pattern
+    syntax for metric filters"); what is in them is not looked at.
+    """
+    pattern = str(given["filterPattern"]).strip()
+    for first, last in ("{}", "[]"):
+        if pattern.startswith(first) != pattern.endswith(last) and pattern[:1] in "{[":
+            return Refusal("InvalidParameterException", "Invalid metric filter pattern", 400)
+    return None
+
+
+RULES = {"PutLogEvents": _put, "PutMetricFilter": _filter}
 CATALOG_RULES = {
     "BatchCreatePartition": _table_there,
     "BatchGetPartition": _table_there,

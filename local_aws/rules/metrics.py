@@ -1,5 +1,7 @@
 """CloudWatch: data points and alarms (CloudWatch API Reference, PutMetricData, PutMetricAlarm)."""
 
+import itertools
+import json
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,6 +13,8 @@ from local_aws.settings import SCALING_PERIOD_SECONDS
 _DATA = 1000
 _VALUES = 150
 _DIMENSIONS = 30
+_POINTS = 1440
+_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 _PAST_SECONDS, _AHEAD_SECONDS = 14 * 86_400, 2 * 3600
 _SHORT_PERIODS = {10, 20, 30}
 _HOUR, _DAY, _WEEK = 3600, 86_400, 604_800
@@ -32,6 +36,8 @@ def _data(given: Mapping[str, Any]) -> Refusal | None:
                     f"greater than {most}."
                 )
                 return Refusal("InvalidParameterValue", words, 400)
+        if (refused := _values(datum, f"MetricData.member.{number}")) is not None:
+            return refused
         age = time.time() - _seconds(datum.get("Timestamp"))
         if not -_AHEAD_SECONDS <= age <= _PAST_SECONDS:
             words = (
@@ -40,6 +46,55 @@ def _data(given: Mapping[str, Any]) -> Refusal | None:
             )
             return Refusal("InvalidParameterValue", words, 400)
     return None
+
+
+def _values(datum: Mapping[str, Any], name: str) -> Refusal | None:
+    """A datum has one kind of value; the words are those that moto has."""
+    given = [each for each in ("Value", "Values", "StatisticValues") if datum.get(each) is not None]
+    if not given:
+        words = f"At least one of the parameters {name}.Value and {name}.Values must be specified."
+        return Refusal("MissingParameter", f"{words} (a guess)", 400)
+    if len(given) > 1:
+        words = f"The parameters {name}.{given[0]} and {name}.{given[1]} are mutually exclusive"
+        return Refusal("InvalidParameterCombination", f"{words} and you have specified both.", 400)
+    counts = datum.get("Counts")
+    if counts is not None and len(counts) != len(datum.get("Values") or ()):
+        words = f"The parameters {name}.Values and {name}.Counts must be of the same size."
+        return Refusal("InvalidParameterValue", words, 400)
+    return None
+
+
+def _statistics(given: Mapping[str, Any]) -> Refusal | None:
+    """GetMetricStatistics (API Reference); 1,440 data points at most."""
+    if not (given.get("Statistics") or given.get("ExtendedStatistics")):
+        words = "At least one of Statistics and ExtendedStatistics must be specified (a guess)."
+        return Refusal("MissingParameter", words, 400)
+    if not _is_period(period := int(given["Period"])) and period not in (1, 5):
+        words = "The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60 (a guess)."
+        return Refusal("InvalidParameterValue", words, 400)
+    seconds = _seconds(given["EndTime"]) - _seconds(given["StartTime"])
+    if seconds <= 0:
+        words = "The parameter StartTime must be less than the parameter EndTime."
+        return Refusal("InvalidParameterCombination", words, 400)
+    if seconds / period > _POINTS:
+        words = (
+            f"You have requested up to {int(seconds // period)} datapoints, which exceeds the "
+            f"limit of {_POINTS}. You may reduce the datapoints requested by increasing Period, "
+            "or decreasing the time range."
+        )
+        return Refusal("InvalidParameterCombination", words, 400)
+    return None
+
+
+def _dashboard(given: Mapping[str, Any]) -> Refusal | None:
+    try:
+        body = json.loads(given["DashboardBody"])
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        return None
+    words = "The field DashboardBody must be a valid JSON object (the words are a guess)."
+    return Refusal("InvalidParameterInput", words, 400)
 
 
 def _seconds(moment: Any) -> float:
@@ -66,6 +121,12 @@ def _alarm(given: Mapping[str, Any]) -> Refusal | None:
         words = "DatapointsToAlarm must not be greater than EvaluationPeriods"
     elif period is not None and periods * int(period) > (_WEEK if int(period) >= _HOUR else _DAY):
         words = "Metrics cannot be checked across more than a day (EvaluationPeriods * Period)"
+    for action in itertools.chain(*(given.get(name) or () for name in _ACTIONS)):
+        if not str(action).startswith("arn:"):
+            words = f"Invalid arn syntax: {action}"
+    missing = given.get("TreatMissingData", "missing")
+    if missing not in ("breaching", "notBreaching", "ignore", "missing"):
+        words = f"TreatMissingData must be breaching, notBreaching, ignore or missing: {missing}"
     return None if words is None else Refusal("ValidationError", words, 400)
 
 
@@ -76,4 +137,9 @@ def _is_period(period: Any) -> bool:
     return seconds in quick or (seconds > 0 and seconds % 60 == 0)
 
 
-RULES = {"PutMetricAlarm": _alarm, "PutMetricData": _data}
+RULES = {
+    "GetMetricStatistics": _statistics,
+    "PutDashboard": _dashboard,
+    "PutMetricAlarm": _alarm,
+    "PutMetricData": _data,
+}

@@ -18,7 +18,7 @@ def _invalid(words: str) -> Refusal:
 
 def _put(given: Mapping[str, Any]) -> Refusal | None:
     name, value = str(given["Name"]), str(given["Value"])
-    if (refused := _named(name)) is not None:
+    if (refused := _named(name) or _settings(given)) is not None:
         return refused
     if not value:
         constraint = "Member must have length greater than or equal to 1"
@@ -49,6 +49,45 @@ def _put(given: Mapping[str, Any]) -> Refusal | None:
     return None
 
 
+def _settings(given: Mapping[str, Any]) -> Refusal | None:
+    """Parameters of PutParameter that do not go together (API Reference)."""
+    name, tier = str(given["Name"]), given.get("Tier")
+    words = None
+    if given.get("KeyId") and given.get("Type", lookups.parameter_type(name)) != "SecureString":
+        words = "KeyId is only for parameters of the type SecureString (the words are a guess)."
+    elif given.get("Policies") not in (None, "", "[]", "{}"):
+        words = "The embedded AWS does not support parameter policies; leave Policies out"
+    elif given.get("DataType", "text") != "text":
+        words = (
+            f"The following data type is not supported: {given['DataType']} (Data type names are "
+            "all lowercase.) The embedded AWS has text only."
+        )
+    elif tier == "Standard" and lookups.parameter_tier(name) == "Advanced":
+        words = (
+            "This parameter uses the advanced-parameter tier. You can't downgrade a parameter "
+            "from the advanced-parameter tier to the standard-parameter tier."
+        )
+    elif not _compiles(given.get("AllowedPattern") or ""):
+        words = f"Invalid regular expression {given['AllowedPattern']}"
+        return Refusal("InvalidAllowedPatternException", words, 400)
+    return None if words is None else _invalid(words)
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def _tagged(given: Mapping[str, Any]) -> Refusal | None:
+    if lookups.parameter_type(str(given["ResourceId"])) is not None:
+        return None
+    words = "The resource ID is not valid. Verify that you entered the correct ID and try again."
+    return Refusal("InvalidResourceId", words, 400)
+
+
 def _named(name: str) -> Refusal | None:
     """ "The following symbols only: a-zA-Z0-9_.-/", at most 15 levels, whole from the root."""
     if re.fullmatch(r"[a-zA-Z0-9_.\-/]+", name) is None:
@@ -73,4 +112,10 @@ def _by_path(given: Mapping[str, Any]) -> Refusal | None:
     )
 
 
-RULES = {"GetParametersByPath": _by_path, "PutParameter": _put}
+RULES = {
+    "AddTagsToResource": _tagged,
+    "GetParametersByPath": _by_path,
+    "ListTagsForResource": _tagged,
+    "PutParameter": _put,
+    "RemoveTagsFromResource": _tagged,
+}

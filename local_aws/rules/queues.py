@@ -2,14 +2,20 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
-from local_aws.rules import resource_policies
+from local_aws.rules import message_attributes, resource_policies
 
 _MOST_RECEIVES = 1000
+_PAUSE, _TAGS = 60.0, 50
+_OF_FIFO = ("ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit")
+# When queues were purged and deleted, by their names.
+_purged: dict[str, float] = {}
+_deleted: dict[str, float] = {}
 
 
 def _create(given: Mapping[str, Any]) -> Refusal | None:
@@ -26,7 +32,16 @@ def _create(given: Mapping[str, Any]) -> Refusal | None:
                 "underscores, must end with .fifo suffix and be 1 to 80 in length."
             )
         return Refusal("InvalidParameterValue", words, 400)
-    return _attributes(given)
+    if time.time() - _deleted.get(name, 0.0) < _PAUSE:
+        # "If you delete a queue, you must wait at least 60 seconds before creating a queue with
+        # the same name" (DeleteQueue).
+        words = "You must wait 60 seconds after deleting a queue before you can create another "
+        code = "AWS.SimpleQueueService.QueueDeletedRecently"
+        return Refusal(code, f"{words}with the same name.", 400)
+    of_fifo = [each for each in attributes if each in _OF_FIFO and not fifo]
+    if of_fifo:
+        return Refusal("InvalidAttributeName", f"Unknown Attribute {of_fifo[0]}.", 400)
+    return _attributes({**given, "QueueUrl": name})
 
 
 def _attributes(given: Mapping[str, Any]) -> Refusal | None:
@@ -34,10 +49,11 @@ def _attributes(given: Mapping[str, Any]) -> Refusal | None:
     policy, redrive = attributes.get("Policy"), attributes.get("RedrivePolicy")
     if policy and (refused := resource_policies.queue(policy)) is not None:
         return refused
-    return _redrive(redrive) if redrive else None
+    fifo = str(given["QueueUrl"]).endswith(".fifo")
+    return _redrive(redrive, fifo=fifo) if redrive else None
 
 
-def _redrive(text: str) -> Refusal | None:
+def _redrive(text: str, *, fifo: bool) -> Refusal | None:
     """The text that botocore users quote: "Value {...} for parameter RedrivePolicy is invalid."."""
     document = _document(text) or {}
     count = str(document.get("maxReceiveCount", ""))
@@ -45,6 +61,9 @@ def _redrive(text: str) -> Refusal | None:
         reason = "Invalid value for maxReceiveCount: it must be 1 to 1000."
     elif not lookups.queue_exists(str(document.get("deadLetterTargetArn", ""))):
         reason = "Dead letter target does not exist."
+    elif str(document["deadLetterTargetArn"]).endswith(".fifo") != fifo:
+        # "The dead-letter queue of a FIFO queue must also be a FIFO queue" (CreateQueue).
+        reason = "Dead-letter queue must be same type of queue as the source."
     else:
         return None
     words = f"Value {text} for parameter RedrivePolicy is invalid. Reason: {reason}"
@@ -83,14 +102,48 @@ def _send(given: Mapping[str, Any]) -> Refusal | None:
         reason = "The request includes a parameter that is not valid for this queue type."
         words = f"Value {given[name]} for parameter {name} is invalid. Reason: {reason}"
         return Refusal("InvalidParameterValue", words, 400)
+    attributes = given.get("MessageAttributes") or {}
+    if len(attributes) > message_attributes.MOST:
+        most = f"exceeds the allowed maximum [{message_attributes.MOST}]."
+        words = f"Number of message attributes [{len(attributes)}] {most}"
+        return Refusal("InvalidParameterValue", words, 400)
+    if (words := message_attributes.problem(attributes)) is not None:
+        return Refusal("InvalidParameterValue", words, 400)
     refused: Refusal | None = _bounded("DelaySeconds", 900)(given)
     return refused
+
+
+def _purge(given: Mapping[str, Any]) -> Refusal | None:
+    """ "You can't purge again within 60 seconds" (PurgeQueue, PurgeQueueInProgress)."""
+    name, now = str(given["QueueUrl"]).rpartition("/")[2], time.time()
+    if now - _purged.get(name, 0.0) < _PAUSE:
+        words = f"Only one PurgeQueue operation on {name} is allowed every 60 seconds."
+        return Refusal("AWS.SimpleQueueService.PurgeQueueInProgress", words, 403)
+    _purged[name] = now
+    return None
+
+
+def _delete(given: Mapping[str, Any]) -> None:
+    name = str(given["QueueUrl"]).rpartition("/")[2]
+    if lookups.queue_exists(f":{name}"):
+        _deleted[name] = time.time()
+        _purged.pop(name, None)
+
+
+def _tags(given: Mapping[str, Any]) -> Refusal | None:
+    if len(given["Tags"]) <= _TAGS:
+        return None
+    words = f"A queue has {_TAGS} tags at most (the words are a guess)."
+    return Refusal("InvalidParameterValue", words, 400)
 
 
 RULES = {
     "ChangeMessageVisibility": _bounded("VisibilityTimeout", 43_200),
     "CreateQueue": _create,
+    "DeleteQueue": _delete,
+    "PurgeQueue": _purge,
     "ReceiveMessage": _receive,
     "SendMessage": _send,
     "SetQueueAttributes": _attributes,
+    "TagQueue": _tags,
 }
