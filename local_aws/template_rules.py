@@ -69,9 +69,12 @@ def requests(asked: Asked) -> Iterator[tuple[str, str, Given]]:
         yield "sns", "SetTopicAttributes", policy
     elif kind == "AWS::SQS::QueuePolicy":
         yield "sqs", "SetQueueAttributes", {"Attributes": {"Policy": _text(given)}}
-    elif kind == "AWS::ECR::Repository" and "RepositoryPolicyText" in given:
-        text = _text(given, "RepositoryPolicyText")
-        yield "ecr", "SetRepositoryPolicy", {"policyText": text}
+    elif kind == "AWS::ECR::Repository":
+        if "RepositoryPolicyText" in given:
+            text = _text(given, "RepositoryPolicyText")
+            yield "ecr", "SetRepositoryPolicy", {"policyText": text}
+        if text := (given.get("LifecyclePolicy") or {}).get("LifecyclePolicyText"):
+            yield "ecr", "PutLifecyclePolicy", {"lifecyclePolicyText": text}
     elif kind in _LAMBDA:
         yield "lambda", _LAMBDA[kind], given
 

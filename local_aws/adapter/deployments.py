@@ -13,6 +13,12 @@ from ministack.services.cloudformation import changesets, custom_resource, provi
 _POLL_SECONDS = 0.02
 
 
+def is_made(name: str) -> bool:
+    """Whether there is a stack of a name, and not only a change set that would create it."""
+    stack = cloudformation._stacks.get(name) or {}
+    return stack.get("StackStatus") not in (None, "DELETE_COMPLETE", "REVIEW_IN_PROGRESS")
+
+
 def refuse_updates(refusal: Callable[[str, str, str, str], str | None]) -> None:
     """Let a function refuse what an update is about to do to a resource.
 

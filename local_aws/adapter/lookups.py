@@ -3,7 +3,9 @@
 import json
 
 from ministack.core import iam_evaluator, responses
-from ministack.services import athena, eventbridge, iam, lambda_svc, s3, sns, sqs, ssm
+from ministack.services import athena, ecr, eventbridge, iam, lambda_svc, s3, sns, sqs, ssm
+
+from local_aws.adapter import glue
 
 
 def rule_exists(name: str, bus: str) -> bool:
@@ -164,3 +166,28 @@ def parameter_tier(name: str) -> str | None:
 def bucket_exists(name: str) -> bool:
     """Whether there is a bucket."""
     return name in s3._buckets
+
+
+def account() -> str:
+    """The account of the request."""
+    return str(responses.get_account_id())
+
+
+def image_exists(repository: str, digest: str | None, tag: str | None) -> bool:
+    """Whether a repository, if it is there, has an image of a digest, a tag, or both."""
+    return repository not in ecr._repositories or any(
+        (digest is None or image.get("imageDigest") == digest)
+        and (tag is None or tag in image.get("imageTags", ()) or image.get("imageTag") == tag)
+        for image in ecr._images.get(repository, ())
+    )
+
+
+def query_exists(query_id: str) -> bool:
+    """Whether Athena knows a query."""
+    return query_id in athena._executions
+
+
+def partition_keys(database: str, table: str) -> int | None:
+    """How many partition keys a table has, if it is there."""
+    found = glue.get_table(database, table)
+    return None if found is None else len(found.get("PartitionKeys") or ())

@@ -110,6 +110,9 @@ def read(stream: Config) -> DeliverySettings:
     conversion = read_conversion(config)
     hints = config.get("BufferingHints") or {}
     large = partitioned or conversion is not None
+    if len({"SizeInMBs", "IntervalInSeconds"} & {*hints}) == 1:
+        # "If you specify a value for it, you must also specify ..., and vice versa".
+        raise SettingsError("BufferingHints must have SizeInMBs and IntervalInSeconds, or neither")
     size = int(hints.get("SizeInMBs", LEAST_LARGE_MIB if large else 5))
     seconds = float(hints.get("IntervalInSeconds", 300))
     _check_buffer(size, seconds, large=large)

@@ -20,8 +20,9 @@ from local_aws.rules import (
     metrics,
     parameters,
     queues,
-    resource_policies,
+    repositories,
     schedules,
+    stacks,
     streams,
     topics,
 )
@@ -29,9 +30,8 @@ from local_aws.rules import (
 Rule = Callable[[Mapping[str, Any]], Refusal | None]
 RULES: dict[tuple[str, str], Rule] = {
     **{("athena", name): rule for name, rule in athena.RULES.items()},
-    ("ecr", "SetRepositoryPolicy"): lambda given: resource_policies.repository(
-        str(given["policyText"])
-    ),
+    **{("cloudformation", name): rule for name, rule in stacks.RULES.items()},
+    **{("ecr", name): rule for name, rule in repositories.RULES.items()},
     **{("events", name): rule for name, rule in events.RULES.items()},
     **{("iam", name): rule for name, rule in identity.RULES.items()},
     **{("glue", name): rule for name, rule in logs.CATALOG_RULES.items()},

@@ -24,6 +24,13 @@ def _start(given: Mapping[str, Any]) -> Refusal | None:
     return refused
 
 
+def _query_there(given: Mapping[str, Any]) -> Refusal | None:
+    query = str(given["QueryExecutionId"])
+    if lookups.query_exists(query):
+        return None
+    return Refusal("InvalidRequestException", f"QueryExecution {query} was not found", 400)
+
+
 RULES = {
     "CreateNamedQuery": _workgroup_there,
     "CreatePreparedStatement": _workgroup_there,
@@ -32,5 +39,6 @@ RULES = {
     "ListPreparedStatements": _workgroup_there,
     "ListQueryExecutions": _workgroup_there,
     "StartQueryExecution": _start,
+    "StopQueryExecution": _query_there,
     "UpdateWorkGroup": _workgroup_there,
 }

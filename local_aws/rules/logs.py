@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from local_aws.adapter import glue
+from local_aws.adapter import glue, lookups
 from local_aws.adapter.operations import Refusal
 
 _EVENTS = 10_000
@@ -44,11 +44,31 @@ def _filter(given: Mapping[str, Any]) -> Refusal | None:
     return None
 
 
+def _partition(given: Mapping[str, Any]) -> Refusal | None:
+    refused = _table_there(given)
+    keys = lookups.partition_keys(str(given["DatabaseName"]), str(given["TableName"]))
+    if refused is None and len(given["PartitionInput"].get("Values") or ()) != keys:
+        words = "The number of partition keys do not match the number of partition values"
+        return Refusal("InvalidInputException", words, 400)
+    return refused
+
+
+def _lower(given: Mapping[str, Any]) -> Refusal | None:
+    """ "This is folded to lowercase when it is stored" (Glue API, of names); not here."""
+    name = str((given.get("TableInput") or given["DatabaseInput"])["Name"])
+    if name == name.lower():
+        return None
+    words = f"The embedded AWS does not fold names to lower case; write {name.lower()}"
+    return Refusal("InvalidInputException", words, 400)
+
+
 RULES = {"PutLogEvents": _put, "PutMetricFilter": _filter}
 CATALOG_RULES = {
     "BatchCreatePartition": _table_there,
     "BatchGetPartition": _table_there,
-    "CreatePartition": _table_there,
+    "CreateDatabase": _lower,
+    "CreatePartition": _partition,
+    "CreateTable": _lower,
     "GetPartition": _table_there,
     "GetPartitions": _table_there,
 }

@@ -1,7 +1,9 @@
 """EventBridge Scheduler: expressions (User Guide, "Schedule types in EventBridge Scheduler")."""
 
 import re
+import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from local_aws.adapter.operations import Refusal
@@ -55,12 +57,45 @@ def _is_field(text: str, form: tuple[int, int, list[str], str]) -> bool:
     return True
 
 
-def _expression(given: Mapping[str, Any]) -> Refusal | None:
+def _schedule(given: Mapping[str, Any]) -> Refusal | None:
+    """CreateSchedule and UpdateSchedule (Scheduler API Reference)."""
     text = str(given["ScheduleExpression"])
-    if is_cron(text) or any(form.fullmatch(text) for form in (_RATE, _AT)):
+    if not (is_cron(text) or _RATE.fullmatch(text) or _is_at(text)):
+        # localstack #9284 quotes AWS's answer.
+        return _invalid(f"Invalid Schedule Expression {text}.")
+    window = given.get("FlexibleTimeWindow") or {}
+    flexible, most = window.get("Mode") == "FLEXIBLE", window.get("MaximumWindowInMinutes")
+    if flexible != (most is not None):
+        return _invalid(
+            "MaximumWindowInMinutes must be given with a FLEXIBLE time window, and only then (the "
+            "words are a guess)."
+        )
+    start, end = (_seconds(given.get(name)) for name in ("StartDate", "EndDate"))
+    if end is not None and end <= max(start or 0.0, time.time()):
+        return _invalid("EndDate must be after StartDate, and in the future (a guess).")
+    return None
+
+
+def _invalid(words: str) -> Refusal:
+    return Refusal("ValidationException", words, 400)
+
+
+def _is_at(text: str) -> bool:
+    if _AT.fullmatch(text) is None:
+        return False
+    try:
+        datetime.fromisoformat(text[3:-1])
+    except ValueError:
+        return False
+    return True
+
+
+def _seconds(moment: Any) -> float | None:
+    if moment is None:
         return None
-    # localstack #9284 quotes AWS's answer.
-    return Refusal("ValidationException", f"Invalid Schedule Expression {text}.", 400)
+    if isinstance(moment, str):
+        return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+    return float(moment.timestamp() if hasattr(moment, "timestamp") else moment)
 
 
-RULES = {"CreateSchedule": _expression, "UpdateSchedule": _expression}
+RULES = {"CreateSchedule": _schedule, "UpdateSchedule": _schedule}

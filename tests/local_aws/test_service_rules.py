@@ -83,6 +83,10 @@ def known(session: boto3.Session) -> Callable[[str], Any]:
     client("logs").create_log_stream(logGroupName="/known", logStreamName="s")
     client("kinesis").create_stream(StreamName="known", ShardCount=1)
     client("glue").create_database(DatabaseInput={"Name": "known"})
+    keys = [{"Name": "p", "Type": "string"}]
+    client("glue").create_table(
+        DatabaseName="known", TableInput={"Name": "t", "PartitionKeys": keys}
+    )
     client("ecr").create_repository(repositoryName="known")
     return client
 
@@ -680,6 +684,68 @@ CASES += [
         "delete_objects",
         {"Bucket": "known", "Delete": {"Objects": [{"Key": str(n)} for n in range(1001)]}},
         "MalformedXML",
+    ),
+]
+SCHEDULE = {
+    "Name": "n",
+    "ScheduleExpression": "rate(1 hour)",
+    "FlexibleTimeWindow": {"Mode": "OFF"},
+    "Target": {"Arn": QUEUE, "RoleArn": GHOST},
+}
+CASES += [
+    ("scheduler", "create_schedule", SCHEDULE | more, words)
+    for more, words in (
+        ({"FlexibleTimeWindow": {"Mode": "FLEXIBLE"}}, "MaximumWindowInMinutes"),
+        ({"FlexibleTimeWindow": {"Mode": "OFF", "MaximumWindowInMinutes": 5}}, "MaximumWindow"),
+        ({"ScheduleExpression": "at(2030-13-01T00:00:00)"}, "Invalid Schedule Expression"),
+        ({"StartDate": 1.9e9, "EndDate": 1.8e9}, "EndDate must be after StartDate"),
+        ({"EndDate": 1.5e9}, "EndDate"),
+    )
+]
+SELECTION = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 1}
+EXPIRES = {"rulePriority": 1, "selection": SELECTION, "action": {"type": "expire"}}
+CASES += [
+    (
+        "ecr",
+        "put_lifecycle_policy",
+        {"repositoryName": "known", "lifecyclePolicyText": json.dumps(document) + " " * 98},
+        words,
+    )
+    for document, words in (
+        ([], "Could not map policyString"),
+        ({}, "missing required properties"),
+        ({"rules": [EXPIRES | {"rulePriority": 0}]}, "required minimum"),
+        ({"rules": [EXPIRES | {"colour": 1}]}, "not allowed by the schema"),
+        ({"rules": [EXPIRES | {"selection": SELECTION | {"tagStatus": "tagged"}}]}, "tagPrefix"),
+        ({"rules": [EXPIRES, EXPIRES | {"rulePriority": 2}]}, "must come last"),
+    )
+]
+CASES += [
+    (
+        "ecr",
+        "describe_images",
+        {"repositoryName": "known", "imageIds": [{"imageTag": "none"}]},
+        "ImageNotFoundException",
+    ),
+    ("athena", "stop_query_execution", {"QueryExecutionId": "none"}, "was not found"),
+    ("glue", "create_database", {"DatabaseInput": {"Name": "Upper"}}, "write upper"),
+    (
+        "glue",
+        "create_partition",
+        {"DatabaseName": "known", "TableName": "t", "PartitionInput": {"Values": ["a", "b"]}},
+        "number of partition keys do not match",
+    ),
+    (
+        "cloudformation",
+        "create_stack",
+        {"StackName": "n", "TemplateBody": "{}", "TemplateURL": "https://a.s3.amazonaws.com/b"},
+        "cannot both be given",
+    ),
+    (
+        "cloudformation",
+        "create_stack",
+        {"StackName": "n", "TemplateBody": "{}", "StackPolicyBody": "{x"},
+        "Error validating stack policy",
     ),
 ]
 
