@@ -41,6 +41,7 @@ def install(layout: Layout, connection: Connection) -> None:
     adapter.parse_policies_once()
     adapter.start_builds_once()
     adapter.ask_resource_policies()
+    adapter.list_as_documented()
     adapter.enrol_operator(ACCOUNT, REGION, connection.access_key_id, connection.secret_access_key)
     for extension in (
         alarms,

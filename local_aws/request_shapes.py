@@ -26,6 +26,7 @@ _CODES = {
     "iam": "ValidationError",
     "logs": "InvalidParameterException",
     "monitoring": "ValidationError",
+    "s3": "NotImplemented",
     "sns": "InvalidParameter",
     "sqs": "InvalidParameterValue",
     "sts": "ValidationError",
@@ -45,23 +46,34 @@ def _session() -> Any:
     return botocore.session.Session()
 
 
+def code(service: str) -> str:
+    """What a service calls a request that its model forbids."""
+    return _CODES.get(service, "ValidationException")
+
+
+def input_shape(service: str, operation: str | None) -> StructureShape | None:
+    """The parameters of an operation of AWS's; None if it has none, or is none."""
+    if operation is None or service in adapter.own_services():
+        return None
+    shape: StructureShape | None = model(service).operation_model(operation).input_shape
+    return shape
+
+
 def refusal(request: Request) -> Refusal | None:
     """Why a request's parameters are none of its operation, or None."""
     if request.operation is None or request.service in _UNCHECKED:
         return rules.refusal(request, request.parameters)
-    if request.service in adapter.own_services():
-        return None
-    shape = model(request.service).operation_model(request.operation).input_shape
+    shape = input_shape(request.service, request.operation)
     if shape is None:
         return None
     given = parameters(request, shape)
     try:
         check(given, shape)
     except ServiceError as error:
-        code = _CODES.get(request.service, "ValidationException")
+        name = code(request.service)
         if request.service == "sqs" and "enum value set" in error.message:
-            code = "InvalidAttributeName"  # SQS enumerates nothing else
-        return Refusal(code, error.message, 400)
+            name = "InvalidAttributeName"  # SQS enumerates nothing else
+        return Refusal(name, error.message, 400)
     return rules.refusal(request, given)
 
 

@@ -30,6 +30,13 @@ ACTIONS = {
     "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
     "sqs:SendMessageBatch": "sqs:SendMessage",
 }
+# Parameters that name the account that AWS is to find something in.
+OWN_ACCOUNT = (
+    "CatalogId",
+    "ExpectedBucketOwner",
+    "ExpectedSourceBucketOwner",
+    "registryId",
+)
 # Where a request to S3 has them: a header, or a presigned URL's query.
 _CREDENTIALS = {"authorization", "X-Amz-Algorithm", "AWSAccessKeyId"}
 _PASSED = "iam:PassedToService"
@@ -38,7 +45,7 @@ _PLACE = re.compile(r"{([\w.|]+)(\?|=[^}]*)?}")
 
 def install() -> None:
     """Refuse what is not listed, and authorize what is."""
-    decide_requests(refusal, checks, request_shapes.refusal)
+    decide_requests(refusal, checks, _refused_parameters)
 
 
 @cache
@@ -94,6 +101,37 @@ def _misdirected(request: Request) -> Refusal | None:
         return Refusal("AuthorizationHeaderMalformed", malformed, 400)
     # aws-sdk-java #1097, api #27 of cognitect-labs, aws-sdk-js #4545.
     return Refusal(code, f"Credential should be scoped to a valid region, not '{region}'. ", 403)
+
+
+def _refused_parameters(request: Request) -> Refusal | None:
+    """Why a request is refused for what it gives, or None."""
+    place = f"{request.service}:{request.operation}"
+    for name in operations()["unread"].get(place, ()):
+        if _gives(request, name):
+            words = f"{name} of {place} is not supported by the embedded AWS; leave it out"
+            return Refusal(request_shapes.code(request.service), words, 400)
+    for name in OWN_ACCOUNT:
+        if (given := _gives(request, name)) and given != request.account:
+            # "If the bucket is owned by a different account, the request fails with the HTTP
+            # status code 403 Forbidden (access denied)" (S3); of others nothing is known here.
+            words = f"{name} must be {request.account}, got {given}; there is no other account"
+            code = "AccessDenied" if request.service == "s3" else "AccessDeniedException"
+            return Refusal(code, words, 403)
+    return request_shapes.refusal(request)
+
+
+def _gives(request: Request, name: str) -> Any:
+    """A parameter's value, or whether there is one if it has parts; falsy if it is not given."""
+    shape = request_shapes.input_shape(request.service, request.operation)
+    member = shape.members.get(name) if shape is not None else None
+    if member is None:
+        return None
+    wire = str(member.serialization.get("name", name))
+    if member.serialization.get("location") == "header":
+        return request.headers.get(wire.lower())
+    return request.parameters.get(wire) or any(
+        key.startswith(f"{wire}.") for key in request.parameters
+    )
 
 
 def checks(request: Request) -> list[Check] | None:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -143,3 +144,27 @@ def note_transport(headers: Mapping[bytes, bytes]) -> None:
 def tls_version() -> str | None:
     """The TLS version of the request being handled; None if it is plain HTTP."""
     return _tls_version.get()
+
+
+def list_as_documented() -> None:
+    """Keep tags out of lists of users, roles and policies.
+
+    "IAM resource-listing operations return a subset of the available attributes for the resource.
+    For example, this operation does not return tags" (IAM API Reference, ListRoles, ListUsers,
+    ListPolicies).
+    """
+    role, user, policy = iam._role_xml, iam._user_xml, iam._managed_policy_xml
+
+    def untagged(text: str) -> str:
+        return re.sub("<Tags>.*</Tags>", "", text, flags=re.DOTALL)
+
+    # Their lists are those that leave boundaries out, and that have counted usages beforehand.
+    iam._role_xml = lambda name, boundary=True: (
+        role(name) if boundary else untagged(role(name, boundary=False))
+    )
+    iam._user_xml = lambda name, boundary=True: (
+        user(name) if boundary else untagged(user(name, boundary=False))
+    )
+    iam._managed_policy_xml = lambda arn, usage_counts=None: (
+        policy(arn) if usage_counts is None else untagged(policy(arn, usage_counts))
+    )

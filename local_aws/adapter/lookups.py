@@ -72,6 +72,28 @@ def has_role_in_other_case(name: str) -> bool:
     return any(name.lower() == known.lower() and name != known for known in iam._roles)
 
 
+def has_user_in_other_case(name: str) -> bool:
+    """Whether a user's name differs from this one in case alone."""
+    return any(name.lower() == known.lower() and name != known for known in iam._users)
+
+
+def has_policy_in_other_case(name: str) -> bool:
+    """Whether a managed policy's name differs from this one in case alone."""
+    names = [str(policy["PolicyName"]) for policy in iam._policies.values()]
+    return any(name.lower() == known.lower() and name != known for known in names)
+
+
+def has_inline_policies(user: str) -> bool:
+    """Whether a user has policies of its own."""
+    return bool(iam._user_inline_policies.get(user))
+
+
+def key_user(access_key_id: str) -> str | None:
+    """The user whose access key this is, if it is any's."""
+    known = iam._access_keys.get(access_key_id)
+    return None if known is None else str(known["UserName"])
+
+
 def session_seconds(role_arn: str) -> int | None:
     """How long a role's sessions may last; None if there is no such role."""
     role = iam._roles.get(role_arn.rpartition("/")[2])

@@ -25,6 +25,7 @@ from local_aws.rules import (
     stacks,
     streams,
     topics,
+    users,
 )
 
 Rule = Callable[[Mapping[str, Any]], Refusal | None]
@@ -33,7 +34,7 @@ RULES: dict[tuple[str, str], Rule] = {
     **{("cloudformation", name): rule for name, rule in stacks.RULES.items()},
     **{("ecr", name): rule for name, rule in repositories.RULES.items()},
     **{("events", name): rule for name, rule in events.RULES.items()},
-    **{("iam", name): rule for name, rule in identity.RULES.items()},
+    **{("iam", name): rule for name, rule in (identity.RULES | users.RULES).items()},
     **{("glue", name): rule for name, rule in logs.CATALOG_RULES.items()},
     **{("logs", name): rule for name, rule in logs.RULES.items()},
     **{("kinesis", name): rule for name, rule in streams.RULES.items()},

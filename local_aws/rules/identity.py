@@ -11,7 +11,6 @@ from local_aws.adapter.operations import Refusal
 _ROLE_INLINE = 10_240
 _TRUST = 2_048
 _MANAGED = 6_144
-_ACCESS_KEYS = 2
 _ATTACHED = 10
 _CHAINED_SECONDS = 3600
 
@@ -47,7 +46,20 @@ def _inline(given: Mapping[str, Any]) -> Refusal | None:
     return refused
 
 
+def _policy(given: Mapping[str, Any]) -> Refusal | None:
+    """Names "are not distinguished by case" (IAM API Reference, CreatePolicy)."""
+    name = str(given["PolicyName"])
+    if lookups.has_policy_in_other_case(name):
+        return Refusal("EntityAlreadyExists", f"A policy called {name} already exists.", 409)
+    return _managed(given)
+
+
 def _managed(given: Mapping[str, Any]) -> Refusal | None:
+    """Tags' keys "are not case sensitive" (IAM User Guide, "Rules for tagging in IAM")."""
+    keys = [str(tag["Key"]).lower() for tag in given.get("Tags", ())]
+    if len(keys) > len({*keys}):
+        words = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+        return Refusal("InvalidInput", words, 400)
     if policies.size(str(given["PolicyDocument"])) > _MANAGED:
         return Refusal("LimitExceeded", f"Cannot exceed quota for PolicySize: {_MANAGED}", 409)
     return _malformed(str(given["PolicyDocument"]), policies.Kind.MANAGED)
@@ -84,13 +96,6 @@ def _attach(given: Mapping[str, Any]) -> Refusal | None:
     return Refusal("NoSuchEntity", words, 404)
 
 
-def _access_key(given: Mapping[str, Any]) -> Refusal | None:
-    if lookups.access_keys(str(given.get("UserName", ""))) < _ACCESS_KEYS:
-        return None
-    words = f"Cannot exceed quota for AccessKeysPerUser: {_ACCESS_KEYS}"
-    return Refusal("LimitExceeded", words, 409)
-
-
 def _tags(given: Mapping[str, Any]) -> Refusal | None:
     """ "Tag keys ... cannot start with aws:" (User Guide, "Rules for tagging in IAM and STS")."""
     if any(str(tag["Key"]).lower().startswith("aws:") for tag in given["Tags"]):
@@ -102,8 +107,7 @@ def _tags(given: Mapping[str, Any]) -> Refusal | None:
 RULES = {
     "AttachRolePolicy": _attach,
     "AttachUserPolicy": _attach,
-    "CreateAccessKey": _access_key,
-    "CreatePolicy": _managed,
+    "CreatePolicy": _policy,
     "CreatePolicyVersion": _managed,
     "CreateRole": _role,
     "PutRolePolicy": _inline,
