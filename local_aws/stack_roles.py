@@ -41,7 +41,7 @@ _ALSO_ON_CONFIG = {"sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"}
 
 def install() -> None:
     """Have stack operations act as their role, and IAM know what it is asked of them."""
-    adapter.join_in_conditions()
+    adapter.evaluate_conditions()
     authorize_stacks(refusal)
     adapter.register_condition_keys("cloudformation", condition_keys)
 

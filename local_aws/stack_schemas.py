@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from local_aws import registry, templates
-from local_aws.adapter.stack_schemas import check_parameters, hold_resources, keep_types
+from local_aws import registry, template_references, templates
+from local_aws.adapter.stack_schemas import hold_resources, keep_types
+from local_aws.adapter.stack_templates import check_templates
 from local_aws.sagemaker.validation import compile_pattern
 from local_aws.supported import operations
 
@@ -18,8 +19,14 @@ _FREE = ("Custom::", "AWS::CloudFormation::CustomResource", "AWS::CDK::")
 
 def install() -> None:
     """Hold resources to their schemas; to be called when all types are registered."""
-    keep_types(supported_types(), lambda kind: registry.schema(kind) is not None, templates.problem)
-    check_parameters(templates.unknown_parameters)
+    keep_types(
+        supported_types(),
+        lambda kind: registry.schema(kind) is not None,
+        lambda template, conditions: (
+            templates.problem(template) or template_references.left_out(template, conditions)
+        ),
+    )
+    check_templates(templates.problem, templates.unknown_parameters)
     hold_resources(problem, replaces, given_name)
 
 

@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from local_aws.template_references import circle, depends, reference_problems
+from local_aws.template_sections import nulls, section_problems
+
 _SECTIONS = {
     "AWSTemplateFormatVersion",
     "Conditions",
@@ -31,15 +34,12 @@ _ATTRIBUTES = {
     "UpdatePolicy",
     "UpdateReplacePolicy",
 }
-_POLICIES = {"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"}
-# "Intrinsic function reference" of the template reference.
-_NAMES = (
-    *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue"),
-    *("Join", "Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
-)
-_FUNCTIONS = {f"Fn::{name}" for name in _NAMES}
+_POLICIES = {
+    "DeletionPolicy": {"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"},
+    "UpdateReplacePolicy": {"Delete", "Retain", "Snapshot"},
+}
+_APPLIED = "AWS::LanguageExtensions"
 _TYPES = re.compile(r"String|Number|CommaDelimitedList|List<Number>|(List<)?AWS::[A-Za-z0-9:<>]+>?")
-_SUB = re.compile(r"\$\{([A-Za-z0-9:.]+)\}")
 
 
 def problem(template: Mapping[str, Any]) -> str | None:
@@ -54,7 +54,11 @@ def unknown_parameters(template: Mapping[str, Any], given: Iterable[str]) -> str
 
 
 def _problems(template: Mapping[str, Any]) -> Iterator[str]:
-    if unknown := sorted({*template} - _SECTIONS):
+    if transforms := _transforms(template):
+        # ValidateTemplate's, which is not applied there: until then nothing is known.
+        yield from (_untransformed(each) for each in transforms if each != _APPLIED)
+        return
+    if unknown := sorted(str(key) for key in {*template} - _SECTIONS):
         yield f"Invalid template property or properties [{', '.join(unknown)}]"
     if template.get("AWSTemplateFormatVersion", "2010-09-09") != "2010-09-09":
         yield "Template format error: unsupported value for AWSTemplateFormatVersion."
@@ -62,107 +66,78 @@ def _problems(template: Mapping[str, Any]) -> Iterator[str]:
     if not resources or not isinstance(resources, Mapping):
         yield "Template format error: At least one Resources member must be defined."
         return
+    yield from nulls({key: value for key, value in template.items() if key != "Metadata"})
+    yield from section_problems(template)
     for name, parameter in template.get("Parameters", {}).items():
         if _TYPES.fullmatch(str(parameter.get("Type"))) is None:
             kind = parameter.get("Type")
             yield f"Template format error: Unrecognized parameter type: {kind} ({name})"
     for name, resource in resources.items():
-        yield from _resource(name, resource, template)
-    yield from _references(template, resources)
-    if circle := _circle(resources):
-        yield f"Circular dependency between resources: [{', '.join(sorted(circle))}]"
+        yield from _resource(str(name), resource, template)
+    # "The logical name must be ... unique among all logical names within the template" (template
+    # reference, Parameters).
+    if both := sorted({*resources} & {*template.get("Parameters", {})}):
+        yield (
+            f"Template format error: resources and parameters have the same names "
+            f"[{', '.join(both)}] (the words are a guess)"
+        )
+    yield from reference_problems(template, resources)
+    if found := circle(resources):
+        yield f"Circular dependency between resources: [{', '.join(sorted(found))}]"
+
+
+def _transforms(template: Mapping[str, Any]) -> list[str]:
+    """The transforms that are left once those of the embedded AWS are done."""
+    declared = template.get("Transform", [])
+    listed = declared if isinstance(declared, list) else [declared]
+    return [str(each.get("Name")) if isinstance(each, Mapping) else str(each) for each in listed]
+
+
+def _untransformed(transform: str) -> str:
+    if transform.startswith("AWS::"):
+        return f"The transform {transform} is not supported by the embedded AWS"
+    return f"No transform named {transform} found."
 
 
 def _resource(name: str, resource: Any, template: Mapping[str, Any]) -> Iterator[str]:
     if not name.isalnum() or not name.isascii():
         yield f"Template format error: Resource name {name} is non alphanumeric."
-    if not isinstance(resource, Mapping) or not isinstance(resource.get("Type"), str):
+    if not isinstance(resource, Mapping):
+        yield "Template format error: Any Resources member must be an object."
+        return
+    if not isinstance(resource.get("Type"), str):
         place = f"[/Resources/{name}]"
         yield f"Template format error: {place} Every Resources object must contain a Type member."
         return
     if unknown := sorted({*resource} - _ATTRIBUTES):
         yield f"Invalid template resource property '{unknown[0]}'"
+    if not isinstance(resource.get("Properties", {}), Mapping):
+        yield f"Template format error: Properties of {name} must be an object (a guess)"
+        return
+    if not all(isinstance(each, str) for each in depends(resource)):
+        yield f"Template format error: DependsOn of {name} must name resources (a guess)"
+        return
     condition = resource.get("Condition")
-    if condition is not None and condition not in template.get("Conditions", {}):
+    if condition is not None and not isinstance(condition, str):
+        yield "Template format error: Every Condition member must be a string."
+    elif condition is not None and condition not in template.get("Conditions", {}):
         yield (
             f"Template format error: Unresolved condition dependency {condition} in the Resources "
             "block of the template"
         )
-    for attribute in ("DeletionPolicy", "UpdateReplacePolicy"):
+    yield from _attributes(name, resource)
+
+
+def _attributes(name: str, resource: Mapping[str, Any]) -> Iterator[str]:
+    for attribute in ("CreationPolicy", "UpdatePolicy"):
+        if attribute in resource and resource["Type"] != "AWS::CloudFormation::WaitCondition":
+            yield f"{attribute} of {name} is not supported by the embedded AWS"
+    for attribute, known in _POLICIES.items():
         policy = resource.get(attribute, "Delete")
-        if isinstance(policy, str) and policy not in _POLICIES:
+        if not isinstance(policy, str) or policy not in known:
             yield f"Template error: {attribute} {policy} of {name} is none (the words are a guess)"
         if policy == "Snapshot":  # of what is supported here, nothing has snapshots
             yield (
                 f"Template error: resource type {resource['Type']} does not support deletion "
                 "policy Snapshot"
             )
-
-
-def _references(template: Mapping[str, Any], resources: Mapping[str, Any]) -> Iterator[str]:
-    known = {*resources, *template.get("Parameters", {})}
-    for block in ("Resources", "Outputs"):
-        named = {*_named(template.get(block, {}))}
-        if block == "Resources":
-            named |= {each for resource in resources.values() for each in _depends(resource)}
-        if missing := sorted(each for each in named if each not in known):
-            yield (
-                f"Template format error: Unresolved resource dependencies [{', '.join(missing)}] "
-                f"in the {block} block of the template"
-            )
-    for function in _functions(template.get("Resources", {})):
-        if function not in _FUNCTIONS:
-            yield f"Template error: there is no function {function} (the words are a guess)"
-
-
-def _depends(resource: Any) -> list[str]:
-    found = resource.get("DependsOn", []) if isinstance(resource, Mapping) else []
-    return [found] if isinstance(found, str) else list(found)
-
-
-def _named(value: Any) -> Iterator[str]:
-    """The logical ids and parameters that a value refers to."""
-    if isinstance(value, list):
-        for each in value:
-            yield from _named(each)
-    if not isinstance(value, Mapping):
-        return
-    for key, member in value.items():
-        if key == "Ref" and isinstance(member, str) and len(value) == 1:
-            yield from [] if member.startswith("AWS::") else [member]
-        elif key == "Fn::GetAtt" and len(value) == 1:
-            first = member.partition(".")[0] if isinstance(member, str) else member[0]
-            yield from [first] if isinstance(first, str) else []
-        elif key == "Fn::Sub" and len(value) == 1:
-            text, given = (member, {}) if isinstance(member, str) else (member[0], member[1])
-            yield from _named(given)
-            names = {name.partition(".")[0] for name in _SUB.findall(text)}
-            yield from (name for name in names if name not in given and "::" not in name)
-        else:
-            yield from _named(member)
-
-
-def _functions(value: Any) -> Iterator[str]:
-    """The intrinsic functions of resources' properties."""
-    if isinstance(value, list):
-        for each in value:
-            yield from _functions(each)
-    if isinstance(value, Mapping):
-        for key, member in value.items():
-            if str(key).startswith("Fn::") and len(value) == 1:
-                yield str(key)
-            yield from _functions(member)
-
-
-def _circle(resources: Mapping[str, Any]) -> set[str]:
-    """Resources of which each needs another one first."""
-    needs = {
-        name: {*_named(resource.get("Properties", {})), *_depends(resource)} & {*resources}
-        for name, resource in resources.items()
-    }
-    while ready := [name for name, wanted in needs.items() if not wanted]:
-        for name in ready:
-            del needs[name]
-        for wanted in needs.values():
-            wanted -= {*ready}
-    return {*needs}

@@ -58,8 +58,8 @@ from local_aws.adapter.services import (
     register_service,
     run_blocking,
 )
+from local_aws.adapter.stack_templates import evaluate_conditions
 from local_aws.adapter.stacks import (
-    join_in_conditions,
     physical_name,
     refuse_named_replacements,
     register_resource,
@@ -97,10 +97,10 @@ __all__ = [
     "emit_event",
     "enrol_operator",
     "evaluate_as_documented",
+    "evaluate_conditions",
     "every",
     "get_object",
     "has_object",
-    "join_in_conditions",
     "keep_memory_flat",
     "keep_workers_that_raise",
     "let_lambda_pull",

@@ -1,6 +1,6 @@
 """Lets CloudFormation hold resources to schemas, as its registry does."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from ministack.services.cloudformation import (
@@ -66,14 +66,14 @@ def hold_resources(
 def keep_types(
     supported: Container[str],
     exists: Callable[[str], bool],
-    problem: Callable[[Mapping[str, Any]], str | None],
+    problem: Callable[[Mapping[str, Any], Mapping[str, bool]], str | None],
 ) -> None:
     """Provision these resource types only, of templates that have no problem.
 
     Args:
         supported: Their names.
         exists: Whether AWS has a type; one that it has is refused in other words.
-        problem: What is wrong with a template, or None.
+        problem: Of a template and its conditions: what is wrong with it, or None.
     """
     for kind in [*provisioners._RESOURCE_HANDLERS]:
         if kind not in supported:
@@ -81,6 +81,9 @@ def keep_types(
     inner = engine.validate_template_support
 
     def validate_template_support(template: Any, conditions: Any, params: Any = None) -> None:
+        failed = isinstance(template, engine._TransformFailed)
+        if not failed and (reason := problem(template, conditions)) is not None:
+            raise ValueError(reason)
         try:
             inner(template, conditions, params)
         except ValueError as error:
@@ -95,25 +98,8 @@ def keep_types(
                 f"resource types {', '.join(named)} are not supported by the embedded AWS; "
                 "local_aws/README.md lists what is"
             ) from None
-        if not template.get("Transform") and (reason := problem(template)) is not None:
-            raise ValueError(reason)
 
     engine.validate_template_support = validate_template_support
     for module in (changesets, handlers, stacks):
         if hasattr(module, "validate_template_support"):
             module.validate_template_support = validate_template_support
-
-
-def check_parameters(unknown: Callable[[Mapping[str, Any], Iterable[str]], str | None]) -> None:
-    """Let a function refuse parameters: from template and given names to the reason, or None."""
-
-    def checking(inner: Any) -> Any:
-        def resolve(template: Any, provided: Any, *rest: Any) -> Any:
-            if reason := unknown(template, [str(each.get("Key")) for each in provided or ()]):
-                raise ValueError(reason)
-            return inner(template, provided, *rest)
-
-        return resolve
-
-    for module in (handlers, changesets):
-        module._resolve_parameters = checking(module._resolve_parameters)

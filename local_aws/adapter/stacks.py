@@ -99,42 +99,6 @@ def run_in_thread(resource_type: str) -> None:
     _blocking_types.add(resource_type)
 
 
-def join_in_conditions() -> None:
-    """Evaluate `Fn::Join` in conditions, which ministack compares as it is written.
-
-    One of the CDK's bootstrap stack is written so, and it decides what its roles may do.
-    """
-    for module in (changesets, handlers, stacks):
-        module._evaluate_conditions = _joining(module._evaluate_conditions)
-
-
-def _joining(inner: Callable[..., Any]) -> Callable[..., Any]:
-    def evaluate_conditions(template: Properties, params: Properties) -> Any:
-        conditions = _joined(template.get("Conditions", {}), params)
-        return inner({**template, "Conditions": conditions}, params)
-
-    return evaluate_conditions
-
-
-def _joined(value: Any, params: Properties) -> Any:
-    if isinstance(value, list):
-        return [_joined(each, params) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if "Fn::Join" not in value:
-        return {key: _joined(each, params) for key, each in value.items()}
-    separator, parts = value["Fn::Join"]
-    if isinstance(parts, dict):  # a parameter that is a list
-        parts = _text(parts, params).split(",")
-    return str(separator).join(_text(part, params) for part in parts)
-
-
-def _text(value: Any, params: Properties) -> str:
-    if isinstance(value, dict) and "Ref" in value:
-        return str(params.get(value["Ref"], {}).get("Value", ""))
-    return str(_joined(value, params))
-
-
 def resource_types() -> frozenset[str]:
     """All resource types that can be provisioned."""
     return frozenset(provisioners._RESOURCE_HANDLERS)

@@ -835,7 +835,7 @@ TEMPLATES: list[tuple[dict[str, Any], str]] = [
     ({"Resources": {"A": TOPIC | {"Condition": "C"}}}, "Unresolved condition dependency C"),
     (
         {"Resources": {"A": TOPIC | {"Properties": {"TopicName": {"Fn::Guess": "x"}}}}},
-        "there is no function Fn::Guess",
+        "the function Fn::Guess is not supported",
     ),
     (
         {"Resources": {"A": TOPIC}, "Parameters": {"P": {"Type": "Text", "Default": "a"}}},

@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -45,13 +46,127 @@ def reasons(client: Client, stack: str) -> str:
             {"Resources": {"A": QUEUE | {"DependsOn": "B"}, "B": QUEUE | {"DependsOn": ["A"]}}},
             r"Circular dependency between resources: \[A, B\]",
         ),
+        ({"Resources": {"It": None}}, r"\[/Resources/It\] 'null' values are not allowed"),
+        ({"Resources": {"It": []}}, "Any Resources member must be an object"),
+        ({"Resources": {"It": QUEUE}, "Transform": "Count"}, "No transform named Count found"),
+        ({"Resources": {"It": QUEUE}, "Transform": "AWS::CodeStar"}, "is not supported by the"),
+        (
+            {"Resources": {"It": QUEUE}, "Parameters": {"It": {"Type": "String", "Default": ""}}},
+            "the same names",
+        ),
+        ({"Resources": {"It": QUEUE}, "Parameters": {"P": {"Type": "String"}}}, "must have values"),
+        (
+            {"Resources": {"It": QUEUE}, "Parameters": {"P": {"Type": "String", "Secret": 1}}},
+            "Invalid template parameter property 'Secret'",
+        ),
+        (
+            {"Resources": {"It": QUEUE}, "Parameters": {"a-b": {"Type": "String", "Default": ""}}},
+            "Parameter name a-b is non alphanumeric",
+        ),
+        ({"Resources": {"It": QUEUE}, "Mappings": {"M": {"k": "v"}}}, "member k must be a map"),
+        (
+            {"Resources": {"It": QUEUE}, "Mappings": {"M": {"k": {"a": {"b": "c"}}}}},
+            "Every Mappings attribute must be a String or a List",
+        ),
+        (
+            {"Resources": {"It": QUEUE | {"UpdatePolicy": {"UseOnlineResharding": True}}}},
+            "UpdatePolicy of It is not supported",
+        ),
+        (
+            {"Resources": {"It": QUEUE | {"UpdateReplacePolicy": "RetainExceptOnCreate"}}},
+            "UpdateReplacePolicy RetainExceptOnCreate",
+        ),
+        ({"Resources": {"It": QUEUE}, "Outputs": {"O": {}}}, "must contain a Value object"),
+        ({"Resources": {"It": QUEUE}, "Conditions": {"C": True}}, "only be boolean operations"),
+        (
+            {"Resources": {"It": QUEUE}, "Conditions": {"C": {"Fn::Equals": ["a"]}}},
+            "every Fn::Equals object requires a list of 2 string parameters",
+        ),
+        (
+            {"Resources": {"It": QUEUE}, "Conditions": {"C": {"Fn::Not": [True]}}},
+            "every Fn::Not object requires one boolean parameter",
+        ),
+        (
+            {"Resources": {"It": QUEUE}, "Conditions": {"C": {"Fn::Equals": [{"Ref": "It"}, "a"]}}},
+            r"Unresolved dependencies \[It\]. Cannot reference resources in the Conditions block",
+        ),
+        (
+            {
+                "Resources": {"It": QUEUE},
+                "Conditions": {"A": {"Condition": "B"}, "B": {"Condition": "A"}},
+            },
+            "Found circular condition dependency between A, B",
+        ),
+        (
+            {
+                "Resources": {"It": QUEUE | {"Condition": "C"}},
+                "Conditions": {"C": {"Fn::Equals": ["a", "b"]}},
+                "Outputs": {"O": {"Value": {"Ref": "It"}}},
+            },
+            r"Unresolved resource dependencies \[It\] in the Outputs block",
+        ),
+        *(
+            ({"Resources": {"It": QUEUE}, "Outputs": {"O": {"Value": value}}}, words)
+            for value, words in (
+                ({"Fn::Join": ["-"]}, "every Fn::Join object requires two parameters"),
+                ({"Fn::Split": [",", ["a"]]}, "every Fn::Split object requires two parameters"),
+                ({"Fn::Select": ["x", ["a"]]}, "Fn::Select requires a list argument with two"),
+                ({"Fn::FindInMap": ["M", "a"]}, "every Fn::FindInMap object requires three"),
+                ({"Fn::GetAtt": "It"}, "every Fn::GetAtt object requires two non-empty"),
+                ({"Fn::GetAtt": ["No", "Arn"]}, "Fn::GetAtt references undefined resource No"),
+                ({"Fn::Sub": ["a"]}, "functions don't specify expected arguments"),
+                ({"Fn::If": ["C", 1, 2]}, "Unresolved condition dependency C"),
+                ({"Fn::ImportValue": {"Ref": "It"}}, "must not depend on any resources"),
+                ({"Ref": "AWS::Planet"}, r"Unresolved resource dependencies \[AWS::Planet\]"),
+            )
+        ),
     ],
 )
 def test_a_template_is_refused(client: Client, template: dict[str, Any], refusal: str) -> None:
     with pytest.raises(ClientError, match=refusal):
         client("cloudformation").create_stack(
-            StackName=f"test-{uuid.uuid4().hex[:8]}", TemplateBody=json.dumps(template)
+            StackName=f"test-{uuid.uuid4().hex[:8]}",
+            TemplateBody=json.dumps(template),
+            Capabilities=["CAPABILITY_AUTO_EXPAND"],
         )
+
+
+def test_a_template_is_validated_as_it_is_deployed(client: Client) -> None:
+    template = {"Resources": {"It": QUEUE}, "Conditions": {"C": {"Fn::Equals": ["a"]}}}
+    with pytest.raises(ClientError, match="every Fn::Equals object"):
+        client("cloudformation").validate_template(TemplateBody=json.dumps(template))
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("[!Ref AWS::Region, us-east-1]", "yes"),
+        ("[!Sub '${AWS::Region}-x', us-east-1-x]", "yes"),
+        ("[!FindInMap [Sizes, !Ref AWS::Region, size], 3]", "yes"),
+        ("[!Join ['', [!Ref Flag, x]], truex]", "yes"),
+        ("[!Select [1, !Ref Names], b]", "yes"),
+        ("[!Select [1, !Split [',', 'a,b']], c]", "no"),
+        ("[!Ref Flag, true]", "yes"),
+        ("[!Ref Flag, 'True']", "no"),
+    ],
+)
+def test_conditions_have_functions(client: Client, condition: str, holds: str) -> None:
+    """Template reference, "Condition functions": what their operands may be."""
+    template = f"""
+        Parameters:
+          Flag: {{Type: String, Default: true, AllowedValues: [true, false]}}
+          Names: {{Type: CommaDelimitedList, Default: 'a, b', AllowedValues: [a, b]}}
+        Mappings: {{Sizes: {{us-east-1: {{size: 3}}}}}}
+        Conditions: {{C: !Equals {condition}}}
+        Resources: {{It: {{Type: AWS::CloudFormation::WaitConditionHandle}}}}
+        Outputs: {{O: {{Value: !If [C, 'yes', 'no']}}}}
+    """
+    cloudformation, name = client("cloudformation"), f"test-{uuid.uuid4().hex[:8]}"
+    cloudformation.create_stack(StackName=name, TemplateBody=textwrap.dedent(template))
+    waiter = cloudformation.get_waiter("stack_create_complete")
+    waiter.wait(StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100})
+    stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    assert stack["Outputs"][0]["OutputValue"] == holds
 
 
 def test_a_parameter_that_the_template_lacks_is_refused(client: Client) -> None:

@@ -1,0 +1,160 @@
+"""Templates, before CloudFormation makes anything of them: parameters and conditions."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import yaml
+from ministack.services.cloudformation import changesets, engine, handlers, stacks
+
+Template = Mapping[str, Any]
+_MODULES = (engine, handlers, changesets, stacks)
+# What the emulator meets where a template is built otherwise than it expects.
+_LISTS = ("CommaDelimitedList", "List<Number>")
+_NO_VALUE = "has no Default and was not provided"
+_UNEXPECTED = (AttributeError, IndexError, KeyError, RecursionError, TypeError)
+
+
+def check_templates(
+    problem: Callable[[Template], str | None],
+    unknown: Callable[[Template, Iterable[str]], str | None],
+) -> None:
+    """Refuse templates, once they are transformed, and parameters, before they are resolved.
+
+    Args:
+        problem: What is wrong with a template, or None.
+        unknown: Of a template and the names of given parameters: what is wrong with these, or None.
+    """
+    for module in _MODULES:
+        if hasattr(module, "_resolve_parameters"):
+            module._resolve_parameters = _checked(module._resolve_parameters, problem, unknown)
+        if hasattr(module, "_parse_template"):
+            module._parse_template = _parsed(module._parse_template)
+
+
+def _checked(inner: Any, problem: Any, unknown: Any) -> Any:
+    def resolve(template: Any, provided: Any, *rest: Any) -> Any:
+        if isinstance(template, engine._TransformFailed):
+            raise ValueError(template.error)
+        if reason := problem(template):
+            raise ValueError(reason)
+        if reason := unknown(template, [str(each.get("Key")) for each in provided or ()]):
+            raise ValueError(reason)
+        try:
+            found = _explained(inner)(_worded(template), provided, *rest)
+        except ValueError as error:
+            if _NO_VALUE not in str(error):
+                raise
+            missing = _valueless(template, provided or ())
+            raise ValueError(f"Parameters: [{', '.join(missing)}] must have values") from error
+        _allow(template, found)
+        return found
+
+    return resolve
+
+
+def _parsed(inner: Any) -> Any:
+    def parse_template(body: str) -> Any:
+        try:
+            return inner(body)
+        except json.JSONDecodeError as error:
+            place = f"(line {error.lineno}, column {error.colno})"
+            raise ValueError(f"JSON not well-formed. {place}") from error
+        except yaml.YAMLError as error:
+            raise ValueError(f"YAML not well-formed. {error}") from error
+
+    return parse_template
+
+
+def _valueless(template: Template, provided: Iterable[Mapping[str, Any]]) -> list[str]:
+    given = {each.get("Key") for each in provided}
+    parameters = template.get("Parameters", {})
+    return [name for name in parameters if name not in given and "Default" not in parameters[name]]
+
+
+def _allow(template: Template, found: Mapping[str, Mapping[str, Any]]) -> None:
+    """ "When applied to a parameter of type CommaDelimitedList, each value in the list must be one
+    of the specified allowed values" (template reference, Parameters).
+    """
+    for name, definition in template.get("Parameters", {}).items():
+        if definition.get("Type") in _LISTS and "AllowedValues" in definition:
+            allowed = [_word(each) for each in definition["AllowedValues"]]
+            members = [member.strip() for member in str(found[name]["Value"]).split(",")]
+            if not {*members} <= {*allowed}:
+                raise ValueError(
+                    f"Parameter '{name}' must be one of AllowedValues: {', '.join(allowed)}"
+                )
+
+
+def evaluate_conditions() -> None:
+    """Evaluate conditions with all functions that they may have.
+
+    ministack knows `Ref` of a parameter and `Fn::Select` there; any other function of the
+    operands, and a pseudo parameter, it compares as it is written.
+    """
+    for module in _MODULES:
+        if hasattr(module, "_evaluate_conditions"):
+            module._evaluate_conditions = _explained(_evaluated)
+
+
+def _evaluated(template: Template, params: Mapping[str, Any]) -> dict[str, bool]:
+    conditions: Mapping[str, Any] = template.get("Conditions") or {}
+    mappings = template.get("Mappings") or {}
+    known: dict[str, bool] = {}
+
+    def holds(expression: Any) -> bool:
+        ((function, operands),) = expression.items()
+        if function == "Condition":
+            if operands not in known:
+                known[operands] = holds(conditions[operands])
+            return known[operands]
+        if function == "Fn::Equals":
+            left, right = (text(operand) for operand in operands)
+            return bool(left == right)
+        found = [holds(operand) for operand in operands]
+        if function == "Fn::Not":
+            return not found[0]
+        return all(found) if function == "Fn::And" else any(found)
+
+    def text(operand: Any) -> str:
+        value = engine._resolve_refs(operand, {}, params, {}, mappings, "", "")
+        return _word(value)
+
+    return {name: holds({"Condition": name}) for name in conditions}
+
+
+def _explained(inner: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of the emulator's that tells what it does not understand as a bad template."""
+
+    def explained(*arguments: Any, **more: Any) -> Any:
+        try:
+            return inner(*arguments, **more)
+        except _UNEXPECTED as error:
+            words = f"Template format error: unsupported structure ({error!r}; a guess)"
+            raise ValueError(words) from error
+
+    return explained
+
+
+def _worded(template: Template) -> Template:
+    """A template whose parameters have booleans as CloudFormation writes them."""
+    parameters = template.get("Parameters") or {}
+    worded = {name: _definition(given) for name, given in parameters.items()}
+    return {**template, "Parameters": worded}
+
+
+def _definition(given: Mapping[str, Any]) -> dict[str, Any]:
+    found = {key: _plain(value) for key, value in given.items()}
+    if found["Type"] in _LISTS:
+        found.pop("AllowedValues", None)  # which are of each member, not of the whole
+    if "AllowedValues" in found:
+        found["AllowedValues"] = [_word(each) for each in found["AllowedValues"]]
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return _word(value) if isinstance(value, bool) else value
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
