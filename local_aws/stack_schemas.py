@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from local_aws import registry, template_references, templates
+from local_aws import registry, resource_rules, template_references, templates
 from local_aws.adapter.stack_schemas import hold_resources, keep_types
 from local_aws.adapter.stack_templates import check_templates
 from local_aws.sagemaker.validation import compile_pattern
@@ -43,7 +43,7 @@ def problem(kind: str, logical_id: str, properties: Properties) -> str | None:
     written = _written(properties)
     found = [*_read_only(kind, written), *_errors(kind, written)]
     if not found:
-        return None
+        return next(resource_rules.problems(kind, written), None)
     lines = "\n".join(found)
     return f"Properties validation failed for resource {logical_id} with message:\n{lines}"
 

@@ -41,6 +41,37 @@ def workgroup_enabled(name: str) -> bool:
     return str(athena._workgroups[name].get("State", "ENABLED")) == "ENABLED"
 
 
+def account() -> str:
+    """The account of the request."""
+    return str(responses.get_account_id())
+
+
+def topic_exists(arn: str) -> bool:
+    """Whether there is a topic of an ARN."""
+    return arn in sns._topics
+
+
+def bucket_exists(name: str) -> bool:
+    """Whether there is a bucket."""
+    return name in s3._buckets
+
+
+def function_exists(name_or_arn: str) -> bool:
+    """Whether there is a function of a name or ARN, with or without a version or alias."""
+    return lambda_svc._resolve_name(name_or_arn) in lambda_svc._functions
+
+
+def has_version(name_or_arn: str, version: str) -> bool:
+    """Whether a function that there is has a version."""
+    function = lambda_svc._functions[lambda_svc._resolve_name(name_or_arn)]
+    return version == "$LATEST" or version in function.get("versions", {})
+
+
+def queue_url_exists(url: str) -> bool:
+    """Whether there is a queue of a URL."""
+    return any(str(known).rpartition("/")[2] == url.rpartition("/")[2] for known in sqs._queues)
+
+
 def queue_exists(arn: str) -> bool:
     """Whether there is a queue of an ARN."""
     return any(str(url).rpartition("/")[2] == arn.rpartition(":")[2] for url in sqs._queues)

@@ -12,6 +12,7 @@ from local_aws.adapter.requests import Request
 from local_aws.rules import (
     athena,
     buckets,
+    creations,
     events,
     function_calls,
     functions,
@@ -30,6 +31,7 @@ from local_aws.rules import (
 
 Rule = Callable[[Mapping[str, Any]], Refusal | None]
 RULES: dict[tuple[str, str], Rule] = {
+    **creations.RULES,
     **{("athena", name): rule for name, rule in athena.RULES.items()},
     **{("cloudformation", name): rule for name, rule in stacks.RULES.items()},
     **{("ecr", name): rule for name, rule in repositories.RULES.items()},

@@ -48,7 +48,7 @@ def any_client(session: boto3.Session) -> Client:
         ("cloudwatch", "list_metrics", {"RecentlyActive": "PT3H"}),
         ("s3", "head_object", {**OBJECT, "Range": "bytes=0-0"}),
         ("s3", "create_multipart_upload", {**OBJECT, "Tagging": "a=b"}),
-        ("s3", "put_object", {**OBJECT, "SSEKMSEncryptionContext": "e30="}),
+        ("s3", "put_object", {**OBJECT, "WriteOffsetBytes": 1}),
         ("sqs", "receive_message", {"QueueUrl": "q", "ReceiveRequestAttemptId": "a"}),
         ("ssm", "get_parameters_by_path", {"Path": "/", "ParameterFilters": [{"Key": "Type"}]}),
     ],

@@ -267,3 +267,88 @@ def test_an_unknown_type_is_named(client: Client) -> None:
         match=r"Unrecognized resource types: .AWS::Fax::Machine",
     ):
         client("cloudformation").create_stack(StackName="unknown", TemplateBody=template)
+
+
+FUNCTION = {"FunctionName": "ghost"}
+UNMADE: list[tuple[str, dict[str, Any], str]] = [
+    ("AWS::CloudWatch::Alarm", {"ActionConfiguration": {}}, "ActionConfiguration of AWS::Cloud"),
+    (
+        "AWS::CloudWatch::Alarm",
+        {"MetricName": "m", "Namespace": "n", "Period": "7", "Statistic": "Sum"},
+        "Metric period must be",
+    ),
+    ("AWS::CloudWatch::Dashboard", {"DashboardBody": "{"}, "must be a valid JSON object"),
+    ("AWS::Events::EventBus", {"Name": "aws.partner"}, "is not valid"),
+    ("AWS::Events::EventBus", {"Name": "a", "Policy": {}}, "Policy of AWS::Events::EventBus"),
+    (
+        "AWS::Glue::Database",
+        {"CatalogId": "000000000000", "DatabaseInput": {"Name": "Big"}},
+        "Name must be in lower case",
+    ),
+    (
+        "AWS::Glue::Database",
+        {"CatalogId": "111111111111", "DatabaseInput": {"Name": "small"}},
+        "CatalogId must be 000000000000",
+    ),
+    (
+        "AWS::Kinesis::Stream",
+        {"StreamModeDetails": {"StreamMode": "ON_DEMAND"}, "ShardCount": 1},
+        "ShardCount must be left out",
+    ),
+    ("AWS::Kinesis::Stream", {"RetentionPeriodHours": 1}, "RetentionPeriodHours must be at least"),
+    ("AWS::Lambda::Alias", FUNCTION | {"FunctionVersion": "1", "Name": "a"}, "Function not found"),
+    (
+        "AWS::Lambda::EventInvokeConfig",
+        FUNCTION | {"Qualifier": "$LATEST"},
+        "Function not found: ghost",
+    ),
+    (
+        "AWS::Lambda::EventSourceMapping",
+        FUNCTION | {"EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:q"},
+        "Function not found: ghost",
+    ),
+    (
+        "AWS::Lambda::Permission",
+        FUNCTION | {"Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"},
+        "Function not found: ghost",
+    ),
+    ("AWS::Lambda::Version", FUNCTION, "Function not found: ghost"),
+    ("AWS::Logs::LogGroup", {"DeletionProtectionEnabled": True}, "DeletionProtectionEnabled of"),
+    ("AWS::S3::Bucket", {"AccessControl": "PublicRead"}, "Bucket cannot have ACLs set"),
+    ("AWS::S3::Bucket", {"ObjectLockEnabled": True}, "ObjectLockEnabled of AWS::S3::Bucket"),
+    (
+        "AWS::S3::BucketPolicy",
+        {"Bucket": "ghost", "PolicyDocument": {"Version": "2012-10-17", "Statement": []}},
+        "The specified bucket does not exist",
+    ),
+    ("AWS::SNS::Topic", {"TopicName": "a b"}, "Invalid parameter: Topic Name"),
+    ("AWS::SNS::Topic", {"FifoTopic": True, "TopicName": "a.fifo"}, "FifoTopic of AWS::SNS"),
+    (
+        "AWS::SNS::Subscription",
+        {"TopicArn": "arn:aws:sns:us-east-1:000000000000:no", "Protocol": "sqs", "Endpoint": "q"},
+        "Topic does not exist",
+    ),
+    (
+        "AWS::SQS::QueuePolicy",
+        {"Queues": ["http://sqs/0/ghost"], "PolicyDocument": {"Statement": []}},
+        "The specified queue does not exist",
+    ),
+    (
+        "AWS::SSM::Parameter",
+        {"Type": "String", "Value": "a", "AllowedPattern": "^b$"},
+        "cannot be validated against allowedPattern",
+    ),
+    ("AWS::SSM::Parameter", {"Type": "String", "Value": "a" * 4097}, "a maximum parameter value"),
+]
+
+
+@pytest.mark.parametrize(("kind", "properties", "words"), UNMADE)
+def test_what_a_service_refuses_fails_its_resource(
+    client: Client, deploy: Deploy, kind: str, properties: dict[str, Any], words: str
+) -> None:
+    alarm = {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Threshold": 1}
+    given = properties | (alarm if kind == "AWS::CloudWatch::Alarm" else {})
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    with pytest.raises(WaiterError):
+        deploy({"It": {"Type": kind, "Properties": given}}, name=name)
+    assert words in reasons(client, name)
