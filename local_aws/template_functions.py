@@ -61,6 +61,8 @@ def _function(name: str, given: Any, conditions: Mapping[str, Any]) -> Iterator[
                 f"Template format error: Unresolved resource dependencies [{given}] in the "
                 "Resources block of the template"
             )
+    elif name == "Fn::GetAtt" and _listed(given, 2) and isinstance(given[1], Mapping):
+        yield "A function as attribute of Fn::GetAtt is not supported by the embedded AWS"
     elif name in _SHAPES:
         fits, words = _SHAPES[name]
         if not fits(given):

@@ -218,3 +218,16 @@ def _make_managed_key(alias: str) -> None:
 # Services whose managed keys somebody may name here.
 _MANAGED = frozenset({"codebuild", "dynamodb", "ebs", "ecr", "glue", "kinesis", "lambda", "s3"})
 _MANAGED |= frozenset({"secretsmanager", "sns", "sqs", "ssm"})
+
+
+def describe_as_documented() -> None:
+    """Tell a key's account, and of its algorithms those that it has (KeyMetadata)."""
+    inner = kms._key_metadata
+
+    def key_metadata(record: Any) -> dict[str, Any]:
+        found = {**inner(record), "AWSAccountId": str(responses.get_account_id())}
+        return {
+            name: value for name, value in found.items() if value or not name.endswith("Algorithms")
+        }
+
+    kms._key_metadata = key_metadata

@@ -41,19 +41,9 @@ def workgroup_enabled(name: str) -> bool:
     return str(athena._workgroups[name].get("State", "ENABLED")) == "ENABLED"
 
 
-def account() -> str:
-    """The account of the request."""
-    return str(responses.get_account_id())
-
-
 def topic_exists(arn: str) -> bool:
     """Whether there is a topic of an ARN."""
     return arn in sns._topics
-
-
-def bucket_exists(name: str) -> bool:
-    """Whether there is a bucket."""
-    return name in s3._buckets
 
 
 def function_exists(name_or_arn: str) -> bool:

@@ -11,6 +11,7 @@ __all__ = ["Refusal", "absent", "install", "install_late", "unusable", "use_deni
 def install() -> None:
     """Have every use of a key authorized as on AWS."""
     kept.let_grants_allow()
+    kept.describe_as_documented()
     requests.install()
     operations.install()
     objects.install()

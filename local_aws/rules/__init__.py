@@ -17,6 +17,7 @@ from local_aws.rules import (
     function_calls,
     functions,
     identity,
+    keys,
     logs,
     metrics,
     parameters,
@@ -56,5 +57,7 @@ def refusal(request: Request, given: Mapping[str, Any]) -> Refusal | None:
         return buckets.refusal(request)
     if (request.service, request.operation) == ("lambda", "Invoke"):
         return function_calls.invoke(request)
+    if request.service == "kms":
+        return keys.refusal(request, given)
     rule = RULES.get((request.service, str(request.operation)))
     return None if rule is None else rule(given)

@@ -114,6 +114,7 @@ def reasons(client: Client, stack: str) -> str:
                 ({"Fn::FindInMap": ["M", "a"]}, "every Fn::FindInMap object requires three"),
                 ({"Fn::GetAtt": "It"}, "every Fn::GetAtt object requires two non-empty"),
                 ({"Fn::GetAtt": ["No", "Arn"]}, "Fn::GetAtt references undefined resource No"),
+                ({"Fn::GetAtt": ["It", {"Ref": "P"}]}, "A function as attribute of Fn::GetAtt"),
                 ({"Fn::Sub": ["a"]}, "functions don't specify expected arguments"),
                 ({"Fn::If": ["C", 1, 2]}, "Unresolved condition dependency C"),
                 ({"Fn::ImportValue": {"Ref": "It"}}, "must not depend on any resources"),
@@ -129,6 +130,41 @@ def test_a_template_is_refused(client: Client, template: dict[str, Any], refusal
             TemplateBody=json.dumps(template),
             Capabilities=["CAPABILITY_AUTO_EXPAND"],
         )
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "words"),
+    [
+        ("create_stack", {}, "Either Template URL or Template Body must be specified"),
+        (
+            "update_stack",
+            {"UsePreviousTemplate": True, "TemplateBody": "{}"},
+            "cannot specify both",
+        ),
+        ("create_stack", {"TemplateBody": "{}", "TemplateURL": "http://a"}, "Only one of"),
+        (
+            "update_stack",
+            {
+                "UsePreviousTemplate": True,
+                "Parameters": [
+                    {"ParameterKey": "P", "ParameterValue": "a", "UsePreviousValue": True}
+                ],
+            },
+            "Cannot specify usePreviousValue as true and non empty value",
+        ),
+        ("set_stack_policy", {"StackPolicyBody": "{"}, "Invalid stack policy"),
+        (
+            "set_stack_policy",
+            {"StackPolicyBody": "{}", "StackPolicyURL": "http://a"},
+            "You cannot specify both StackPolicyURL and StackPolicyBody",
+        ),
+    ],
+)
+def test_a_template_comes_from_one_place(
+    client: Client, method: str, arguments: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ClientError, match=words):
+        getattr(client("cloudformation"), method)(StackName="it", **arguments)
 
 
 def test_a_template_is_validated_as_it_is_deployed(client: Client) -> None:

@@ -188,3 +188,31 @@ def test_a_dry_run_does_nothing(client: Client, world: Any, refusal: Call) -> No
     kms, key = client("kms"), world.key()
     code, _ = refusal(lambda: kms.encrypt(KeyId=key, Plaintext=b"x", DryRun=True))
     assert code == "DryRunOperationException"
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("enable_key_rotation", {}),
+        ("get_key_policy", {}),
+        ("list_grants", {}),
+        ("schedule_key_deletion", {}),
+        ("tag_resource", {"Tags": [{"TagKey": "a", "TagValue": "b"}]}),
+    ],
+)
+def test_an_alias_stands_for_a_key_in_its_use_alone(
+    client: Client, world: Any, refusal: Call, method: str, arguments: dict[str, Any]
+) -> None:
+    kms, alias = client("kms"), f"alias/{uuid.uuid4().hex}"
+    kms.create_alias(AliasName=alias, TargetKeyId=world.key())
+    kms.encrypt(KeyId=alias, Plaintext=b"a")
+    called = refusal(lambda: getattr(kms, method)(KeyId=alias, **arguments))
+    assert called == ("NotFoundException", f"Invalid keyId '{alias}'")
+
+
+def test_a_key_is_described_with_its_account_and_its_own_algorithms(
+    client: Client, world: Any
+) -> None:
+    found = client("kms").describe_key(KeyId=world.key())["KeyMetadata"]
+    assert found["AWSAccountId"] == "000000000000"
+    assert "SigningAlgorithms" not in found
