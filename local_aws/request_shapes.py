@@ -68,13 +68,23 @@ def refusal(request: Request) -> Refusal | None:
         return None
     given = parameters(request, shape)
     try:
-        check(given, shape)
+        check(_renamed(request, given), shape)
     except ServiceError as error:
         name = code(request.service)
         if request.service == "sqs" and "enum value set" in error.message:
             name = "InvalidAttributeName"  # SQS enumerates nothing else
         return Refusal(name, error.message, 400)
     return rules.refusal(request, given)
+
+
+def _renamed(request: Request, given: dict[str, Any]) -> dict[str, Any]:
+    """ReceiveMessage's `AttributeNames` takes the names that its `MessageSystemAttributeNames`
+    does (SQS API Reference), where the model has those of a queue.
+    """
+    old, new = "AttributeNames", "MessageSystemAttributeNames"
+    if request.operation != "ReceiveMessage" or old not in given or new in given:
+        return given
+    return {new if name == old else name: value for name, value in given.items()}
 
 
 def parameters(request: Request, shape: StructureShape) -> dict[str, Any]:

@@ -1,7 +1,6 @@
-"""Names and documents of what is made: dashboards, event buses, databases."""
+"""Documents of dashboards and names of databases."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,16 +18,6 @@ def _dashboard(given: Mapping[str, Any]) -> Refusal | None:
     return Refusal("InvalidParameterInput", words, 400)
 
 
-def _event_bus(given: Mapping[str, Any]) -> Refusal | None:
-    """ "Custom event bus names can't contain the / character"; names that begin with aws. are of
-    partner event sources (EventBridge API Reference, CreateEventBus), of which there are none here.
-    """
-    name = str(given["Name"])
-    if name != "default" and re.fullmatch(r"(?!aws\.)[.\-_A-Za-z0-9]+", name) is not None:
-        return None
-    return Refusal("ValidationException", f"Event bus name {name} is not valid.", 400)
-
-
 def _folded(member: str) -> Any:
     """A rule for a name that "is folded to lowercase when it is stored" (AWS Glue Web API)."""
 
@@ -43,7 +32,6 @@ def _folded(member: str) -> Any:
 
 
 RULES = {
-    ("events", "CreateEventBus"): _event_bus,
     ("glue", "CreateDatabase"): _folded("DatabaseInput"),
     ("glue", "CreateTable"): _folded("TableInput"),
     ("monitoring", "PutDashboard"): _dashboard,
