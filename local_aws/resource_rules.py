@@ -63,6 +63,10 @@ def _of_a_function(properties: Properties) -> str | None:
     return f"Function not found: {name}"
 
 
+def _permission(properties: Properties) -> str | None:
+    return _as_request("lambda", "AddPermission")(properties) or _of_a_function(properties)
+
+
 def _alias(properties: Properties) -> str | None:
     version = str(properties["FunctionVersion"])
     missing = _of_a_function(properties)
@@ -139,7 +143,7 @@ _CHECKS: dict[str, _Check] = {
     "AWS::Lambda::Alias": _alias,
     "AWS::Lambda::EventInvokeConfig": _of_a_function,
     "AWS::Lambda::EventSourceMapping": _of_a_function,
-    "AWS::Lambda::Permission": _of_a_function,
+    "AWS::Lambda::Permission": _permission,
     "AWS::Lambda::Version": _of_a_function,
     "AWS::S3::Bucket": _bucket,
     "AWS::S3::BucketPolicy": _bucket_policy,

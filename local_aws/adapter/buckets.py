@@ -1,6 +1,6 @@
 """Bucket configurations, through S3's own operations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -101,6 +101,34 @@ def hide_what_is_absent() -> None:
     s3._get_object = hiding(s3._get_object, itself)
     s3._head_object = hiding(s3._head_object, itself)
     s3._copy_object = hiding(s3._copy_object, of_copy)
+
+
+def answer_as_documented() -> None:
+    """Give objects S3's default type, and tell their checksums when they are put.
+
+    "If you don't specify the content type ... binary/octet-stream" (S3 User Guide, "Working with
+    object metadata"); "x-amz-checksum-crc32" and its kin are response headers of PutObject.
+    """
+    put, create = s3._put_object, s3._create_multipart_upload
+
+    def put_object(bucket: str, key: str, body: bytes, headers: dict[str, str]) -> Any:
+        status, answered, text = put(bucket, key, body, _typed(headers))
+        if status == HTTPStatus.OK:
+            record = s3._buckets[bucket]["objects"][key]
+            answered = {**answered, **_checksums(record.get("checksums") or {})}
+        return status, answered, text
+
+    s3._put_object = put_object
+    s3._create_multipart_upload = lambda bucket, key, headers: create(bucket, key, _typed(headers))
+
+
+def _typed(headers: dict[str, str]) -> dict[str, str]:
+    return {"content-type": "binary/octet-stream", **headers}
+
+
+def _checksums(known: Mapping[str, str]) -> dict[str, str]:
+    found = {f"x-amz-checksum-{name.lower()}": value for name, value in known.items()}
+    return found | ({"x-amz-checksum-type": "FULL_OBJECT"} if found else {})
 
 
 def _check(status: int, body: bytes | str) -> None:

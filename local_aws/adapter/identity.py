@@ -147,7 +147,7 @@ def tls_version() -> str | None:
 
 
 def list_as_documented() -> None:
-    """Keep tags out of lists of users, roles and policies.
+    """Keep tags, and policies' descriptions, out of lists of users, roles and policies.
 
     "IAM resource-listing operations return a subset of the available attributes for the resource.
     For example, this operation does not return tags" (IAM API Reference, ListRoles, ListUsers,
@@ -155,16 +155,22 @@ def list_as_documented() -> None:
     """
     role, user, policy = iam._role_xml, iam._user_xml, iam._managed_policy_xml
 
-    def untagged(text: str) -> str:
-        return re.sub("<Tags>.*</Tags>", "", text, flags=re.DOTALL)
+    def without(element: str, text: str) -> str:
+        return re.sub(f"<{element}>.*</{element}>", "", text, flags=re.DOTALL)
+
+    def listed_policy(arn: str, usage_counts: Any) -> str:
+        return without("Description", without("Tags", policy(arn, usage_counts)))
+
+    def tagged(text: str) -> str:
+        return text if "<Tags>" in text else f"{text}<Tags></Tags>"
 
     # Their lists are those that leave boundaries out, and that have counted usages beforehand.
     iam._role_xml = lambda name, boundary=True: (
-        role(name) if boundary else untagged(role(name, boundary=False))
+        role(name) if boundary else without("Tags", role(name, boundary=False))
     )
     iam._user_xml = lambda name, boundary=True: (
-        user(name) if boundary else untagged(user(name, boundary=False))
+        user(name) if boundary else without("Tags", user(name, boundary=False))
     )
     iam._managed_policy_xml = lambda arn, usage_counts=None: (
-        policy(arn) if usage_counts is None else untagged(policy(arn, usage_counts))
+        tagged(policy(arn)) if usage_counts is None else listed_policy(arn, usage_counts)
     )

@@ -11,6 +11,7 @@ from local_aws.adapter.operations import Refusal
 from local_aws.adapter.requests import Request
 from local_aws.rules import (
     athena,
+    bucket_bodies,
     buckets,
     creations,
     events,
@@ -54,7 +55,7 @@ RULES: dict[tuple[str, str], Rule] = {
 def refusal(request: Request, given: Mapping[str, Any]) -> Refusal | None:
     """Why AWS would refuse a request whose parameters are those of its operation, or None."""
     if request.service == "s3":
-        return buckets.refusal(request)
+        return bucket_bodies.refusal(request) or buckets.refusal(request)
     if (request.service, request.operation) == ("lambda", "Invoke"):
         return function_calls.invoke(request)
     if request.service == "kms":

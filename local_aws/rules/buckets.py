@@ -36,6 +36,10 @@ def _create(request: Request) -> Refusal | None:
     if bucket.startswith(_FORBIDDEN) or bucket.endswith(_RESERVED):
         return Refusal("InvalidBucketName", "The specified bucket is not valid.", 400)
     wanted = re.search(rb"<LocationConstraint>([^<]*)<", request.body)
+    if wanted is not None and wanted[1] == b"us-east-1":
+        # Of that Region none is given (S3 API Reference, CreateBucketConfiguration).
+        words = "The specified location-constraint is not valid"
+        return Refusal("InvalidLocationConstraint", words, 400)
     if wanted is not None and wanted[1].decode() not in ("", request.region):
         words = (
             f"The {wanted[1].decode()} location constraint is incompatible for the region "

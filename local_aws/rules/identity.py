@@ -48,7 +48,7 @@ def _inline(given: Mapping[str, Any]) -> Refusal | None:
 
 def _policy(given: Mapping[str, Any]) -> Refusal | None:
     """Names "are not distinguished by case" (IAM API Reference, CreatePolicy)."""
-    name = str(given["PolicyName"])
+    name = str(given.get("PolicyName", ""))  # a template's may have none
     if lookups.has_policy_in_other_case(name):
         return Refusal("EntityAlreadyExists", f"A policy called {name} already exists.", 409)
     return _managed(given)

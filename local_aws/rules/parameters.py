@@ -100,6 +100,11 @@ def _named(name: str) -> Refusal | None:
     if name.strip("/").count("/") >= _LEVELS:
         words = f"A hierarchy can have a maximum of {_LEVELS} levels."
         return Refusal("HierarchyLevelLimitExceededException", words, 400)
+    # One and the same on AWS: "/a" is found as "a" (moto, tests/test_ssm/test_ssm.py, recorded).
+    other = name.removeprefix("/") if name.startswith("/") else f"/{name}"
+    if name.count("/") < 2 and lookups.parameter_type(other) is not None:  # noqa: PLR2004
+        words = f"The parameter already exists as {other}."
+        return Refusal("ParameterAlreadyExists", words, 400)
     return None
 
 

@@ -39,8 +39,16 @@ def _template(given: Mapping[str, Any]) -> Refusal | None:
     return None
 
 
+def _deployed(given: Mapping[str, Any]) -> Refusal | None:
+    """Stacks are made in the standard way alone."""
+    wanted = given.get("DeploymentConfig") or {}
+    if wanted.get("Mode", "STANDARD") != "STANDARD" or wanted.get("DisableRollback"):
+        return _invalid("DeploymentConfig must have the Mode STANDARD alone on the embedded AWS")
+    return None
+
+
 def _made(given: Mapping[str, Any]) -> Refusal | None:
-    return _template(given) or _policy(given)
+    return _template(given) or _deployed(given) or _policy(given)
 
 
 def _change_set(given: Mapping[str, Any]) -> Refusal | None:
@@ -67,6 +75,7 @@ def _policy(given: Mapping[str, Any]) -> Refusal | None:
 RULES = {
     "CreateChangeSet": _change_set,
     "CreateStack": _made,
+    "DeleteStack": _deployed,
     "SetStackPolicy": _policy,
     "UpdateStack": _made,
 }

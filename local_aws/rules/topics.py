@@ -75,6 +75,8 @@ def _subscribe(given: Mapping[str, Any]) -> Refusal | None:
     if not _is_arn(given["TopicArn"]):
         return _invalid("TopicArn")
     form = _ENDPOINTS.get(protocol)
+    if protocol == "sqs" and not endpoint.startswith("arn:"):
+        return _invalid("SQS endpoint ARN")  # recorded (moto, tests/test_sns/test_subscriptions.py)
     if form is not None and re.fullmatch(form, endpoint) is None:
         return _invalid(f"Endpoint Reason: {endpoint} is no {protocol} endpoint (a guess)")
     if endpoint.endswith(".fifo") and not str(given["TopicArn"]).endswith(".fifo"):

@@ -187,3 +187,70 @@ def empty(s3: Any, bucket: str) -> None:
     versions = s3.list_object_versions(Bucket=bucket)
     for version in [*versions.get("Versions", []), *versions.get("DeleteMarkers", [])]:
         s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "code"),
+    [
+        ("create_bucket", {"CreateBucketConfiguration": "us-east-1"}, "InvalidLocationConstraint"),
+        ("delete_objects", {"Delete": {"Objects": []}}, "MalformedXML"),
+        ("list_objects_v2", {"ContinuationToken": "guessed"}, "InvalidArgument"),
+        ("put_object", {"Key": "k", "StorageClass": "GLACIER"}, "NotImplemented"),
+        ("put_public_access_block", {"PublicAccessBlockConfiguration": {}}, "InvalidRequest"),
+        *(
+            ("put_bucket_tagging", {"Tagging": {"TagSet": tags}}, "InvalidTag")
+            for tags in (
+                [{"Key": "aws:a", "Value": "b"}],
+                [{"Key": "a", "Value": "b"}, {"Key": "a", "Value": "c"}],
+                [{"Key": "a" * 129, "Value": "b"}],
+                [{"Key": "a", "Value": "b" * 257}],
+            )
+        ),
+        *(
+            (
+                "put_bucket_lifecycle_configuration",
+                {"LifecycleConfiguration": {"Rules": rules}},
+                code,
+            )
+            for rules, code in (
+                ([], "MalformedXML"),
+                ([{"Filter": {"Prefix": ""}}], "InvalidRequest"),
+                ([{"Expiration": {"Days": 1}}], "MalformedXML"),
+                (
+                    [{"Filter": {"Prefix": ""}, "Prefix": "", "Expiration": {"Days": 1}}],
+                    "Malformed",
+                ),
+                ([{"Filter": {"Prefix": ""}, "Transitions": [{"Days": 1}]}], "MalformedXML"),
+                (
+                    [
+                        {
+                            "Filter": {"Prefix": ""},
+                            "Expiration": {"Days": 1, "ExpiredObjectDeleteMarker": True},
+                        }
+                    ],
+                    "MalformedXML",
+                ),
+            )
+        ),
+    ],
+)
+def test_a_body_is_held_to_its_operation(
+    client: Client, method: str, arguments: dict[str, Any], code: str
+) -> None:
+    s3 = client("s3")
+    s3.create_bucket(Bucket="held-to-it")
+    given = dict(arguments)
+    if "CreateBucketConfiguration" in given:
+        place = given["CreateBucketConfiguration"]
+        given["CreateBucketConfiguration"] = {"LocationConstraint": place}
+    for rule in given.get("LifecycleConfiguration", {}).get("Rules", ()):
+        rule["Status"] = "Enabled"
+    with pytest.raises(ClientError, match=code):
+        getattr(s3, method)(Bucket="held-to-it", **given)
+
+
+def test_an_object_has_a_type_and_its_checksum_is_told(client: Client) -> None:
+    s3, place = client("s3"), {"Bucket": "typed-objects", "Key": "k"}
+    s3.create_bucket(Bucket=place["Bucket"])
+    assert s3.put_object(**place, Body=b"a", ChecksumAlgorithm="CRC32")["ChecksumCRC32"]
+    assert s3.head_object(**place)["ContentType"] == "binary/octet-stream"

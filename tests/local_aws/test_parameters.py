@@ -90,3 +90,12 @@ def test_each_listed_parameter_is_one_of_its_operation() -> None:
         shape = input_shape(service, operation)
         assert operation in operations()[service], place
         assert shape is not None and {*names} <= {*shape.members}, place
+
+
+def test_names_of_message_attributes_are_taken_in_either_place(client: Client) -> None:
+    """ReceiveMessage's older parameter is modelled with a queue's attributes, not a message's."""
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName="attribute-names")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="a")
+    received = sqs.receive_message(QueueUrl=url, AttributeNames=["SentTimestamp"])
+    assert "SentTimestamp" in received["Messages"][0]["Attributes"]

@@ -314,7 +314,7 @@ UNMADE: list[tuple[str, dict[str, Any], str]] = [
         "Metric period must be",
     ),
     ("AWS::CloudWatch::Dashboard", {"DashboardBody": "{"}, "must be a valid JSON object"),
-    ("AWS::Events::EventBus", {"Name": "aws.partner"}, "is not valid"),
+    ("AWS::Events::EventBus", {"Name": "a/b"}, "must not contain '/'"),
     ("AWS::Events::EventBus", {"Name": "a", "Policy": {}}, "Policy of AWS::Events::EventBus"),
     (
         "AWS::Glue::Database",
@@ -361,7 +361,11 @@ UNMADE: list[tuple[str, dict[str, Any], str]] = [
     ("AWS::SNS::Topic", {"FifoTopic": True, "TopicName": "a.fifo"}, "FifoTopic of AWS::SNS"),
     (
         "AWS::SNS::Subscription",
-        {"TopicArn": "arn:aws:sns:us-east-1:000000000000:no", "Protocol": "sqs", "Endpoint": "q"},
+        {
+            "TopicArn": "arn:aws:sns:us-east-1:000000000000:no",
+            "Protocol": "sqs",
+            "Endpoint": "arn:aws:sqs:a",
+        },
         "Topic does not exist",
     ),
     (

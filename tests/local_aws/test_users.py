@@ -61,3 +61,13 @@ def test_lists_tell_no_tags(client: Client, user: str) -> None:
     listed = [each for each in iam.list_users()["Users"] if each["UserName"] == user]
     assert "Tags" not in listed[0]
     assert iam.get_user(UserName=user)["User"]["Tags"] == TAGS
+
+
+def test_a_policy_tells_its_tags_and_its_list_no_description(client: Client) -> None:
+    iam, name = client("iam"), f"policy-{uuid.uuid4().hex[:8]}"
+    arn = iam.create_policy(PolicyName=name, PolicyDocument=POLICY, Description="d")["Policy"][
+        "Arn"
+    ]
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["Tags"] == []
+    listed = [each for each in iam.list_policies(Scope="Local")["Policies"] if each["Arn"] == arn]
+    assert "Description" not in listed[0]
