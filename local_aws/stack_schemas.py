@@ -6,7 +6,7 @@ from typing import Any
 
 from local_aws import registry, resource_rules, template_references, templates
 from local_aws.adapter.stack_schemas import hold_resources, keep_types
-from local_aws.adapter.stack_templates import check_templates
+from local_aws.adapter.stack_templates import check_templates, keep_exports, leave_out_empty
 from local_aws.sagemaker.validation import compile_pattern
 from local_aws.supported import operations
 
@@ -27,6 +27,8 @@ def install() -> None:
         ),
     )
     check_templates(templates.problem, templates.unknown_parameters)
+    keep_exports()
+    leave_out_empty()
     hold_resources(problem, replaces, given_name)
 
 

@@ -40,6 +40,10 @@ _POLICIES = {
 }
 _APPLIED = "AWS::LanguageExtensions"
 _TYPES = re.compile(r"String|Number|CommaDelimitedList|List<Number>|(List<)?AWS::[A-Za-z0-9:<>]+>?")
+# Of the others, which name what there is of a service, AWS looks each up.
+_KNOWN_TYPES = re.compile(
+    r"[A-Z][A-Za-z<>]+|AWS::SSM::Parameter::Value<(String|CommaDelimitedList|List<String>)>"
+)
 
 
 def problem(template: Mapping[str, Any]) -> str | None:
@@ -72,6 +76,9 @@ def _problems(template: Mapping[str, Any]) -> Iterator[str]:
         if _TYPES.fullmatch(str(parameter.get("Type"))) is None:
             kind = parameter.get("Type")
             yield f"Template format error: Unrecognized parameter type: {kind} ({name})"
+        elif _KNOWN_TYPES.fullmatch(parameter["Type"]) is None:
+            kind = parameter["Type"]
+            yield f"The parameter type {kind} ({name}) is not supported by the embedded AWS"
     for name, resource in resources.items():
         yield from _resource(str(name), resource, template)
     # "The logical name must be ... unique among all logical names within the template" (template

@@ -33,6 +33,7 @@ def bus_rules(bus: str) -> list[str]:
 
 def workgroup_exists(name: str) -> bool:
     """Whether Athena has a workgroup."""
+    athena._ensure_default_workgroup()  # which ministack does once it has a request
     return name in athena._workgroups
 
 

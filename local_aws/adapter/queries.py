@@ -15,6 +15,11 @@ from local_aws.adapter import encryption
 
 logger = logging.getLogger("fraudloop.athena")
 
+# The only one that there is ("Athena engine versioning").
+_ENGINE = {
+    "SelectedEngineVersion": "AUTO",
+    "EffectiveEngineVersion": "Athena engine version 3",
+}
 # "CREATE TABLE t WITH (...) AS SELECT": ministack takes it for DDL that lacks EXTERNAL.
 _CREATE_AS = re.compile(r"\s*create\s+table\b.*\bas\s*\(?\s*(select|with|values)\b", re.I | re.S)
 
@@ -102,7 +107,7 @@ def _with_output(data: dict[str, Any]) -> dict[str, Any]:
     configured = _configuration(data.get("WorkGroup", "primary"))
     wanted = data.get("ResultConfiguration", {}).get("OutputLocation")
     fixed = configured.get("ResultConfiguration", {}).get("OutputLocation")
-    insists = str(configured.get("EnforceWorkGroupConfiguration", True)).lower() == "true"
+    insists = str(configured["EnforceWorkGroupConfiguration"]).lower() == "true"
     location = fixed if fixed and (insists or not wanted) else wanted
     if not location:
         return data
@@ -113,7 +118,7 @@ def _with_output(data: dict[str, Any]) -> dict[str, Any]:
 def _encrypted(data: dict[str, Any]) -> dict[str, str]:
     """The headers of the encryption that counts: the workgroup's, if it insists on its own."""
     configured = _configuration(data.get("WorkGroup", "primary"))
-    insists = str(configured.get("EnforceWorkGroupConfiguration", True)).lower() == "true"
+    insists = str(configured["EnforceWorkGroupConfiguration"]).lower() == "true"
     sources = [configured.get("ResultConfiguration", {})]
     sources += [] if insists else [data.get("ResultConfiguration", {})]
     wanted = sources[-1].get("EncryptionConfiguration") or {}
@@ -162,8 +167,9 @@ def _query(execution: dict[str, Any], sql: str) -> Query:
 
 
 def _configuration(workgroup: str) -> dict[str, Any]:
+    """A workgroup's settings, and whether they count before a request's: of the primary not."""
     configuration: dict[str, Any] = athena._workgroups.get(workgroup, {}).get("Configuration", {})
-    return configuration
+    return {"EnforceWorkGroupConfiguration": workgroup != "primary", **configuration}
 
 
 def _finish(execution: dict[str, Any], result: Result, started: float) -> None:
@@ -199,3 +205,28 @@ def prepare_statement(workgroup: str, name: str, sql: str) -> None:
 def deallocate_statement(workgroup: str, name: str) -> None:
     """Forget a prepared statement."""
     athena._delete_prepared_statement({"WorkGroup": workgroup, "StatementName": name})
+
+
+def describe_workgroups() -> None:
+    """Tell a workgroup's settings that nobody gave, as Athena does (recorded: moto, test_athena).
+
+    "EnforceWorkGroupConfiguration ... The default is true" (API Reference, of new workgroups).
+    """
+    inner = athena._get_workgroup
+
+    def get_workgroup(data: Any) -> Any:
+        status, headers, body = inner(data)
+        document = json.loads(body)
+        if "WorkGroup" in document:
+            known = document["WorkGroup"]
+            known["Configuration"] = {
+                "ResultConfiguration": {},
+                "PublishCloudWatchMetricsEnabled": False,
+                "RequesterPaysEnabled": False,
+                "EnableMinimumEncryptionConfiguration": False,
+                **_configuration(known["Name"]),
+                "EngineVersion": _ENGINE,
+            }
+        return status, headers, json.dumps(document).encode()
+
+    athena._get_workgroup = get_workgroup

@@ -1,15 +1,21 @@
-"""Templates, before CloudFormation makes anything of them: parameters and conditions."""
+"""Templates: parameters and conditions before anything is made of them, exports after."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import yaml
+from ministack import app as ms
+from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
 Template = Mapping[str, Any]
 _MODULES = (engine, handlers, changesets, stacks)
 # What the emulator meets where a template is built otherwise than it expects.
+_EMPTY = re.compile(
+    "<(Description|Outputs|ResourceStatusReason|StackStatusReason|StatusReason)></\\1>"
+)
 _LISTS = ("CommaDelimitedList", "List<Number>")
 _NO_VALUE = "has no Default and was not provided"
 _UNEXPECTED = (AttributeError, IndexError, KeyError, RecursionError, TypeError)
@@ -95,6 +101,51 @@ def evaluate_conditions() -> None:
     for module in _MODULES:
         if hasattr(module, "_evaluate_conditions"):
             module._evaluate_conditions = _explained(_evaluated)
+
+
+def keep_exports() -> None:
+    """Fail stacks whose outputs take an export's name, or change what another stack imports.
+
+    "export names must be unique within a region", "You can't modify or remove an output value that
+    is referenced by another stack" (User Guide, "Get exports").
+    """
+    inner = stacks._resolve_stack_outputs
+
+    def resolve_stack_outputs(*arguments: Any) -> Any:
+        outputs, exports = inner(*arguments)
+        for name, export in exports.items():
+            known = cloudformation._exports.get(name) or export
+            if known["StackId"] != export["StackId"]:
+                owner = known["StackId"].split("/")[1]
+                raise ValueError(f"Export with name {name} is already exported by stack {owner}")
+            users = _importing(name) if known["Value"] != export["Value"] else []
+            if users:
+                raise ValueError(
+                    f"Export {name} cannot be updated as it is in use by {', '.join(users)}"
+                )
+        return outputs, exports
+
+    stacks._resolve_stack_outputs = resolve_stack_outputs
+
+
+def _importing(export: str) -> list[str]:
+    return [
+        str(name)
+        for name, stack in list(cloudformation._stacks.items())
+        if export in handlers._imported_export_names(stack, name)
+    ]
+
+
+def leave_out_empty() -> None:
+    """Answer without the elements that CloudFormation leaves out when they are empty."""
+    inner = ms.SERVICE_HANDLERS["cloudformation"]
+
+    async def handle_request(*request: Any) -> Any:
+        status, headers, body = await inner(*request)
+        text = body.decode() if isinstance(body, bytes) else str(body)
+        return status, headers, _EMPTY.sub("", text).encode()
+
+    ms.SERVICE_HANDLERS["cloudformation"] = handle_request
 
 
 def _evaluated(template: Template, params: Mapping[str, Any]) -> dict[str, bool]:

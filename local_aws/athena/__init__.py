@@ -15,4 +15,5 @@ def install() -> None:
     """Execute Athena's queries here."""
     queries.replace_query_engine(execute)
     queries.check_readers(check_reader)
+    queries.describe_workgroups()
     adoption.refuse_to_delete_used_workgroups()

@@ -40,5 +40,4 @@ RULES = {
     "ListQueryExecutions": _workgroup_there,
     "StartQueryExecution": _start,
     "StopQueryExecution": _query_there,
-    "UpdateWorkGroup": _workgroup_there,
 }

@@ -63,6 +63,13 @@ def reasons(client: Client, stack: str) -> str:
             {"Resources": {"It": QUEUE}, "Parameters": {"a-b": {"Type": "String", "Default": ""}}},
             "Parameter name a-b is non alphanumeric",
         ),
+        (
+            {
+                "Resources": {"It": QUEUE},
+                "Parameters": {"P": {"Type": "AWS::EC2::VPC::Id", "Default": "vpc-1"}},
+            },
+            "The parameter type AWS::EC2::VPC::Id",
+        ),
         ({"Resources": {"It": QUEUE}, "Mappings": {"M": {"k": "v"}}}, "member k must be a map"),
         (
             {"Resources": {"It": QUEUE}, "Mappings": {"M": {"k": {"a": {"b": "c"}}}}},
@@ -392,3 +399,30 @@ def test_what_a_service_refuses_fails_its_resource(
     with pytest.raises(WaiterError):
         deploy({"It": {"Type": kind, "Properties": given}}, name=name)
     assert words in reasons(client, name)
+
+
+def test_an_export_has_one_stack_and_does_not_change_under_another(
+    client: Client, deploy: Deploy
+) -> None:
+    names = [f"test-{uuid.uuid4().hex[:8]}" for _ in range(3)]
+
+    def exporting(value: str) -> dict[str, Any]:
+        return {"Outputs": {"O": {"Value": value, "Export": {"Name": names[0]}}}}
+
+    handle = {"It": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
+    deploy(handle, name=names[0], **exporting("a"))
+    with pytest.raises(WaiterError):
+        deploy(handle, name=names[1], **exporting("b"))
+    assert f"is already exported by stack {names[0]}" in reasons(client, names[1])
+    imported = {"DisplayName": {"Fn::ImportValue": names[0]}}
+    deploy({"It": {"Type": "AWS::SNS::Topic", "Properties": imported}}, name=names[2])
+    with pytest.raises(WaiterError):
+        deploy(handle, name=names[0], **exporting("c"))
+    assert f"cannot be updated as it is in use by {names[2]}" in reasons(client, names[0])
+
+
+def test_what_is_empty_is_left_out(client: Client, deploy: Deploy) -> None:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    deploy({"It": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}, name=name)
+    stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    assert not {"Description", "Outputs", "StackStatusReason"} & {*stack}
