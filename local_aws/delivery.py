@@ -9,6 +9,7 @@ import logging
 import time
 import uuid
 from dataclasses import dataclass
+from functools import partial
 
 import botocore.exceptions
 
@@ -22,6 +23,7 @@ from local_aws.adapter.events import (
     take_buses_by_arn,
 )
 from local_aws.adapter.schedules import check_schedules
+from local_aws.rules import message_attributes
 from local_aws.rules.events import entry_refusal
 from local_aws.target_roles import Clients, UndeliverableError, sender
 from local_aws.targets import invalid, invalid_schedule, reach
@@ -54,6 +56,7 @@ def install() -> None:
     """Take delivery over from ministack."""
     adapter.set_schedule_interval(1.0)
     messages.let_services_send()
+    messages.check_entries(partial(message_attributes.problem, most=message_attributes.OF_QUEUES))
     take_buses_by_arn()
     check_entries(entry_refusal)
     check_targets(invalid)

@@ -74,7 +74,7 @@ def statements(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def listed(statement: Mapping[str, Any], element: str) -> list[str]:
     """An element's values, and those of its opposite (`NotAction`)."""
-    found = []
+    found: list[str] = []
     for name in (element, f"Not{element}"):
         values = statement.get(name, [])
         found += [values] if isinstance(values, str) else values

@@ -73,8 +73,8 @@ def requests(asked: Asked) -> Iterator[tuple[str, str, Given]]:
         if "RepositoryPolicyText" in given:
             text = _text(given, "RepositoryPolicyText")
             yield "ecr", "SetRepositoryPolicy", {"policyText": text}
-        if text := (given.get("LifecyclePolicy") or {}).get("LifecyclePolicyText"):
-            yield "ecr", "PutLifecyclePolicy", {"lifecyclePolicyText": text}
+        if rules := (given.get("LifecyclePolicy") or {}).get("LifecyclePolicyText"):
+            yield "ecr", "PutLifecyclePolicy", {"lifecyclePolicyText": rules}
     elif kind in _LAMBDA:
         yield "lambda", _LAMBDA[kind], given
 

@@ -96,7 +96,9 @@ def _guard_writes(chosen: Callable[[Headers, Headers], Headers | Response], deni
             headers = {**headers, KEY_ID: configured or "alias/aws/s3"}
         found, error = resolve(headers, bucket)
         if error is not None or not str(found.get(ALGORITHM, "")).startswith("aws:kms"):
-            return found, error
+            # "all new object uploads ... are automatically encrypted" with SSE-S3 (User Guide,
+            # "Setting default server-side encryption behavior for Amazon S3 buckets").
+            return ({ALGORITHM: "AES256", **found} if error is None else found), error
         kept = chosen(headers, found)
         if isinstance(kept, tuple):
             return None, kept

@@ -65,8 +65,10 @@ def keep_workers_that_raise() -> None:
         IncompatibleEmulatorError: If ministack's worker does not answer as it did.
     """
     script = lambda_runtime._PYTHON_WORKER_SCRIPT
-    if script.count(_RAISED) != 1:
+    if script.count(_RAISED) != 1 or script.count(_MEMORY) != 1:
         raise IncompatibleEmulatorError("ministack's Python worker must answer exceptions as known")
+    # The context's memory_limit_in_mb is a text, as the environment variable that it is read from.
+    script = script.replace(_MEMORY, f"str({_MEMORY})")
     lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_RAISED, _RAISED_AND_ALIVE)
     inner = lambda_svc._execute_function_warm
 
@@ -167,6 +169,7 @@ def _refused(reason: str) -> Any:
 
 
 _MARK = "fraudloop.raised"
+_MEMORY = 'init.get("memory", 128)'
 _RAISED = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
 _RAISED_AND_ALIVE = (
     '{"status": "ok", "result": {"' + _MARK + '": {"errorMessage": str(e), "errorType":'

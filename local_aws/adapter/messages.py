@@ -4,7 +4,7 @@ Nothing is authorized here: ask `Service.denied` before.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -30,6 +30,23 @@ def let_services_send() -> None:
             inner(queue, action)
 
     sqs._enforce_queue_policy = enforce_queue_policy
+
+
+def check_entries(problem: Callable[[Mapping[str, Any]], str | None]) -> None:
+    """Have entries of a batch fail one by one for their attributes.
+
+    Args:
+        problem: What is wrong with a message's attributes, or None.
+    """
+    send = sqs._act_send_message
+
+    def send_message(data: dict[str, Any], qurl: str) -> Any:
+        words = problem(data.get("MessageAttributes") or {})
+        if words is not None:
+            raise sqs._Err("InvalidParameterValue", words)
+        return send(data, qurl)
+
+    sqs._act_send_message = send_message
 
 
 def check_exists(arn: str) -> None:

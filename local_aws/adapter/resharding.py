@@ -8,6 +8,7 @@ routing, data persistence, and shard state after a reshard"). ministack forgets 
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any
 
 from ministack.core import responses
@@ -120,8 +121,8 @@ def _describing(operation: Callable[[Request], Any]) -> Any:
 
 def _filter(given: Mapping[str, Any]) -> Wanted:
     """Which shards a ShardFilter lets through (API Reference, ShardFilter)."""
-    kind, moment = given.get("Type"), given.get("Timestamp")
-    seconds = float(moment.timestamp() if hasattr(moment, "timestamp") else moment or 0)
+    kind, moment = given.get("Type"), given.get("Timestamp") or 0
+    seconds = float(moment.timestamp() if isinstance(moment, datetime) else moment)
     if kind == "AFTER_SHARD_ID":
         return lambda name, _shard: name > str(given.get("ShardId"))
     if kind == "AT_LATEST":

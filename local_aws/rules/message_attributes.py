@@ -6,11 +6,19 @@ from typing import Any
 
 _NAME = re.compile(r"(?!(?i:aws|amazon)\.)[A-Za-z0-9_-]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9_-])?")
 _PREFIXES = ("Binary", "Number", "String")
-MOST = 10
+OF_QUEUES = 10
 
 
-def problem(attributes: Mapping[str, Any]) -> str | None:
-    """What is wrong with a message's attributes, in AWS's words (moto has them), or None."""
+def problem(attributes: Mapping[str, Any], *, most: int | None = None) -> str | None:
+    """What is wrong with a message's attributes, in AWS's words (moto has them), or None.
+
+    Args:
+        attributes: By their names.
+        most: How many there may be.
+    """
+    if most is not None and len(attributes) > most:
+        words = f"Number of message attributes [{len(attributes)}]"
+        return f"{words} exceeds the allowed maximum [{most}]."
     for name, attribute in attributes.items():
         kind = str(attribute.get("DataType") or "")
         if _NAME.fullmatch(name) is None or ".." in name:

@@ -103,12 +103,9 @@ def _send(given: Mapping[str, Any]) -> Refusal | None:
         words = f"Value {given[name]} for parameter {name} is invalid. Reason: {reason}"
         return Refusal("InvalidParameterValue", words, 400)
     attributes = given.get("MessageAttributes") or {}
-    if len(attributes) > message_attributes.MOST:
-        most = f"exceeds the allowed maximum [{message_attributes.MOST}]."
-        words = f"Number of message attributes [{len(attributes)}] {most}"
-        return Refusal("InvalidParameterValue", words, 400)
-    if (words := message_attributes.problem(attributes)) is not None:
-        return Refusal("InvalidParameterValue", words, 400)
+    problem = message_attributes.problem(attributes, most=message_attributes.OF_QUEUES)
+    if problem is not None:
+        return Refusal("InvalidParameterValue", problem, 400)
     refused: Refusal | None = _bounded("DelaySeconds", 900)(given)
     return refused
 

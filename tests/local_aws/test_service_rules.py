@@ -806,6 +806,22 @@ def test_a_queue_is_purged_and_made_again_after_a_minute(known: Client) -> None:
         sqs.create_queue(QueueName=name)
 
 
+def test_entries_of_a_batch_are_answered_one_by_one(known: Client) -> None:
+    entries = [
+        {"Id": "1", "MessageBody": "a"},
+        {"Id": "2", "MessageBody": "a", "MessageAttributes": {"a": TEXT | {"DataType": "Colour"}}},
+    ]
+    answer = known("sqs").send_message_batch(QueueUrl=URL, Entries=entries)
+    assert [each["Id"] for each in answer["Successful"]] == ["1"]
+    assert [each["Code"] for each in answer["Failed"]] == ["InvalidParameterValue"]
+
+
+def test_objects_are_encrypted_by_default(known: Client) -> None:
+    s3, place = known("s3"), {"Bucket": "known", "Key": "encrypted"}
+    assert s3.put_object(**place, Body=b"")["ServerSideEncryption"] == "AES256"
+    assert s3.head_object(**place)["ServerSideEncryption"] == "AES256"
+
+
 TOPIC = {"Type": "AWS::SNS::Topic"}
 TEMPLATES: list[tuple[dict[str, Any], str]] = [
     ({}, "At least one Resources member must be defined"),
