@@ -11,6 +11,7 @@ import pytest
 
 from local_aws.server import EmbeddedAws, free_port
 from tests.local_aws.images import make_repositories
+from tests.local_aws.known import known_account
 
 
 def allow_sending(sqs: Any, url: str, service: str, **conditions: Any) -> None:
@@ -92,6 +93,12 @@ def client(session: boto3.Session) -> Callable[[str], Any]:
         return clients[service]
 
     return of
+
+
+@pytest.fixture(scope="session")
+def known(session: boto3.Session) -> Callable[[str], Any]:
+    """Clients that check nothing, of an account with a rule, a queue, a bucket, a role, ..."""
+    return known_account(session)
 
 
 @pytest.fixture
