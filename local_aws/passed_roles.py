@@ -196,11 +196,8 @@ _TAKERS = (
         ),
         service=_of_project,
         code="InvalidInputException",
-        # CodeBuild User Guide, "Troubleshooting": "CodeBuild is not authorized to perform:
-        # sts:AssumeRole". That a project's creation asks already is a guess.
-        message=(
-            "CodeBuild is not authorized to perform: sts:AssumeRole on {role} "
-            "(a guess: AWS may say so only when a build starts)"
-        ),
+        # CodeBuild User Guide, "Troubleshooting AWS CodeBuild": this error comes "when creating or
+        # updating a build project" (aws-samples/sagemaker-run-notebook #12, of CreateProject).
+        message="CodeBuild is not authorized to perform: sts:AssumeRole on {role}",
     ),
 )
