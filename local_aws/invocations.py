@@ -51,9 +51,9 @@ def destination_refusal(config: Configuration, destination: str) -> str | None:
     if role.denied(action, resource) is None:
         return None
     call = call.partition(" ")[0]
+    # terraform-provider-aws waits for it (lambda/function_event_invoke_config.go).
     return (
-        f"The function's execution role does not have permissions to call {call} on "
-        f"{destination} (the wording is a guess)"
+        f"The function's execution role does not have permissions to call {call} on {destination}"
     )
 
 
