@@ -7,6 +7,7 @@ from typing import Any
 from local_aws import registry, resource_rules, template_references, templates
 from local_aws.adapter.stack_schemas import hold_resources, keep_types
 from local_aws.adapter.stack_templates import check_templates, keep_exports, leave_out_empty
+from local_aws.guesses import Guess, guessed
 from local_aws.sagemaker.validation import compile_pattern
 from local_aws.supported import operations
 
@@ -79,11 +80,12 @@ def given_name(kind: str, properties: Properties) -> str | None:
 
 
 def _read_only(kind: str, properties: Properties) -> Iterator[str]:
-    # The words are a guess; that they are refused is the registry's contract ("readOnlyProperties
-    # ... cannot be specified by the user", resource type definition schema).
+    # "readOnlyProperties ... cannot be specified by the user" (CloudFormation CLI User Guide,
+    # "Resource type schema").
     for path in _listed(kind, "readOnlyProperties"):
         if _at(properties, path) is not None:
-            yield f"#: property [{path.removeprefix('/properties/')}] is read-only"
+            words = f"#: property [{path.removeprefix('/properties/')}] is read-only"
+            yield guessed(words, Guess.WORDS)
 
 
 def _errors(kind: str, properties: Properties) -> Iterator[str]:

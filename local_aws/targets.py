@@ -13,6 +13,7 @@ import botocore.exceptions
 from local_aws import adapter
 from local_aws.adapter import messages
 from local_aws.adapter.events import Delivery, Target
+from local_aws.guesses import Guess, guessed
 from local_aws.rules.events import input_problem
 from local_aws.target_roles import (
     BY_ROLE,
@@ -37,9 +38,10 @@ def invalid(target: Target) -> str | None:
     if not supported or service == "scheduler" or not bus:
         return f"The embedded AWS does not support targets of {service}; use {_SUPPORTED}"
     if service not in BY_POLICY and "RoleArn" not in target:
-        # localstack #8224. That a bus of the same account wants one as well is a guess.
-        guess = " (a guess)" if name.startswith("event-bus/") else ""
-        return f"RoleArn is required for target {arn}.{guess}"
+        # localstack #8224, of a state machine. Of buses: "you use IAM roles on the sender event
+        # bus" (EventBridge User Guide, "Sending and receiving ... events between event buses").
+        guesses = (Guess.BUS_ROLE,) if name.startswith("event-bus/") else ()
+        return guessed(f"RoleArn is required for target {arn}.", *guesses)
     if name.endswith(".fifo") and not (target.get("SqsParameters") or {}).get("MessageGroupId"):
         # moto's tests quote it.
         return f"Parameter(s) SqsParameters must be specified for target: {target['Id']}."

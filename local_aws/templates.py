@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from local_aws.guesses import Guess, guessed
 from local_aws.template_references import circle, depends, reference_problems
 from local_aws.template_sections import nulls, section_problems
 
@@ -34,6 +35,8 @@ _ATTRIBUTES = {
     "UpdatePolicy",
     "UpdateReplacePolicy",
 }
+# "DeletionPolicy attribute" and "UpdateReplacePolicy attribute" of the User Guide, which has no
+# RetainExceptOnCreate.
 _POLICIES = {
     "DeletionPolicy": {"Delete", "Retain", "RetainExceptOnCreate", "Snapshot"},
     "UpdateReplacePolicy": {"Delete", "Retain", "Snapshot"},
@@ -142,7 +145,10 @@ def _attributes(name: str, resource: Mapping[str, Any]) -> Iterator[str]:
     for attribute, known in _POLICIES.items():
         policy = resource.get(attribute, "Delete")
         if not isinstance(policy, str) or policy not in known:
-            yield f"Template error: {attribute} {policy} of {name} is none (the words are a guess)"
+            # eucalyptus/eucalyptus has AWS's words of a DeletionPolicy.
+            words = f"Template format error: Unrecognized {attribute} {policy} for resource {name}"
+            other = (Guess.WORDS,) if attribute != "DeletionPolicy" else ()
+            yield guessed(words, *other)
         if policy == "Snapshot":  # of what is supported here, nothing has snapshots
             yield (
                 f"Template error: resource type {resource['Type']} does not support deletion "

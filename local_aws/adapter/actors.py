@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from ministack.core import iam_evaluator, responses
 from ministack.services import iam, sts
 
+from local_aws.guesses import Guess, explained, guessed
+
 Keys = Mapping[str, Any]
 # Of a service that acts for itself no key tells which principal of an account it is (User Guide,
 # "AWS global condition context keys"): it has no ARN, account, user id or tags.
@@ -114,12 +116,14 @@ class Service:
         source_arn: The resource that it acts for, as `aws:SourceArn`; None where AWS supplies none.
         source_account: Its account, as `aws:SourceAccount`; None where AWS supplies none.
         external_id: What a service that assumes roles with one gives as `sts:ExternalId`.
+        guess: What no document says of its keys; refusals say so.
     """
 
     name: str
     source_arn: str | None = None
     source_account: str | None = None
     external_id: str | None = None
+    guess: Guess | None = None
 
     def denied(self, action: str, resource: str, keys: Keys | None = None) -> str | None:
         """Why the resource's policy does not let the service do something, or None."""
@@ -127,10 +131,11 @@ class Service:
         policy = found[0] if found is not None else None
         if self._decision(policy, action, resource, keys) == "Allow":
             return _need_refused(self, action, resource)
-        return (
+        words = (
             f"User: {self.name} is not authorized to perform: {action} on resource: {resource} "
             "because no resource-based policy allows the action"
         )
+        return guessed(words, *filter(None, [self.guess]))
 
     def not_trusted(self, role_arn: str) -> str | None:
         """Why the service may not assume a role, or None."""
@@ -245,7 +250,7 @@ def _denied(
     if found is None:
         return None
     refused = f"User: {name} is not authorized to perform: {action} on resource: {resource}"
-    return f"{refused} {_because(found, action)}"
+    return explained(f"{refused} {_because(found, action)}")
 
 
 def _because(found: Any, action: str) -> str:

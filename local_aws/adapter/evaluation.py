@@ -8,17 +8,21 @@ Condition operators", "Variables" is "IAM policy elements: Variables and tags", 
 import json
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 
 from local_aws.adapter import principals
+from local_aws.guesses import Guess, explained, forget, rest_on
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _SPECIAL = {"*", "?", "$"}
 # Variables work in statements of documents of this version only (Variables, "Where you can use").
 _VERSION = "2012-10-17"
+# Whether the statement that is looked at denies.
+_denying: ContextVar[bool] = ContextVar("denying", default=False)
 
 
 def evaluate_as_documented() -> None:
@@ -44,6 +48,19 @@ def evaluate_as_documented() -> None:
         return inner(key, context)
 
     iam_evaluator._resolve_condition_key = resolve
+    _say_guesses()
+
+
+def _say_guesses() -> None:
+    """Have denials name the guesses that they rest on."""
+    enforce, denial = iam_evaluator.enforce, iam_actions.identity_denial_message
+
+    def enforce_anew(*request: Any, **more: Any) -> Any:
+        forget()
+        return enforce(*request, **more)
+
+    iam_evaluator.enforce = enforce_anew
+    iam_actions.identity_denial_message = lambda *denied: explained(denial(*denied))
 
 
 def _parsing(inner: Callable[..., Any]) -> Callable[..., Any]:
@@ -157,7 +174,11 @@ def _conditions_met(statement: Any, context: Any) -> bool:
                 for each in texts
                 if each is not None
             ]
-    return bool(iam_evaluator._conditions_met(filled, context))
+    token = _denying.set(statement.effect == "Deny")
+    try:
+        return bool(iam_evaluator._conditions_met(filled, context))
+    finally:
+        _denying.reset(token)
 
 
 def _plain(text: str) -> str:
@@ -188,10 +209,13 @@ def _condition_met(operator: str, actual: Any, expected: list[str]) -> bool:
 
     if scope == "forallvalues":
         return all(met(value) for value in values)
-    if scope == "foranyvalue":
-        return any(met(value) for value in values)
-    # A key of many values needs a set operator; without one it meets nothing (a guess).
-    return len(values) == 1 and met(values[0])
+    if scope != "foranyvalue" and len(values) > 1:
+        # "You must use set operators with multivalued condition keys" (Creating a condition with
+        # multiple keys or values); what happens without one is not said.
+        rest_on(Guess.MANY_VALUES)
+        if not _denying.get():
+            return False
+    return any(met(value) for value in values)
 
 
 def _compared(compare: Callable[[str, str], bool], value: str, text: str) -> bool:

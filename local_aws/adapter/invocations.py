@@ -11,6 +11,8 @@ from typing import Any
 from ministack.core import responses
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
 
+from local_aws.guesses import Guess, guessed
+
 Configuration = dict[str, Any]
 # Lambda waits a minute, then two (Developer Guide, "How Lambda handles errors and retries with
 # asynchronous invocation"); nobody waits so long here.
@@ -151,8 +153,9 @@ def run_trusted_functions(not_trusted: Callable[[str], str | None]) -> None:
         reason = not_trusted(str(config.get("Role", "")))
         if reason is None:
             return _within_response(inner(function, config, *rest))
-        # A guess: Lambda documents no answer to an invocation whose role is gone since.
-        message = f"The role defined for the function cannot be assumed by Lambda. ({reason})"
+        # CreateFunction's words: of invocations whose role is gone since, Lambda documents none.
+        words = f"The role defined for the function cannot be assumed by Lambda. ({reason})"
+        message = guessed(words, Guess.WORDS)
         body = {"errorMessage": message, "errorType": "AccessDeniedException"}
         return {"body": body, "error": True, "log": ""}
 

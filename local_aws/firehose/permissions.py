@@ -1,14 +1,15 @@
 """What a delivery stream's roles must be allowed, as Firehose documents it.
 
-Firehose Developer Guide, "Controlling access with Amazon Data Firehose": which of an S3
-destination's actions is used when is not said, so that all of them are wanted for each object (a
-guess). A destination's key is asked about by S3, where the object is put.
+Firehose Developer Guide, "Controlling access with Amazon Data Firehose" ("Grant Firehose access to
+an Amazon S3 destination" and its siblings): all of an S3 destination's actions are wanted for each
+object (`Guess.ALL_OF_FIREHOSE`). A destination's key is asked about by S3, where the object is put.
 """
 
 from collections.abc import Iterable
 
 from local_aws import adapter
 from local_aws.firehose.settings import DeliverySettings
+from local_aws.guesses import Guess, guessed
 from local_aws.passed_roles import firehose_service
 
 SOURCE = ("DescribeStream", "GetRecords", "GetShardIterator", "ListShards")
@@ -43,9 +44,10 @@ def function_denied(settings: DeliverySettings) -> str | None:
 def object_denied(settings: DeliverySettings, key: str) -> str | None:
     """Why an object may not be written, or None."""
     bucket = f"arn:aws:s3:::{settings.bucket}"
-    return _denied(settings.role, "s3", BUCKET, [bucket]) or _denied(
+    denied = _denied(settings.role, "s3", BUCKET, [bucket]) or _denied(
         settings.role, "s3", OBJECT, [f"{bucket}/{key}"]
     )
+    return None if denied is None else guessed(denied, Guess.ALL_OF_FIREHOSE)
 
 
 def _denied(

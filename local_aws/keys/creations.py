@@ -5,6 +5,7 @@ from typing import Any
 
 from local_aws.adapter import keyed_creations
 from local_aws.adapter.keyed import Refused
+from local_aws.guesses import Guess, guessed
 from local_aws.keys.names import named
 from local_aws.keys.use import unusable
 
@@ -29,6 +30,9 @@ _TYPES = (
 )
 
 
+_UNSURE = ("AWS::Athena::", "AWS::CodeBuild::", "AWS::SageMaker::")
+
+
 def install() -> None:
     """Guard templates, and requests of the services that are not guarded elsewhere."""
     keyed_creations.guard_templates(_of_template)
@@ -45,7 +49,9 @@ def _of_template(resource_type: str, properties: Mapping[str, Any]) -> Refused:
         if not resource_type.startswith(_TYPES):
             return _refused(f"of {resource_type}", key)
         if (why := unusable(key)) is not None:
-            return why.code, f"{why.message} ({resource_type} takes no key that cannot be used)"
+            words = f"{why.message} ({resource_type} takes no key that cannot be used)"
+            unsure = (Guess.KEY_AT_ONCE,) if resource_type.startswith(_UNSURE) else ()
+            return why.code, guessed(words, *unsure)
     return None
 
 
@@ -57,11 +63,12 @@ def _of_stream(key: str) -> Refused:
 
 
 def _of_request(service: str, request: dict[str, Any]) -> Refused:
-    """That a key is looked at when something is made is a guess but for Firehose."""
+    """Of Firehose, CreateDeliveryStream and StartDeliveryStreamEncryption document the error."""
     for key in named(request):
         if (why := unusable(key)) is not None:
-            code = "InvalidKMSResourceException" if service == "firehose" else "ValidationException"
-            return code, f"{why.message} (refused here at once: a guess)"
+            if service == "firehose":
+                return "InvalidKMSResourceException", why.message
+            return "ValidationException", guessed(why.message, Guess.KEY_AT_ONCE)
     return None
 
 

@@ -109,7 +109,7 @@ def _condition_keys(action: str, body: bytes, _params: Mapping[str, Any]) -> dic
         if "EncryptionAlgorithm" in request:
             keys["kms:EncryptionAlgorithm"] = request["EncryptionAlgorithm"]
     if action in _GRANTS:
-        # That a request which no service makes has the key at all is a guess.
+        # The Developer Guide says when it is true, and no more: Guess.DIRECT_GRANTS.
         keys["kms:GrantIsForAWSResource"] = "false"
     if action == "kms:RetireGrant" and (grant := _grant_of(request)) is not None:
         keys["fraudloop:Grant"] = grant["GrantId"]

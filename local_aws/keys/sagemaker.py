@@ -10,6 +10,7 @@ from typing import Any
 from local_aws.adapter import keyed
 from local_aws.adapter.actors import Actor, Role
 from local_aws.adapter.stack_roles import current_stack_actor
+from local_aws.guesses import Guess, guessed
 from local_aws.keys.names import named
 from local_aws.keys.use import Refusal, unusable, use_denied
 
@@ -35,7 +36,7 @@ def refusal(request: Mapping[str, Any]) -> Refusal | None:
 def _refusals(request: Mapping[str, Any]) -> Iterator[Refusal]:
     for key in named(request):
         if (why := unusable(key)) is not None:
-            yield why
+            yield Refusal(why.code, guessed(why.message, Guess.KEY_AT_ONCE))
     role = next(iter(_members(request, "RoleArn")), None)
     if role is not None:
         yield from _volume(request, role)

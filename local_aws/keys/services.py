@@ -10,6 +10,7 @@ from local_aws import adapter
 from local_aws.adapter import actors, keyed, keyed_creations
 from local_aws.adapter.actors import Actor, Caller, Service
 from local_aws.adapter.keyed import Refused
+from local_aws.guesses import Guess
 from local_aws.keys.use import Refusal, unusable, use_denied
 from local_aws.streams.kinesis import stream_of_iterator
 
@@ -110,20 +111,19 @@ def _use(
     if actor is None:
         return unusable(key)
     actions = [DECRYPT] if reads else [GENERATE, DECRYPT] if decrypts else [GENERATE]
-    who = _as_kms_knows(actor)
+    who = _as_kms_knows(actor, via)
     refusals = (use_denied(who, action, key, via=via, context=context) for action in actions)
     return next((refusal for refusal in refusals if refusal is not None), None)
 
 
-def _as_kms_knows(actor: Actor) -> Actor:
+def _as_kms_knows(actor: Actor, via: str) -> Actor:
     """EventBridge, of whose resource KMS is told nothing.
 
-    For topics aws:SourceAccount and aws:SourceArn are "not supported" in a key's policy (SNS
-    Developer Guide, "Enable compatibility between event sources from AWS services and encrypted
-    topics"); that this holds for queues too is a guess.
+    "Adding the aws:SourceAccount and aws:SourceArn to a AWS KMS policy is not supported for
+    EventBridge-to-encrypted topics" (SNS Developer Guide, "Key management").
     """
     if isinstance(actor, Service) and actor.name == "events.amazonaws.com":
-        return Service(name=actor.name)
+        return Service(name=actor.name, guess=Guess.QUEUE_KEYS if via == "sqs" else None)
     return actor
 
 

@@ -1,7 +1,7 @@
 """What AWS refuses beyond what its models say: names, sizes, and what is not there.
 
 A rule is a function of a request's parameters that gives the refusal, or None. Each names its
-source; where none is known, its words say that they are a guess.
+source; what has none is in `local_aws.guesses`, and its words say so.
 """
 
 from collections.abc import Callable, Mapping

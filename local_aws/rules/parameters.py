@@ -6,6 +6,7 @@ from typing import Any
 
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 
 _CHARACTERS = {"Advanced": 8192}
 _STANDARD = 4096
@@ -91,10 +92,8 @@ def _tagged(given: Mapping[str, Any]) -> Refusal | None:
 def _named(name: str) -> Refusal | None:
     """ "The following symbols only: a-zA-Z0-9_.-/", at most 15 levels, whole from the root."""
     if re.fullmatch(r"[a-zA-Z0-9_.\-/]+", name) is None:
-        return _invalid(
-            "Parameter name must consist of letters, digits and the symbols _.-/ (the words are "
-            "a guess)."
-        )
+        words = "Parameter name must consist of letters, digits and the symbols _.-/"
+        return _invalid(guessed(words, Guess.WORDS))
     if "/" in name and not name.startswith("/"):
         return _invalid("Parameter name must be a fully qualified name.")
     if name.strip("/").count("/") >= _LEVELS:

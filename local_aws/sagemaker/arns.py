@@ -88,7 +88,8 @@ def subjects(operation: str, request: Mapping[str, Any], region: str, account: s
         # AWS checks the version to be; which number it gets is not known before it exists.
         return [arn(region, account, "model-package", f"{name_of(str(group))}/*")]
     if operation == "ListModelPackages" and group:
-        # The reference names packages; samples allow it on the group as well (a guess: both).
+        # The Service Authorization Reference names packages; samples allow it on the group as well
+        # (`Guess.GROUP_OF_PACKAGES`).
         of_group = name_of(str(group))
         return [
             arn(region, account, "model-package", f"{of_group}/*"),

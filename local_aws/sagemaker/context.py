@@ -15,6 +15,7 @@ import botocore.loaders
 import botocore.session
 
 from local_aws import adapter
+from local_aws.guesses import Guess
 from local_aws.sagemaker import arns, roles
 from local_aws.sagemaker.store import Store
 from local_aws.settings import ACCOUNT, REGION
@@ -100,8 +101,13 @@ class Context:
         with adapter.request_scope(self.account, self.region):
             adapter.emit_event(detail_type, dict(detail), list(resources))
 
-    def check_role(self, role_arn: str, source_arn: str | None) -> None:
+    def check_role(self, role_arn: str, source_arn: str | None, *guesses: Guess) -> None:
         """Refuse a role that SageMaker may not assume; later it is assumed for the same source.
+
+        Args:
+            role_arn: The role.
+            source_arn: What it is assumed for.
+            guesses: What of a refusal AWS does not document.
 
         Raises:
             ServiceError: In SageMaker's words.
@@ -109,7 +115,7 @@ class Context:
         with adapter.request_scope(self.account, self.region):
             reason = roles.principal(self.account, source_arn).not_trusted(role_arn)
         if reason is not None:
-            raise roles.not_assumable(role_arn, reason)
+            raise roles.not_assumable(role_arn, reason, *guesses)
         self._sources[role_arn] = source_arn
 
     def role_environment(

@@ -1,6 +1,7 @@
 """Images as SageMaker looks at them before it starts a job: with the job's role, in ECR."""
 
 from local_aws import adapter, project_image
+from local_aws.guesses import Guess, guessed
 from local_aws.sagemaker import containers
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import validation
@@ -8,11 +9,17 @@ from local_aws.sagemaker.errors import validation
 _PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
-def check_job_image(context: Context, image: str, role_arn: str) -> None:
+def check_job_image(context: Context, image: str, role_arn: str, *guesses: Guess) -> None:
     """Refuse an image that cannot run here, or that a job's role may not pull.
 
     In the words of CreateTrainingJob (amazon-sagemaker-examples #2534, wpilibsuite/DetectCoral
-    #37); that CreateProcessingJob looks as early is a guess, the stricter one.
+    #37).
+
+    Args:
+        context: Shared state.
+        image: The image's address.
+        role_arn: The job's role.
+        guesses: What of a refusal AWS does not document.
 
     Raises:
         ServiceError: Naming the repository, or the image.
@@ -23,23 +30,20 @@ def check_job_image(context: Context, image: str, role_arn: str) -> None:
         denied = pull_denied(role_arn, image)
     advice = f"and role {role_arn} has proper pull permissions for SageMaker: {', '.join(_PULL)}"
     if missing:
-        raise validation(
-            f"Cannot find repository: {repository} in registry ID: {context.account} Please check "
-            f"if your ECR repository exists {advice}"
-        )
+        words = f"Cannot find repository: {repository} in registry ID: {context.account} Please "
+        raise validation(guessed(f"{words}check if your ECR repository exists {advice}", *guesses))
     containers.check_image(context, image)
     if denied is not None:
-        raise validation(
-            f"Access denied for repository: {repository} in registry ID: {context.account}. Please "
-            f"check if your ECR repository and image exist {advice} ({denied})"
-        )
+        words = f"Access denied for repository: {repository} in registry ID: {context.account}. "
+        words += f"Please check if your ECR repository and image exist {advice} ({denied})"
+        raise validation(guessed(words, *guesses))
 
 
 def pull_denied(role_arn: str, image: str) -> str | None:
     """Why a role may not pull an image, or None.
 
-    SageMaker's guide, "API: Execution Role Permissions", has these four actions for jobs and
-    models; the token is of no repository.
+    Developer Guide, "SageMaker Roles" (CreateTrainingJob, CreateProcessingJob and CreateModel API:
+    Execution Role Permissions): these three actions and the token, which is of no repository.
     """
     puller = adapter.Role(arn=role_arn, session="SageMaker")
     arn = project_image.repository_arn(image)

@@ -57,7 +57,7 @@ class Run:
         self.ended = threading.Event()
         self.abandoned = False
         # "SageMaker sends the algorithm the SIGTERM signal, which delays job termination for 120
-        # seconds" (StopTrainingJob). Of processing jobs no document says how long: a guess.
+        # seconds" (StopTrainingJob). For processing jobs: Guess.PROCESSING_STOPS.
         self.grace_seconds = 120.0
 
     def execute(self) -> Outcome:

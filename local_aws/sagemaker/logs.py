@@ -127,7 +127,7 @@ class LogStream:
     def _create(self) -> bool:
         """Make the stream, and its group if there is none; whether the role may.
 
-        That the group is made, and looked into, even where it is there, is a guess.
+        Also where there is one: `Guess.LOG_GROUP_ANEW`.
         """
         group, stream = self._names.values()
         namespace = {"cloudwatch:namespace": _NAMESPACE.match(group)[0]}  # type: ignore[index]

@@ -5,6 +5,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_aws.guesses import Guess, guessed
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import validation
 
@@ -13,8 +14,7 @@ def check(context: Context, request: Any) -> None:
     """Refuse subnets and security groups that there are not, or that are not of one VPC.
 
     API reference, VpcConfig: "The VPC security group IDs ... Specify the security groups for the
-    VPC that is specified in the Subnets field." The text is EC2's; that SageMaker looks when the
-    request comes is a guess, the stricter one.
+    VPC that is specified in the Subnets field." The text is EC2's.
 
     Raises:
         ServiceError: Naming what is missing.
@@ -25,10 +25,12 @@ def check(context: Context, request: Any) -> None:
             subnets = ec2.describe_subnets(SubnetIds=config["Subnets"])["Subnets"]
             groups = ec2.describe_security_groups(GroupIds=config["SecurityGroupIds"])
         except ClientError as error:
-            raise validation(f"VpcConfig: {error.response['Error']['Message']}") from error
+            words = f"VpcConfig: {error.response['Error']['Message']}"
+            raise validation(guessed(words, Guess.NETWORK_AT_ONCE)) from error
         networks = {each["VpcId"] for each in (*subnets, *groups["SecurityGroups"])}
         if len(networks) > 1:
-            raise validation(f"VpcConfig must be of one VPC, got {', '.join(sorted(networks))}")
+            words = f"VpcConfig must be of one VPC, got {', '.join(sorted(networks))}"
+            raise validation(guessed(words, Guess.NETWORK_AT_ONCE))
 
 
 def _configs(value: Any) -> Iterator[Mapping[str, Any]]:

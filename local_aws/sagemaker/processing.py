@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from local_aws.guesses import Guess
 from local_aws.sagemaker import clusters, containers, data, images
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported
@@ -27,7 +28,8 @@ class Processing:
     def create_processing_job(self, request: dict[str, Any]) -> dict[str, Any]:
         """Start a job."""
         application = request["AppSpecification"]
-        images.check_job_image(self._context, application["ImageUri"], request["RoleArn"])
+        image, role_arn = application["ImageUri"], request["RoleArn"]
+        images.check_job_image(self._context, image, role_arn, Guess.IMAGE_AT_ONCE)
         cluster = request["ProcessingResources"]["ClusterConfig"]
         names = clusters.host_names(
             cluster.get("InstanceCount"), "ProcessingResources.ClusterConfig.InstanceCount"

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from botocore.model import OperationModel
 
 from local_aws import adapter
+from local_aws.guesses import Guess, guessed
 from local_aws.sagemaker import arns, networks, permissions, roles, wire
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError, access_denied, unsupported
@@ -119,7 +120,8 @@ class Service:
         caller, scope = adapter.caller(headers), (self._context.region, self._context.account)
         for action, resource, keys in permissions.further(operation, request, *scope):
             if (denied := caller.denied(action, resource, keys)) is not None:
-                raise access_denied(denied)
+                listed = (Guess.GROUP_OF_PACKAGES,) if action.endswith("ListModelPackages") else ()
+                raise access_denied(guessed(denied, *listed))
 
     def _allow_batch(self, path: str, headers: dict[str, str], body: bytes) -> None:
         """Ask for all groups of a request for records of several."""
@@ -151,15 +153,15 @@ class Service:
         return answer
 
     def _check_roles(self, name: str, request: dict[str, Any]) -> None:
-        """Refuse roles that SageMaker could not assume; that it looks at once is public for models,
-        jobs and transforms, and a guess, the stricter one, for all else."""
+        """Refuse roles that SageMaker could not assume."""
         context = self._context
         shape = next(a for a in self._apis if name in a.operation_names).operation(name).input_shape
         given = list(roles.named(request, shape))
         if given:
             subject = arns.subject(name, request, context.region, context.account)
             for role in given:
-                context.check_role(role, roles.source_of(name, request, subject))
+                source = roles.source_of(name, request, subject)
+                context.check_role(role, source, *roles.guesses(name))
 
     def _method(self, name: str) -> Any:
         if name not in self._methods:

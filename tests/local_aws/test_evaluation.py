@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 
 from local_aws.adapter import evaluate_as_documented
 from local_aws.adapter.identity import request_scope
@@ -22,12 +22,14 @@ ALLOW, DENY, NEITHER = "Allow", "Deny", "ImplicitDeny"
 def documented() -> Iterator[None]:
     """The rules are put into the emulator's modules, and taken out of them again."""
     before = {**vars(iam_evaluator)}
+    denial = iam_actions.identity_denial_message
     operators = {**iam_evaluator._CONDITION_OPS}
     evaluate_as_documented()
     with request_scope(ACCOUNT, "us-east-1"):
         yield
     vars(iam_evaluator).update(before)
     iam_evaluator._CONDITION_OPS.update(operators)
+    iam_actions.identity_denial_message = denial
 
 
 def may(**more: Any) -> dict[str, Any]:
@@ -221,6 +223,22 @@ def test_conditions(operator: str, expected: Any, actual: Any, met: bool) -> Non
     statement = may(Condition={operator: {"test:K": expected}})
     asked = context(keys={} if actual is None else {"test:k": actual})
     assert decide(asked, policy(statement)) == (ALLOW if met else NEITHER)
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected", "decision"),
+    [
+        ("StringEquals", "preprod", DENY),
+        ("StringEquals", "x", ALLOW),
+        ("StringNotEquals", "preprod", DENY),
+        ("StringNotEquals", ["preprod", "storage"], ALLOW),
+    ],
+)
+def test_an_operator_for_one_value_denies_if_any_of_many_meets_it(
+    operator: str, expected: Any, decision: str
+) -> None:
+    denying = may(Effect="Deny", Condition={operator: {"test:K": expected}})
+    assert decide(context(keys={"test:k": TAGS}), policy(may(), denying)) == decision
 
 
 def test_all_keys_and_all_operators_must_be_met() -> None:

@@ -396,6 +396,10 @@ TEMPLATES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"Resources": {"A": TOPIC | {"DeletionPolicy": "Keep"}}}, "DeletionPolicy Keep"),
     (
+        {"Resources": {"A": TOPIC | {"UpdateReplacePolicy": "RetainExceptOnCreate"}}},
+        "UpdateReplacePolicy RetainExceptOnCreate",
+    ),
+    (
         {"Resources": {"A": TOPIC | {"DeletionPolicy": "Snapshot"}}},
         "does not support deletion policy Snapshot",
     ),

@@ -175,6 +175,18 @@ def test_the_examples_of_sagemakers_guide_let_it_in(
     client("sagemaker")._make_api_call(operation, request_of(creation, role))
 
 
+def test_a_trust_policy_cannot_name_one_model(
+    client: Callable[[str], Any], trusting: Trust
+) -> None:
+    """ "Do not replace the aws:SourceArn in this template with the full ARN of a specific model or
+    endpoint" (Developer Guide, "Cross-Service Confused Deputy Prevention").
+    """
+    creation = next(each for each in CREATIONS if each[0] == "CreateModel")
+    role = trusting(SAGEMAKER, {"ArnLike": {"aws:SourceArn": f"{ARN}:model/*"}})
+    with pytest.raises(ClientError, match="Could not assume role"):
+        client("sagemaker").create_model(**request_of(creation, role))
+
+
 def test_feature_store_says_nothing_of_a_source(
     client: Callable[[str], Any], trusting: Trust
 ) -> None:
