@@ -21,6 +21,10 @@ CALLS = {
     "sns": ("sns:Publish", "Publish on SNS"),
     "sqs": ("sqs:SendMessage", "SendMessage on SQS"),
 }
+_NETWORK = (
+    *("CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets"),
+    *("DeleteNetworkInterface", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"),
+)
 _TYPE = "AWS::Lambda::Function"
 _CONFIGURES = {"lambda:CreateFunction", "lambda:UpdateFunctionConfiguration", _TYPE}
 _BRINGS_CODE = {"lambda:CreateFunction", "lambda:UpdateFunctionCode", _TYPE}
@@ -58,13 +62,13 @@ def _needed(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         action, call = CALLS[target.split(":")[2]]
         yield action, target, call
     if (document.get("VpcConfig") or {}).get("SubnetIds"):
-        # Lambda Developer Guide, "Required IAM permissions" of functions in a VPC; aws-sam-cli #617
-        # has the text.
-        for name in ("CreateNetworkInterface", "DescribeNetworkInterfaces"):
+        # "your function's execution role must have" (Lambda Developer Guide, "Configuring a Lambda
+        # function to access resources in a VPC", and AWSLambdaVPCAccessExecutionRole); aws-sam-cli
+        # #617 has the text.
+        for name in _NETWORK:
             yield f"ec2:{name}", "*", f"{name} on EC2"
-        yield "ec2:DeleteNetworkInterface", "*", "DeleteNetworkInterface on EC2"
     if (document.get("TracingConfig") or {}).get("Mode") == "Active":
-        # Lambda Developer Guide, "Execution role permissions" of X-Ray.
+        # Lambda Developer Guide, "Using Lambda with AWS X-Ray".
         yield "xray:PutTraceSegments", "*", "PutTraceSegments on XRAY"
 
 

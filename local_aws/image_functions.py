@@ -16,6 +16,7 @@ from local_aws.adapter.creations import (
     check_requests,
     check_templates,
 )
+from local_aws.guesses import Guess, guessed
 from local_aws.settings import PROJECT_ROOT
 
 # What runs the image's functions in the cloud; CreateFunction's ImageConfig.EntryPoint.
@@ -38,8 +39,10 @@ def install() -> None:
 def pull_refusal(asked: Asked) -> Refused | None:
     """Why an image may not be pulled: by Lambda for the function, or by who makes it; or None.
 
-    Lambda Developer Guide, "Amazon ECR permissions": both may get the image; and if the
-    repository's policy does not let Lambda, Lambda adds what is missing, if the caller may.
+    "the user permission to access the image MUST be configured" (Lambda Developer Guide,
+    "Identity-based IAM policies for Lambda"); and if the repository's policy does not let Lambda,
+    Lambda adds what is missing, if the caller may ("Amazon ECR permissions"). The second refusal is
+    in AWS's words (mongodb/mongodbatlas-cloudformation-resources #316).
     """
     operations = {"lambda:CreateFunction", "lambda:UpdateFunctionCode", _TYPE}
     image = (asked.document.get("Code") or asked.document).get("ImageUri")
@@ -50,7 +53,7 @@ def pull_refusal(asked: Asked) -> Refused | None:
     actor = asked.actor
     if actor is not None and any(actor.denied(action, arn) for action in _PULL):
         message = "Your access has been denied by ECR, please check your request permissions."
-        return Refused(ACCESS_DENIED, message)
+        return Refused(ACCESS_DENIED, guessed(message, Guess.WORDS))
     place = f"arn:aws:lambda:{adapter.current_region()}:{adapter.current_account()}:function:"
     name = str(asked.document.get("FunctionName") or asked.name)
     name = name.rpartition(":function:")[2]

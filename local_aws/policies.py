@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Any
 
 from local_aws.adapter.evaluation import is_operator
+from local_aws.guesses import Guess, guessed
 from local_aws.policy_principals import invalid_principals
 
 _VERSIONS = ("2008-10-17", "2012-10-17")
@@ -240,7 +241,9 @@ def _principals(statement: Mapping[str, Any], kind: Kind) -> Iterator[Problem]:
     elif len(given) != 1:
         yield Problem("", "Missing required field Principal")
     elif given == ["NotPrincipal"] and (kind is Kind.TRUST or statement["Effect"] == "Allow"):
-        yield Problem("", "Has prohibited field NotPrincipal")
+        # "Role trust policies do not support NotPrincipal" (IAM Access Analyzer policy check
+        # reference); of resources AWS takes it with Allow, and only warns.
+        yield Problem("", guessed("Has prohibited field NotPrincipal", Guess.WORDS))
     else:
         yield from (
             Problem("Principal", f"Invalid principal in policy: {named}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from local_aws import registry
 from local_aws.adapter import adoption, deployments, stacks
+from local_aws.guesses import Guess, guessed
 
 # The operations after which the CDK CLI waits for a stack.
 SETTLED_ACTIONS = ("ExecuteChangeSet", "DeleteStack")
@@ -44,16 +45,14 @@ def refusal(policy: str, action: str, logical_id: str, resource_type: str) -> st
             continue
         if statement["Effect"] == "Deny":
             return (
-                f"Action denied by stack policy: Statement [#{number}] denies action [{action}] "
+                f"Action denied by stack policy: Statement [#{number}] does not allow [{action}] "
                 f"for resource [LogicalResourceId/{logical_id}]"
             )
         allowed = True
     if allowed:
         return None
-    return (
-        f"Action not allowed by stack policy: no statement allows action [{action}] for "
-        f"resource [LogicalResourceId/{logical_id}]"
-    )
+    words = f"Action denied by stack policy: no statement allows [{action}] for resource "
+    return guessed(f"{words}[LogicalResourceId/{logical_id}]", Guess.WORDS)
 
 
 def _applies(

@@ -138,10 +138,14 @@ def _size_refused(operation: str, request: Mapping[str, Any]) -> Refused:
     if operation == "Encrypt":
         size = len(base64.b64decode(str(request.get("Plaintext", ""))))
         if not 1 <= size <= _MAX_PLAINTEXT:
+            # Recorded (localstack/localstack, tests/aws/services/kms, test_kms.snapshot.json).
+            bound = (
+                f"less than or equal to {_MAX_PLAINTEXT}" if size else "greater than or equal to 1"
+            )
             return (
                 "ValidationException",
                 "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: "
-                f"Member must have length between 1 and {_MAX_PLAINTEXT}",
+                f"Member must have length {bound}",
             )
         return None
     if ("KeySpec" in request) == ("NumberOfBytes" in request):

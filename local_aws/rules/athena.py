@@ -10,7 +10,7 @@ from local_aws.adapter.operations import Refusal
 def _workgroup_there(given: Mapping[str, Any]) -> Refusal | None:
     name = str(given.get("WorkGroup") or "primary")
     if not lookups.workgroup_exists(name):
-        # Public failures quote it: "WorkGroup athena-workgroup is not found."
+        # Athena User Guide, "Troubleshoot workgroups", as the next one.
         return Refusal("InvalidRequestException", f"WorkGroup {name} is not found.", 400)
     return None
 
@@ -19,7 +19,6 @@ def _start(given: Mapping[str, Any]) -> Refusal | None:
     refused = _workgroup_there(given)
     name = str(given.get("WorkGroup") or "primary")
     if refused is None and not lookups.workgroup_enabled(name):
-        # "disable the workgroup. Queries can't be run" (User Guide, workgroups).
         return Refusal("InvalidRequestException", f"WorkGroup {name} is disabled.", 400)
     return refused
 

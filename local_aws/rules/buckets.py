@@ -1,4 +1,4 @@
-"""S3: names, keys, metadata and policies (S3 User Guide, of the rules' names)."""
+"""S3: names, keys, metadata and policies (S3 User Guide; texts as S3's error list has them)."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from itertools import combinations, product
 from typing import Any
 from urllib.parse import unquote
 
-from local_aws import policies
+from local_aws import adapter, policies
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
 from local_aws.adapter.requests import Request
@@ -19,9 +19,9 @@ _METADATA_BYTES = 2048
 _DELETED = 1000
 _TAG_KEY, _TAG_VALUE = 128, 256
 _PART_BYTES = 5 * 1024 * 1024
-# "Bucket naming rules", of general purpose buckets.
+# "General purpose bucket naming rules"; -an is for buckets of an account's regional namespace.
 _FORBIDDEN = ("xn--", "sthree-", "amzn-s3-demo-")
-_RESERVED = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_RESERVED = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an")
 
 
 def refusal(request: Request) -> Refusal | None:
@@ -64,16 +64,18 @@ def _complete(request: Request) -> Refusal | None:
     return None
 
 
-def policy(bucket: str, text: str) -> Refusal | None:
-    """Why S3 does not take a bucket's policy, or None."""
+def policy(bucket: str, text: str, asker: str = "the stack's") -> Refusal | None:
+    """Why S3 does not take a bucket's policy of somebody, or None."""
     refused = resource_policies.bucket(bucket, text)
     if refused is not None:
         return refused
     statements = policies.statements(json.loads(text))
     if any(map(_public, statements)) and lookups.blocks_public_policies(bucket):
+        # "Troubleshoot access denied (403 Forbidden) errors in Amazon S3".
         words = (
-            "Access Denied: public policies are prevented by the BlockPublicPolicy setting in S3 "
-            "Block Public Access."
+            f"User: {asker} is not authorized to perform: s3:PutBucketPolicy on resource: "
+            f'"arn:aws:s3:::{bucket}" because public policies are prevented by the '
+            "BlockPublicPolicy setting in S3 Block Public Access."
         )
         return Refusal("AccessDenied", words, 403)
     return None
@@ -118,7 +120,8 @@ def _put(request: Request) -> Refusal | None:
 
 def _bucket_policy(request: Request) -> Refusal | None:
     text = request.body.decode(errors="replace")
-    return policy(str(request.parameters.get("Bucket", "")), text)
+    asker = adapter.caller(dict(request.headers)).name
+    return policy(str(request.parameters.get("Bucket", "")), text, asker)
 
 
 def _tags(request: Request) -> Refusal | None:

@@ -1,4 +1,8 @@
-"""EventBridge: rules, their targets and entries (EventBridge API Reference, of each operation)."""
+"""EventBridge: rules, their targets and entries (EventBridge API Reference, of each operation).
+
+The words are recorded responses (localstack/localstack, tests/aws/services/events, snapshots), but
+for those of patterns and ARNs, which are moto's.
+"""
 
 import json
 import re
@@ -9,7 +13,7 @@ from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
 from local_aws.rules.schedules import is_cron
 
-_TARGETS = 5  # of a rule (EventBridge User Guide, quotas)
+_TARGETS = 5  # of a rule (EventBridge User Guide, "Amazon EventBridge quotas")
 _ENTRIES_BYTES = 256 * 1024  # of a PutEvents request; the stricter of the sizes that were published
 _TIME_BYTES = 14
 _INPUTS = ("Input", "InputPath", "InputTransformer")
@@ -29,7 +33,6 @@ def _rule_there(given: Mapping[str, Any]) -> Refusal | None:
     name, bus = str(given.get("Name") or given.get("Rule")), _bus(given)
     if lookups.rule_exists(name, bus):
         return None
-    # moto #3387 and terraform-provider-aws #18178 quote it.
     words = f"Rule {name} does not exist on EventBus {bus}."
     return Refusal("ResourceNotFoundException", words, 400)
 
@@ -48,7 +51,7 @@ def _put_rule(given: Mapping[str, Any]) -> Refusal | None:
     if schedule and _bus(given) != "default":
         return _invalid("ScheduleExpression is supported only on the default event bus.")
     rate = _RATE.fullmatch(schedule or "")
-    # "A value of 1 takes the singular, others the plural" (User Guide, rate expressions).
+    # "If the value is equal to 1, then the unit must be singular" (User Guide, "Rate expressions").
     if (
         schedule
         and schedule.startswith("rate")

@@ -1,4 +1,4 @@
-"""Lambda: what a function's configuration may hold (Lambda Developer Guide)."""
+"""Lambda: what a function's configuration may hold (Lambda Developer Guide, "Lambda quotas")."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _SECONDS = 900
 _MEGABYTES = 10_240
 _NAME = 64  # "If you specify only the function name, it is limited to 64 characters in length"
 _VARIABLES_BYTES = 4096
-# "Reserved environment variables", of "Defined runtime environment variables".
+# "Defined runtime environment variables" of "Using Lambda environment variables".
 _RESERVED = {
     "_HANDLER",
     "_X_AMZN_TRACE_ID",
@@ -37,7 +37,8 @@ _RESERVED = {
 }
 # The runtimes that are neither deprecated nor without an interpreter here.
 _RUNTIMES = re.compile(r"python3\.(9|1\d)|nodejs(18|2\d)\.x")
-# "You can reserve up to the unreserved concurrency minus 100" of an account's 1,000.
+# "You can reserve up to the Unreserved account concurrency value ... minus 100" ("Configuring
+# reserved concurrency"), of an account's 1,000.
 _MOST_RESERVED = 900
 
 
@@ -70,7 +71,8 @@ def _configuration(given: Mapping[str, Any]) -> Refusal | None:
     if len(json.dumps(variables)) > _VARIABLES_BYTES:
         return _invalid(
             "Lambda was unable to configure your environment variables because the environment "
-            "variables you have provided exceeded the 4KB limit."
+            "variables you have provided exceeded the 4KB limit. String measured: "
+            f"{json.dumps(variables)}"
         )
     runtime = given.get("Runtime")
     if runtime is not None and _RUNTIMES.fullmatch(runtime) is None:

@@ -1,4 +1,4 @@
-"""IAM and STS: what is attached, and how long sessions last."""
+"""IAM and STS: what is attached, and how long sessions last; in the words of public failures."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from local_aws import policies
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
 
-# IAM and STS quotas (IAM User Guide): characters, white space apart.
+# IAM User Guide, "IAM and AWS STS quotas": characters, white space apart.
 _ROLE_INLINE = 10_240
 _TRUST = 2_048
 _MANAGED = 6_144

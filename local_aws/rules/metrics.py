@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 from local_aws.settings import SCALING_PERIOD_SECONDS
 
 _DATA = 1000
@@ -27,7 +28,7 @@ def _data(given: Mapping[str, Any]) -> Refusal | None:
     data = given.get("MetricData") or []
     if len(data) > _DATA:
         words = f"The collection MetricData must not have a size greater than {_DATA}."
-        return Refusal("ValidationError", words, 400)
+        return Refusal("InvalidParameterValue", words, 400)
     for number, datum in enumerate(data, start=1):
         for member, most in (("Values", _VALUES), ("Dimensions", _DIMENSIONS)):
             if len(datum.get(member) or ()) > most:
@@ -44,7 +45,7 @@ def _data(given: Mapping[str, Any]) -> Refusal | None:
                 f"The parameter MetricData.member.{number}.Timestamp must specify a time no more "
                 "than two weeks in the past and two hours in the future."
             )
-            return Refusal("InvalidParameterValue", words, 400)
+            return Refusal("InvalidParameterValue", guessed(words, Guess.WORDS), 400)
     return None
 
 
@@ -114,13 +115,13 @@ def _alarm(given: Mapping[str, Any]) -> Refusal | None:
     periods, period = int(given["EvaluationPeriods"]), given.get("Period")
     words = None
     if "MetricName" in given and ("Statistic" in given) == ("ExtendedStatistic" in given):
-        words = "Exactly one of Statistic and ExtendedStatistic must be specified"
+        words = guessed("Exactly one of Statistic and ExtendedStatistic must be set", Guess.WORDS)
     elif "MetricName" in given and not _is_period(period):
-        words = "Metric period must be 10, 20, 30 or a multiple of 60"
+        words = guessed("Metric period must be 10, 20, 30 or a multiple of 60", Guess.WORDS)
     elif int(given.get("DatapointsToAlarm", 1)) > periods:
-        words = "DatapointsToAlarm must not be greater than EvaluationPeriods"
-    elif period is not None and periods * int(period) > (_WEEK if int(period) >= _HOUR else _DAY):
-        words = "Metrics cannot be checked across more than a day (EvaluationPeriods * Period)"
+        words = guessed("DatapointsToAlarm must be at most EvaluationPeriods", Guess.WORDS)
+    elif period is not None:
+        words = _checked_too_long(periods, int(period))
     for action in itertools.chain(*(given.get(name) or () for name in _ACTIONS)):
         if not str(action).startswith("arn:"):
             words = f"Invalid arn syntax: {action}"
@@ -128,6 +129,18 @@ def _alarm(given: Mapping[str, Any]) -> Refusal | None:
     if missing not in ("breaching", "notBreaching", "ignore", "missing"):
         words = f"TreatMissingData must be breaching, notBreaching, ignore or missing: {missing}"
     return None if words is None else Refusal("ValidationError", words, 400)
+
+
+def _checked_too_long(periods: int, seconds: int) -> str | None:
+    """In the words of public failures of PutMetricAlarm."""
+    long = seconds >= _HOUR
+    most, span, which = (_WEEK, "week", ">= 3600") if long else (_DAY, "day", "< 3600")
+    if periods * seconds <= most:
+        return None
+    return (
+        f"Metrics cannot be checked across more than a {span} (EvaluationPeriods * Period must be "
+        f"<= {most}) for alarms using period {which}"
+    )
 
 
 def _is_period(period: Any) -> bool:

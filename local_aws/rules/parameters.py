@@ -46,7 +46,7 @@ def _put(given: Mapping[str, Any]) -> Refusal | None:
     if known is not None and given.get("Type") not in (None, known):
         # "Parameter Store doesn't support changing a parameter type in a hierarchy".
         words = f"Parameter {name} is a {known}, and a parameter's type cannot be changed."
-        return Refusal("HierarchyTypeMismatchException", words, 400)
+        return Refusal("HierarchyTypeMismatchException", guessed(words, Guess.WORDS), 400)
     return None
 
 
@@ -94,6 +94,7 @@ def _named(name: str) -> Refusal | None:
     if re.fullmatch(r"[a-zA-Z0-9_.\-/]+", name) is None:
         words = "Parameter name must consist of letters, digits and the symbols _.-/"
         return _invalid(guessed(words, Guess.WORDS))
+    # Systems Manager User Guide, "Creating Systems Manager parameters": "Fully qualified".
     if "/" in name and not name.startswith("/"):
         return _invalid("Parameter name must be a fully qualified name.")
     if name.strip("/").count("/") >= _LEVELS:

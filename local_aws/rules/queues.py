@@ -54,11 +54,12 @@ def _attributes(given: Mapping[str, Any]) -> Refusal | None:
 
 
 def _redrive(text: str, *, fifo: bool) -> Refusal | None:
-    """The text that botocore users quote: "Value {...} for parameter RedrivePolicy is invalid."."""
+    """In the words of public failures: "Value {...} for parameter RedrivePolicy is invalid."."""
     document = _document(text) or {}
     count = str(document.get("maxReceiveCount", ""))
     if not count.isdecimal() or not 1 <= int(count) <= _MOST_RECEIVES:
-        reason = "Invalid value for maxReceiveCount: it must be 1 to 1000."
+        valid = f"valid values are from 1 to {_MOST_RECEIVES} both inclusive."
+        reason = f"Invalid value for maxReceiveCount: {count}, {valid}"
     elif not lookups.queue_exists(str(document.get("deadLetterTargetArn", ""))):
         reason = "Dead letter target does not exist."
     elif str(document["deadLetterTargetArn"]).endswith(".fifo") != fifo:
@@ -99,7 +100,8 @@ def _receive(given: Mapping[str, Any]) -> Refusal | None:
 def _send(given: Mapping[str, Any]) -> Refusal | None:
     name = "MessageDeduplicationId"
     if name in given and not str(given["QueueUrl"]).endswith(".fifo"):
-        reason = "The request includes a parameter that is not valid for this queue type."
+        # Recorded of DelaySeconds (localstack/localstack, tests/aws, test_sqs.snapshot.json).
+        reason = "The request include parameter that is not valid for this queue type."
         words = f"Value {given[name]} for parameter {name} is invalid. Reason: {reason}"
         return Refusal("InvalidParameterValue", words, 400)
     attributes = given.get("MessageAttributes") or {}

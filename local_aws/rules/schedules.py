@@ -61,7 +61,7 @@ def _schedule(given: Mapping[str, Any]) -> Refusal | None:
     """CreateSchedule and UpdateSchedule (Scheduler API Reference)."""
     text = str(given["ScheduleExpression"])
     if not (is_cron(text) or _RATE.fullmatch(text) or _is_at(text)):
-        # localstack #9284 quotes AWS's answer.
+        # As localstack #9284 quotes it, and localstack records it (test_scheduler.snapshot).
         return _invalid(f"Invalid Schedule Expression {text}.")
     window = given.get("FlexibleTimeWindow") or {}
     flexible, most = window.get("Mode") == "FLEXIBLE", window.get("MaximumWindowInMinutes")

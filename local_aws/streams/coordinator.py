@@ -74,7 +74,8 @@ class Coordinator:
         if _denied(config["Role"], arn) is not None:
             return (
                 f"Cannot access stream {arn}. Please ensure the role can perform the GetRecords, "
-                "GetShardIterator, DescribeStream, and ListShards Actions on your stream in IAM."
+                "GetShardIterator, DescribeStream, ListShards, and ListStreams Actions on your "
+                "stream in IAM."
             )
         return _destination_refusal(config["Role"], destination_of(mapping))
 

@@ -299,6 +299,14 @@ def test_what_a_function_is_given_needs_its_roles_leave(
         create(client, arn, **configuration)
 
 
+def test_a_network_takes_all_that_lambdas_policy_for_it_has(client: Client) -> None:
+    """AWSLambdaVPCAccessExecutionRole, version 3."""
+    some = ("CreateNetworkInterface", "DescribeNetworkInterfaces", "DeleteNetworkInterface")
+    arn = role(client("iam"), LAMBDA, *(f"ec2:{name}" for name in some))
+    with pytest.raises(ClientError, match="permissions to call DescribeSubnets on EC2"):
+        create(client, arn, VpcConfig={"SubnetIds": ["subnet-1"]})
+
+
 def test_code_in_s3_is_read_as_who_makes_the_function(
     client: Client, as_user: Callable[..., Any]
 ) -> None:

@@ -121,7 +121,7 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
                 "RedrivePolicy": json.dumps({"deadLetterTargetArn": QUEUE, "maxReceiveCount": 0})
             },
         },
-        "maxReceiveCount",
+        "maxReceiveCount: 0, valid values are from 1 to 1000 both inclusive",
     ),
     ("sqs", "receive_message", {"QueueUrl": URL, "WaitTimeSeconds": 21}, "WaitTimeSeconds"),
     ("sqs", "send_message", {"QueueUrl": URL, "MessageBody": "a", "DelaySeconds": 901}, "Delay"),
@@ -133,6 +133,7 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
     ),
     ("s3", "create_bucket", {"Bucket": "xn--a"}, "InvalidBucketName"),
     ("s3", "create_bucket", {"Bucket": "some-s3alias"}, "InvalidBucketName"),
+    ("s3", "create_bucket", {"Bucket": "some-an"}, "InvalidBucketName"),
     (
         "s3",
         "create_bucket",
@@ -292,6 +293,7 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
             ({"Statistic": "Sum", "Period": 45}, "multiple of 60"),
             ({"Statistic": "Sum", "DatapointsToAlarm": 2}, "DatapointsToAlarm"),
             ({"Statistic": "Sum", "EvaluationPeriods": 1441}, "more than a day"),
+            ({"Statistic": "Sum", "Period": 86_400, "EvaluationPeriods": 8}, "more than a week"),
         )
     ),
     ("sns", "create_topic", {"Name": "a b"}, "Topic Name"),

@@ -153,7 +153,7 @@ def test_a_stack_policy_keeps_a_resource_from_replacement(stack: Stack) -> None:
     stack.update(StackPolicyBody=json.dumps(POLICY))
     with pytest.raises(WaiterError):
         stack.update("second")
-    assert "denies action [Update:Replace] for resource" in stack.reasons()
+    assert "does not allow [Update:Replace] for resource" in stack.reasons()
     assert stack.status() == "UPDATE_ROLLBACK_COMPLETE"
 
 
