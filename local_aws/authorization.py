@@ -38,7 +38,7 @@ def _metric_namespace(action: str, body: bytes, params: Mapping[str, Any]) -> di
 
 
 def _transport(_action: str, _body: bytes, _params: Mapping[str, Any]) -> dict[str, Any]:
-    """Of every request that comes over TLS (S3 User Guide, "Amazon S3 policy keys")."""
+    """Of every request that comes over TLS (S3 User Guide, "Amazon S3 condition key examples")."""
     version = adapter.tls_version()
     return {} if version is None else {"s3:TlsVersion": version}
 

@@ -82,8 +82,8 @@ def tell(outcome: Outcome) -> None:
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
-    """The invocation record (Lambda Developer Guide, "Capturing records of Lambda asynchronous
-    invocations").
+    """The invocation record (Lambda Developer Guide, "Asynchronous invocation", "Configuring
+    destinations").
     """
     response = {"statusCode": 200, "executedVersion": outcome.config.get("Version", "$LATEST")}
     if outcome.failed:
@@ -134,7 +134,7 @@ def _said(*, succeeded: bool) -> str:
 
 def _bury(session: LocalSession, arn: str, outcome: Outcome) -> None:
     """A dead letter is the event itself, with what went wrong as attributes (Lambda Developer
-    Guide, "Adding a dead-letter queue").
+    Guide, "Asynchronous invocation", "Dead-letter queues").
     """
     body = outcome.result.get("body")
     message = str(body.get("errorMessage", "") if isinstance(body, dict) else body)[:_MOST_MESSAGE]

@@ -1,8 +1,8 @@
 """Roles that are given to services: who may pass them, and whether they let the service in.
 
-Both is asked when a role is given (`iam:PassRole` with `iam:PassedToService`, User Guide, "Grant a
-user permissions to pass a role to an AWS service"); the trust policy again whenever it is assumed.
-What CloudFormation passes is asked about by `stack_roles`.
+Both is asked when a role is given (`iam:PassRole` with `iam:PassedToService`, IAM User Guide,
+"Granting a user permissions to pass a role to an AWS service"); the trust policy again whenever it
+is assumed. What CloudFormation passes is asked about by `stack_roles`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -79,7 +79,7 @@ def roles_of(value: Any) -> Iterator[str]:
 def events_service(rule_arn: str) -> adapter.Service:
     """EventBridge, as it acts for a rule.
 
-    Both keys are of the rule (EventBridge User Guide, "Using IAM policy conditions").
+    Both keys are of the rule (EventBridge User Guide, "Using IAM policy conditions ...").
     """
     return adapter.Service(
         name="events.amazonaws.com", source_arn=rule_arn, source_account=adapter.current_account()

@@ -1,7 +1,7 @@
 """Lambda's event source mappings of queues: what its function's role must be allowed.
 
 Lambda takes messages as the role (Lambda Developer Guide, "Using Lambda with Amazon SQS",
-execution role permissions): asked when a mapping is made, and again while it is polled.
+"Execution role permissions"): asked when a mapping is made, and again while it is polled.
 """
 
 import time

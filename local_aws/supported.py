@@ -74,8 +74,8 @@ def _misdirected(request: Request) -> Refusal | None:
     No bucket is open to all: new ones block it (S3 User Guide, "Blocking public access"), and this
     project opens none.
 
-    "Credential should be scoped to correct service: 'sqs'" (AWS's answer; User Guide of IAM,
-    "Troubleshoot AWS Signature Version 4 signing").
+    "Credential should be scoped to correct service: 'service'" (IAM User Guide, "Troubleshoot
+    signed requests for AWS APIs").
     """
     if request.service == "s3" and not (_CREDENTIALS & {*request.headers, *request.parameters}):
         return Refusal("AccessDenied", "Access Denied", 403)

@@ -1,8 +1,9 @@
 """What rules and schedules send to, and as whom.
 
 A rule reaches Lambda, SNS and SQS as EventBridge itself, so that the function's, topic's or queue's
-policy decides, unless the target has a role (EventBridge User Guide, "Using resource-based
-policies"); everything else is reached as the target's role. A schedule always acts as its role.
+policy decides, unless the target has a role (EventBridge User Guide, "Using resource-based policies
+for Amazon EventBridge"); everything else is reached as the target's role. A schedule always acts as
+its role.
 """
 
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ def invalid(target: Target) -> str | None:
         return f"Parameter(s) SqsParameters must be specified for target: {target['Id']}."
     letters = (target.get("DeadLetterConfig") or {}).get("Arn")
     if letters and (letters.split(":")[2:3] != ["sqs"] or letters.endswith(".fifo")):
-        # EventBridge User Guide, "Considerations for using a dead-letter queue".
+        # EventBridge User Guide, "Using dead-letter queues to process undelivered events".
         return f"DeadLetterConfig.Arn must be a standard queue, got {letters}"
     return input_problem(target)
 

@@ -6,8 +6,8 @@ from ministack.services import cloudwatch_logs, eventbridge, ssm
 
 # Of one stream.
 MOST_EVENTS = 2500
-# "Parameter Store retains the 100 most recent versions" (Systems Manager User Guide, "Working with
-# parameter versions").
+# "Parameter Store retains the 100 most recently created versions of a parameter" (API reference,
+# ParameterMaxVersionLimitExceeded).
 MOST_VERSIONS = 100
 
 

@@ -2,7 +2,7 @@
 
 The sections that the rules are of are named beside them: "Operators" is "IAM JSON policy elements:
 Condition operators", "Variables" is "IAM policy elements: Variables and tags", and "Resource" is
-"AWS JSON policy elements: Resource".
+"IAM JSON policy elements: Resource".
 """
 
 import json

@@ -31,8 +31,9 @@ def get_table(database: str, name: str) -> TableRecord | None:
 def check_get(database: str, name: str) -> None:
     """Refuse a table that the caller of the request may not get.
 
-    Glue is asked "based on the IAM user's or role's permissions" (Athena User Guide, "Configure
-    access to databases and tables in the AWS Glue Data Catalog"), on all three resources.
+    "You need permissions to call this action on the resource ... and all ancestors of the resource
+    in the Data Catalog" (Athena User Guide, "Fine-grained access to databases and tables in the AWS
+    Glue Data Catalog").
 
     Raises:
         PermissionError: With Athena's words.

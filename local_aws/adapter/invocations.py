@@ -14,8 +14,8 @@ from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc
 from local_aws.guesses import Guess, guessed
 
 Configuration = dict[str, Any]
-# Lambda waits a minute, then two (Developer Guide, "How Lambda handles errors and retries with
-# asynchronous invocation"); nobody waits so long here.
+# Lambda waits a minute, then two (Developer Guide, "Asynchronous invocation"); nobody waits so long
+# here.
 _WAIT_SECONDS = (1.0, 2.0)
 _AGE_SECONDS, _RETRIES = 6 * 3600, 2
 _RESPONSE_BYTES = 6_291_556

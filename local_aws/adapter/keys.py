@@ -73,7 +73,7 @@ def let_grants_allow() -> None:
     """Have the evaluator allow what a grant allows and no policy denies explicitly.
 
     A grant allows beside key policy and IAM policies, and an explicit deny in either wins
-    (Developer Guide, "Troubleshooting AWS KMS permissions").
+    (KMS Developer Guide, "Troubleshooting key access").
     """
     inner = iam_evaluator.enforce
 
@@ -127,7 +127,7 @@ def _granted(principal: str, action: str, arn: str, keys: Mapping[str, Any] | No
 def _may_retire(principal: str, arn: str, grant_id: str) -> bool:
     """Its retiring principal may retire a grant, and its grantee if the grant says so.
 
-    Developer Guide, "Retiring and revoking grants".
+    KMS Developer Guide, "Managing grants", "Retiring and revoking grants".
     """
     for grant in grants_of(arn):
         if grant["GrantId"] == grant_id:

@@ -38,13 +38,13 @@ def alarm_refused(alarm: dict[str, Any], action: str) -> str | None:
     """Why CloudWatch may not do an alarm's action (a topic or a function), or None."""
     account, arn = str(responses.get_account_id()), str(alarm.get("AlarmArn", ""))
     if action.split(":")[2] == "lambda":
-        # CloudWatch User Guide, "Using alarm actions": "lambda.alarms.cloudwatch.amazonaws.com".
+        # CloudWatch User Guide, "Invoke a Lambda function from an alarm".
         service = "lambda.alarms.cloudwatch.amazonaws.com"
         sender = Service(name=service, source_arn=arn, source_account=account)
         return sender.denied(INVOKE, action)
     sender = Service(name="cloudwatch.amazonaws.com", source_arn=arn, source_account=account)
     # SNS's default policy, which has no other condition, lets a topic's own account's alarms in
-    # (SNS Developer Guide, "aws:SourceAccount versus aws:SourceOwner").
+    # (SNS Developer Guide, "aws:SourceAccount versus aws:SourceOwner", which lists CloudWatch).
     if sender.denied(PUBLISH, action, {"aws:SourceOwner": account}) is None:
         return None
     # re:Post, "Why didn't I receive an SNS notification for my CloudWatch alarm trigger?"

@@ -47,7 +47,7 @@ class AsRole:
     def log_error(self, settings: DeliverySettings, code: str, message: str) -> None:
         """Tell an error in the delivery stream's log, once until another one comes.
 
-        Firehose Developer Guide, "Monitor Amazon Data Firehose using CloudWatch Logs"; a role that
+        Firehose Developer Guide, "Monitoring ... Using CloudWatch Logs"; a role that
         may not log is told nothing.
         """
         if settings.log is None or message == self._logged:

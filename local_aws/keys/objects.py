@@ -1,7 +1,8 @@
 """S3's objects under KMS keys: who writes one needs a data key, who reads one its decryption.
 
-User Guide, "Using server-side encryption with AWS KMS keys": S3 asks KMS on behalf of the
-requester, with the object's ARN as encryption context, or the bucket's where it uses a bucket key.
+S3 User Guide, "Using server-side encryption with AWS KMS keys (SSE-KMS)": S3 asks KMS on behalf of
+the requester, with the object's ARN as encryption context, or the bucket's where it uses a bucket
+key.
 """
 
 import base64
@@ -62,8 +63,9 @@ def _chosen(headers: Headers, found: Headers) -> Headers | Response:
 def _denied(caller: Caller, action: str, bucket: str, key: str, kept: Headers) -> Response | None:
     arn, bucket_key = f"arn:aws:s3:::{bucket}", kept.get(BUCKET_KEY) == "true"
     context = {_ARN: arn if bucket_key else f"{arn}/{key}", **(_pairs(kept.get(CONTEXT, "")) or {})}
-    # With a bucket key a write decrypts too: it "verifies the integrity of the S3 Bucket Key before
-    # using it" (User Guide, "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys").
+    # With a bucket key a write decrypts too: "The call to kms:Decrypt verifies the integrity of the
+    # S3 Bucket Key before using it" (S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3
+    # Bucket Keys").
     actions = [GENERATE, DECRYPT] if bucket_key and action == GENERATE else [action]
     for each in actions:
         why = use_denied(caller, each, kept[KEY_ID], via="s3", context=context)

@@ -1,7 +1,8 @@
 """Keys that SageMaker is given: for volumes, outputs and feature groups.
 
 What a key takes says the API reference at each `KmsKeyId` (botocore's model has it), and of volumes
-the Developer Guide, "Amazon SageMaker AI API Permissions".
+the Developer Guide, "Amazon SageMaker API Permissions: Actions, Permissions, and Resources
+Reference".
 """
 
 from collections.abc import Iterator, Mapping

@@ -70,8 +70,7 @@ def queue_denied(actor: Actor | None, arn: str, reads: bool) -> Refusal | None:
     """Why somebody cannot send to (or receive from) a queue for its key.
 
     "The producer must have the kms:GenerateDataKey and kms:Decrypt permissions", the consumer
-    kms:Decrypt (SQS Developer Guide, "Configure KMS permissions for AWS services" and "Key
-    management").
+    kms:Decrypt (SQS Developer Guide, "Key management").
     """
     key = keyed.queue_key(arn)
     return _use(actor, key, "sqs", {"aws:sqs:arn": arn}, reads)
@@ -80,8 +79,8 @@ def queue_denied(actor: Actor | None, arn: str, reads: bool) -> Refusal | None:
 def topic_denied(actor: Actor | None, arn: str) -> Refusal | None:
     """Why somebody cannot publish to a topic for its key.
 
-    "The publisher must have kms:GenerateDataKey* and kms:Decrypt" (SNS Developer Guide, "Managing
-    Amazon SNS encryption keys and costs").
+    "The publisher must have the kms:GenerateDataKey and kms:Decrypt permissions" for the key (SNS
+    Developer Guide, "Key management").
     """
     return _use(actor, keyed.topic_key(arn), "sns", {"aws:sns:topicArn": arn}, False)
 
@@ -90,7 +89,7 @@ def stream_denied(actor: Actor | None, arn: str, reads: bool) -> Refusal | None:
     """Why somebody cannot put records into a stream (or get them) for its key.
 
     Producers need kms:GenerateDataKey and consumers kms:Decrypt (Kinesis Developer Guide,
-    "Permissions to use user-generated KMS keys").
+    "Permissions to Use User-Generated KMS Master Keys").
     """
     key, context = keyed.stream_key(arn), {"aws:kinesis:arn": arn}
     return _use(actor, key, "kinesis", context, reads, decrypts=False)
@@ -130,7 +129,7 @@ def _as_kms_knows(actor: Actor, via: str) -> Actor:
 def _parameter_stored(who: Caller | None, arn: str, key: str, advanced: bool) -> Refused:
     """Standard parameters are encrypted, advanced ones take a data key.
 
-    Systems Manager User Guide, "AWS KMS encryption for Parameter Store SecureString".
+    KMS Developer Guide, "How AWS Systems Manager Parameter Store uses AWS KMS".
     """
     return _parameter(who, arn, key, GENERATE if advanced else ENCRYPT)
 
@@ -155,7 +154,8 @@ def _log_group_refused(arn: str, key: str) -> Refused:
     """CloudWatch Logs itself must be allowed by the key's policy, with the group as context.
 
     Its words are of hashicorp/terraform-provider-aws #29282 and aws/aws-cdk #28304; the actions of
-    the CloudWatch Logs User Guide, "Encrypt log data in CloudWatch Logs using AWS KMS".
+    the CloudWatch Logs User Guide, "Encrypt log data in CloudWatch Logs using AWS Key Management
+    Service".
     """
     logs = Service(name=f"logs.{adapter.current_region()}.amazonaws.com")
     why = unusable(key)
@@ -174,8 +174,8 @@ def _log_group_refused(arn: str, key: str) -> Refused:
 def _repository_refused(who: Caller | None, key: str) -> Refused:
     """ECR makes grants for itself as who creates the repository.
 
-    "The IAM principal creating the repository must have the kms:CreateGrant, kms:RetireGrant, and
-    kms:DescribeKey permissions" (ECR User Guide, "Encryption at rest").
+    Who creates it "must have the kms:CreateGrant, kms:RetireGrant, and kms:DescribeKey permission"
+    (ECR User Guide, "Encryption at rest").
     """
     grants = {"kms:GrantIsForAWSResource": "true"}
     why = unusable(key)

@@ -16,7 +16,7 @@ from local_aws.sagemaker.logs import LogStream
 from local_aws.sagemaker.models import ServingContainer
 
 HOST = "127.0.0.1"
-# Developer Guide, "Custom Inference Code with Hosting Services": SIGTERM, "then it sends the
+# Developer Guide, "Use Your Own Inference Code with Hosting Services": SIGTERM, "then it sends the
 # SIGKILL signal 30 seconds later"; "the request timeout on /ping attempts is 2 seconds"; a launch
 # fails without a healthy one "during the 8 minutes after startup".
 GRACE_SECONDS = 30.0
