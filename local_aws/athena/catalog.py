@@ -110,7 +110,7 @@ def get_table(database: str, name: str) -> Table:
         TableNotFoundError: If the catalog has none.
         PermissionError: If whoever started the query may not get it.
     """
-    glue.check_get(database.lower(), name.lower())
+    glue.check_table("GetTable", database.lower(), name.lower())
     record = glue.get_table(database.lower(), name.lower())
     if record is None:
         raise TableNotFoundError(

@@ -21,6 +21,7 @@ def execute(query: Query, sql: str) -> Result | None:
 
 
 def _show_databases(_query: Query) -> Result:
+    glue.check("GetDatabases", "database/*")
     return listing(["database_name"], [[name] for name in glue.database_names()])
 
 

@@ -42,6 +42,9 @@ def execute(query: Query) -> Result:
 
 
 def _execute(query: Query, sql: str, workspace: Workspace) -> Result:
+    # "Mandatory: Access policy to the Default database and catalog per AWS Region" (Athena User
+    # Guide, "Fine-grained access ...").
+    glue.check("GetDatabase", "database/default")
     answered = metadata.execute(query, sql) or writing.unload(query, sql, workspace)
     if answered is not None:
         return answered
