@@ -99,7 +99,7 @@ class FeatureStore(Construct):
         grant_write_objects(role, self._bucket, self._key, OFFLINE_STORE_PREFIX)
         role.add_to_policy(
             iam.PolicyStatement(
-                actions=["s3:GetBucketAcl", "s3:GetBucketLocation"],
+                actions=["s3:GetBucketAcl"],
                 resources=[self._bucket.bucket_arn],
             )
         )
