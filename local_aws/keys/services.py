@@ -1,7 +1,7 @@
 """Queues, topics, streams, parameters, log groups and repositories under keys.
 
 Each service asks KMS for whoever sends or reads, through itself, and names in the encryption
-context what it is for.
+context what it is for. The contexts of queues, topics and streams are those of public key policies.
 """
 
 from functools import partial

@@ -18,7 +18,7 @@ from local_aws.sagemaker.models import ServingContainer
 HOST = "127.0.0.1"
 # Developer Guide, "Use Your Own Inference Code with Hosting Services": SIGTERM, "then it sends the
 # SIGKILL signal 30 seconds later"; "the request timeout on /ping attempts is 2 seconds"; a launch
-# fails without a healthy one "during the 8 minutes after startup".
+# fails without a healthy one "during the 8 minutes after startup" (4 in the guide of 2023).
 GRACE_SECONDS = 30.0
 DEFAULT_STARTUP_SECONDS = 480.0
 _PING_SECONDS = 2.0
