@@ -137,7 +137,8 @@ def _bury(delivery: Delivery, queue: str, failure: Failure) -> str | None:
 
 
 def _bury_as_role(delivery: Delivery, queue: str, attributes: dict[str, str]) -> str | None:
-    """A schedule's role decides (Scheduler User Guide, "Configuring a dead-letter queue")."""
+    """A schedule's role decides (Scheduler User Guide, "Configuring a schedule's dead-letter
+    queue in EventBridge Scheduler", "Set up execution role permissions")."""
     attributes |= {
         "EXECUTION_ID": str(uuid.uuid4()),
         "IS_PAYLOAD_TRUNCATED": "false",

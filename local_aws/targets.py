@@ -68,7 +68,8 @@ def invalid_schedule(schedule: Mapping[str, Any]) -> str | None:
         return f"The embedded AWS does not support the target {arn}; use {_SUPPORTED}, or aws-sdk"
     letters = (target.get("DeadLetterConfig") or {}).get("Arn", "")
     if letters.endswith(".fifo"):
-        # Scheduler User Guide, "Configuring a dead-letter queue".
+        # Scheduler User Guide, "Configuring a schedule's dead-letter queue in EventBridge
+        # Scheduler".
         return f"DeadLetterConfig.Arn must be a standard queue, got {letters}"
     return None
 
