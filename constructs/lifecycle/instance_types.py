@@ -2,7 +2,7 @@
 
 SageMaker encrypts a volume under a key of ours where it attaches one. Instances with disks of their
 own get none: "You can't request a VolumeKmsKeyId when using an instance type with local storage"
-(botocore, ResourceConfig; sagemaker-python-sdk #3677 and #3870). Their disks are encrypted by the
+(botocore, ResourceConfig; sagemaker-python-sdk #3870). Their disks are encrypted by the
 machine, with a key that nobody else has and that ends with the instance.
 """
 

@@ -164,8 +164,8 @@ def _packaged(context: Context, name: str) -> dict[str, Any]:
 
 
 def _check_data(context: Context, uri: str, role_arn: str) -> None:
-    """Refuse a model whose data its role cannot read, in CreateModel's words (sagemaker-python-sdk
-    #5588, philschmid/llm-sagemaker-sample #2).
+    """Refuse a model whose data its role cannot read, in CreateModel's words
+    (philschmid/llm-sagemaker-sample #2; of none: aws-ia/ecs-blueprints #223).
 
     Raises:
         ServiceError: Naming the address.
@@ -183,7 +183,9 @@ def _check_data(context: Context, uri: str, role_arn: str) -> None:
             f'Could not access model data at {uri}. Please ensure that the role "{role_arn}" '
             'exists and that its trust relationship policy allows the action "sts:AssumeRole" for '
             'the service principal "sagemaker.amazonaws.com". Also ensure that the role has '
-            f'"s3:GetObject" permissions and that the object is located in {context.region}.'
+            f'"s3:GetObject" permissions and that the object is located in {context.region}. If '
+            "your Model uses multiple models or uncompressed models, please ensure that the role "
+            'has "s3:ListBucket" permission.'
         ) from error
 
 
