@@ -80,8 +80,7 @@ def given_name(kind: str, properties: Properties) -> str | None:
 
 
 def _read_only(kind: str, properties: Properties) -> Iterator[str]:
-    # "readOnlyProperties ... cannot be specified by the user" (CloudFormation CLI User Guide,
-    # "Resource type schema").
+    # Nobody can set these (CloudFormation CLI User Guide, "Resource type schema").
     for path in _listed(kind, "readOnlyProperties"):
         if _at(properties, path) is not None:
             words = f"#: property [{path.removeprefix('/properties/')}] is read-only"

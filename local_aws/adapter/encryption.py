@@ -158,8 +158,8 @@ def _guard_reads(denied: Denied) -> None:
 
 
 def _guard_parts(denied: Denied) -> None:
-    """Parts, and what they are joined to: "the requester needs permissions for kms:Decrypt on
-    UploadPart and UploadPartCopy" (API reference, CreateMultipartUpload)."""
+    """Parts, and what they are joined to: "the requester needs permissions for the kms:Decrypt
+    action on the UploadPart and UploadPartCopy APIs" (API reference, CreateMultipartUpload)."""
     inner = s3._check_sse_c_part
 
     def check_part(headers: Headers, upload: Any) -> Any:

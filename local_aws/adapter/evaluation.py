@@ -145,7 +145,7 @@ def _filled(text: str, statement: Any, context: Any) -> str | None:
         known = iam_evaluator._resolve_condition_key(name, context)
         if known is None and default:
             known = default.strip("'")
-        # "You cannot use a multivalued condition context key as a variable" (Variables).
+        # "You can't use a multivalued condition key as a variable" (Variables and tags).
         missing = missing or known is None or isinstance(known, list)
         return "".join(f"\0{letter}" if letter in _SPECIAL else letter for letter in str(known))
 

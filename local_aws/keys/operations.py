@@ -86,8 +86,8 @@ def _state_refused(operation: str, found: kept.Key) -> Refused:
 def _alias_refused(operation: str, request: Mapping[str, Any], caller: Caller) -> Refused:
     """An alias's name; and permissions of its keys, which IAM has not been asked about yet.
 
-    "Permissions on both the alias and the key" (API reference, CreateAlias, UpdateAlias,
-    DeleteAlias).
+    "On the alias (IAM policy)" and "on the KMS key (key policy)" (API reference, CreateAlias,
+    UpdateAlias, DeleteAlias).
     """
     name = str(request.get("AliasName", ""))
     if not _ALIAS.fullmatch(name) or name.startswith("alias/aws/"):
