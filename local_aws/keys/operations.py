@@ -9,6 +9,7 @@ from local_aws.adapter import key_requests
 from local_aws.adapter import keys as kept
 from local_aws.adapter.actors import Caller
 from local_aws.adapter.key_requests import Refused, Request
+from local_aws.guesses import Guess, guessed
 from local_aws.keys.policies import policy_refused
 from local_aws.keys.use import absent, use_keys
 
@@ -79,7 +80,8 @@ def _state_refused(operation: str, found: kept.Key) -> Refused:
     if operation in _NOT_DISABLED and found.state == "Disabled":
         return "DisabledException", f"{found.arn} is disabled."
     if operation == "EnableKeyRotation" and found.spec != "SYMMETRIC_DEFAULT":
-        return "UnsupportedOperationException", f"{found.arn} is no symmetric encryption key"
+        words = f"{found.arn} is no symmetric encryption key"
+        return "UnsupportedOperationException", guessed(words, Guess.WORDS)
     return None
 
 
@@ -91,20 +93,20 @@ def _alias_refused(operation: str, request: Mapping[str, Any], caller: Caller) -
     """
     name = str(request.get("AliasName", ""))
     if not _ALIAS.fullmatch(name) or name.startswith("alias/aws/"):
-        return (
-            "InvalidAliasNameException",
-            f"AliasName must be alias/ and letters, digits, / _ -, but not alias/aws/, got {name}",
-        )
+        words = "AliasName must be alias/ and letters, digits, / _ -, but not alias/aws/, got"
+        return "InvalidAliasNameException", guessed(f"{words} {name}", Guess.WORDS)
     targets = [name] if operation != "CreateAlias" and kept.find_key(name) is not None else []
     if operation != "DeleteAlias":
         targets.append(str(request.get("TargetKeyId", "")))
     for target in targets:
         named = "alias/" in target and target != name
         if named or (why := _key_of_alias_refused(operation, target, caller)) is not None:
-            return ("ValidationException", "TargetKeyId must be no alias") if named else why
+            words = guessed("TargetKeyId must be no alias", Guess.WORDS)
+            return ("ValidationException", words) if named else why
     found = [key for target in targets if (key := kept.find_key(target)) is not None]
     if len({(key.usage, key.spec == "SYMMETRIC_DEFAULT") for key in found}) > 1:
-        return "ValidationException", "an alias's old and new key must have one type and usage"
+        words = "an alias's old and new key must have one type and usage"
+        return "ValidationException", guessed(words, Guess.WORDS)
     return None
 
 
@@ -151,7 +153,8 @@ def _size_refused(operation: str, request: Mapping[str, Any]) -> Refused:
     if ("KeySpec" in request) == ("NumberOfBytes" in request):
         return "ValidationException", "Please specify either number of bytes or key spec."
     if not 1 <= int(request.get("NumberOfBytes", 1)) <= _MAX_DATA_KEY:
-        return "ValidationException", f"NumberOfBytes must be between 1 and {_MAX_DATA_KEY}"
+        words = f"NumberOfBytes must be between 1 and {_MAX_DATA_KEY}"
+        return "ValidationException", guessed(words, Guess.WORDS)
     return None
 
 

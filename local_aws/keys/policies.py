@@ -5,6 +5,7 @@ from typing import Any
 
 from local_aws import policies
 from local_aws.adapter import key_requests
+from local_aws.guesses import Guess, guessed
 
 Refused = tuple[str, str] | None
 _MALFORMED = "MalformedPolicyDocumentException"
@@ -21,16 +22,21 @@ def policy_refused(policy: Any, *, waived: bool = False) -> Refused:
         waived: Whether the caller waives the check that they can put another policy afterwards.
     """
     if not isinstance(policy, str) or len(policy.encode()) > _MAX_BYTES:
-        return "LimitExceededException", f"a key policy must have at most {_MAX_BYTES} bytes"
+        words = f"a key policy must have at most {_MAX_BYTES} bytes"
+        return "LimitExceededException", guessed(words, Guess.WORDS)
     found = policies.problem(policy, policies.Kind.RESOURCE)
     if found is not None:
         invalid = "Policy contains a statement with one or more invalid principals."
-        return _MALFORMED, invalid if found.element == "Principal" else found.words
+        words = guessed(found.words, Guess.WORDS)
+        return _MALFORMED, invalid if found.element == "Principal" else words
     for statement in policies.statements(json.loads(policy)):
         if "NotPrincipal" in statement:
             return _MALFORMED, "NotPrincipal in key policies is not evaluated here (README)"
-        if not policies.listed(statement, "Resource"):
-            return _MALFORMED, "Policy contains a statement with no resource."
+        # Required since August 2025, and "the only accepted Resource element value in a KMS key
+        # policy is "*"" (AWS's mail in ministryofjustice/analytical-platform #7691).
+        if policies.listed(statement, "Resource") != ["*"]:
+            words = "Policy contains a statement whose resource is not *"
+            return _MALFORMED, guessed(words, Guess.WORDS)
     if not waived and not key_requests.policy_allows(policy, "kms:PutKeyPolicy", "*"):
         return (
             _MALFORMED,

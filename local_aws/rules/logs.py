@@ -6,6 +6,7 @@ from typing import Any
 
 from local_aws.adapter import glue, lookups
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 
 _EVENTS = 10_000
 _DAY_MILLISECONDS = 86_400_000
@@ -23,7 +24,7 @@ def _put(given: Mapping[str, Any]) -> Refusal | None:
             "hours."
         )
     elif len(times) > _EVENTS:
-        words = f"A batch may have {_EVENTS} log events."
+        words = guessed(f"A batch may have {_EVENTS} log events.", Guess.WORDS)
     return None if words is None else Refusal("InvalidParameterException", words, 400)
 
 

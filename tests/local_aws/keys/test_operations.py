@@ -32,6 +32,7 @@ POLICIES = {
     "names no principal": [OWNED, without("Principal")],
     "names no action": [OWNED, without("Action")],
     "names no resource": [OWNED, without("Resource")],
+    "names another resource than *": [OWNED, OWNED | {"Resource": "arn:aws:kms:*:*:key/*"}],
     "has an unknown effect": [OWNED, {**OWNED, "Effect": "Maybe"}],
     "has no statement": [],
     "excludes principals": [OWNED, {**without("Principal"), "NotPrincipal": ROOT}],
