@@ -24,6 +24,7 @@ class Guess(StrEnum):
     PROCESSING_STOPS = "that a processing job has as long to stop as a training job"
     QUEUE_KEYS = "that KMS is told no source by EventBridge for queues, as for topics"
     ROLE_AT_ONCE = "that the role is looked at as soon as it is given"
+    UNSEEN = "neither that AWS refuses this has been seen nor its words"
     WORDS = "the words are not AWS's"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from local_aws import adapter
 from local_aws.adapter import mappings
 from local_aws.adapter.queue_mappings import check_others, visibility_seconds
+from local_aws.guesses import Guess, guessed
 from local_aws.passed_roles import LAMBDA
 
 ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
@@ -74,7 +75,7 @@ def _settings_refusal(mapping: mappings.Mapping, *, fifo: bool) -> str | None:
     # Their defaults may be said.
     given = [name for name in _OF_STREAMS if str(mapping.get(name)) not in _DEFAULTS]
     if given:
-        return f"{given[0]} is not supported for SQS event sources (the words are a guess)"
+        return guessed(f"{given[0]} is not supported for SQS event sources", Guess.WORDS)
     size, window = (
         int(mapping.get(name) or 0) for name in ("BatchSize", "MaximumBatchingWindowInSeconds")
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 from local_aws.rules import RULES
 from local_aws.supported import operations
 
@@ -114,7 +115,7 @@ def _database(properties: Properties) -> str | None:
 def _stream(properties: Properties) -> str | None:
     mode = (properties.get("StreamModeDetails") or {}).get("StreamMode", "PROVISIONED")
     if mode == "ON_DEMAND" and "ShardCount" in properties:
-        return "ShardCount must be left out of an on-demand stream (a guess)"
+        return guessed("ShardCount must be left out of an on-demand stream", Guess.UNSEEN)
     # "The minimum value is 24 hours" (template reference, AWS::Kinesis::Stream).
     if int(properties.get("RetentionPeriodHours", 24)) < 24:  # noqa: PLR2004
         return "RetentionPeriodHours must be at least 24"

@@ -7,6 +7,8 @@ tests/aws/services/cloudformation); where none was found, they say so.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from local_aws.guesses import Guess, guessed
+
 # "Intrinsic function reference" of the template reference.
 NAMES = (
     *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue"),
@@ -138,7 +140,10 @@ _SHAPES: dict[str, _Shape] = {
         "to replace in the string",
     ),
     "Fn::Base64": (_text, "every Fn::Base64 object must have a String-typed value."),
-    "Fn::ImportValue": (_text, "every Fn::ImportValue object requires a text (a guess)"),
+    "Fn::ImportValue": (
+        _text,
+        guessed("every Fn::ImportValue object requires a text", Guess.WORDS),
+    ),
     "Fn::Equals": (
         lambda given: _listed(given, 2) and all(_text(each) for each in given),
         "every Fn::Equals object requires a list of 2 string parameters.",

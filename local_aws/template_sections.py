@@ -7,6 +7,7 @@ failures; where none was found, they say so.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from local_aws.guesses import Guess, guessed
 from local_aws.template_functions import is_condition, shape_problems
 
 Template = Mapping[str, Any]
@@ -24,7 +25,7 @@ def section_problems(template: Template) -> Iterator[str]:
     for section in ("Parameters", "Mappings", "Conditions", "Outputs"):
         members = template.get(section, {})
         if not isinstance(members, Mapping):
-            yield f"{_FORMAT} {section} must be an object (the words are a guess)"
+            yield guessed(f"{_FORMAT} {section} must be an object", Guess.WORDS)
             return
         noun = section.removesuffix("s")
         for name in members:
@@ -57,13 +58,15 @@ def _parameters(parameters: Mapping[str, Any]) -> Iterator[str]:
             yield f"{_FORMAT} Every Default member must be a string."
         allowed = parameter.get("AllowedValues", [])
         if not isinstance(allowed, list) or any(isinstance(e, list | Mapping) for e in allowed):
-            yield f"{_FORMAT} AllowedValues of {name} must be a list of texts (a guess)"
+            yield guessed(
+                f"{_FORMAT} AllowedValues of {name} must be a list of texts", Guess.UNSEEN
+            )
 
 
 def _mappings(mappings: Mapping[str, Any]) -> Iterator[str]:
     for name, mapping in mappings.items():
         if not isinstance(mapping, Mapping):
-            yield f"{_FORMAT} Every Mappings object must be a map (the words are a guess)"
+            yield guessed(f"{_FORMAT} Every Mappings object must be a map", Guess.WORDS)
             return
         for key, attributes in mapping.items():
             if not isinstance(attributes, Mapping):
@@ -72,7 +75,7 @@ def _mappings(mappings: Mapping[str, Any]) -> Iterator[str]:
             if not attributes or any(isinstance(each, Mapping) for each in attributes.values()):
                 yield f"{_FORMAT} Every Mappings attribute must be a String or a List."
         if not mapping:
-            yield f"{_FORMAT} Mapping {name} is empty (the words are a guess)"
+            yield guessed(f"{_FORMAT} Mapping {name} is empty", Guess.WORDS)
 
 
 def _conditions(template: Template) -> Iterator[str]:
@@ -136,12 +139,12 @@ def _outputs(template: Template) -> Iterator[str]:
             yield f"{_FORMAT} Every Outputs member must contain a Value object"
             return
         if unknown := sorted({*output} - _OUTPUT):
-            yield f"Invalid template output property '{unknown[0]}' (the words are a guess)"
+            yield guessed(f"Invalid template output property '{unknown[0]}'", Guess.WORDS)
         if isinstance(output["Value"], list):
             yield (f"{_FORMAT} The Value field of every Outputs member must evaluate to a String.")
         export = output.get("Export", {"Name": name})
         if not isinstance(export, Mapping) or {*export} != {"Name"}:
-            yield f"{_FORMAT} Output {name}: Export must have a Name alone (a guess)"
+            yield guessed(f"{_FORMAT} Output {name}: Export must have a Name alone", Guess.UNSEEN)
         condition = output.get("Condition")
         if condition is not None and condition not in conditions:
             yield (

@@ -87,10 +87,8 @@ def _problems(template: Mapping[str, Any]) -> Iterator[str]:
     # "The logical name must be ... unique among all logical names within the template" (template
     # reference, Parameters).
     if both := sorted({*resources} & {*template.get("Parameters", {})}):
-        yield (
-            f"Template format error: resources and parameters have the same names "
-            f"[{', '.join(both)}] (the words are a guess)"
-        )
+        words = "Template format error: resources and parameters have the same names "
+        yield guessed(f"{words}[{', '.join(both)}]", Guess.WORDS)
     yield from reference_problems(template, resources)
     if found := circle(resources):
         yield f"Circular dependency between resources: [{', '.join(sorted(found))}]"
@@ -122,10 +120,14 @@ def _resource(name: str, resource: Any, template: Mapping[str, Any]) -> Iterator
     if unknown := sorted({*resource} - _ATTRIBUTES):
         yield f"Invalid template resource property '{unknown[0]}'"
     if not isinstance(resource.get("Properties", {}), Mapping):
-        yield f"Template format error: Properties of {name} must be an object (a guess)"
+        yield guessed(
+            f"Template format error: Properties of {name} must be an object", Guess.UNSEEN
+        )
         return
     if not all(isinstance(each, str) for each in depends(resource)):
-        yield f"Template format error: DependsOn of {name} must name resources (a guess)"
+        yield guessed(
+            f"Template format error: DependsOn of {name} must name resources", Guess.UNSEEN
+        )
         return
     condition = resource.get("Condition")
     if condition is not None and not isinstance(condition, str):

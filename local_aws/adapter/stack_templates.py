@@ -10,6 +10,8 @@ from ministack import app as ms
 from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, engine, handlers, stacks
 
+from local_aws.guesses import Guess, guessed
+
 Template = Mapping[str, Any]
 _MODULES = (engine, handlers, changesets, stacks)
 # What the emulator meets where a template is built otherwise than it expects.
@@ -181,8 +183,8 @@ def _explained(inner: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return inner(*arguments, **more)
         except _UNEXPECTED as error:
-            words = f"Template format error: unsupported structure ({error!r}; a guess)"
-            raise ValueError(words) from error
+            words = f"Template format error: unsupported structure ({error!r})"
+            raise ValueError(guessed(words, Guess.UNSEEN)) from error
 
     return explained
 

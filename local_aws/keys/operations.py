@@ -60,7 +60,7 @@ def _request_refused(operation: str, request: Request, found: kept.Key | None) -
         case "GetKeyPolicy" if request.get("PolicyName", "default") != "default":
             return "NotFoundException", "No such policy exists"
         case "TagResource" if any(tag["TagKey"].startswith("aws:") for tag in request["Tags"]):
-            return "TagException", "Tags beginning with aws: are reserved (the words are a guess)"
+            return "TagException", guessed("Tags beginning with aws: are reserved", Guess.WORDS)
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 from local_aws.rules.schedules import is_cron
 
 _TARGETS = 5  # of a rule (EventBridge User Guide, "Amazon EventBridge quotas")
@@ -80,18 +81,18 @@ def _put_targets(given: Mapping[str, Any]) -> Refusal | None:
 
 
 def input_problem(target: Mapping[str, Any]) -> str | None:
-    """What of a target's input is none, or None (API Reference, Target and InputTransformer).
-
-    The words are guesses.
-    """
+    """What of a target's input is none, or None (API Reference, Target and InputTransformer)."""
     name, given = target["Id"], [each for each in _INPUTS if target.get(each)]
     if len(given) > 1:
-        return f"Only one of {', '.join(_INPUTS)} may be given for target {name} (a guess)."
+        return guessed(
+            f"Only one of {', '.join(_INPUTS)} may be given for target {name}.", Guess.UNSEEN
+        )
     transformer = target.get("InputTransformer") or {}
     paths = transformer.get("InputPathsMap") or {}
     for path in (target.get("InputPath"), *paths.values()):
         if path and not str(path).startswith("$"):
-            return f"Invalid InputPath {path} for target {name} (a guess): it begins with $."
+            words = f"Invalid InputPath {path} for target {name}: it begins with $."
+            return guessed(words, Guess.UNSEEN)
     placeholders = {*re.findall(r"<([\w.-]+)>", str(transformer.get("InputTemplate", "")))}
     unknown = sorted(each for each in placeholders - {*paths} if not each.startswith("aws.events."))
     if unknown:
@@ -165,10 +166,10 @@ def _test_pattern(given: Mapping[str, Any]) -> Refusal | None:
     except ValueError:
         event = None
     if not isinstance(event, dict):
-        return _invalid("Parameter Event is not valid. (a guess)")
+        return _invalid(guessed("Parameter Event is not valid.", Guess.UNSEEN))
     missing = [name for name in _ENVELOPE if name not in event]
     if missing:
-        return _invalid(f"Parameter Event lacks {', '.join(missing)}. (a guess)")
+        return _invalid(guessed(f"Parameter Event lacks {', '.join(missing)}.", Guess.UNSEEN))
     return None
 
 

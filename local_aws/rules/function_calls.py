@@ -8,6 +8,7 @@ from local_aws.adapter import lookups
 from local_aws.adapter.events import pattern_problem
 from local_aws.adapter.operations import Refusal
 from local_aws.adapter.requests import Request
+from local_aws.guesses import Guess, guessed
 
 # "For synchronous invocations, the maximum payload size is 6 MB. For asynchronous invocations, the
 # maximum payload size is 1 MB" (Invoke). ASFHyp3/hyp3 #2241 has the words.
@@ -94,7 +95,7 @@ def _invoke_config(given: Mapping[str, Any]) -> Refusal | None:
         bucket = service == "s3" and kind == "OnSuccess"
         if service not in _DESTINATIONS or bucket or name.endswith(".fifo"):
             return _invalid(
-                f"The provided destination {arn} cannot be {kind} (the words are a guess)"
+                guessed(f"The provided destination {arn} cannot be {kind}", Guess.WORDS)
             )
     return None
 
@@ -102,7 +103,7 @@ def _invoke_config(given: Mapping[str, Any]) -> Refusal | None:
 def _mapping(given: Mapping[str, Any]) -> Refusal | None:
     filters = (given.get("FilterCriteria") or {}).get("Filters") or ()
     if len(filters) > _FILTERS:
-        return _invalid(f"A mapping has {_FILTERS} filters at most (the words are a guess).")
+        return _invalid(guessed(f"A mapping has {_FILTERS} filters at most.", Guess.WORDS))
     for each in filters:
         if pattern_problem(str(each.get("Pattern", "{}"))) is not None:
             return _invalid("Invalid filter pattern definition. ")

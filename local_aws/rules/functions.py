@@ -7,6 +7,7 @@ from typing import Any
 
 from local_aws import registry
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 from local_aws.policy_principals import invalid_principals
 from local_aws.rules import function_calls
 
@@ -118,7 +119,7 @@ def _permission(given: Mapping[str, Any]) -> Refusal | None:
         return _invalid(words)
     known = registry.actions("lambda")
     if action not in ("*", "lambda:*") and action.partition(":")[2].lower() not in known:
-        return _invalid(f"There is no action {action} (the words are a guess)")
+        return _invalid(guessed(f"There is no action {action}", Guess.WORDS))
     return None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from local_aws import policies
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 
 # IAM User Guide, "IAM and AWS STS quotas": characters, white space apart.
 _ROLE_INLINE = 10_240
@@ -99,7 +100,7 @@ def _attach(given: Mapping[str, Any]) -> Refusal | None:
 def _tags(given: Mapping[str, Any]) -> Refusal | None:
     """ "Tag keys ... cannot start with aws:" (User Guide, "Rules for tagging in IAM and STS")."""
     if any(str(tag["Key"]).lower().startswith("aws:") for tag in given["Tags"]):
-        words = "Invalid tag key: the prefix aws: is reserved (the words are a guess)."
+        words = guessed("Invalid tag key: the prefix aws: is reserved.", Guess.WORDS)
         return Refusal("InvalidInput", words, 400)
     return None
 

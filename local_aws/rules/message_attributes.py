@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from local_aws.guesses import Guess, guessed
+
 _NAME = re.compile(r"(?!(?i:aws|amazon)\.)[A-Za-z0-9_-]([A-Za-z0-9_.-]{0,254}[A-Za-z0-9_-])?")
 _PREFIXES = ("Binary", "Number", "String")
 OF_QUEUES = 10
@@ -22,7 +24,7 @@ def problem(attributes: Mapping[str, Any], *, most: int | None = None) -> str | 
     for name, attribute in attributes.items():
         kind = str(attribute.get("DataType") or "")
         if _NAME.fullmatch(name) is None or ".." in name:
-            return f"Message (user) attribute name '{name}' is invalid (the words are a guess)."
+            return guessed(f"Message (user) attribute name '{name}' is invalid.", Guess.WORDS)
         if kind.partition(".")[0] not in _PREFIXES:
             return (
                 f"The message attribute '{name}' has an invalid message attribute type, the set "

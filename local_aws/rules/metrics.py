@@ -54,7 +54,7 @@ def _values(datum: Mapping[str, Any], name: str) -> Refusal | None:
     given = [each for each in ("Value", "Values", "StatisticValues") if datum.get(each) is not None]
     if not given:
         words = f"At least one of the parameters {name}.Value and {name}.Values must be specified."
-        return Refusal("MissingParameter", f"{words} (a guess)", 400)
+        return Refusal("MissingParameter", guessed(words, Guess.UNSEEN), 400)
     if len(given) > 1:
         words = f"The parameters {name}.{given[0]} and {name}.{given[1]} are mutually exclusive"
         return Refusal("InvalidParameterCombination", f"{words} and you have specified both.", 400)
@@ -68,10 +68,14 @@ def _values(datum: Mapping[str, Any], name: str) -> Refusal | None:
 def _statistics(given: Mapping[str, Any]) -> Refusal | None:
     """GetMetricStatistics (API Reference); 1,440 data points at most."""
     if not (given.get("Statistics") or given.get("ExtendedStatistics")):
-        words = "At least one of Statistics and ExtendedStatistics must be specified (a guess)."
+        words = guessed(
+            "At least one of Statistics and ExtendedStatistics must be specified.", Guess.UNSEEN
+        )
         return Refusal("MissingParameter", words, 400)
     if not _is_period(period := int(given["Period"])) and period not in (1, 5):
-        words = "The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60 (a guess)."
+        words = guessed(
+            "The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.", Guess.UNSEEN
+        )
         return Refusal("InvalidParameterValue", words, 400)
     seconds = _seconds(given["EndTime"]) - _seconds(given["StartTime"])
     if seconds <= 0:
@@ -94,7 +98,7 @@ def _dashboard(given: Mapping[str, Any]) -> Refusal | None:
         body = None
     if isinstance(body, dict):
         return None
-    words = "The field DashboardBody must be a valid JSON object (the words are a guess)."
+    words = guessed("The field DashboardBody must be a valid JSON object.", Guess.WORDS)
     return Refusal("InvalidParameterInput", words, 400)
 
 

@@ -55,7 +55,7 @@ def _settings(given: Mapping[str, Any]) -> Refusal | None:
     name, tier = str(given["Name"]), given.get("Tier")
     words = None
     if given.get("KeyId") and given.get("Type", lookups.parameter_type(name)) != "SecureString":
-        words = "KeyId is only for parameters of the type SecureString (the words are a guess)."
+        words = guessed("KeyId is only for parameters of the type SecureString.", Guess.WORDS)
     elif given.get("Policies") not in (None, "", "[]", "{}"):
         words = "The embedded AWS does not support parameter policies; leave Policies out"
     elif given.get("DataType", "text") != "text":

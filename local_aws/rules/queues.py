@@ -8,6 +8,7 @@ from typing import Any
 
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 from local_aws.rules import message_attributes, resource_policies
 
 _MOST_RECEIVES = 1000
@@ -132,7 +133,7 @@ def _delete(given: Mapping[str, Any]) -> None:
 def _tags(given: Mapping[str, Any]) -> Refusal | None:
     if len(given["Tags"]) <= _TAGS:
         return None
-    words = f"A queue has {_TAGS} tags at most (the words are a guess)."
+    words = guessed(f"A queue has {_TAGS} tags at most.", Guess.WORDS)
     return Refusal("InvalidParameterValue", words, 400)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 from local_aws.rules import resource_policies
 
 _RULE = {"action", "description", "rulePriority", "selection"}
@@ -47,11 +48,11 @@ def _problems(text: str) -> Iterator[str]:
         yield from _of_rule(rule)
     priorities = [rule.get("rulePriority") for rule in rules]
     if len({*priorities}) < len(priorities):
-        yield "rulePriority must be unique (the words are a guess)"
+        yield guessed("rulePriority must be unique", Guess.WORDS)
     any_tag = [r["rulePriority"] for r in rules if r["selection"].get("tagStatus") == "any"]
     if any_tag and (len(any_tag) > 1 or any_tag[0] < max(priorities)):
         # "A rule with a tagStatus value of any must have the highest value for rulePriority".
-        yield "a rule of tagStatus any must come last (the words are a guess)"
+        yield guessed("a rule of tagStatus any must come last", Guess.WORDS)
 
 
 def _of_rule(rule: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from local_aws import policies, registry
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 
 # Of a topic's default policy; SNS takes no other action, and no wildcard ("SNS:*" is refused with
 # the same words; the default policy's list is in the SNS Developer Guide).
@@ -40,7 +41,7 @@ def queue(text: str) -> Refusal | None:
         return Refusal("OverLimit", words, 403)
     if len(statements) > _QUEUE_STATEMENTS:
         words = f"{len(statements)} statements were found, max allowed is {_QUEUE_STATEMENTS}"
-        return Refusal("OverLimit", f"{words} (the words are a guess)", 403)
+        return Refusal("OverLimit", guessed(words, Guess.WORDS), 403)
     return None
 
 

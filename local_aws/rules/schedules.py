@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 
 _RATE = re.compile(r"rate\(([1-9]\d*) (minutes?|hours?|days?)\)")
 # The six fields of cron: least, most, names from the least on, what they have of their own.
@@ -66,13 +67,13 @@ def _schedule(given: Mapping[str, Any]) -> Refusal | None:
     window = given.get("FlexibleTimeWindow") or {}
     flexible, most = window.get("Mode") == "FLEXIBLE", window.get("MaximumWindowInMinutes")
     if flexible != (most is not None):
-        return _invalid(
-            "MaximumWindowInMinutes must be given with a FLEXIBLE time window, and only then (the "
-            "words are a guess)."
-        )
+        words = "MaximumWindowInMinutes must be given with a FLEXIBLE time window, and only then."
+        return _invalid(guessed(words, Guess.WORDS))
     start, end = (_seconds(given.get(name)) for name in ("StartDate", "EndDate"))
     if end is not None and end <= max(start or 0.0, time.time()):
-        return _invalid("EndDate must be after StartDate, and in the future (a guess).")
+        return _invalid(
+            guessed("EndDate must be after StartDate, and in the future.", Guess.UNSEEN)
+        )
     return None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from local_aws.adapter import deployments
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 
 _PLACES = ("TemplateBody", "TemplateURL")
 
@@ -29,7 +30,9 @@ def _template(given: Mapping[str, Any]) -> Refusal | None:
     elif not places:
         return _invalid("Either Template URL or Template Body must be specified.")
     if len(places) > 1:
-        return _invalid("Only one of TemplateBody and TemplateURL may be given (a guess)")
+        return _invalid(
+            guessed("Only one of TemplateBody and TemplateURL may be given", Guess.UNSEEN)
+        )
     for parameter in given.get("Parameters", ()):
         if parameter.get("UsePreviousValue") and parameter.get("ParameterValue"):
             return _invalid(

@@ -9,6 +9,7 @@ from typing import Any
 from local_aws import adapter
 from local_aws.adapter.kinesis import KinesisError, Stream, find_stream
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 
 _TAGS = 50
 _HOURS = (24, 8760)
@@ -79,10 +80,8 @@ def _count(given: Mapping[str, Any]) -> Refusal | None:
         return None
     current = len(stream.shards)
     if target == current or not current <= 2 * target <= 4 * current:
-        return _argument(
-            f"UpdateShardCount cannot scale from {current} to {target} shards: it takes from half "
-            "to twice as many (the words are a guess)."
-        )
+        words = f"UpdateShardCount cannot scale from {current} to {target} shards: "
+        return _argument(guessed(f"{words}it takes from half to twice as many.", Guess.WORDS))
     return None
 
 
@@ -110,7 +109,7 @@ def _retention(*, longer: bool) -> Any:
 def _tags(given: Mapping[str, Any]) -> Refusal | None:
     if len(given["Tags"]) <= _TAGS:
         return None
-    return _argument(f"A stream has {_TAGS} tags at most (the words are a guess).")
+    return _argument(guessed(f"A stream has {_TAGS} tags at most.", Guess.WORDS))
 
 
 RULES = {

@@ -8,6 +8,7 @@ from typing import Any
 from local_aws.adapter import lookups
 from local_aws.adapter.events import pattern_problem
 from local_aws.adapter.operations import Refusal
+from local_aws.guesses import Guess, guessed
 from local_aws.rules import message_attributes, resource_policies
 
 _PROTOCOLS = [
@@ -78,7 +79,9 @@ def _subscribe(given: Mapping[str, Any]) -> Refusal | None:
     if protocol == "sqs" and not endpoint.startswith("arn:"):
         return _invalid("SQS endpoint ARN")  # recorded (moto, tests/test_sns/test_subscriptions.py)
     if form is not None and re.fullmatch(form, endpoint) is None:
-        return _invalid(f"Endpoint Reason: {endpoint} is no {protocol} endpoint (a guess)")
+        return _invalid(
+            guessed(f"Endpoint Reason: {endpoint} is no {protocol} endpoint", Guess.UNSEEN)
+        )
     if endpoint.endswith(".fifo") and not str(given["TopicArn"]).endswith(".fifo"):
         # moto quotes it, with the words twice.
         fifo = "FIFO SQS Queues can not be subscribed to standard SNS topics"

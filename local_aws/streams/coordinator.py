@@ -128,7 +128,7 @@ class Coordinator:
         if stream is None or not settings.enabled or self._may_not(settings):
             return {}
         # Parents come before their children, so that records of a key stay in order (Lambda
-        # Developer Guide, "Lambda processes records in each shard in order"; a guess across them).
+        # Developer Guide, "Lambda processes records in each shard in order", and no more).
         waiting = {
             child
             for parent in stream.closed
