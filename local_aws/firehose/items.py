@@ -7,6 +7,9 @@ from local_aws.streams.record import Record
 
 PROCESSING_FAILED = "processing-failed"
 CONVERSION_FAILED = "format-conversion-failed"
+# "the rest of the records ... are delivered to the specified S3 error bucket prefix
+# (activePartitionExceeded)" (Firehose's guide, Buffer data for dynamic partitioning).
+TOO_MANY_PARTITIONS = "activePartitionExceeded"
 
 
 @dataclass(frozen=True, slots=True)

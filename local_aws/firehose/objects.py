@@ -15,6 +15,7 @@ from local_aws.firehose.conversion import ConversionError, Converter, Row
 from local_aws.firehose.items import (
     CONVERSION_FAILED,
     PROCESSING_FAILED,
+    TOO_MANY_PARTITIONS,
     Failure,
     HeldUpError,
     Item,
@@ -22,6 +23,10 @@ from local_aws.firehose.items import (
 from local_aws.firehose.permissions import table_denied
 from local_aws.firehose.processing import process
 from local_aws.firehose.settings import DeliverySettings
+
+# "a limit of 500 per Firehose stream" (the guide, Buffer data for dynamic partitioning); a quota
+# that AWS raises for who asks. Those of a buffer are the active ones.
+_PARTITIONS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,8 @@ def make(settings: DeliverySettings, items: Sequence[Item]) -> list[OutputObject
     if settings.conversion is not None:
         converter, done, refused = _convert(settings, done, rows)
         failed += refused
-    groups = defaultdict[str, list[Item]](list)
-    for item in done:
-        try:
-            groups[_group(settings, item)].append(item)
-        except prefixes.PrefixError as error:
-            code = "DynamicPartitioning.PartitionKeyMissing"
-            failed.append(Failure(item, PROCESSING_FAILED, code, str(error)))
+    groups, refused = _grouped(settings, done)
+    failed += refused
     made = []
     for group in groups.values():
         if settings.conversion is not None and converter is not None:
@@ -85,6 +85,29 @@ def _convert(
         except ConversionError as error:
             failed.append(Failure(item, CONVERSION_FAILED, error.code, str(error)))
     return converter, done, failed
+
+
+def _grouped(
+    settings: DeliverySettings, items: Sequence[Item]
+) -> tuple[dict[str, list[Item]], list[Failure]]:
+    """The records of each object, and those that are in none."""
+    groups: dict[str, list[Item]] = {}
+    failed: list[Failure] = []
+    for item in items:
+        try:
+            group = _group(settings, item)
+        except prefixes.PrefixError as error:
+            code = "DynamicPartitioning.PartitionKeyMissing"
+            failed.append(Failure(item, PROCESSING_FAILED, code, str(error)))
+            continue
+        if group not in groups and len(groups) == _PARTITIONS:
+            code = "DynamicPartitioning.ActivePartitionsLimitExceeded"
+            # serverworks.co.jp/2022/04/01/192443 quotes it.
+            message = "The number of active partitions has exceeded the configured limit"
+            failed.append(Failure(item, TOO_MANY_PARTITIONS, code, message))
+            continue
+        groups.setdefault(group, []).append(item)
+    return groups, failed
 
 
 def _group(settings: DeliverySettings, item: Item) -> str:

@@ -115,7 +115,7 @@ def read(stream: Config) -> DeliverySettings:
         raise SettingsError("BufferingHints must have SizeInMBs and IntervalInSeconds, or neither")
     size = int(hints.get("SizeInMBs", LEAST_LARGE_MIB if large else 5))
     seconds = float(hints.get("IntervalInSeconds", 300))
-    _check_buffer(size, seconds, large=large)
+    _check_buffer(size, seconds, large=large, partitioned=partitioned)
     prefix, error_prefix = config.get("Prefix") or "", config.get("ErrorOutputPrefix") or ""
     reason = prefixes.invalid(prefix, error_prefix, partitioned=partitioned)
     if reason is not None:
@@ -166,16 +166,20 @@ def _refuse_unsupported(config: Config) -> None:
         )
 
 
-def _check_buffer(size: int, seconds: float, *, large: bool) -> None:
+def _check_buffer(size: int, seconds: float, *, large: bool, partitioned: bool) -> None:
     least = LEAST_LARGE_MIB if large else 1
     if not least <= size <= MOST_MIB:
         reason = "with format conversion or dynamic partitioning" if large else "here"
         raise SettingsError(
             f"BufferingHints.SizeInMBs must be {least} to {MOST_MIB} {reason}, got {size}"
         )
-    if not 0 <= seconds <= MOST_SECONDS:
+    # "Zero buffering feature is not available for dynamic partitioning" (the guide, Buffer data).
+    shortest = 1 if partitioned else 0
+    if not shortest <= seconds <= MOST_SECONDS:
+        reason = " with dynamic partitioning" if partitioned else ""
         raise SettingsError(
-            f"BufferingHints.IntervalInSeconds must be 0 to {MOST_SECONDS}, got {seconds:g}"
+            f"BufferingHints.IntervalInSeconds must be {shortest} to {MOST_SECONDS}{reason}, got "
+            f"{seconds:g}"
         )
 
 

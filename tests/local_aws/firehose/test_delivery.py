@@ -243,6 +243,25 @@ def test_partition_keys_come_from_a_query(landing: Make, eventually: Eventually)
     assert "customer must be text or a number" in failed[0]["errorMessage"]
 
 
+def test_partitions_beyond_the_quota_are_errors(landing: Make, eventually: Eventually) -> None:
+    one = landing()
+    name = one.create(
+        Prefix="day=!{partitionKeyFromQuery:day}/",
+        ErrorOutputPrefix=ERRORS,
+        BufferingHints={"SizeInMBs": 64, "IntervalInSeconds": 2},
+        DynamicPartitioningConfiguration={"Enabled": True},
+        ProcessingConfiguration=processing(
+            "MetadataExtraction", MetadataExtractionQuery="{day: .day}", JsonParsingEngine="JQ-1.6"
+        ),
+    )
+    one.put(name, *(b'{"day": %d}' % day for day in range(500)))
+    one.put(name, *(b'{"day": %d}' % day for day in (0, 500, 501)))
+    failed = eventually(lambda: one.errors("errors/activePartitionExceeded/"))
+    assert {f["errorCode"] for f in failed} == {"DynamicPartitioning.ActivePartitionsLimitExceeded"}
+    assert [f["rawData"] for f in failed] == [b'{"day": 500}', b'{"day": 501}']
+    assert len(one.objects("day=")) == 500
+
+
 def test_a_function_that_fails_is_retried_then_its_records_are_kept(
     landing: Make, function: str, journal: Path, eventually: Eventually
 ) -> None:
@@ -327,10 +346,19 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {
             "Prefix": "!{partitionKeyFromLambda:day}/",
             "ErrorOutputPrefix": ERRORS,
-            "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 0},
+            "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 1},
             "DynamicPartitioningConfiguration": {"Enabled": True},
         },
         "no function gives keys",
+    ),
+    (
+        {
+            "Prefix": "!{partitionKeyFromLambda:day}/",
+            "ErrorOutputPrefix": ERRORS,
+            "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 0},
+            "DynamicPartitioningConfiguration": {"Enabled": True},
+        },
+        "IntervalInSeconds must be 1 to 900 with dynamic partitioning, got 0",
     ),
 ]
 
@@ -348,7 +376,15 @@ def test_roles_are_checked_when_the_stream_is_made(
     landing: Make, client: Client, table: dict[str, Any]
 ) -> None:
     one, iam = landing(), client("iam")
-    for bad in ("arn:aws:iam::000000000000:role/missing", role(iam, "lambda.amazonaws.com", *S3)):
+    # The guide's trust policies have no key but sts:ExternalId.
+    sourced = role(iam, "firehose.amazonaws.com", *S3)
+    trust = iam.get_role(RoleName=sourced.rpartition("/")[2])["Role"]["AssumeRolePolicyDocument"]
+    trust["Statement"][0]["Condition"] = {"StringEquals": {"aws:SourceAccount": "000000000000"}}
+    iam.update_assume_role_policy(
+        RoleName=sourced.rpartition("/")[2], PolicyDocument=json.dumps(trust)
+    )
+    absent = "arn:aws:iam::000000000000:role/missing"
+    for bad in (absent, role(iam, "lambda.amazonaws.com", *S3), sourced):
         with pytest.raises(ClientError, match="Firehose is unable to assume role"):
             one.create(RoleARN=bad)
     name = f"test-{uuid.uuid4().hex[:8]}"
