@@ -1,5 +1,6 @@
 """CloudWatch's alarms and datapoints as ministack keeps them."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -46,8 +47,36 @@ def change_state(alarm: Alarm, state: str, reason: str, now: float) -> None:
 
 
 def replace_evaluation(evaluate: Callable[[Alarm], None]) -> None:
-    """Evaluate metric alarms with a function of ours, after each write and each definition."""
-    cloudwatch._evaluate_alarm = evaluate
+    """Evaluate metric alarms with a function of ours: after each write, and new ones at once.
+
+    "When you update an existing alarm, its state is left unchanged" (PutMetricAlarm): what has
+    changed is looked at by the next evaluation only.
+    """
+    changing = threading.local()
+
+    def evaluate_unless_changing(alarm: Alarm) -> None:
+        if alarm["AlarmName"] != getattr(changing, "name", None):
+            evaluate(alarm)
+
+    def leaving_states(put: Callable[..., Any], name_of: Callable[..., str]) -> Callable[..., Any]:
+        def put_alarm(*arguments: Any) -> Any:
+            name = name_of(*arguments)
+            changing.name = name if name in cloudwatch._alarms else None
+            try:
+                return put(*arguments)
+            finally:
+                changing.name = None
+
+        return put_alarm
+
+    cloudwatch._evaluate_alarm = evaluate_unless_changing
+    cloudwatch._put_metric_alarm = leaving_states(
+        cloudwatch._put_metric_alarm,
+        lambda params, data, *_: str(data.get("AlarmName") or cloudwatch._p(params, "AlarmName")),
+    )
+    cloudwatch.cloudformation_put_metric_alarm = leaving_states(
+        cloudwatch.cloudformation_put_metric_alarm, lambda alarm: str(alarm["AlarmName"])
+    )
 
 
 def actions(alarm: Alarm, state: str) -> list[str]:

@@ -86,6 +86,18 @@ def test_no_data_can_itself_be_an_alarm(client: Client, namespace: str) -> None:
     assert state(client, put_alarm(client, namespace, TreatMissingData="breaching")) == "ALARM"
 
 
+def test_an_alarms_state_is_left_unchanged_by_its_update(client: Client, namespace: str) -> None:
+    """The next evaluation, which may be on its way, judges by what the alarm is now."""
+    name, seen = f"test-{uuid.uuid4().hex[:8]}", []
+    for _ in range(5):
+        put_alarm(client, namespace, AlarmName=name)
+        put_metric(client, namespace, 3, "fraud", "Drift")
+        assert state(client, name) == "ALARM"
+        put_alarm(client, namespace, AlarmName=name, MetricName="Other")
+        seen.append(state(client, name))
+    assert "ALARM" in seen
+
+
 def test_a_transition_is_an_event(
     client: Client, namespace: str, transitions: Queue, eventually: Eventually
 ) -> None:
