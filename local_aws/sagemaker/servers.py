@@ -23,6 +23,7 @@ GRACE_SECONDS = 30.0
 DEFAULT_STARTUP_SECONDS = 480.0
 _PING_SECONDS = 2.0
 _POLL_SECONDS = 0.05
+TRANSFORM_LOGS = "/aws/sagemaker/TransformJobs"
 
 
 class ServerError(Exception):
@@ -51,6 +52,15 @@ class FleetSpec:
     startup_seconds: float = DEFAULT_STARTUP_SECONDS
     serverless: dict[str, int] | None = None
 
+    def new_stream(self) -> str:
+        """A server's log stream: `[variant]/[instance]`, of a transform job
+        `[job]/[instance]-[epoch]` (Developer Guide, "Log groups and streams that ... sends").
+        """
+        instance = uuid.uuid4().hex[:17]
+        if self.log_group == TRANSFORM_LOGS:
+            return f"{self.name}/{instance}-{int(time.time())}"
+        return f"{self.variant}/{instance}"
+
     def document(self) -> dict[str, Any]:
         """As the store keeps it."""
         return asdict(self)
@@ -69,8 +79,8 @@ class Server:
         self.port = _free_port()
         self.in_flight = 0  # changed on the event loop only
         self.ready = False
-        stream = f"{spec.variant}/{uuid.uuid4().hex[:17]}"
-        self._log = LogStream(context, spec.container.role_arn, spec.log_group, stream)
+        role, group = spec.container.role_arn, spec.log_group
+        self._log = LogStream(context, role, group, spec.new_stream())
         variables = _variables(context, spec, root) | {
             "SAGEMAKER_BIND_TO_PORT": str(self.port),
             "SAGEMAKER_BIND_HOST": HOST,

@@ -16,13 +16,12 @@ from local_aws.sagemaker.events import now
 from local_aws.sagemaker.fleets import Fleet
 from local_aws.sagemaker.job_records import JobRecords, only
 from local_aws.sagemaker.models import check_instance_type, find_model, serving_container
-from local_aws.sagemaker.servers import FleetSpec, ServerError
+from local_aws.sagemaker.servers import TRANSFORM_LOGS, FleetSpec, ServerError
 from local_aws.sagemaker.transform_files import Failed, Stopped, Transformer
 from local_aws.sagemaker.transform_records import processing
 from local_aws.sagemaker.volumes import check_volume
 
 _LOG = logging.getLogger(__name__)
-_LOG_GROUP = "/aws/sagemaker/TransformJobs"
 _MEBIBYTE = 1024 * 1024
 _DEFAULT_PAYLOAD_MB = 6
 _MOST_MB = 100
@@ -72,7 +71,7 @@ class Transform:
             variant="transform",
             container=replace(container, environment=variables),
             count=request["TransformResources"]["InstanceCount"],
-            log_group=_LOG_GROUP,
+            log_group=TRANSFORM_LOGS,
         )
         self._records.create(request, {})
         self._stopping[name] = threading.Event()

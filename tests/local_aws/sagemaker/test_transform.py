@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws.sagemaker.serving import Serving, unique
+from tests.local_aws.sagemaker.serving import Serving, make_role, unique
 
 Client = Callable[[str], Any]
 
@@ -131,6 +132,21 @@ def test_a_refused_record_fails_the_job(client: Client, serving: Serving) -> Non
 def test_no_input_is_no_job(client: Client, serving: Serving) -> None:
     with pytest.raises(ClientError, match="No S3 objects found under S3 URL"):
         start(client, serving, "nothing/")
+
+
+def test_a_role_that_may_not_log_has_no_log_and_its_job_goes_on(
+    client: Client, serving: Serving
+) -> None:
+    bucket = f"arn:aws:s3:::{serving.bucket}"
+    reading = {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"{bucket}/*"}
+    role = make_role(client, reading, {"Action": "s3:ListBucket", "Resource": bucket})
+    silent = Serving(client, serving.bucket, role)
+    names = [start(client, each, "in") for each in (silent, serving)]
+    assert [finished(client, name)["TransformJobStatus"] for name in names] == ["Completed"] * 2
+    found = client("logs").describe_log_streams(logGroupName="/aws/sagemaker/TransformJobs")
+    streams = [stream["logStreamName"] for stream in found["logStreams"]]
+    (logged,) = [stream for stream in streams if stream.partition("/")[0] in names]
+    assert re.fullmatch(rf"{names[1]}/\w+-\d+", logged)
 
 
 def test_a_job_is_stopped(client: Client, serving: Serving) -> None:
