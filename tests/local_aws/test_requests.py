@@ -126,6 +126,39 @@ def test_each_resource_of_a_batch_is_authorized(
         getattr(client, method)(**wider)
 
 
+GROUP = "/aws/sagemaker/ProcessingJobs"
+EVENTS = [{"timestamp": int(time.time() * 1000), "message": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments", "stream"),
+    [
+        ("CreateLogGroup", {}, ""),
+        ("DescribeLogStreams", {}, ""),
+        ("CreateLogStream", {"logStreamName": "job/1"}, "job/1"),
+        ("PutLogEvents", {"logStreamName": "job/1", "logEvents": EVENTS}, "job/1"),
+    ],
+)
+def test_logs_ask_about_a_stream_even_where_none_is_named(
+    somebody: Callable[..., Client], action: str, arguments: dict[str, Any], stream: str
+) -> None:
+    """As the denials of sagemaker-python-sdk #2253 and terraform-aws-eks-blueprints #1454 say."""
+    group = f"arn:aws:logs:{PLACE}:log-group:{GROUP}"
+
+    def ask(resource: str) -> None:
+        logs = somebody((f"logs:{action}", resource))("logs")
+        logs._make_api_call(action, {"logGroupName": GROUP, **arguments})
+
+    with pytest.raises(ClientError) as refused:
+        ask(group)
+    told = f"not authorized to perform: logs:{action} on resource: {group}:log-stream:{stream} "
+    assert told in str(refused.value)
+    try:
+        ask(f"{group}:*")
+    except ClientError as error:
+        assert "not authorized" not in str(error)
+
+
 @pytest.mark.parametrize(
     ("action", "service", "method", "arguments"),
     [

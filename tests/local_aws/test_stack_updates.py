@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError, WaiterError
 
 from local_aws.stack_updates import refusal
 
@@ -178,6 +178,25 @@ def test_a_condition_may_join_the_parts_of_a_list(
     found = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
     assert {each["LogicalResourceId"] for each in found} - {"Always"} == expected
     cloudformation.delete_stack(StackName=name)
+
+
+def test_a_stack_that_is_busy_takes_no_update_and_a_protected_one_no_deletion(
+    client: Client,
+) -> None:
+    cloudformation, name = client("cloudformation"), f"test-{uuid.uuid4().hex[:8]}"
+    waiting = {
+        "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
+        "It": {
+            "Type": "AWS::CloudFormation::WaitCondition",
+            "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "1", "Count": 1},
+        },
+    }
+    body = json.dumps({"Resources": waiting})
+    cloudformation.create_stack(StackName=name, TemplateBody=body, EnableTerminationProtection=True)
+    with pytest.raises(ClientError, match="is in CREATE_IN_PROGRESS state and can"):
+        cloudformation.update_stack(StackName=name, TemplateBody=body)
+    with pytest.raises(ClientError, match="cannot be deleted while TerminationProtection is en"):
+        cloudformation.delete_stack(StackName=name)
 
 
 def test_a_change_set_is_settled_when_its_execution_answers(client: Client) -> None:

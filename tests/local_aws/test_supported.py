@@ -14,6 +14,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from local_aws.sagemaker.installation import SAGEMAKER_APIS
 from local_aws.server import EmbeddedAws
 from local_aws.settings import PROJECT_ROOT
 from local_aws.supported import PREFIXES, action_of, operations
@@ -55,6 +56,32 @@ def test_an_operation_asks_about_what_the_reference_lists(
         return
     known = reference[PREFIXES.get(service, service)]["Actions"][action.partition(":")[2].lower()]
     assert ("Resources" in known) == (resources != "*"), action
+
+
+def test_nothing_asked_is_no_failure(session: boto3.Session) -> None:
+    """Of what is listed, and of all that SageMaker has."""
+    config = Config(parameter_validation=False, retries={"max_attempts": 0})
+    names = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+    asked = [(names.get(service, service), operation) for service, operation, _ in LISTED]
+    asked += [
+        (api, operation)
+        for api in SAGEMAKER_APIS
+        for operation in session.client(api).meta.service_model.operation_names
+    ]
+    failed, tried = [], 0
+    for service, operation in asked:
+        client = session.client(service, config=config)
+        shape = client.meta.service_model.operation_model(operation).input_shape
+        members = {} if shape is None else shape.members
+        if any(each.serialization.get("location") == "uri" for each in members.values()):
+            continue  # there is no such request without them
+        tried += 1
+        try:
+            client._make_api_call(operation, {})
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                failed.append((operation, str(error)))
+    assert (failed, tried > 600) == ([], True)
 
 
 @pytest.mark.parametrize(

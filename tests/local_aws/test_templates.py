@@ -296,6 +296,21 @@ def test_a_named_resource_is_not_replaced(client: Client, deploy: Deploy) -> Non
     assert "a custom-named resource requires replacing" in reasons(client, name)
 
 
+def test_what_describes_a_named_resource_may_be_its_own_for_good(
+    client: Client, deploy: Deploy
+) -> None:
+    name = f"test-{uuid.uuid4().hex[:8]}"
+
+    def group(description: str) -> dict[str, Any]:
+        given = {"ModelPackageGroupName": name, "ModelPackageGroupDescription": description}
+        return {"It": {"Type": "AWS::SageMaker::ModelPackageGroup", "Properties": given}}
+
+    deploy(group("as it was"), name=name)
+    with pytest.raises(WaiterError):
+        deploy(group("in other words"), name=name)
+    assert "a custom-named resource requires replacing" in reasons(client, name)
+
+
 def test_a_type_that_aws_has_is_refused_in_other_words(client: Client) -> None:
     template = '{"Resources": {"It": {"Type": "AWS::DynamoDB::Table"}}}'
     refused = client("cloudformation").exceptions.ClientError

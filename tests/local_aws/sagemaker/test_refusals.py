@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_aws.sagemaker.conftest import CLUSTER, IMAGE, allow, definition, unique
-from tests.local_aws.sagemaker.test_identity import FEATURES, TRAINING
+from tests.local_aws.sagemaker.test_identity import CREATIONS, FEATURES, TRAINING, request_of
 
 ARN = "arn:aws:sagemaker:us-east-1:000000000000"
 REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
@@ -239,15 +239,16 @@ def test_a_models_data_is_looked_at(
     )
 
 
-def test_networks_must_exist(client: Callable[[str], Any], job_role: str) -> None:
+@pytest.mark.parametrize("creation", ["CreateModel", "CreateTrainingJob", "CreateProcessingJob"])
+def test_networks_must_exist(client: Callable[[str], Any], job_role: str, creation: str) -> None:
     """And none does: EC2 is not supported here."""
-    request = {
-        "ModelName": unique("model"),
-        "ExecutionRoleArn": job_role,
-        "PrimaryContainer": {"Image": IMAGE},
-        "VpcConfig": {"Subnets": ["subnet-0absent"], "SecurityGroupIds": ["sg-0absent"]},
-    }
-    assert "VpcConfig: " in refused(client("sagemaker").create_model, **request)[1]
+    network: dict[str, Any] = {"VpcConfig": {"Subnets": ["subnet-0"], "SecurityGroupIds": ["sg-0"]}}
+    if creation == "CreateProcessingJob":
+        network = {"NetworkConfig": network}
+    (found,) = (each for each in CREATIONS if each[0] == creation)
+    request = {**request_of(found, job_role), **network}
+    with pytest.raises(ClientError, match="VpcConfig: "):
+        client("sagemaker")._make_api_call(creation, request)
 
 
 @pytest.mark.parametrize("megabytes", [1025, 1500, 6143])
@@ -271,6 +272,31 @@ def test_serverless_memory_comes_in_gigabytes(
         "ValidationException",
         f"MemorySizeInMB must be 1024, 2048, 3072, 4096, 5120 or 6144, got {megabytes}",
     )
+
+
+@pytest.mark.parametrize(
+    ("creation", "type_"),
+    [
+        ("CreateTrainingJob", "ml.g5.xlarge"),
+        ("CreateHyperParameterTuningJob", "ml.g4dn.xlarge"),
+        ("CreateProcessingJob", "ml.r5d.large"),
+        ("CreateDataQualityJobDefinition", "ml.g5.xlarge"),
+    ],
+)
+def test_a_key_needs_volumes(
+    client: Callable[[str], Any], job_role: str, creation: str, type_: str
+) -> None:
+    """Instance types with local storage have none that it could be for (ResourceConfig)."""
+    (found,) = (each for each in CREATIONS if each[0] == creation)
+    key = client("kms").create_key()["KeyMetadata"]["Arn"]
+    body = json.dumps(request_of(found, job_role))
+    kind = '"InstanceType": "ml.m5.large"'
+    assert kind in body
+    request = json.loads(
+        body.replace(kind, f'"InstanceType": "{type_}", "VolumeKmsKeyId": "{key}"')
+    )
+    with pytest.raises(ClientError, match=f"You can't request a VolumeKmsKeyId .* got {type_}"):
+        client("sagemaker")._make_api_call(creation, request)
 
 
 def test_iceberg_is_not_made_and_said_so(client: Callable[[str], Any], job_role: str) -> None:

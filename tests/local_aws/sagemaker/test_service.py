@@ -88,6 +88,28 @@ def test_registering_needs_the_right_to_the_version(
         )
 
 
+@pytest.mark.parametrize("status", ["Approved", "PendingManualApproval", None])
+def test_who_may_reject_may_do_nothing_else_to_a_version(
+    client: Callable[[str], Any], assume: Callable[..., Any], status: str | None
+) -> None:
+    """sagemaker:ModelApprovalStatus is a key of both (Service Authorization Reference)."""
+    group = unique("group")
+    client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
+    arn = client("sagemaker").create_model_package(ModelPackageGroupName=group)["ModelPackageArn"]
+    actions = ["sagemaker:CreateModelPackage", "sagemaker:UpdateModelPackage"]
+    rejecting = allow(actions, "*")
+    rejecting["Condition"] = {"StringEquals": {"sagemaker:ModelApprovalStatus": "Rejected"}}
+    sagemaker = assume(rejecting)
+    given = {} if status is None else {"ModelApprovalStatus": status}
+    with pytest.raises(ClientError, match="not authorized to perform: sagemaker:UpdateModelPacka"):
+        sagemaker.update_model_package(
+            ModelPackageArn=arn, CustomerMetadataProperties={"a": "b"}, **given
+        )
+    with pytest.raises(ClientError, match="not authorized to perform: sagemaker:CreateModelPacka"):
+        sagemaker.create_model_package(ModelPackageGroupName=group, **given)
+    sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+
+
 def test_a_role_must_be_passable(assume: Callable[..., Any], job_role: str) -> None:
     limited = assume(allow(["sagemaker:*"], "*"))
     with pytest.raises(ClientError) as error:
