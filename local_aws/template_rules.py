@@ -10,7 +10,18 @@ from local_aws.rules import RULES, buckets, streams
 
 Given = Mapping[str, Any]
 
-
+_TYPES = (
+    "AWS::ECR::Repository",
+    "AWS::Events::Rule",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::Policy",
+    "AWS::IAM::Role",
+    "AWS::IAM::User",
+    "AWS::Kinesis::Stream",
+    "AWS::S3::BucketPolicy",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+)
 # Types whose properties are an operation's parameters.
 _LAMBDA = {
     "AWS::Lambda::Alias": "CreateAlias",
@@ -23,23 +34,7 @@ _LAMBDA = {
 
 def install() -> None:
     """Check resources of templates as their requests are checked."""
-    types = (
-        *(
-            "AWS::ECR::Repository",
-            "AWS::Events::Rule",
-            "AWS::IAM::ManagedPolicy",
-            "AWS::IAM::Policy",
-            "AWS::IAM::Role",
-        ),
-        *(
-            "AWS::IAM::User",
-            "AWS::Kinesis::Stream",
-            "AWS::Lambda::Function",
-            "AWS::Lambda::Permission",
-        ),
-        *("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"),
-    )
-    check_templates(types, refusal)
+    check_templates((*_TYPES, *_LAMBDA), refusal)
 
 
 def refusal(asked: Asked) -> Refused | None:

@@ -116,6 +116,22 @@ def _document(text: str) -> Any:
 
 POLICIES = [
     (
+        _of_template(
+            "Lambda::EventInvokeConfig",
+            FunctionName="f",
+            Qualifier="$LATEST",
+            DestinationConfig={"OnSuccess": {"Destination": "arn:aws:s3:::known"}},
+        ),
+        "cannot be OnSuccess",
+    ),
+    (
+        _of_template(
+            "ECR::Repository",
+            LifecyclePolicy={"LifecyclePolicyText": json.dumps({"rules": [{}]}) + " " * 100},
+        ),
+        "missing required properties",
+    ),
+    (
         _of_template("IAM::Role", AssumeRolePolicyDocument=_document(trust(Action="s3:GetObject"))),
         "may only specify STS AssumeRole actions",
     ),
