@@ -143,10 +143,22 @@ def checks(request: Request) -> list[Check] | None:
     listed = [forms] if isinstance(forms, str) else forms
     resources = [arn for form in listed for arn in _resources(request, form)]
     keys = _keys(request, action)
-    found = [Check(action, arn, keys) for arn in dict.fromkeys(resources)]
+    actions = [action, *_also(request, action)]
+    found = [Check(each, arn, keys) for each in actions for arn in dict.fromkeys(resources)]
     asked = Asked(action=action, document=request.parameters, name="", actor=None)
     passed = passed_roles.passed(asked)
     return [*found, *(Check("iam:PassRole", role, {_PASSED: service}) for role, service in passed)]
+
+
+def _also(request: Request, action: str) -> list[str]:
+    """What else a request takes, such as the permission to tag what it makes."""
+    parameter, also = operations()["also"].get(action, ("", ""))
+    given = any(
+        name == parameter or name.startswith(f"{parameter}.")
+        for name, value in request.parameters.items()
+        if value
+    )
+    return [also] if also and given else []
 
 
 def _keys(request: Request, action: str) -> dict[str, str]:

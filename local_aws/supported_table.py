@@ -50,7 +50,7 @@ def _services() -> dict[str, list[str]]:
     listed = {
         service: sorted(found)
         for service, found in operations().items()
-        if service not in ("keys", "types", "unread", "unread_properties")
+        if service not in ("also", "keys", "types", "unread", "unread_properties")
     }
     own = {
         "sagemaker": _handled(SAGEMAKER_APIS, HANDLERS),

@@ -44,9 +44,18 @@ def _refused(operation: str, request: Request, caller: Caller) -> Refused:
         return _pair(absent(reference))
     return (
         _policy_refused(request)
+        or _tags_refused(operation, request, caller)
         or (_state_refused(operation, found) if found is not None else None)
         or _request_refused(operation, request, found)
     )
+
+
+def _tags_refused(operation: str, request: Request, caller: Caller) -> Refused:
+    """ "To use the Tags parameter, kms:TagResource (IAM policy)" (CreateKey)."""
+    if operation != "CreateKey" or not request.get("Tags"):
+        return None
+    denied = caller.denied("kms:TagResource", kept.key_arn("*"))
+    return None if denied is None else ("AccessDeniedException", denied)
 
 
 def _request_refused(operation: str, request: Request, found: kept.Key | None) -> Refused:

@@ -87,7 +87,7 @@ def _copy(request: Request) -> Refusal | None:
     own = f"{request.parameters.get('Bucket')}/{request.parameters.get('Key')}"
     changes = ("x-amz-metadata-directive", "x-amz-storage-class", "x-amz-server-side-encryption")
     if source != own or any(name in request.headers for name in changes):
-        return None
+        return _put(request)
     words = (
         "This copy request is illegal because it is trying to copy an object to itself without "
         "changing the object's metadata, storage class, website redirect location or encryption "
@@ -104,6 +104,8 @@ def _put(request: Request) -> Refusal | None:
             "x-amz-server-side-encryption : aws:kms"
         )
         return Refusal("InvalidArgument", words, 400)
+    if "x-amz-tagging" in request.headers and (denied := _tagging_denied(request)) is not None:
+        return Refusal("AccessDenied", denied, 403)
     prefix = "x-amz-meta-"
     # "the user-defined metadata is limited to 2 KB in size ... the sum of the number of bytes in
     # the UTF-8 encoding of each key and value" (Working with object metadata).
@@ -116,6 +118,13 @@ def _put(request: Request) -> Refusal | None:
         words = "Your metadata headers exceed the maximum allowed metadata size"
         return Refusal("MetadataTooLarge", words, 400)
     return None
+
+
+def _tagging_denied(request: Request) -> str | None:
+    """ "you must have ... s3:PutObjectTagging" for an object with tags (PutObject, CopyObject)."""
+    arn = f"arn:aws:s3:::{request.parameters.get('Bucket')}/{request.parameters.get('Key')}"
+    caller = adapter.caller(dict(request.headers))
+    return caller.denied("s3:PutObjectTagging", arn)
 
 
 def _bucket_policy(request: Request) -> Refusal | None:

@@ -24,7 +24,7 @@ Client = Callable[[str], Any]
 LISTED = [
     (service, operation, resources)
     for service, found in operations().items()
-    if service not in ("keys", "types", "unread", "unread_properties")
+    if service not in ("also", "keys", "types", "unread", "unread_properties")
     for operation, resources in found.items()
 ]
 # Where the reference, of the edition that cfn-lint brings, says other than is asked here.
