@@ -2,7 +2,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -56,8 +56,8 @@ def test_a_logged_metric_raises_its_alarm(client: Client, eventually: Callable[.
         Namespace=name,
         MetricName="Milliseconds",
         Dimensions=dimensions,
-        StartTime=datetime(2020, 1, 1, tzinfo=UTC),
-        EndTime=datetime(2100, 1, 1, tzinfo=UTC),
+        StartTime=datetime.now(UTC) - timedelta(hours=1),
+        EndTime=datetime.now(UTC) + timedelta(hours=1),
         Period=60,
         Statistics=["Maximum"],
     )["Datapoints"]

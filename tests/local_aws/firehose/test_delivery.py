@@ -3,7 +3,7 @@ import io
 import json
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -302,8 +302,8 @@ def test_a_role_that_may_not_write_holds_records_back(
             Namespace="AWS/Firehose",
             MetricName="DeliveryToS3.Success",
             Dimensions=[{"Name": "DeliveryStreamName", "Value": name}],
-            StartTime=datetime(2020, 1, 1, tzinfo=UTC),
-            EndTime=datetime(2100, 1, 1, tzinfo=UTC),
+            StartTime=datetime.now(UTC) - timedelta(hours=1),
+            EndTime=datetime.now(UTC) + timedelta(hours=1),
             Period=60,
             Statistics=["Minimum"],
         )["Datapoints"]

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,8 @@ def metric(client: Client, name: str, endpoint: str, variant: str, **settings: A
             {"Name": "EndpointName", "Value": endpoint},
             {"Name": "VariantName", "Value": variant},
         ],
-        "StartTime": datetime(2020, 1, 1, tzinfo=UTC),
-        "EndTime": datetime(2100, 1, 1, tzinfo=UTC),
+        "StartTime": datetime.now(UTC) - timedelta(hours=1),
+        "EndTime": datetime.now(UTC) + timedelta(hours=1),
         "Period": 60,
         "Statistics": ["Sum"],
         **settings,

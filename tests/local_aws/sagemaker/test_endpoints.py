@@ -6,7 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -161,8 +161,8 @@ def test_metrics_in_the_servers_output_reach_cloudwatch(
             Namespace=endpoint,
             MetricName="Score",
             Dimensions=[{"Name": k, "Value": v} for k, v in dimensions.items()],
-            StartTime=datetime(2020, 1, 1, tzinfo=UTC),
-            EndTime=datetime(2100, 1, 1, tzinfo=UTC),
+            StartTime=datetime.now(UTC) - timedelta(hours=1),
+            EndTime=datetime.now(UTC) + timedelta(hours=1),
             Period=60,
             Statistics=["Average"],
         )["Datapoints"]
