@@ -218,3 +218,70 @@ def test_policies_of_a_template_are_refused_like_those_of_requests(
         events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
         reasons = [event.get("ResourceStatusReason", "") for event in events]
         assert any(words in reason for reason in reasons), reasons
+
+
+def test_policies_that_are_right_are_taken(deploy: Callable[..., dict[str, str]]) -> None:
+    """Also those that name what the same template makes."""
+    account = {"AWS": {"Fn::GetAtt": ["Role", "Arn"]}}
+
+    def of(resource: str, action: str, attribute: str = "Arn") -> Any:
+        arn = {"Ref": resource} if attribute == "Ref" else {"Fn::GetAtt": [resource, attribute]}
+        return _document(policy(Principal=account, Action=action, Resource=arn))
+
+    function = {"Fn::GetAtt": ["Function", "Arn"]}
+    resources = {
+        "Role": _of_template(
+            "IAM::Role",
+            AssumeRolePolicyDocument=_document(
+                trust(Principal={"Service": "lambda.amazonaws.com"})
+            ),
+            Policies=[{"PolicyName": "p", "PolicyDocument": _document(policy(Sid="Read"))}],
+        ),
+        "Queue": _of_template("SQS::Queue"),
+        "QueuePolicy": _of_template(
+            "SQS::QueuePolicy",
+            Queues=[{"Ref": "Queue"}],
+            PolicyDocument=of("Queue", "sqs:SendMessage"),
+        ),
+        "Topic": _of_template("SNS::Topic"),
+        "TopicPolicy": _of_template(
+            "SNS::TopicPolicy",
+            Topics=[{"Ref": "Topic"}],
+            PolicyDocument=of("Topic", "sns:Publish", "Ref"),
+        ),
+        "Bucket": _of_template("S3::Bucket"),
+        "BucketPolicy": _of_template(
+            "S3::BucketPolicy",
+            Bucket={"Ref": "Bucket"},
+            PolicyDocument=of("Bucket", "s3:ListBucket"),
+        ),
+        "Stream": _of_template("Kinesis::Stream", ShardCount=1),
+        "Rule": _of_template("Events::Rule", EventPattern={"source": ["a"]}),
+        "Function": _of_template(
+            "Lambda::Function",
+            Runtime="python3.13",
+            Handler="index.handler",
+            Role={"Fn::GetAtt": ["Role", "Arn"]},
+            Code={"ZipFile": "def handler(event, context): return event"},
+        ),
+        "Version": _of_template("Lambda::Version", FunctionName={"Ref": "Function"}),
+        "Alias": _of_template(
+            "Lambda::Alias",
+            Name="live",
+            FunctionName={"Ref": "Function"},
+            FunctionVersion={"Fn::GetAtt": ["Version", "Version"]},
+        ),
+        "Permission": _of_template(
+            "Lambda::Permission",
+            FunctionName=function,
+            Action="lambda:InvokeFunction",
+            Principal="events.amazonaws.com",
+        ),
+        "Retries": _of_template(
+            "Lambda::EventInvokeConfig",
+            FunctionName={"Ref": "Function"},
+            Qualifier="$LATEST",
+            MaximumRetryAttempts=0,
+        ),
+    }
+    assert deploy(resources, {"Arn": function})["Arn"]
