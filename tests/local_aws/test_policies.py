@@ -117,15 +117,6 @@ def _document(text: str) -> Any:
 POLICIES = [
     (
         _of_template(
-            "Lambda::EventInvokeConfig",
-            FunctionName="f",
-            Qualifier="$LATEST",
-            DestinationConfig={"OnSuccess": {"Destination": "arn:aws:s3:::known"}},
-        ),
-        "cannot be OnSuccess",
-    ),
-    (
-        _of_template(
             "ECR::Repository",
             LifecyclePolicy={"LifecyclePolicyText": json.dumps({"rules": [{}]}) + " " * 100},
         ),
