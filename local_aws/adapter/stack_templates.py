@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 from ministack import app as ms
 from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, engine, handlers, stacks

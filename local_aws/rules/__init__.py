@@ -13,7 +13,6 @@ from local_aws.rules import (
     athena,
     bucket_bodies,
     buckets,
-    creations,
     events,
     function_calls,
     functions,
@@ -33,7 +32,6 @@ from local_aws.rules import (
 
 Rule = Callable[[Mapping[str, Any]], Refusal | None]
 RULES: dict[tuple[str, str], Rule] = {
-    **creations.RULES,
     **{("athena", name): rule for name, rule in athena.RULES.items()},
     **{("cloudformation", name): rule for name, rule in stacks.RULES.items()},
     **{("ecr", name): rule for name, rule in repositories.RULES.items()},

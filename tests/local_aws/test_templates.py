@@ -341,7 +341,7 @@ UNMADE: list[tuple[str, dict[str, Any], str]] = [
     (
         "AWS::Glue::Database",
         {"CatalogId": "000000000000", "DatabaseInput": {"Name": "Big"}},
-        "Name must be in lower case",
+        "does not fold names to lower case",
     ),
     (
         "AWS::Glue::Database",
@@ -386,7 +386,7 @@ UNMADE: list[tuple[str, dict[str, Any], str]] = [
         {
             "TopicArn": "arn:aws:sns:us-east-1:000000000000:no",
             "Protocol": "sqs",
-            "Endpoint": "arn:aws:sqs:a",
+            "Endpoint": "arn:aws:sqs:us-east-1:000000000000:q",
         },
         "Topic does not exist",
     ),
