@@ -63,7 +63,15 @@ def _lower(given: Mapping[str, Any]) -> Refusal | None:
     return Refusal("InvalidInputException", words, 400)
 
 
-RULES = {"PutLogEvents": _put, "PutMetricFilter": _filter}
+def _streams(given: Mapping[str, Any]) -> Refusal | None:
+    """ "If orderBy is LastEventTime, you cannot specify" a prefix (DescribeLogStreams)."""
+    if given.get("orderBy") != "LastEventTime" or "logStreamNamePrefix" not in given:
+        return None
+    words = "Cannot order by LastEventTime with a logStreamNamePrefix."
+    return Refusal("InvalidParameterException", words, 400)
+
+
+RULES = {"DescribeLogStreams": _streams, "PutLogEvents": _put, "PutMetricFilter": _filter}
 CATALOG_RULES = {
     "BatchCreatePartition": _table_there,
     "BatchGetPartition": _table_there,

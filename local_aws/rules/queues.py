@@ -50,7 +50,7 @@ def _attributes(given: Mapping[str, Any]) -> Refusal | None:
     policy, redrive = attributes.get("Policy"), attributes.get("RedrivePolicy")
     if policy and (refused := resource_policies.queue(policy)) is not None:
         return refused
-    fifo = str(given.get("QueueUrl", "")).endswith(".fifo")
+    fifo = str(given.get("QueueUrl", "")).endswith(".fifo")  # a template's has none
     return _redrive(redrive, fifo=fifo) if redrive else None
 
 

@@ -47,6 +47,7 @@ _ENDPOINTS = {
     "https": r"https://.+",
     "lambda": r"arn:aws[a-z-]*:lambda:[^:]+:\d{12}:function:.+",
     "firehose": r"arn:aws[a-z-]*:firehose:[^:]+:\d{12}:deliverystream/.+",
+    "sms": r"\+?\d+([ -]?\d+)*",
     "sqs": r"arn:aws[a-z-]*:sqs:[^:]+:\d{12}:.+",
 }
 _SUBJECT = 100
@@ -144,10 +145,24 @@ def _message(given: Mapping[str, Any], *, fifo: bool) -> Refusal | None:
         return _invalid("Subject")
     if fifo and "MessageGroupId" not in given:
         return _invalid("The MessageGroupId parameter is required for FIFO topics")
+    if not fifo and "MessageDeduplicationId" in given:
+        return _invalid(
+            "The request includes MessageDeduplicationId parameter that is not valid for this "
+            "topic type"
+        )
     words = message_attributes.problem(given.get("MessageAttributes") or {})
     if words is not None:
         return Refusal("ParameterValueInvalid", words, 400)
     return _structured(given["Message"]) if given.get("MessageStructure") == "json" else None
+
+
+def _batch(given: Mapping[str, Any]) -> Refusal | None:
+    """A batch without groups is refused whole (recorded: moto, test_publish_batch.py)."""
+    if not str(given["TopicArn"]).endswith(".fifo"):
+        return None
+    if all("MessageGroupId" in each for each in given["PublishBatchRequestEntries"]):
+        return None
+    return _invalid("The MessageGroupId parameter is required for FIFO topics")
 
 
 def _structured(message: str) -> Refusal | None:
@@ -178,6 +193,7 @@ def _attribute(given: Mapping[str, Any]) -> Refusal | None:
 RULES = {
     "CreateTopic": _create,
     "Publish": _publish,
+    "PublishBatch": _batch,
     "SetSubscriptionAttributes": _subscription,
     "SetTopicAttributes": _attribute,
     "Subscribe": _subscribe,

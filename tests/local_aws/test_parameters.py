@@ -49,6 +49,7 @@ def any_client(session: boto3.Session) -> Client:
         ("s3", "head_object", {**OBJECT, "Range": "bytes=0-0"}),
         ("s3", "create_multipart_upload", {**OBJECT, "Tagging": "a=b"}),
         ("s3", "put_object", {**OBJECT, "WriteOffsetBytes": 1}),
+        ("sns", "publish", {"PhoneNumber": "+15551234567", "Message": "m"}),
         ("sqs", "receive_message", {"QueueUrl": "q", "ReceiveRequestAttemptId": "a"}),
         ("ssm", "get_parameters_by_path", {"Path": "/", "ParameterFilters": [{"Key": "Type"}]}),
     ],

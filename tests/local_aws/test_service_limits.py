@@ -42,7 +42,7 @@ SUBSCRIBE = {"TopicArn": TOPIC_ARN, "Protocol": "sqs", "Endpoint": QUEUE}
 CASES += [
     ("sns", "subscribe", SUBSCRIBE | more, words)
     for more, words in (
-        ({"Endpoint": "a"}, "Endpoint Reason"),
+        ({"Endpoint": "a"}, "SQS endpoint ARN"),
         ({"Protocol": "email"}, "Endpoint Reason"),
         ({"Protocol": "https", "Endpoint": "ftp://a"}, "Endpoint Reason"),
         ({"Endpoint": f"{QUEUE}.fifo"}, "FIFO SQS Queues can not be subscribed"),
@@ -72,6 +72,27 @@ CASES += [
 ]
 CASES += [
     ("sns", "publish", {"Message": "a"}, "no value for required parameter"),
+    (
+        "sns",
+        "publish",
+        {"TopicArn": TOPIC_ARN, "Message": "a", "MessageDeduplicationId": "b"},
+        "not valid for this topic type",
+    ),
+    (
+        "sns",
+        "publish_batch",
+        {
+            "TopicArn": f"{TOPIC_ARN}.fifo",
+            "PublishBatchRequestEntries": [{"Id": "1", "Message": "a"}],
+        },
+        "MessageGroupId parameter is required",
+    ),
+    (
+        "logs",
+        "describe_log_streams",
+        {"logGroupName": "/known", "orderBy": "LastEventTime", "logStreamNamePrefix": "s"},
+        "Cannot order by LastEventTime",
+    ),
     ("sns", "unsubscribe", {"SubscriptionArn": "a"}, "SubscriptionArn"),
     ("sns", "create_topic", {"Name": "n", "Attributes": {"Colour": "a"}}, "Unknown attribute"),
 ]
@@ -261,7 +282,7 @@ CASES += [
         "cloudformation",
         "create_stack",
         {"StackName": "n", "TemplateBody": "{}", "TemplateURL": "https://a.s3.amazonaws.com/b"},
-        "cannot both be given",
+        "Only one of TemplateBody and TemplateURL",
     ),
     (
         "cloudformation",

@@ -158,7 +158,7 @@ def test_a_request_is_for_the_service_that_it_is_signed_for(client: Client) -> N
     sqs = client("sqs")
 
     def missign(request: Any, **_more: Any) -> None:
-        request.headers["X-Amz-Target"] = "AmazonSSM.DescribeParameters"
+        request.headers["X-Amz-Target"] = "AmazonSSM.GetParameters"
 
     other = boto3.client(
         "sqs",
@@ -176,7 +176,7 @@ def test_a_request_is_for_the_service_that_it_is_signed_for(client: Client) -> N
     ("service", "method", "code"),
     [
         ("sts", "get_caller_identity", "SignatureDoesNotMatch"),
-        ("ssm", "describe_parameters", "InvalidSignatureException"),
+        ("athena", "list_work_groups", "InvalidSignatureException"),
         ("lambda", "list_functions", "InvalidSignatureException"),
         ("sagemaker", "list_models", "InvalidSignatureException"),
         ("s3", "list_buckets", "AuthorizationHeaderMalformed"),
