@@ -1,5 +1,6 @@
 """CloudWatch Logs and the Glue catalog: batches of events, partitions of tables."""
 
+import time
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -23,9 +24,23 @@ def _put(given: Mapping[str, Any]) -> Refusal | None:
             "The batch of log events in a single PutLogEvents request cannot span more than 24 "
             "hours."
         )
+    elif times and not _oldest() <= min(times) <= max(times) <= _newest():
+        # AWS takes the others, and tells of these in rejectedLogEventsInfo.
+        words = (
+            "Events of more than 14 days ago, or more than 2 hours ahead, are refused with their "
+            "batch on the embedded AWS."
+        )
     elif len(times) > _EVENTS:
         words = guessed(f"A batch may have {_EVENTS} log events.", Guess.WORDS)
     return None if words is None else Refusal("InvalidParameterException", words, 400)
+
+
+def _oldest() -> float:
+    return time.time() * 1000 - 14 * _DAY_MILLISECONDS
+
+
+def _newest() -> float:
+    return time.time() * 1000 + _DAY_MILLISECONDS / 12
 
 
 def _table_there(given: Mapping[str, Any]) -> Refusal | None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,6 +16,8 @@ _DATA = 1000
 _VALUES = 150
 _DIMENSIONS = 30
 _POINTS = 1440
+# "CloudWatch statistics definitions" (CloudWatch User Guide).
+_EXTENDED = re.compile(r"IQM|(p|tm|wm|tc|ts)\d+(\.\d+)?|(TM|WM|TC|TS|PR)\([\d.]*%?:[\d.]*%?\)")
 _ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 _PAST_SECONDS, _AHEAD_SECONDS = 14 * 86_400, 2 * 3600
 _SHORT_PERIODS = {10, 20, 30}
@@ -77,7 +80,8 @@ def _statistics(given: Mapping[str, Any]) -> Refusal | None:
             "The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.", Guess.UNSEEN
         )
         return Refusal("InvalidParameterValue", words, 400)
-    seconds = _seconds(given["EndTime"]) - _seconds(given["StartTime"])
+    # Of whole seconds (recorded: moto, tests/test_cloudwatch/test_cloudwatch.py).
+    seconds = int(_seconds(given["EndTime"])) - int(_seconds(given["StartTime"]))
     if seconds <= 0:
         words = "The parameter StartTime must be less than the parameter EndTime."
         return Refusal("InvalidParameterCombination", words, 400)
@@ -126,6 +130,9 @@ def _alarm(given: Mapping[str, Any]) -> Refusal | None:
         words = guessed("DatapointsToAlarm must be at most EvaluationPeriods", Guess.WORDS)
     elif period is not None:
         words = _checked_too_long(periods, int(period))
+    extended = given.get("ExtendedStatistic")
+    if extended is not None and _EXTENDED.fullmatch(str(extended)) is None:
+        words = f"The value {extended} for parameter ExtendedStatistic is not supported."
     for action in itertools.chain(*(given.get(name) or () for name in _ACTIONS)):
         if not str(action).startswith("arn:"):
             words = f"Invalid arn syntax: {action}"

@@ -89,6 +89,31 @@ CASES += [
     ),
     (
         "logs",
+        "put_log_events",
+        {
+            "logGroupName": "/known",
+            "logStreamName": "s",
+            "logEvents": [{"timestamp": 1_700_000_000_000, "message": "old"}],
+        },
+        "more than 14 days ago",
+    ),
+    (
+        "cloudwatch",
+        "put_metric_alarm",
+        {
+            "AlarmName": "a",
+            "ComparisonOperator": "GreaterThanThreshold",
+            "EvaluationPeriods": 1,
+            "ExtendedStatistic": "90",
+            "MetricName": "m",
+            "Namespace": "n",
+            "Period": 60,
+            "Threshold": 1,
+        },
+        "for parameter ExtendedStatistic",
+    ),
+    (
+        "logs",
         "describe_log_streams",
         {"logGroupName": "/known", "orderBy": "LastEventTime", "logStreamNamePrefix": "s"},
         "Cannot order by LastEventTime",
