@@ -139,11 +139,18 @@ def _importing(export: str) -> list[str]:
 
 
 def leave_out_empty() -> None:
-    """Answer without the elements that CloudFormation leaves out when they are empty."""
+    """Answer without the elements that CloudFormation leaves out when they are empty.
+
+    A template that is built so that even its capabilities cannot be told is a bad one, too.
+    """
     inner = ms.SERVICE_HANDLERS["cloudformation"]
 
     async def handle_request(*request: Any) -> Any:
-        status, headers, body = await inner(*request)
+        try:
+            status, headers, body = await inner(*request)
+        except _UNEXPECTED as error:
+            words = f"Template format error: unsupported structure ({error!r}; a guess)"
+            status, headers, body = handlers._error("ValidationError", words)
         text = body.decode() if isinstance(body, bytes) else str(body)
         return status, headers, _EMPTY.sub("", text).encode()
 

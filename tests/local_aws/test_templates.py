@@ -48,6 +48,7 @@ def reasons(client: Client, stack: str) -> str:
         ),
         ({"Resources": {"It": None}}, r"\[/Resources/It\] 'null' values are not allowed"),
         ({"Resources": {"It": []}}, "Any Resources member must be an object"),
+        ({"Resources": {"It": {"Type": {"Ref": "AWS::Region"}}}}, "unsupported structure"),
         ({"Resources": {"It": QUEUE}, "Transform": "Count"}, "No transform named Count found"),
         ({"Resources": {"It": QUEUE}, "Transform": "AWS::CodeStar"}, "is not supported by the"),
         (
