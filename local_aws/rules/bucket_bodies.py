@@ -76,7 +76,10 @@ def _tags(request: Request) -> Iterator[Refusal]:
     found = _document(request)
     pairs = [] if found is None else found.findall(".//Tag")
     keys = [each.findtext("Key", "") for each in pairs]
-    if any(key.lower().startswith("aws:") for key in keys):
+    # Of those that CloudFormation gave, AWS takes what is there already; what a stack left and
+    # what it gave cannot be told apart here, so that they are let pass.
+    system = [key for key in keys if key.lower().startswith("aws:")]
+    if any(not key.startswith("aws:cloudformation:") for key in system):
         words = "System tags cannot be added/updated by requester"
         yield Refusal("InvalidTag", words, 400)
     if any(count > 1 for count in Counter(keys).values()):
