@@ -141,7 +141,8 @@ def _tags(request: Request) -> Refusal | None:
     keys, words = [key for key, _value in tags], None
     if len({*keys}) < len(keys):
         words = "Cannot provide multiple Tags with the same key"
-    elif any(key.startswith("aws:") for key in keys):
+    elif any(re.match("aws:(?!cloudformation:)", key) for key in keys):
+        # What CloudFormation gave may be put again; bucket_bodies.py says more.
         words = "System tags cannot be added/updated by requester"
     elif any(not 0 < len(key) <= _TAG_KEY for key in keys):
         words = "The TagKey you have provided is invalid"
