@@ -42,7 +42,7 @@ class MonitoringStack(cdk.Stack):
             description="fraudloop: monitors, late labels, parity audit, alarms and dashboard",
         )
         self._environment = environment
-        # Read at each deployment, and again by StackRefresh when the endpoint is in service.
+        # Read at each deployment, and again by StackRefresh when the endpoint serves it.
         approved_package = cdk.CfnParameter(
             self,
             "ApprovedModelPackage",
@@ -75,6 +75,7 @@ class MonitoringStack(cdk.Stack):
             self,
             "Refresh",
             endpoint_name=environment.endpoint_name,
+            parameter_name=environment.approved_model_parameter_name,
             encryption_key=lake.encryption_key,
         )
         self.alarm_topic.notify_of(refresh.alarm)

@@ -1,4 +1,4 @@
-"""A stack that decides its conditions again when the endpoint comes into service."""
+"""A stack that decides its conditions again when the endpoint serves what is approved."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from lifecycle.deployment_grants import grant_endpoint
 from lifecycle.event_function import EventFunction
 from lifecycle.stack_role import StackRole
 
@@ -14,13 +15,14 @@ __all__ = ["StackRefresh"]
 
 
 class StackRefresh(Construct):
-    """Updates its own stack, with the template it has, whenever the endpoint is in service.
+    """Updates its own stack, with the template it has, when the endpoint serves what is approved.
 
-    So what needs an endpoint appears with the first one, without a second deployment. Define it
-    last: what its stack has by then can be updated.
+    So what needs an endpoint appears with the first one, without a second deployment, and goes when
+    nothing is approved any more. Define it last: what its stack has by then can be updated.
 
     Args:
         endpoint_name: The endpoint that is waited for.
+        parameter_name: The SSM parameter that names the approved model package, or none.
         encryption_key: Key of the function's log and dead-letter queue.
     """
 
@@ -30,6 +32,7 @@ class StackRefresh(Construct):
         construct_id: str,
         *,
         endpoint_name: str,
+        parameter_name: str,
         encryption_key: kms.IKey,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -44,9 +47,12 @@ class StackRefresh(Construct):
             environment={
                 "STACK_NAME": Stack.of(self).stack_name,
                 "STACK_ROLE_ARN": stack_role.role_arn,
+                "ENDPOINT_NAME": endpoint_name,
+                "PARAMETER_NAME": parameter_name,
             },
         )
         stack_role.grant_update(refresher.role, "cloudformation:DescribeStacks")
+        grant_endpoint(refresher.role, endpoint_name)
         refresher.run_on(
             "InService",
             description="The endpoint is in service",
@@ -54,6 +60,17 @@ class StackRefresh(Construct):
                 source=["aws.sagemaker"],
                 detail_type=["SageMaker Endpoint State Change"],
                 detail={"EndpointName": [endpoint_name], "EndpointStatus": ["IN_SERVICE"]},
+            ),
+        )
+        # Of a roll-back it is the last thing that happens (Systems Manager User Guide, "Setting up
+        # notifications or triggering actions based on Parameter Store events").
+        refresher.run_on(
+            "Approved",
+            description="Another model package is approved, or none",
+            pattern=events.EventPattern(
+                source=["aws.ssm"],
+                detail_type=["Parameter Store Change"],
+                detail={"name": [parameter_name], "operation": ["Update"]},
             ),
         )
         self.alarm = refresher.alarm

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_broken_version_is_rolled_back_and_never_tried_again(
 ) -> None:
     target = played.target
     before = registry.deployed_package(target)
-    broken = register_broken(target, before)
+    broken, begun = register_broken(target, before), datetime.now(UTC)
     with Traffic(target, requests, per_second=25.0) as traffic:
         await_answers(traffic, 20)
         approvals.approve(target, broken, reason="test: it looked good")
@@ -64,6 +65,11 @@ def test_a_broken_version_is_rolled_back_and_never_tried_again(
         StackName=target.stack_name("serving")
     )["Stacks"]
     assert "StackRole" in stack["RoleARN"]
+    # The monitors never looked for its captures: of what did not come to serve there are no more.
+    monitoring = target.stack_name("monitoring")
+    pages = target.client("cloudformation").get_paginator("describe_stack_events")
+    events = [each for page in pages.paginate(StackName=monitoring) for each in page["StackEvents"]]
+    assert max(each["Timestamp"] for each in events) < begun
 
 
 def test_the_loss_of_an_instance_costs_what_it_was_answering_at_most(

@@ -3,14 +3,21 @@
 The monitors need an endpoint to watch, and on the first day there is none: their stack has a
 condition on the approved model, and this function has it decided again when the endpoint is up.
 
+During a roll-out the parameter names what does not serve yet, and after a roll-back what did not
+come to serve, until it is put back: the monitors would look for traffic that there is none of. So
+the stack is left as it is unless the endpoint serves what the parameter names, or it names none;
+the one event or the other is the last.
+
 Contract:
-    Event: any; a rule selects `SageMaker Endpoint State Change` of the endpoint in service.
+    Event: any; rules select `SageMaker Endpoint State Change` of the endpoint in service, and
+    `Parameter Store Change` of the parameter.
     Environment: STACK_NAME; STACK_ROLE_ARN, the role by which the stack is updated, which can do
-    less than that of the stack's last deployment.
+    less than that of the stack's last deployment; ENDPOINT_NAME; PARAMETER_NAME, which names the
+    approved model package.
     "No updates" is success. A stack that is being updated raises, and Lambda tries again.
     Returns: {"updated": bool}.
     Needs: cloudformation:DescribeStacks and UpdateStack on the stack; iam:PassRole of the role;
-    ssm:GetParameters on the parameters that the stack reads.
+    ssm:GetParameters on the parameters that the stack reads; what `served_model` needs.
 """
 
 import json
@@ -21,6 +28,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from served_model import NO_MODEL, served
+
 
 class StackBusyError(Exception):
     """The stack cannot be updated now; the next attempt may find it at rest."""
@@ -29,9 +38,22 @@ class StackBusyError(Exception):
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, bool]:
     """Lambda's entry."""
     name, role = os.environ["STACK_NAME"], os.environ["STACK_ROLE_ARN"]
-    updated = refresh(boto3.client("cloudformation"), name, role, event["id"])
-    print(json.dumps({"message": "refreshed", "stack": name, "updated": updated}))
-    return {"updated": updated}
+    if serves_what_is_approved():
+        updated = refresh(boto3.client("cloudformation"), name, role, event["id"])
+        print(json.dumps({"message": "refreshed", "stack": name, "updated": updated}))
+        return {"updated": updated}
+    print(json.dumps({"message": "left as it is: what is approved does not serve", "stack": name}))
+    return {"updated": False}
+
+
+def serves_what_is_approved() -> bool:
+    """Whether the endpoint serves what the parameter names, or the parameter names nothing."""
+    names = [os.environ["PARAMETER_NAME"]]
+    (parameter,) = boto3.client("ssm").get_parameters(Names=names)["Parameters"]
+    if parameter["Value"] == NO_MODEL:
+        return True
+    serving = served(boto3.client("sagemaker"), os.environ["ENDPOINT_NAME"])
+    return serving is not None and serving.spelled == parameter["Value"]
 
 
 def refresh(cloudformation: Any, name: str, role_arn: str, token: str) -> bool:

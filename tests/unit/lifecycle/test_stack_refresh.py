@@ -20,6 +20,7 @@ def template(new_stack: Callable[[], cdk.Stack]) -> Template:
         stack,
         "Refresh",
         endpoint_name="test-fraud",
+        parameter_name="/test/approved",
         encryption_key=kms.Key(stack, "Key"),
     )
     return Template.from_stack(stack)
@@ -48,6 +49,19 @@ def test_the_stack_is_refreshed_when_this_endpoint_is_in_service(template: Templ
     )
     template.has_resource_properties(
         "AWS::Lambda::Function", {"Environment": {"Variables": {"STACK_NAME": "Test"}}}
+    )
+
+
+def test_the_stack_is_refreshed_when_the_parameter_is_put_back(template: Template) -> None:
+    template.has_resource_properties(
+        "AWS::Events::Rule",
+        {
+            "EventPattern": {
+                "source": ["aws.ssm"],
+                "detail-type": ["Parameter Store Change"],
+                "detail": {"name": ["/test/approved"], "operation": ["Update"]},
+            }
+        },
     )
 
 
