@@ -66,6 +66,8 @@ class Packages:
         """Reject a described package for a reason, and record the decision as people's are."""
         properties = package.get("CustomerMetadataProperties", {})
         recorded = {}
+        # CloudFormation's words may have several lines; the pattern of a description takes one.
+        reason = " ".join(reason.split())
         if len(properties) < PROPERTIES_LIMIT:
             numbers = [int(match[1]) for key in properties if (match := KEY.fullmatch(key))]
             recorded = {f"decision_{max(numbers, default=0) + 1:03}": _decision(reason)}

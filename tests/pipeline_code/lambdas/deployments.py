@@ -76,6 +76,7 @@ class Deployments:
             self.ssm.put_parameter(Name=self.parameter(kind), Value="none", Type="String")
         self.s3.create_bucket(Bucket=self.name)
         self.s3.put_object(Bucket=self.name, Key="models/good.tar.gz", Body=archive(weights=b"1"))
+        self.s3.put_object(Bucket=self.name, Key="models/broken.tar.gz", Body=b"no archive")
         self.cloudformation.create_stack(
             StackName=self.name,
             TemplateBody=json.dumps(self._template()),

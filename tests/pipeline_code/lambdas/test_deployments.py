@@ -185,9 +185,11 @@ def test_after_a_roll_back_the_parameter_names_what_runs_and_nothing_repeats_it(
 
 
 def test_a_roll_back_is_an_alarm(environment: Deployments, running: str) -> None:
-    broken = environment.register("absent")
+    broken = environment.register("broken")
     environment.decide(broken)
-    environment.await_state("RolledBack", broken)
+    # Why the archive cannot be opened takes several lines, of which SageMaker's pattern takes one.
+    assert "\n" in environment.await_state("RolledBack", broken)["reason"]
+    assert "not a gzip file" in environment.package(broken)["ApprovalDescription"]
     cloudwatch = environment.session.client("cloudwatch")
 
     def is_on() -> bool:

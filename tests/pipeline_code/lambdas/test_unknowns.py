@@ -20,7 +20,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment
         with EmbeddedAws(tmp_path_factory.mktemp("embedded") / "state", free_port()) as aws:
             made = Deployments(aws.session())
             made.make()
-            made.s3.put_object(Bucket=made.name, Key="models/broken.tar.gz", Body=b"no archive")
             yield made
 
 
