@@ -39,6 +39,7 @@ def install(layout: Layout, connection: Connection) -> None:
     adapter.evaluate_as_documented()
     adapter.keep_memory_flat()
     adapter.parse_policies_once()
+    adapter.keep_logs()
     adapter.start_builds_once()
     adapter.ask_resource_policies()
     adapter.list_as_documented()

@@ -12,6 +12,7 @@ class Guess(StrEnum):
     """What is guessed, as refusals say it; of two readings, the stricter one is here."""
 
     ALL_OF_FIREHOSE = "which of Firehose's documented actions it takes when, so all of them"
+    ALARMS_UNSEEN = "that an update goes back whose role may not look at the alarms"
     BUS_ROLE = "that a bus of the same account takes a role, too"
     DIRECT_GRANTS = "that kms:GrantIsForAWSResource is false, and not absent, without a service"
     FEATURE_SOURCE = "that Feature Store names no source when it assumes a role"
@@ -22,6 +23,8 @@ class Guess(StrEnum):
     MANY_VALUES = "that a key of many values meets no operator for one, but in what is denied"
     NETWORK_AT_ONCE = "that subnets and security groups are looked at as soon as they are named"
     PROCESSING_STOPS = "that a processing job has as long to stop as a training job"
+    PACKAGES_READ = "that who registers a package must be able to read what it names"
+    PIPELINES_STOP = "that an execution's jobs are stopped as the pipeline's role"
     QUEUE_KEYS = "that KMS is told no source by EventBridge for queues, as for topics"
     ROLE_AT_ONCE = "that the role is looked at as soon as it is given"
     UNSEEN = "neither that AWS refuses this has been seen nor its words"

@@ -42,6 +42,7 @@ _ALSO_ON_CONFIG = {"sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"}
 def install() -> None:
     """Have stack operations act as their role, and IAM know what it is asked of them."""
     adapter.evaluate_conditions()
+    adapter.roll_back_failed_creations()
     authorize_stacks(refusal)
     adapter.register_condition_keys("cloudformation", condition_keys)
 

@@ -15,7 +15,7 @@ from local_aws.adapter.actors import (
     tell_services_apart,
 )
 from local_aws.adapter.bounds import keep_memory_flat
-from local_aws.adapter.builds import project_role, start_builds_once
+from local_aws.adapter.builds import keep_logs, project_role, start_builds_once
 from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
 from local_aws.adapter.credentials import SECONDS as CREDENTIAL_SECONDS
 from local_aws.adapter.credentials import serve_credentials, withdraw_credentials
@@ -60,10 +60,12 @@ from local_aws.adapter.services import (
 )
 from local_aws.adapter.stack_templates import evaluate_conditions
 from local_aws.adapter.stacks import (
+    note_failed_creation,
     physical_name,
     refuse_named_replacements,
     register_resource,
     resource_types,
+    roll_back_failed_creations,
 )
 from local_aws.adapter.storage import (
     check_read,
@@ -101,12 +103,14 @@ __all__ = [
     "every",
     "get_object",
     "has_object",
+    "keep_logs",
     "keep_memory_flat",
     "keep_workers_that_raise",
     "let_lambda_pull",
     "list_as_documented",
     "list_objects",
     "mint",
+    "note_failed_creation",
     "object_file",
     "objects_folder",
     "on_shutdown",
@@ -127,6 +131,7 @@ __all__ = [
     "repository_exists",
     "request_scope",
     "resource_types",
+    "roll_back_failed_creations",
     "run_blocking",
     "run_image_functions",
     "save_state",

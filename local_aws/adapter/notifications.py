@@ -7,10 +7,12 @@ gives every service `aws:SourceOwner`.
 import json
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ministack.core import responses
 from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, s3, sns, sqs
+from ministack.services.cloudformation import provisioners
 
 from local_aws.adapter import messages
 from local_aws.adapter.actors import Service
@@ -29,6 +31,7 @@ def ask_resource_policies() -> None:
     sns.topic_policy_allows = lambda arn, service, source, account: _allowed(
         Service(name=service, source_arn=source, source_account=account), PUBLISH, arn
     )
+    _keep_keys()
     _ask_for_topics()
     _ask_for_buckets()
     _refuse_log_subscriptions()
@@ -67,6 +70,23 @@ def record_alarm_action(alarm: dict[str, Any], action: str, refused: str | None)
             "HistoryData": json.dumps({"actionState": "Failed" if refused else "Succeeded"}),
         }
     )
+
+
+def _keep_keys() -> None:
+    """Let topics of templates have their key, which ministack's provisioner leaves out."""
+    handler = provisioners._RESOURCE_HANDLERS["AWS::SNS::Topic"]
+
+    def keeping(inner: Callable[..., Any], place: int) -> Callable[..., Any]:
+        def provision(*arguments: Any, **more: Any) -> Any:
+            made = inner(*arguments, **more)
+            attributes = sns._topics[made[0]]["attributes"]
+            attributes["KmsMasterKeyId"] = arguments[place].get("KmsMasterKeyId", "")
+            return made
+
+        return provision
+
+    handler["create"] = keeping(handler["create"], 1)
+    handler["update"] = keeping(handler["update"], 2)
 
 
 def _allowed(service: Service, action: str, resource: str) -> bool:

@@ -1,10 +1,12 @@
 """ministack's schedules, and its reading of AWS's cron expressions."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import eventbridge, scheduler
 from ministack.services.cloudformation import provisioners
 
@@ -27,7 +29,12 @@ def check_schedules(refusal: Refusal) -> None:
         def serve(name: str, body: dict[str, Any]) -> Any:
             if (reason := refusal(body)) is not None:
                 return scheduler._error(400, "ValidationException", reason)
-            return inner(name, body)
+            key = (get_account_id(), get_region(), f"{body.get('GroupName', 'default')}/{name}")
+            before = scheduler._schedules._data.get(key, {}).get("ScheduleExpression")
+            answer = inner(name, body)
+            if body.get("ScheduleExpression") != before:
+                _count_from_now(key, body)
+            return answer
 
         return serve
 
@@ -47,6 +54,13 @@ def check_schedules(refusal: Refusal) -> None:
         return _served(scheduler._update_schedule(physical_id, new), physical_id)
 
     handler.update(create=create_schedule, update=update_schedule)
+
+
+def _count_from_now(key: tuple[str, str, str], body: Mapping[str, Any]) -> None:
+    """Forget when a schedule of another expression was due, or of another that had its name."""
+    scheduler._schedule_last_fired.pop(key, None)
+    if scheduler._at_time_epoch(body.get("ScheduleExpression", "")) is None:
+        scheduler._schedule_last_fired[key] = time.time()
 
 
 def _served(answer: Any, name: str) -> Any:

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ministack.core import responses
+from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, handlers, provisioners, stacks
 
 Properties = dict[str, Any]
 Provisioned = tuple[str, dict[str, Any]]
 
+_FAILED = "CREATE_FAILED"
 _blocking_types: set[str] = set()
 _runs_on_worker_thread = stacks._runs_on_worker_thread
 stacks._runs_on_worker_thread = lambda resource_type: (
@@ -64,6 +67,42 @@ def refuse_named_replacements(
         "name": name,
         "requires_replacement": replaces,
     }
+
+
+def note_failed_creation(
+    resource_type: str, stack_name: str, logical_id: str, physical_id: str, properties: Properties
+) -> None:
+    """Have the stack hold a resource that was made and then failed, so that it is deleted.
+
+    "When a CREATE operation fails, CloudFormation will automatically issue a DELETE operation with
+    the PhysicalResourceId submitted by the FAILED response" (aws-cdk #5525): in the rollback, and
+    with the stack where nothing is rolled back.
+    """
+    cloudformation._stacks[stack_name].setdefault("_resources", {})[logical_id] = {
+        "PhysicalResourceId": physical_id,
+        "ResourceType": resource_type,
+        "ResourceStatus": _FAILED,
+        "LogicalResourceId": logical_id,
+        "Properties": properties,
+        "Attributes": {},
+        "Timestamp": responses.now_iso(),
+    }
+
+
+def roll_back_failed_creations() -> None:
+    """Roll back what was noted with what was made."""
+    inner = stacks._roll_back_operation
+
+    async def roll_back(
+        name: str, stack_id: str, stack: Properties, operation: Properties, *rest: Any
+    ) -> Any:
+        failed = operation["failed_logical_id"]
+        if stack.get("_resources", {}).get(failed, {}).get("ResourceStatus") == _FAILED:
+            operation["created"].append(failed)
+        return await inner(name, stack_id, stack, operation, *rest)
+
+    for module in (stacks, handlers):
+        module._roll_back_operation = roll_back
 
 
 def tell_unsupported_types(exists: Callable[[str], bool]) -> None:

@@ -4,6 +4,7 @@ import secrets
 import time
 from typing import Any
 
+from local_aws import adapter
 from local_aws.sagemaker import unknowns
 from local_aws.sagemaker.cloudformation_api import Api
 from local_aws.sagemaker.context import Context
@@ -46,7 +47,7 @@ class Resource:
         self._noun = noun
         self.name_member = f"{noun}Name" if name_member is None else name_member
 
-    def create(self, logical_id: str, properties: Properties, _stack_name: str) -> Provisioned:
+    def create(self, logical_id: str, properties: Properties, stack_name: str) -> Provisioned:
         """Make one; Ref and the attributes of GetAtt."""
         name = properties.get(self.name_member)
         if name is None:
@@ -55,7 +56,12 @@ class Resource:
             name = f"{logical_id[:_LONGEST_ID]}-{secrets.token_hex(6)}"
         named = {**self.request(properties), self.name_member: name}
         self._api.call(f"Create{self._noun}", named)
-        self.wait(name)
+        try:
+            self.wait(name)
+        except ValueError:
+            made, _ = self.provisioned(name)
+            adapter.note_failed_creation(self.type_name, stack_name, logical_id, made, properties)
+            raise
         return self.provisioned(name)
 
     def update(

@@ -45,7 +45,8 @@ class Deployment:
         self._report = report
         self._fleets = {spec.variant: make_fleet(context, spec) for spec in plan.specs}
         self._stopping = threading.Event()
-        self._guard = Guard(context, config, self._stopping)
+        role = plan.variants[0].container.role_arn
+        self._guard = Guard(context, config, role, self._stopping)
 
     def start(self) -> None:
         """Bring the new servers up.

@@ -5,6 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from local_aws import adapter
+from local_aws.guesses import Guess, guessed
 from local_aws.sagemaker import unknowns
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.shifting import alarm_names, timeout
@@ -26,13 +28,19 @@ class Guard:
     Args:
         context: Shared state.
         config: The DeploymentConfig.
+        role_arn: What the endpoint's containers run as, and who looks at the alarms.
         stopping: Set when the update is to be given up.
     """
 
     def __init__(
-        self, context: Context, config: Mapping[str, Any], stopping: threading.Event
+        self,
+        context: Context,
+        config: Mapping[str, Any],
+        role_arn: str,
+        stopping: threading.Event,
     ) -> None:
         self._context = context
+        self._role = adapter.Role(arn=role_arn, session="SageMaker")
         self._names = alarm_names(config)
         self._timeout = timeout(config)
         self._started = time.monotonic()
@@ -54,6 +62,8 @@ class Guard:
                 f"The deployment did not end within the MaximumExecutionTimeoutInSeconds of "
                 f"{self._timeout:g}."
             )
+        if self._old is None and (denied := self._denied()) is not None:
+            raise RollbackError(guessed(denied, Guess.ALARMS_UNSEEN))
         states = self._states()
         if missing := sorted(set(self._names) - states.keys()):
             # An alarm that watches nothing must not pass for one that is content.
@@ -79,6 +89,21 @@ class Guard:
             if left <= 0:
                 return
             self._stopping.wait(min(left, _ALARM_SECONDS))
+
+    def _denied(self) -> str | None:
+        """Why the role may not look at the alarms, or None.
+
+        "Ensure that your IAM execution role has permission to perform the cloudwatch:DescribeAlarms
+        action on the auto-rollback alarms you specify" (Developer Guide, "Auto-Rollback
+        Configuration and Monitoring").
+        """
+        place = f"arn:aws:cloudwatch:{self._context.region}:{self._context.account}:alarm"
+        with adapter.request_scope(self._context.account, self._context.region):
+            denials = (
+                self._role.denied("cloudwatch:DescribeAlarms", f"{place}:{name}")
+                for name in self._names
+            )
+            return next((each for each in denials if each is not None), None)
 
     def _states(self) -> dict[str, str]:
         if not self._names:

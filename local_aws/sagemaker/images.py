@@ -6,7 +6,7 @@ from local_aws.sagemaker import containers
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import validation
 
-_PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
 def check_job_image(context: Context, image: str, role_arn: str, *guesses: Guess) -> None:
@@ -28,7 +28,7 @@ def check_job_image(context: Context, image: str, role_arn: str, *guesses: Guess
     with adapter.request_scope(context.account, context.region):
         missing = repository is not None and not adapter.repository_exists(repository)
         denied = pull_denied(role_arn, image)
-    advice = f"and role {role_arn} has proper pull permissions for SageMaker: {', '.join(_PULL)}"
+    advice = f"and role {role_arn} has proper pull permissions for SageMaker: {', '.join(PULL)}"
     if missing:
         words = f"Cannot find repository: {repository} in registry ID: {context.account} Please "
         raise validation(guessed(f"{words}check if your ECR repository exists {advice}", *guesses))
@@ -47,5 +47,5 @@ def pull_denied(role_arn: str, image: str) -> str | None:
     """
     puller = adapter.Role(arn=role_arn, session="SageMaker")
     arn = project_image.repository_arn(image)
-    needs = [*((action, arn) for action in _PULL), ("ecr:GetAuthorizationToken", "*")]
+    needs = [*((action, arn) for action in PULL), ("ecr:GetAuthorizationToken", "*")]
     return next((why for need in needs if (why := puller.denied(*need)) is not None), None)

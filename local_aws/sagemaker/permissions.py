@@ -10,7 +10,9 @@ from typing import Any
 
 from botocore.model import OperationModel
 
-from local_aws.sagemaker import arns, roles
+from local_aws import project_image
+from local_aws.guesses import Guess
+from local_aws.sagemaker import arns, images, roles
 
 Need = tuple[str, str, dict[str, Any]]
 
@@ -35,8 +37,33 @@ def further(
     if (place := request.get("PipelineDefinitionS3Location")) is not None:
         # What the registry's schema of AWS::SageMaker::Pipeline lists for its handlers.
         yield "s3:GetObject", f"arn:aws:s3:::{place['Bucket']}/{place['ObjectKey']}", {}
+    if name == "CreateModelPackage":
+        yield from _registered(request)
     if name.startswith("Create") and request.get("Tags") and subjects:
         yield "sagemaker:AddTags", subjects[0], _tagging(name, request["Tags"])
+
+
+def guesses(operation: str, action: str) -> tuple[Guess, ...]:
+    """What a denial of something further rests on."""
+    if action == "sagemaker:ListModelPackages":
+        return (Guess.GROUP_OF_PACKAGES,)
+    if operation == "CreateModelPackage" and not action.startswith("sagemaker:"):
+        return (Guess.PACKAGES_READ,)
+    return ()
+
+
+def _registered(request: Mapping[str, Any]) -> Iterator[Need]:
+    """That who registers a package may read its artifacts and pull its images.
+
+    CreateModelPackage looks whether they are there, and no role is given that it could look as.
+    """
+    for container in request.get("InferenceSpecification", {}).get("Containers", ()):
+        if (data := str(container.get("ModelDataUrl", ""))).startswith("s3://"):
+            yield "s3:GetObject", f"arn:aws:s3:::{data.removeprefix('s3://')}", {}
+        if project_image.repository_of(container["Image"]) is not None:
+            arn = project_image.repository_arn(container["Image"])
+            yield from ((action, arn, {}) for action in images.PULL)
+            yield "ecr:GetAuthorizationToken", "*", {}
 
 
 def _tagging(operation: str, tags: list[Mapping[str, str]]) -> dict[str, Any]:

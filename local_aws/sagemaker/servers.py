@@ -118,9 +118,8 @@ class Server:
         deadline = time.monotonic() + self.spec.startup_seconds
         while not self._healthy():
             if not self.alive:
-                raise ServerError(
-                    self._failure(f"The container ended with code {self._container.exit_code}")
-                )
+                code = self._container.wait()  # until its last line is read, too
+                raise ServerError(self._failure(f"The container ended with code {code}"))
             if time.monotonic() > deadline:
                 raise ServerError(self._failure("The container did not pass the ping health check"))
             if stopping.wait(_POLL_SECONDS):

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from botocore.model import OperationModel
 
 from local_aws import adapter
-from local_aws.guesses import Guess, guessed
+from local_aws.guesses import guessed
 from local_aws.sagemaker import arns, networks, permissions, roles, wire
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError, access_denied, unsupported
@@ -120,8 +120,8 @@ class Service:
         caller, scope = adapter.caller(headers), (self._context.region, self._context.account)
         for action, resource, keys in permissions.further(operation, request, *scope):
             if (denied := caller.denied(action, resource, keys)) is not None:
-                listed = (Guess.GROUP_OF_PACKAGES,) if action.endswith("ListModelPackages") else ()
-                raise access_denied(guessed(denied, *listed))
+                what = permissions.guesses(operation.name, action)
+                raise access_denied(guessed(denied, *what))
 
     def _allow_batch(self, path: str, headers: dict[str, str], body: bytes) -> None:
         """Ask for all groups of a request for records of several."""

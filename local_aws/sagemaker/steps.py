@@ -10,11 +10,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local_aws.guesses import Guess, guessed
 from local_aws.sagemaker import conditions, expressions
 from local_aws.sagemaker.caching import StepCache
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.definition import Definition, Step
-from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.execution_records import ExecutionRecord
 from local_aws.sagemaker.step_scope import StepScope
 
@@ -157,6 +157,9 @@ class StepRunner:
         answer = self._invoke(f"Create{noun}Job", self._tagged({**arguments, member: name}))
         metadata = {f"{kind}Job": {"Arn": answer[f"{noun}JobArn"]}}
         on_metadata(metadata)
+        # "Create and Describe permissions for each of the job types in the pipeline" (Developer
+        # Guide, "Pipeline Role Permissions"). Asked for once, as whoever polls here needs no leave.
+        self._invoke(f"Describe{noun}Job", {member: name})
         asked = False
         while True:
             job = self._context.call(f"Describe{noun}Job", {member: name})
@@ -188,10 +191,13 @@ class StepRunner:
         return self._context.call("ListTrainingJobsForHyperParameterTuningJob", request)
 
     def _stop(self, noun: str, request: dict[str, Any]) -> None:
+        """As the pipeline's role: no document says who stops an execution's jobs."""
         try:
-            self._context.call(f"Stop{noun}Job", request)
-        except ServiceError:
-            return  # it has just ended
+            self._invoke(f"Stop{noun}Job", request)
+        except StepFailure as failure:
+            if "is not authorized" in failure.reason:
+                raise StepFailure(guessed(failure.reason, Guess.PIPELINES_STOP)) from failure
+            # else it has just ended
 
     def _create_model(self, arguments: dict[str, Any], name: str) -> StepResult:
         answer = self._invoke("CreateModel", self._tagged({"ModelName": name, **arguments}))
@@ -204,6 +210,8 @@ class StepRunner:
             self._make_group(arguments["ModelPackageGroupName"])
         answer = self._invoke("CreateModelPackage", {**arguments, "MetadataProperties": metadata})
         arn = answer["ModelPackageArn"]
+        # A step's properties are its Describe operation's (Developer Guide, "Pipeline steps").
+        self._invoke("DescribeModelPackage", {"ModelPackageName": arn})
         package = self._context.call("DescribeModelPackage", {"ModelPackageName": arn})
         return StepResult(metadata={"RegisterModel": {"Arn": arn}}, properties=package)
 

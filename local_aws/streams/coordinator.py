@@ -19,8 +19,11 @@ logger = logging.getLogger("fraudloop.streams")
 TICK_SECONDS = 0.1
 PERMISSION_SECONDS = 2.0
 EXPIRY_SECONDS = 60.0
+# Lambda Developer Guide, "Process Amazon Kinesis Data Streams records with Lambda", the permissions
+# of the execution role.
 READ_ACTIONS = (
     "kinesis:DescribeStream",
+    "kinesis:DescribeStreamSummary",
     "kinesis:GetRecords",
     "kinesis:GetShardIterator",
     "kinesis:ListShards",

@@ -166,8 +166,8 @@ def test_an_event_for_a_target_that_is_gone_is_a_dead_letter(
     assert (letter["ERROR_CODE"], letter["RETRY_ATTEMPTS"]) == ("NO_RESOURCE", "0")
 
 
-def at_once() -> str:
-    return time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime())
+def at_once(seconds: float = 0) -> str:
+    return time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime(time.time() + seconds))
 
 
 def test_a_schedule_calls_any_operation_as_its_role(client: Client, eventually: Eventually) -> None:

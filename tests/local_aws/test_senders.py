@@ -149,12 +149,12 @@ class Schedules:
         self._client, self.made = client, list[str]()
         self.parameter = f"/test/{uuid.uuid4().hex[:8]}"
 
-    def create(self, role_arn: str, **target: Any) -> None:
+    def create(self, role_arn: str, in_seconds: float = 0, **target: Any) -> None:
         name = f"test-{uuid.uuid4().hex[:8]}"
         request = {"Name": self.parameter, "Value": "ran", "Type": "String"}
         self._client("scheduler").create_schedule(
             Name=name,
-            ScheduleExpression=at_once(),
+            ScheduleExpression=at_once(in_seconds),
             FlexibleTimeWindow={"Mode": "OFF"},
             Target={
                 "Arn": "arn:aws:scheduler:::aws-sdk:ssm:putParameter",
@@ -229,7 +229,7 @@ def test_a_role_that_trusts_no_more_drops_what_is_scheduled(
 ) -> None:
     before = schedules.dropped()
     arn = role(client("iam"), "scheduler.amazonaws.com", "ssm:PutParameter")
-    schedules.create(arn)
+    schedules.create(arn, in_seconds=3)  # after the change of the role
     trust(client, arn, StringEquals={"aws:SourceAccount": "111111111111"})
     eventually(lambda: schedules.dropped() > before)
     assert not schedules.written()
@@ -270,7 +270,18 @@ def test_a_project_builds_as_a_role_that_trusts_it_only(client: Client) -> None:
         )
     arn = role(client("iam"), "codebuild.amazonaws.com", "s3:GetObject")
     codebuild.create_project(**wanted, serviceRole=arn)
-    assert codebuild.start_build(projectName=name)["build"]["projectName"] == name
+    build = codebuild.start_build(projectName=name)["build"]
+    assert build["buildStatus"] == "FAILED"
+    ((said,),) = ([each["message"] for each in p["contexts"]] for p in build["phases"])
+    assert "is not authorized to perform: logs:CreateLogGroup" in said
+    actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+    logging = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    client("iam").put_role_policy(
+        RoleName=arn.rpartition("/")[2],
+        PolicyName="logs",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [logging]}),
+    )
+    assert codebuild.start_build(projectName=name)["build"]["buildStatus"] == "SUCCEEDED"
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "codebuild.amazonaws.com"},

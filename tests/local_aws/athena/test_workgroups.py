@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.parametrize(("name", "enforced"), [("primary", False), (uuid.uuid4().hex, True)])
+@pytest.mark.parametrize(("name", "enforced"), [("primary", False), ("made", True)])
 def test_settings_that_nobody_gave(client: Callable[[str], Any], name: str, enforced: bool) -> None:
     athena = client("athena")
     if name != "primary":
+        name = uuid.uuid4().hex
         athena.create_work_group(Name=name)
     assert athena.get_work_group(WorkGroup=name)["WorkGroup"]["Configuration"] == {
         "ResultConfiguration": {},

@@ -84,6 +84,21 @@ DENIED = {
 }
 
 
+def test_a_topic_of_a_template_has_its_key(world: Any, client: Client) -> None:
+    stack, cloudformation = name(), client("cloudformation")
+    for key in (world.key(), world.key()):
+        topic = {"Type": "AWS::SNS::Topic", "Properties": {"KmsMasterKeyId": key}}
+        template = {"Resources": {"Topic": topic}, "Outputs": {"Arn": {"Value": {"Ref": "Topic"}}}}
+        known = [each["StackName"] for each in cloudformation.describe_stacks()["Stacks"]]
+        verb = "update" if stack in known else "create"
+        getattr(cloudformation, f"{verb}_stack")(StackName=stack, TemplateBody=json.dumps(template))
+        cloudformation.get_waiter(f"stack_{verb}_complete").wait(StackName=stack)
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        arn = found["Outputs"][0]["OutputValue"]
+        attributes = client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]
+        assert attributes["KmsMasterKeyId"] == key
+
+
 @pytest.mark.parametrize("service", DENIED)
 def test_who_writes_needs_the_key(world: Any, client: Client, refusal: Call, service: str) -> None:
     key = world.key()

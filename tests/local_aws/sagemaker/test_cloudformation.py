@@ -1,7 +1,7 @@
 """Stacks of SageMaker resources, deployed by a real CloudFormation client."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -32,13 +32,21 @@ def stack(client: Client) -> Iterator[str]:
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=FAST)
 
 
-def deploy(client: Client, verb: str, stack: str, template: Any, **parameters: str) -> None:
+def deploy(
+    client: Client,
+    verb: str,
+    stack: str,
+    template: Any,
+    options: Mapping[str, Any] | None = None,
+    **parameters: str,
+) -> None:
     cloudformation = client("cloudformation")
     operation = cloudformation.create_stack if verb == "create" else cloudformation.update_stack
     operation(
         StackName=stack,
         TemplateBody=json.dumps(template),
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
+        **(options or {}),
     )
     waiter = cloudformation.get_waiter(f"stack_{verb}_complete")
     waiter.wait(StackName=stack, WaiterConfig=FAST)
@@ -209,10 +217,23 @@ def test_an_endpoint_changes_its_model_and_keeps_it_if_the_new_one_is_broken(
 def test_an_endpoint_that_does_not_start_fails_the_stack(
     client: Client, serving: Serving, stack: str
 ) -> None:
-    template = endpoint_template(serving, unique("endpoint"))
+    name, kept = unique("endpoint"), unique("kept")
+    template, sagemaker = endpoint_template(serving, name), client("sagemaker")
     with pytest.raises(WaiterError):
         deploy(client, "create", stack, template, Version="crash")
     assert "no such model" in reasons(client, stack)
+    with pytest.raises(ClientError, match="Could not find endpoint"):
+        sagemaker.describe_endpoint(EndpointName=name)
+
+    with pytest.raises(WaiterError):
+        deploy(client, "create", kept, template, {"OnFailure": "DO_NOTHING"}, Version="crash")
+    assert sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "Failed"
+    client("cloudformation").delete_stack(StackName=kept)
+    client("cloudformation").get_waiter("stack_delete_complete").wait(
+        StackName=kept, WaiterConfig=FAST
+    )
+    with pytest.raises(ClientError, match="Could not find endpoint"):
+        sagemaker.describe_endpoint(EndpointName=name)
 
 
 def feature_group_template(role: str, bucket: str, name: str) -> dict[str, Any]:

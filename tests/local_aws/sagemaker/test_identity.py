@@ -347,7 +347,7 @@ def test_the_configuration_of_an_endpoint_must_be_allowed_too(assume: Callable[.
         limited.create_endpoint(EndpointName=unique("e"), EndpointConfigName="other")
 
 
-def test_pipelines_tag_what_their_steps_make(
+def test_pipelines_make_describe_and_tag_as_their_role(
     client: Callable[[str], Any],
     pipeline: Callable[..., str],
     processing: Callable[..., dict[str, Any]],
@@ -355,14 +355,20 @@ def test_pipelines_tag_what_their_steps_make(
     make_role: Callable[..., str],
     job_role: str,
 ) -> None:
-    role = make_role(
-        allow(["sagemaker:CreateProcessingJob", "sagemaker:DescribeProcessingJob"], "*"),
-        allow(["iam:PassRole"], job_role),
+    create, describe, tag = (
+        f"sagemaker:{action}"
+        for action in ("CreateProcessingJob", "DescribeProcessingJob", "AddTags")
     )
-    execution = execute(pipeline([processing("Copy", "copy")], RoleArn=role))
-    step = steps_of(client, execution)["Copy"]
-    assert "Failed to invoke sagemaker:CreateProcessingJob" in step["FailureReason"]
-    assert "not authorized to perform: sagemaker:AddTags on resource" in step["FailureReason"]
+    for allowed, failing, lacking in (
+        ([create, describe], create, tag),
+        # "Create and Describe permissions for each of the job types in the pipeline".
+        ([create, tag], describe, describe),
+    ):
+        role = make_role(allow(allowed, "*"), allow(["iam:PassRole"], job_role))
+        execution = execute(pipeline([processing("Copy", "copy")], RoleArn=role))
+        reason = steps_of(client, execution)["Copy"]["FailureReason"]
+        assert f"Failed to invoke {failing}" in reason
+        assert f"not authorized to perform: {lacking}" in reason
     execution = execute(pipeline([processing("Report", "report", "{}")]))
     arn = steps_of(client, execution)["Report"]["Metadata"]["ProcessingJob"]["Arn"]
     tags = client("sagemaker").list_tags(ResourceArn=arn)["Tags"]
@@ -389,9 +395,16 @@ def test_registering_makes_the_group_first(
     }
     arguments = {"ModelPackageGroupName": group, "InferenceSpecification": specification}
     step = {"Name": "Register", "Type": "RegisterModel", "Arguments": arguments}
-    role = make_role(allow(["sagemaker:CreateModelPackage", "sagemaker:AddTags"], "*"))
-    failed = steps_of(client, execute(pipeline([step], RoleArn=role)))["Register"]
-    assert "Failed to invoke sagemaker:CreateModelPackageGroup" in failed["FailureReason"]
+    allowed = ["sagemaker:CreateModelPackage", "sagemaker:AddTags"]
+
+    def reason() -> str:
+        role = make_role(allow(allowed, "*"))
+        failed = steps_of(client, execute(pipeline([step], RoleArn=role)))["Register"]
+        return str(failed["FailureReason"])
+
+    assert "Failed to invoke sagemaker:CreateModelPackageGroup" in reason()
+    allowed.append("sagemaker:CreateModelPackageGroup")
+    assert "not authorized to perform: s3:GetObject on resource: arn:aws:s3:::models/m" in reason()
 
 
 def test_policies_name_what_aws_documents() -> None:

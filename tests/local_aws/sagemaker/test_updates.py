@@ -125,6 +125,26 @@ def test_a_good_version_takes_over_without_a_failure(
     assert serving.ask(ours.name)["name"] == "two"
 
 
+def test_the_role_must_see_the_alarms(
+    client: Client, serving: Serving, fleet: Callable[..., Fleet]
+) -> None:
+    ours = fleet(2)
+    alarm = errors_alarm(client, ours.name)
+    seeing = {
+        "Effect": "Deny",
+        "Action": "cloudwatch:DescribeAlarms",
+        "Resource": f"arn:aws:cloudwatch:us-east-1:000000000000:alarm:{alarm}",
+    }
+    client("iam").put_role_policy(
+        RoleName=serving.role.rpartition("/")[2],
+        PolicyName=alarm,
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [seeing]}),
+    )
+    described = ours.update(ours.model("two"), canary(1, 1, alarm))
+    assert "not authorized to perform: cloudwatch:DescribeAlarms" in described["FailureReason"]
+    assert serving.ask(ours.name)["name"] == "one"
+
+
 def test_every_stage_is_described_and_an_event(
     client: Client, fleet: Callable[..., Fleet], queue: Any, eventually: Callable[..., Any]
 ) -> None:
