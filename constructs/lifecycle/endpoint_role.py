@@ -11,7 +11,7 @@ from constructs import Construct
 
 from lifecycle.container_image import ContainerImage
 from lifecycle.execution_role import allow_log, allow_metrics
-from lifecycle.job_role import grant_read_objects, grant_write_objects, sagemaker_principal
+from lifecycle.job_role import grant_get_objects, grant_write_objects, sagemaker_principal
 from lifecycle.wildcards import acknowledge_resource
 
 __all__ = ["EndpointRole"]
@@ -62,7 +62,7 @@ class EndpointRole(iam.Role):
             "ecr:GetAuthorizationToken and cloudwatch:PutMetricData take no resource; the latter "
             "is limited to SageMaker's own namespaces",
         )
-        grant_read_objects(self, artifacts_bucket, encryption_key, MODELS_PREFIX)
+        grant_get_objects(self, artifacts_bucket, encryption_key, MODELS_PREFIX)
         grant_write_objects(self, captures_bucket, encryption_key, f"{endpoint_name}/")
         allow_log(self, log_group.log_group_name)
         allow_metrics(self, "/aws/sagemaker/Endpoints")

@@ -58,10 +58,11 @@ def name_after(resource: CfnResource, endpoint_name: str) -> None:
     """Has the name that CloudFormation gives to a resource begin with the endpoint's.
 
     It begins with the logical ID and not with the stack's name, so that one account's environments
-    would have the same names, and no policy could tell them apart.
+    would have the same names, and no policy could tell them apart. SageMaker's ARNs have had names
+    in lower case (philschmid/cdk-samples #2) and as they are (go-to-k/cdk-real-drift #1527): this
+    one is in lower case.
     """
-    words = [*endpoint_name.split("-"), resource.node.id]
-    resource.override_logical_id("".join(word[:1].upper() + word[1:] for word in words))
+    resource.override_logical_id(f"{endpoint_name}{resource.node.id}".replace("-", "").lower())
 
 
 def packaged_container(

@@ -103,7 +103,7 @@ class EventStream(Construct):
 
     def grant_put(self, grantee: iam.IGrantable) -> None:
         """Allow putting records onto the stream."""
-        self._grant(grantee, "kinesis:PutRecord", "kinesis:PutRecords")
+        self._grant(grantee, "kinesis:PutRecords")
         allow_through(grantee, self._key, "kinesis", "kms:GenerateDataKey")
 
     def grant_consume(self, grantee: iam.IGrantable) -> None:

@@ -64,7 +64,6 @@ def allow_volume(role: iam.Role, key: kms.IKey) -> None:
     only is AWS's own advice for whoever attaches EBS volumes (KMS guide, "Allow key users to use
     the key with AWS services"). Without it a job could hand the key to anybody. ADR 0051.
     """
-    role.add_to_policy(iam.PolicyStatement(actions=["kms:DescribeKey"], resources=[key.key_arn]))
     role.add_to_policy(
         iam.PolicyStatement(
             actions=["kms:CreateGrant"],

@@ -13,6 +13,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from lifecycle.job_role import JobRole, grant_write_objects
+from lifecycle.key_use import allow_through
 from lifecycle.retention import data_removal_policy, named_removal_policy, resource_tag
 from lifecycle.service_trust import for_no_other_account
 from pipeline_code.features.definitions import (
@@ -150,14 +151,19 @@ class FeatureStore(Construct):
     def grant_read(self, grantee: iam.IGrantable, *entities: Entity) -> None:
         """Allow reading the entities' online records in batches; of both, if none is named."""
         self._grant_groups(grantee, entities, "sagemaker:BatchGetRecord")
-        self._key.grant_decrypt(grantee)
+        self._grant_records(grantee)
 
     def grant_write(self, grantee: iam.IGrantable, *entities: Entity) -> None:
         """Allow putting the entities' records in batches; those of both, if none is named."""
         self._grant_groups(grantee, entities, "sagemaker:BatchWriteRecord")
-        # Also of who writes: "The caller to all DataPlane operations must have ... kms:Decrypt"
-        # (API reference, OnlineStoreSecurityConfig).
-        self._key.grant_decrypt(grantee)
+        self._grant_records(grantee)
+
+    def _grant_records(self, grantee: iam.IGrantable) -> None:
+        """What who reads and who writes needs: "The caller to all DataPlane operations must have
+        ... kms:Decrypt" (API reference, OnlineStoreSecurityConfig), by way of SageMaker (Developer
+        Guide, "Security and access control" of Feature Store: `kms:ViaService`).
+        """
+        allow_through(grantee, self._key, "sagemaker", "kms:Decrypt")
 
     def grant_read_history(self, role: JobRole) -> None:
         """Allow a job to find and read both entities' offline stores."""

@@ -17,6 +17,7 @@ from lifecycle.wildcards import acknowledge_resource
 
 __all__ = [
     "JobRole",
+    "grant_get_objects",
     "grant_read_objects",
     "grant_write_objects",
     "sagemaker_principal",
@@ -110,6 +111,11 @@ def grant_read_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *pref
             conditions={"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
         )
     )
+    grant_get_objects(role, bucket, key, *prefixes)
+
+
+def grant_get_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:
+    """Allow reading what is below the prefixes by its name, and not listing it."""
     role.add_to_principal_policy(
         iam.PolicyStatement(actions=["s3:GetObject"], resources=_objects(role, bucket, prefixes))
     )

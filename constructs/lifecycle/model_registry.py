@@ -54,13 +54,11 @@ class ModelRegistry(Construct):
 
     def grant_register(self, role: iam.IRole, approval_status: str) -> None:
         """Allow adding a version with this status, and with no other."""
-        tagging = "sagemaker:AddTags"
-        self._grant(role, [self._versions], tagging, "sagemaker:DescribeModelPackage")
+        self._grant(role, [self._versions], "sagemaker:DescribeModelPackage")
         # A step that registers makes the group first, and goes on when it is there; without the
         # permission it fails ("Failed to invoke sagemaker:CreateModelPackageGroup", recorded with
         # a pipeline's role of least privilege).
-        making, describing = "CreateModelPackageGroup", "DescribeModelPackageGroup"
-        self._grant(role, [self._group], tagging, f"sagemaker:{making}", f"sagemaker:{describing}")
+        self._grant(role, [self._group], "sagemaker:AddTags", "sagemaker:CreateModelPackageGroup")
         self._grant(
             role,
             [self._versions],

@@ -43,7 +43,6 @@ class ResourceGrants:
         self._grants: Mapping[str, Callable[[Any], None]] = {
             "AWS::ApplicationAutoScaling::ScalableTarget": self._cover_scaling,
             "AWS::CloudWatch::Alarm": self._cover_alarm,
-            "AWS::CloudWatch::Dashboard": self._cover_dashboard,
             "AWS::SageMaker::Endpoint": self._cover_endpoint,
             "AWS::SageMaker::EndpointConfig": self._cover_endpoint_config,
             "AWS::SageMaker::Model": self._cover_model,
@@ -70,19 +69,6 @@ class ResourceGrants:
         actions = ("DescribeAlarms", "PutMetricAlarm", *actions)
         self._allow([alarms], *(f"cloudwatch:{action}" for action in actions))
         acknowledge_resource(self._role, alarms, "The services end the names of alarms at random")
-
-    def _cover_dashboard(self, dashboard: cloudwatch.CfnDashboard) -> None:
-        # Dashboards are of an account, and of no region.
-        arn = self._stack.format_arn(
-            service="cloudwatch",
-            region="",
-            resource="dashboard",
-            resource_name=dashboard.dashboard_name,
-        )
-        actions = (
-            "GetDashboard", "ListTagsForResource", "PutDashboard", "TagResource", "UntagResource",
-        )  # fmt: skip
-        self._allow([arn], *(f"cloudwatch:{action}" for action in actions))
 
     def _cover_model(self, model: sagemaker.CfnModel) -> None:
         self._allow_generated("model", model, "CreateModel", "DeleteModel", "DescribeModel")
@@ -133,8 +119,9 @@ class ResourceGrants:
         allow_passing_to(self._role, config.monitoring_job_definition.role_arn, SAGEMAKER)
 
     def _cover_schedule(self, schedule: scheduler.CfnSchedule) -> None:
+        # It comes and goes; what it starts changes, and the schedule does not.
         arn = self._arn("scheduler", "schedule", f"default/{schedule.name}")
-        actions = _verbs(schedule, "Get", "Update", noun="Schedule")
+        actions = _verbs(schedule, "Get", noun="Schedule")
         self._allow([arn], *(f"scheduler:{action}" for action in actions))
         target: Any = schedule.target
         allow_passing_to(self._role, target.role_arn, SCHEDULER)
@@ -176,17 +163,15 @@ class ResourceGrants:
         self._allow_alarms(f"TargetTracking-endpoint/{name}/variant/*", "DeleteAlarms")
 
     def _allow_generated(self, kind: str, resource: CfnResource, *actions: str) -> None:
-        """On what CloudFormation names, and SageMaker may spell in lower case.
+        """On what CloudFormation names.
 
         Its name begins with its logical ID, and does not contain the stack's: "HuntModel" of
         CdkRealDriftIntegSmEpcMin became model/HuntModel-gv2gcUBdX0FA (go-to-k/cdk-real-drift
-        #1527). Of some resources SageMaker's ARNs are in lower case (philschmid/cdk-samples #2).
+        #1527).
         """
-        prefix = self._stack.resolve(resource.logical_id)
-        arns = [self._arn("sagemaker", kind, f"{each}-*") for each in (prefix, prefix.lower())]
-        self._allow(arns, *_sagemaker(*actions))
-        for arn in arns:
-            acknowledge_resource(self._role, arn, "CloudFormation ends their names at random")
+        arn = self._arn("sagemaker", kind, f"{self._stack.resolve(resource.logical_id)}-*")
+        self._allow([arn], *_sagemaker(*actions))
+        acknowledge_resource(self._role, arn, "CloudFormation ends their names at random")
 
     def _allow(
         self, resources: list[str], *actions: str, conditions: Mapping[str, Any] | None = None

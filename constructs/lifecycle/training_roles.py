@@ -17,7 +17,7 @@ from lifecycle.feature_store import FeatureStore
 from lifecycle.job_role import (
     JobRole,
     Kind,
-    grant_read_objects,
+    grant_get_objects,
     sagemaker_principal,
 )
 from lifecycle.model_registry import ModelRegistry
@@ -144,7 +144,7 @@ class TrainingRoles(Construct):
         allow_passing(role, list(self.arns.values()))
         # Registering checks that the model and the image exist, and the gate reads the evaluation.
         self._image.grant_pull(role)
-        grant_read_objects(role, artifacts_bucket, self._key, EXECUTIONS, MODELS)
+        grant_get_objects(role, artifacts_bucket, self._key, EXECUTIONS, MODELS)
         acknowledge_resource(role, "*", "ecr:GetAuthorizationToken takes no resource")
         return role
 

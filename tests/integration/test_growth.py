@@ -243,7 +243,7 @@ def test_a_strangers_image_is_not_pulled(environment: Environment, played: Any) 
     text = environment.cloudformation.get_template(StackName=stack)["TemplateBody"]
     template = text if isinstance(text, dict) else json.loads(text)
     # A request holds 51,200 bytes of a template: the rest would go once this is in place.
-    kept = ("FraudloopLocalFraudModel", "FraudloopLocalFraudEndpointConfig", "Endpoint")
+    kept = ("fraudlooplocalfraudmodel", "fraudlooplocalfraudendpointconfig", "Endpoint")
     resources = {
         name: body for name, body in template["Resources"].items() if is_of(name, body, kept)
     }

@@ -21,7 +21,7 @@ from operations.stream import EventStream
 from operations.target import Target
 from pipeline_code.common.schema import DATASETS, TRANSACTIONS, read
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL
-from pipeline_code.stream.producing import Entry
+from pipeline_code.stream.producing import Entry, put_all
 
 from .killing import killed_when_it_writes
 from .streams import START, Crowd, crowd, damage, expected, heal, objects, send, states
@@ -166,11 +166,24 @@ def test_a_poison_record_is_kept_with_its_reason_and_holds_nobody_up(target: Tar
     eventually(lambda: alarm(target, "QuarantinedRecords") == "ALARM")
     # Landing comes to the same verdict, and keeps them as well.
     await_landed(target, some.stream)
-    eventually(lambda: _refused_by_firehose(target) >= set(bad))
+    eventually(lambda: _refused_by_firehose(target, "transactions") >= set(bad))
 
 
-def _refused_by_firehose(target: Target) -> set[bytes]:
-    bodies = objects(target, "quarantine/firehose/transactions/").values()
+def test_a_poison_report_is_kept_wherever_it_comes_from(target: Target) -> None:
+    report = b'{"type": "fraud_report", "transaction_id": 1}'
+    for stream in ("EventStreamName", "TerminalEventStreamName"):
+        put_all(target.client("kinesis"), target.output(stream), [Entry("1", report)])
+    eventually(lambda: report in _refused_by_firehose(target, "fraud_reports"))
+
+    def kept() -> int:
+        bodies = [json.loads(body) for body in objects(target, "quarantine/stream/").values()]
+        return sum(base64.b64decode(each["data_base64"]) == report for each in bodies)
+
+    eventually(lambda: kept() == 2)  # by either function
+
+
+def _refused_by_firehose(target: Target, kind: str) -> set[bytes]:
+    bodies = objects(target, f"quarantine/firehose/{kind}/").values()
     lines = [json.loads(line) for body in bodies for line in body.splitlines()]
     return {base64.b64decode(line["rawData"]) for line in lines}
 

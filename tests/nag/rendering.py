@@ -1,7 +1,7 @@
 """What a template says once it is deployed: references and functions in their values' place."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from .conftest import Template
@@ -106,19 +106,35 @@ def references(expression: Any) -> Iterator[str]:
             yield from references(each)
 
 
-def followers(template: Template) -> list[str]:
-    """Resources that change, come or go with the value of an SSM parameter, in any number of
-    steps."""
+def followers(template: Template, *, replaced: Container[str] | None = None) -> list[str]:
+    """Resources that change, come or go with the value of an SSM parameter, in any number of steps.
+
+    Args:
+        template: The template.
+        replaced: Types that an update replaces; if given, only what refers to the parameter, to a
+            condition on it or to one of these is a follower, and not what comes and goes only: all
+            others keep their names and ARNs.
+    """
+    left_out = ("DependsOn",) if replaced is None else ("DependsOn", "Condition")
     conditions = {f"if {name}": body for name, body in template.get("Conditions", {}).items()}
+
+    def passing(names: set[str]) -> set[str]:
+        types = {name: template["Resources"].get(name, {}).get("Type") for name in names}
+        return {
+            name
+            for name, kind in types.items()
+            if replaced is None or kind is None or kind in replaced
+        }
+
     found = {
         name
         for name, body in template.get("Parameters", {}).items()
         if body["Type"].startswith("AWS::SSM::") and name != "BootstrapVersion"
     }
     readers = {
-        name: set(references({key: each for key, each in body.items() if key != "DependsOn"}))
+        name: set(references({key: each for key, each in body.items() if key not in left_out}))
         for name, body in (conditions | template["Resources"]).items()
     }
-    while more := {name for name, read in readers.items() if read & found} - found:
+    while more := {name for name, read in readers.items() if read & passing(found)} - found:
         found |= more
     return sorted(found & template["Resources"].keys())

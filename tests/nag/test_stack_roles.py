@@ -76,18 +76,19 @@ def is_allowed(
     )
 
 
-def operations(body: dict[str, Any]) -> tuple[str, ...]:
+def operations(body: dict[str, Any], *, changes: bool) -> tuple[str, ...]:
     """What an update with another model may do to a resource."""
     if body["Type"] in REPLACED:
         return "create", "delete"
-    return ("create", "update", "delete") if "Condition" in body else ("update",)
+    return ("update",) * changes + ("create", "delete") * ("Condition" in body)
 
 
 def changes(template: Template, stack_name: str) -> Iterator[Change]:
     """Everything that an update with another model may do."""
+    changing = followers(template, replaced=REPLACED)
     for name in followers(template):
         body = template["Resources"][name]
-        for operation in operations(body):
+        for operation in operations(body, changes=name in changing):
             yield Change(
                 operation,
                 body["Type"],

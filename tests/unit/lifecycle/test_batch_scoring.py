@@ -249,7 +249,6 @@ def test_sagemaker_transforms_as_the_models_role(around: Any) -> None:
     assert statements["kms:CreateGrant"]["Condition"] == {
         "Bool": {"kms:GrantIsForAWSResource": "true"}
     }
-    assert around.key_arn in around.allowed(model_role, "kms:DescribeKey")
     namespace = statements["cloudwatch:PutMetricData"]["Condition"]["StringEquals"]
     assert namespace == {"cloudwatch:namespace": "/aws/sagemaker/TransformJobs"}
     (streams,) = around.allowed(model_role, "logs:PutLogEvents")

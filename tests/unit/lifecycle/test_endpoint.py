@@ -613,7 +613,7 @@ def challenger_container(template: Template) -> dict[str, Any]:
     (container,) = (
         body["Properties"]["PrimaryContainer"]
         for name, body in template.find_resources("AWS::SageMaker::Model").items()
-        if name == "FraudloopTestFraudChallenger"
+        if name == "fraudlooptestfraudchallenger"
     )
     return dict(container)
 

@@ -110,7 +110,7 @@ def test_without_checkpoints_training_reads_no_artifact_and_writes_models_only(
     )
 
 
-@pytest.mark.parametrize("name", [*JOBS, "pipeline"])
+@pytest.mark.parametrize("name", JOBS)
 def test_listing_is_limited_to_what_may_be_read(
     around: Any, roles: TrainingRoles, name: str
 ) -> None:
