@@ -16,7 +16,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,21 @@ from benchmarks.permissions import coverage, playing
 from benchmarks.permissions.forbidden import Row, matrix
 from benchmarks.permissions.page import refreshed
 from benchmarks.permissions.recorded import read
-from benchmarks.permissions.scheduled import play_scheduled
+from benchmarks.permissions.scheduled import deploy, play_scheduled, take_monitors_away
 from local_aws.server import EmbeddedAws
 from operations.target import PROJECT_ROOT
 from stacks.environments import DEV, ENVIRONMENTS, LOCAL, Environment
 
 PAGE = PROJECT_ROOT / "docs" / "permissions.md"
+SCHEDULING = replace(
+    LOCAL,
+    monitoring=replace(LOCAL.monitoring, engine="scheduled"),
+    parity=replace(LOCAL.parity, schedule=DEV.parity.schedule),
+)
+APPROVING = replace(
+    SCHEDULING,
+    training=replace(LOCAL.training, approval_status=DEV.training.approval_status),
+)
 DECISIONS, SCHEDULED = "decisions.jsonl", "scheduled.jsonl"
 
 
@@ -53,25 +62,34 @@ def main() -> None:
 def prove(folder: Path) -> tuple[dict[str, Any], Sequence[Row]]:
     """Play, and judge what was recorded; findings are written into the folder."""
     begun, templates = time.monotonic(), synthesized(folder / "assemblies")
-    decisions = folder / DECISIONS
+    recordings = folder / SCHEDULED, folder / DECISIONS
     try:
         print("a first model that fails, and pipelines as monitors")
-        scheduled = folder / "scheduled"
-        play_scheduled(scheduled, folder / "assemblies" / "1", folder / SCHEDULED)
-        target = playing.play(folder, decisions, print)
+        play_scheduled(folder / "scheduled", (SCHEDULING, APPROVING), folder / SCHEDULED)
+        target = playing.play(folder, folder / DECISIONS, print)
         print("trying what is forbidden")
-        rows = matrix(target, read(decisions, templates))
-        plain = dict(playing.unencrypted(target))
+        rows = matrix(target, [each for file in recordings for each in read(file, templates)])
+        tried = _tried(rows, dict(playing.unencrypted(target)), folder)
+        print("taking everything away")
+        deploy(target, LOCAL, folder / "local")
+        take_monitors_away(target)
         playing.fraudloop(folder, "destroy", "--yes", "local")
     finally:
         EmbeddedAws(folder / playing.STATE).stop()
-    result = judged([folder / SCHEDULED, decisions], templates, folder)
-    result["forbidden_refused"] = sum(len(row.refused) for row in rows) + sum(plain.values())
-    got_through = {row.capability.name: row.got_through for row in rows if row.got_through}
-    through = sum(len(found) for found in got_through.values()) + list(plain.values()).count(False)
-    result["forbidden_tried"] = result["forbidden_refused"] + through
-    (folder / "got-through.json").write_text(json.dumps(got_through | plain, indent=2))
+    result = judged(recordings, templates, folder) | tried
     return result | {"seconds": round(time.monotonic() - begun)}, rows
+
+
+def _tried(rows: Sequence[Row], plain: Mapping[str, bool], folder: Path) -> dict[str, int]:
+    """How much was tried and refused; what got through is written into the folder."""
+    got_through = {row.capability.name: row.got_through for row in rows if row.got_through}
+    text = json.dumps(
+        got_through | {what: "done" for what, no in plain.items() if not no}, indent=2
+    )
+    (folder / "got-through.json").write_text(text)
+    refused = sum(len(row.refused) for row in rows) + sum(plain.values())
+    through = sum(len(row.got_through) for row in rows) + list(plain.values()).count(False)
+    return {"forbidden_tried": refused + through, "forbidden_refused": refused}
 
 
 def judged(files: Sequence[Path], templates: Sequence[Any], folder: Path) -> dict[str, Any]:
@@ -103,14 +121,9 @@ def judged(files: Sequence[Path], templates: Sequence[Any], folder: Path) -> dic
 
 def synthesized(folder: Path) -> list[dict[str, Any]]:
     """The templates of every environment and of either engine, by what the CDK calls the stack."""
-    scheduled = replace(
-        LOCAL,
-        monitoring=replace(LOCAL.monitoring, engine="scheduled"),
-        parity=replace(LOCAL.parity, schedule=DEV.parity.schedule),
-    )
-    local = [LOCAL, scheduled]
     others = [each for each in ENVIRONMENTS.values() if each is not LOCAL]
-    return [_templates(each, folder / str(n)) for n, each in enumerate([*local, *others])]
+    environments = [LOCAL, SCHEDULING, APPROVING, *others]
+    return [_templates(each, folder / str(n)) for n, each in enumerate(environments)]
 
 
 def _templates(environment: Environment, folder: Path) -> dict[str, Any]:

@@ -4,11 +4,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from benchmarks.permissions.scheduled import await_, register_copy, register_empty, stop_pipelines
+from operations import approvals, registry, shadow
+from operations.errors import OperationError
 from operations.target import PROJECT_ROOT, Target, connect
 
 # The demo comes first. The monitors' test leaves the other engine behind.
@@ -40,7 +44,51 @@ def play(folder: Path, decisions: Path, report: Callable[[str], None]) -> Target
     report("a challenger in the shadow")
     for verb in (("start", "1"), ("stop",)):
         fraudloop(folder, "shadow", *verb)
+    _challenge_in_vain(target)
+    report("what comes at the wrong moment")
+    _wrong_moments(target)
     return target
+
+
+def _challenge_in_vain(target: Target) -> None:
+    """A challenger that cannot start: who deploys lets it go."""
+    with suppress(OperationError):
+        shadow.start(target, register_empty(target, registry.deployed_package(target)))
+
+
+def _wrong_moments(target: Target) -> None:
+    """Two approvals at once, what is no event, and pipelines that are stopped."""
+    deployed = registry.deployed_package(target)
+    for _ in range(2):
+        copy = register_copy(target, deployed)
+        approvals.approve(target, copy, reason="permissions: one of two at once")
+    registry.await_deployment(target, copy)
+    queue = (
+        target.client("lambda")
+        .list_event_source_mappings(FunctionName=target.output("RetrainingFunctionName"))[
+            "EventSourceMappings"
+        ][0]["EventSourceArn"]
+        .rpartition(":")[2]
+    )
+    sqs = target.client("sqs")
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="no event", MessageGroupId="none")
+    _fail_labels(target)
+    stop_pipelines(target)
+
+
+def _fail_labels(target: Target) -> None:
+    """A report that cannot be read fails the labels' job, which is then started again."""
+    s3, sagemaker = target.client("s3"), target.client("sagemaker")
+    bucket = target.output("RawBucketName")
+    reports = s3.list_objects_v2(Bucket=bucket, Prefix="fraud_reports/")["Contents"]
+    place = {"Bucket": bucket, "Key": f"{reports[-1]['Key'].rpartition('/')[0]}/broken.parquet"}
+    s3.put_object(**place, Body=b"no report")
+    sagemaker.start_pipeline_execution(PipelineName=target.output("LabelsPipelineName"))
+    await_(
+        lambda: sagemaker.list_processing_jobs(NameContains="-r1")["ProcessingJobSummaries"],
+    )
+    s3.delete_object(**place)
 
 
 def fraudloop(folder: Path, *arguments: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Document = Mapping[str, Any]
-# Also in what names are made of by the CDK: FraudloopLocalFraudModel.
+# Also in what names are made of by the CDK.
 _ENVIRONMENT = re.compile(r"(fraudloop[-_/]?)(?:local|dev|prod)", re.IGNORECASE)
 
 
