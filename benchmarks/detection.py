@@ -29,10 +29,10 @@ import numpy.typing as npt
 from benchmarks.measuring import add_json, write
 from pipeline_code.common.landing import read_file
 from pipeline_code.evaluate.backtest import History
-from pipeline_code.evaluate.metrics import auc_roc, average_precision, card_precision
 from pipeline_code.evaluate.protocol import Fold, folds_back
-from pipeline_code.evaluate.scored import Scored
 from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.quality.metrics import auc_roc, average_precision, card_precision
+from pipeline_code.quality.scored import Scored
 from pipeline_code.train.model import fit
 from pipeline_code.train.parameters import Parameters
 

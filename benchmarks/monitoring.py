@@ -35,12 +35,12 @@ from benchmarks.monitoring_world import (
     write_arrays,
     write_capture,
 )
+from pipeline_code.captures.chunks import Tally
+from pipeline_code.captures.datasets import DatasetFormat
+from pipeline_code.captures.interval import Interval
+from pipeline_code.captures.reading import read_chunks
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.monitor import data_quality
-from pipeline_code.monitor.captures import Interval
-from pipeline_code.monitor.chunks import Tally
-from pipeline_code.monitor.datasets import DatasetFormat
-from pipeline_code.monitor.reading import read_chunks
+from pipeline_code.monitor.data_quality import analysis as data_quality
 
 HERE = Path(__file__).parent
 THREADS = os.cpu_count() or 1

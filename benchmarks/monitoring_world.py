@@ -16,7 +16,7 @@ import pyarrow as pa
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.windows import Period
-from pipeline_code.monitor.data_quality_baseline import compute_of_rows
+from pipeline_code.monitor.data_quality.baseline import compute_of_rows
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
 

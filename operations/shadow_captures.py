@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from operations.target import Target
+from pipeline_code.captures.exchanges import Exchange, exchanges_of
 from pipeline_code.common.exits import BadInput
-from pipeline_code.monitor.exchanges import Exchange, exchanges_of
 
 __all__ = ["Answer", "CapturedAnswers", "Window"]
 

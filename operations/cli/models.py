@@ -21,7 +21,7 @@ from operations.lineage_tree import tree
 from operations.models import versions
 from operations.target import Target
 from operations.verification import verify as verification_of
-from pipeline_code.evaluate.metrics import CARDS_REVIEWED_A_DAY
+from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY
 
 Version = Annotated[str, typer.Argument(help="ARN, version number, latest or champion.")]
 

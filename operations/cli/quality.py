@@ -12,7 +12,7 @@ from operations.console import show, table
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.landing import read_file
 from pipeline_code.evaluate.backtest import run
-from pipeline_code.evaluate.metrics import CARDS_REVIEWED_A_DAY
+from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY
 from pipeline_code.train.parameters import Parameters
 
 # What fits beside each other in a terminal of 80 columns; the JSON document has all of METRICS.

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline_code.evaluate.evaluation import Evaluation
-from pipeline_code.evaluate.importance import Explained
-from pipeline_code.evaluate.scored import Scored
-from pipeline_code.monitor import attribution_baseline, bias_baseline, model_quality_baseline
+from pipeline_code.monitor.attribution import baseline as attribution_baseline
+from pipeline_code.monitor.bias import baseline as bias_baseline
 from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.monitor.model_quality import baseline as model_quality_baseline
+from pipeline_code.quality.importance import Explained
+from pipeline_code.quality.scored import Scored
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 

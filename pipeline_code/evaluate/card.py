@@ -11,8 +11,8 @@ from typing import Any
 from pipeline_code.common.money import CURRENCY
 from pipeline_code.evaluate.assessment import Assessment
 from pipeline_code.evaluate.groups import Group
-from pipeline_code.evaluate.metrics import Metric
-from pipeline_code.evaluate.model_quality import curves
+from pipeline_code.quality.curves import curves
+from pipeline_code.quality.metrics import Metric
 
 __all__ = ["card_content"]
 

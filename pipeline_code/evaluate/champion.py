@@ -1,9 +1,7 @@
 """The champion: the registry's package that was approved last, fetched so that it can be scored."""
 
-import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,10 +9,9 @@ from urllib.parse import urlparse
 
 from pipeline_code.common.approvals import approval
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.model_digest import registered_digest, require_digest
+from pipeline_code.common.model_digest import registered_digest
+from pipeline_code.train.archive import MODEL_ARCHIVE, load_archive
 from pipeline_code.train.model import Model
-
-MODEL_ARCHIVE = "model.tar.gz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +77,3 @@ def download(s3: Any, package: Package) -> Model:
         archive = Path(folder) / MODEL_ARCHIVE
         s3.download_file(location.netloc, location.path.lstrip("/"), str(archive))
         return load_archive(archive, package.digest)
-
-
-def load_archive(archive: Path, digest: str) -> Model:
-    """Loads the model inside a model.tar.gz, if its files have a digest.
-
-    Raises:
-        BadInput: They have another, or are no model.
-    """
-    with unpacked(archive) as folder:
-        require_digest(folder, digest)
-        return Model.load(folder)
-
-
-@contextmanager
-def unpacked(archive: Path) -> Iterator[Path]:
-    """A folder with the files of a model.tar.gz, for a while."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with tarfile.open(archive) as tar:
-                # The filter refuses absolute paths, links out of the folder and devices.
-                tar.extractall(folder, filter="data")
-        except tarfile.TarError as error:
-            raise BadInput(
-                f"{archive.name} must be a tar archive of a model, "
-                f"got {archive.stat().st_size} bytes that are none"
-            ) from error
-        yield Path(folder)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.evaluate.bootstrap import CONFIDENCE, SEED, Resampling, interval
-from pipeline_code.evaluate.metrics import CARDS_REVIEWED_A_DAY, Yardstick
-from pipeline_code.evaluate.scored import Floats, Scored
+from pipeline_code.quality.bootstrap import CONFIDENCE, SEED, Resampling, interval
+from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY, Yardstick
+from pipeline_code.quality.scored import Floats, Scored
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 

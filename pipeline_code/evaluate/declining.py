@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.evaluate.scored import Scored
+from pipeline_code.quality.scored import Scored
 
 __all__ = ["DECLINE_PRECISION", "Declining"]
 

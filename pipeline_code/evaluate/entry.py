@@ -47,22 +47,17 @@ from pipeline_code.common.schema import FRAUD_REPORTS, data_files, read
 from pipeline_code.evaluate.assessment import Artifact, Assessment, evaluation_document
 from pipeline_code.evaluate.baselines import write_baselines
 from pipeline_code.evaluate.card import card_content
-from pipeline_code.evaluate.champion import (
-    MODEL_ARCHIVE,
-    Package,
-    download,
-    newest_approved,
-    unpacked,
-)
+from pipeline_code.evaluate.champion import Package, download, newest_approved
 from pipeline_code.evaluate.declining import DECLINE_PRECISION
 from pipeline_code.evaluate.evaluation import Evaluation, evaluate
 from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
-from pipeline_code.evaluate.importance import Explained
 from pipeline_code.evaluate.latency import latency_milliseconds
-from pipeline_code.evaluate.metrics import CARDS_REVIEWED_A_DAY, Yardstick
 from pipeline_code.evaluate.protocol import compromised
 from pipeline_code.evaluate.report import write_report
-from pipeline_code.evaluate.scored import Scored
+from pipeline_code.quality.importance import Explained
+from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY, Yardstick
+from pipeline_code.quality.scored import Scored
+from pipeline_code.train.archive import MODEL_ARCHIVE, unpacked
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 

@@ -9,19 +9,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.evaluate.bootstrap import Resampling
-from pipeline_code.evaluate.calibration import Calibration, calibration
-from pipeline_code.evaluate.decisions import Decisions
 from pipeline_code.evaluate.groups import Difference, Group, by_scenario, by_segment, proven_bias
-from pipeline_code.evaluate.metrics import (
+from pipeline_code.quality.bootstrap import Resampling
+from pipeline_code.quality.calibration import Calibration, calibration
+from pipeline_code.quality.decisions import Decisions
+from pipeline_code.quality.metrics import (
     CARDS_REVIEWED_A_DAY,
     RESAMPLES,
     Metric,
     Yardstick,
     with_deviation,
 )
-from pipeline_code.evaluate.reviews import Reviewed, cost_curve
-from pipeline_code.evaluate.scored import Floats, Scored
+from pipeline_code.quality.reviews import Reviewed, cost_curve
+from pipeline_code.quality.scored import Floats, Scored
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
@@ -36,7 +36,7 @@ class Evaluation:
     """What was measured.
 
     Attributes:
-        metrics: Of the ranking, by name (`pipeline_code.evaluate.metrics`).
+        metrics: Of the ranking, by name (`pipeline_code.quality.metrics`).
         threshold: The lowest score that keeps the flagged cards within the reviews there are.
         reviewed: What these reviews find, if each day's highest scores are looked at.
         card_recall: Part of the compromised cards that these reviews find.

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.common.money import MINOR_PER_UNIT
-from pipeline_code.evaluate.bootstrap import Interval, Resampling, interval
-from pipeline_code.evaluate.metrics import Metric, deviation
-from pipeline_code.evaluate.scored import Floats, Scored
-from pipeline_code.evaluate.segments import KINDS
+from pipeline_code.quality.bootstrap import Interval, Resampling, interval
+from pipeline_code.quality.metrics import Metric, deviation
+from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.segments import KINDS
 
 __all__ = ["SCENARIOS", "Difference", "Group", "by_scenario", "by_segment", "proven_bias"]
 

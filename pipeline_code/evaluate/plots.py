@@ -15,9 +15,9 @@ from sklearn.metrics import precision_recall_curve
 
 from pipeline_code.evaluate.assessment import Assessment
 from pipeline_code.evaluate.groups import Group
-from pipeline_code.evaluate.metrics import average_precision
-from pipeline_code.evaluate.reviews import CardDays, Reviewed, cost_curve
-from pipeline_code.evaluate.scored import Floats, Scored
+from pipeline_code.quality.metrics import average_precision
+from pipeline_code.quality.reviews import CardDays, Reviewed, cost_curve
+from pipeline_code.quality.scored import Floats, Scored
 
 __all__ = ["TITLES", "draw"]
 

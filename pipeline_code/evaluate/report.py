@@ -11,9 +11,9 @@ from pathlib import Path
 from pipeline_code.common.money import CURRENCY
 from pipeline_code.evaluate import report_tables
 from pipeline_code.evaluate.assessment import Assessment
-from pipeline_code.evaluate.page import figure, page, pairs, paragraph, section, table
 from pipeline_code.evaluate.plots import TITLES, draw
 from pipeline_code.evaluate.report_tables import number, with_deviation
+from pipeline_code.quality.page import figure, page, pairs, paragraph, section, table
 
 __all__ = ["write_report"]
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pipeline_code.common.money import CURRENCY
 from pipeline_code.evaluate.evaluation import Evaluation
 from pipeline_code.evaluate.groups import Group
-from pipeline_code.evaluate.importance import Importance
-from pipeline_code.evaluate.metrics import Metric
-from pipeline_code.evaluate.page import paragraph, section, table
+from pipeline_code.quality.importance import Importance
+from pipeline_code.quality.metrics import Metric
+from pipeline_code.quality.page import paragraph, section, table
 
 __all__ = ["bias", "calibration", "cost", "groups", "importances", "number", "with_deviation"]
 

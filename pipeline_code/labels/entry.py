@@ -6,7 +6,7 @@ Reads what `pipeline_code.labels.settings` names: the captures of the last LOOK_
 lake. A prediction whose transaction is LABEL_DELAY_DAYS old is a fraud if it was reported, and none
 otherwise; how far the lake has come counts and not the clock, so that a lake that stands still
 judges nothing. Writes GROUND_TRUTH_URI/yyyy/mm/dd/hh/labels.jsonl by the hour of the prediction, as
-Model Monitor wants it (`pipeline_code.monitor.ground_truth`), and publishes metrics
+Model Monitor wants it (`pipeline_code.captures.ground_truth`), and publishes metrics
 (`pipeline_code.labels.publishing`).
 
 output/message says how many were judged. Nothing to judge is no failure; a capture or a file of the
@@ -20,13 +20,13 @@ from collections.abc import Sequence
 import boto3
 from botocore.config import Config
 
+from pipeline_code.captures.hour_files import hour_files
 from pipeline_code.common.exits import shortened
 from pipeline_code.common.paths import failure_file
 from pipeline_code.labels.job import write_labels
 from pipeline_code.labels.lake import Lake
 from pipeline_code.labels.publishing import publish
 from pipeline_code.labels.settings import LabelSettings
-from pipeline_code.monitor.hour_files import hour_files
 
 __all__ = ["main"]
 

@@ -15,16 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline_code.captures.chunks import Tally
+from pipeline_code.captures.datasets import DatasetFormat
+from pipeline_code.captures.ground_truth import render
+from pipeline_code.captures.hour_files import HourFiles
+from pipeline_code.captures.interval import Interval
+from pipeline_code.captures.reading import read_chunks
 from pipeline_code.features.events import epoch_microseconds
 from pipeline_code.labels.judging import Counts, event_times, judge
 from pipeline_code.labels.lake import FraudReports, Lake
 from pipeline_code.labels.settings import HOUR, LabelSettings
-from pipeline_code.monitor.captures import Interval
-from pipeline_code.monitor.chunks import Tally
-from pipeline_code.monitor.datasets import DatasetFormat
-from pipeline_code.monitor.ground_truth import render
-from pipeline_code.monitor.hour_files import HourFiles
-from pipeline_code.monitor.reading import read_chunks
 
 __all__ = ["Outcome", "write_labels"]
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline_code.monitor.ground_truth import FRAUD, GENUINE, UNKNOWN
+from pipeline_code.captures.ground_truth import FRAUD, GENUINE, UNKNOWN
 
 __all__ = ["Counts", "judge"]
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from pipeline_code.captures.interval import Interval
+from pipeline_code.captures.reading import open_source
+from pipeline_code.captures.window import moment_of
 from pipeline_code.common.exits import BadInput
-from pipeline_code.monitor.captures import Interval
-from pipeline_code.monitor.reading import open_source
-from pipeline_code.monitor.window import moment_of
 
 __all__ = ["HOUR", "LabelSettings"]
 

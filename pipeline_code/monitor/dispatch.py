@@ -15,19 +15,19 @@ from urllib.parse import urlparse
 import boto3
 from botocore.exceptions import ClientError
 
+from pipeline_code.captures.chunks import Chunk, Tally
+from pipeline_code.captures.datasets import score_chunks
+from pipeline_code.captures.reading import read_chunks
 from pipeline_code.common.exits import BadInput
-from pipeline_code.monitor import data_quality
 from pipeline_code.monitor.analysis import Analysis
-from pipeline_code.monitor.chunks import Chunk, Tally
-from pipeline_code.monitor.datasets import score_chunks
+from pipeline_code.monitor.data_quality import analysis as data_quality
+from pipeline_code.monitor.data_quality.profiles import describe
+from pipeline_code.monitor.data_quality.sketches import Sketch
 from pipeline_code.monitor.kinds import MonitorKind
-from pipeline_code.monitor.profiles import describe
-from pipeline_code.monitor.reading import read_chunks
 from pipeline_code.monitor.settings import Settings
-from pipeline_code.monitor.sketches import Sketch
 
 if TYPE_CHECKING:
-    from pipeline_code.monitor.ground_truth import Labelled
+    from pipeline_code.captures.ground_truth import Labelled
     from pipeline_code.train.model import Model
 
 __all__ = ["analyze_by_kind"]
@@ -58,19 +58,19 @@ def _data_quality(settings: Settings, tally: Tally, statistics: Any, constraints
 
 
 def _model_quality(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
-    from pipeline_code.monitor.model_quality import analyze  # noqa: PLC0415
+    from pipeline_code.monitor.model_quality.analysis import analyze  # noqa: PLC0415
 
     return analyze(_labelled(settings, tally), statistics, constraints)
 
 
 def _bias(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
-    from pipeline_code.monitor.bias import analyze  # noqa: PLC0415
+    from pipeline_code.monitor.bias.analysis import analyze  # noqa: PLC0415
 
     return analyze(_labelled(settings, tally), statistics, constraints)
 
 
 def _attribution(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
-    from pipeline_code.monitor.attribution import analyze  # noqa: PLC0415
+    from pipeline_code.monitor.attribution.analysis import analyze  # noqa: PLC0415
 
     model = _model(settings.model_data, settings.model_digest or "")
     return analyze(_chunks(settings, tally), model, statistics, constraints)
@@ -98,7 +98,7 @@ def _chunks(settings: Settings, tally: Tally) -> Iterator[Chunk]:
 
 
 def _labelled(settings: Settings, tally: Tally) -> "Iterator[Labelled]":
-    from pipeline_code.monitor.ground_truth import with_labels  # noqa: PLC0415
+    from pipeline_code.captures.ground_truth import with_labels  # noqa: PLC0415
 
     # Merged captures bring their labels, so that nothing is looked for beside them.
     source = settings.source if settings.ground_truth is None else settings.ground_truth
@@ -117,7 +117,7 @@ def _with_scores(analysis: Analysis, settings: Settings) -> Analysis:
 
 def _model(place: Path | str | None, digest: str) -> "Model":
     """The model inside an archive, on this machine or in S3, if it has the digest."""
-    from pipeline_code.evaluate.champion import MODEL_ARCHIVE, load_archive  # noqa: PLC0415
+    from pipeline_code.train.archive import MODEL_ARCHIVE, load_archive  # noqa: PLC0415
 
     if isinstance(place, Path):
         if not place.is_file():

@@ -25,15 +25,15 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from pipeline_code.captures.chunks import Tally
 from pipeline_code.common.exits import BadInput, shortened
 from pipeline_code.common.paths import failure_file, processing_input, processing_output
-from pipeline_code.monitor import data_quality_baseline
 from pipeline_code.monitor.analysis import Analysis
-from pipeline_code.monitor.chunks import Tally
+from pipeline_code.monitor.data_quality import baseline as data_quality_baseline
 from pipeline_code.monitor.dispatch import analyze_by_kind
 from pipeline_code.monitor.findings import findings
 from pipeline_code.monitor.publishing import publish
-from pipeline_code.monitor.report import render
+from pipeline_code.monitor.report.report import render
 from pipeline_code.monitor.settings import Settings
 
 __all__ = ["main"]

@@ -6,9 +6,9 @@ Model Monitor's own documents say what broke; this one says also what was measur
 from dataclasses import fields
 from typing import Any
 
+from pipeline_code.captures.chunks import Tally
+from pipeline_code.captures.interval import Interval
 from pipeline_code.monitor.analysis import Analysis, Measure, Violation
-from pipeline_code.monitor.captures import Interval
-from pipeline_code.monitor.chunks import Tally
 from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.settings import Settings
 

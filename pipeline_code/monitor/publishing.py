@@ -23,8 +23,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from pipeline_code.captures.chunks import Tally
 from pipeline_code.monitor.analysis import Analysis
-from pipeline_code.monitor.chunks import Tally
 from pipeline_code.monitor.settings import Settings
 
 __all__ = [

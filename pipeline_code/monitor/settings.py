@@ -21,13 +21,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline_code.captures.datasets import DatasetFormat
+from pipeline_code.captures.interval import Interval
+from pipeline_code.captures.window import interval_of, moment_of
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.model_digest import registered_digest
 from pipeline_code.common.paths import ml_root, rerooted
-from pipeline_code.monitor.captures import Interval
-from pipeline_code.monitor.datasets import DatasetFormat
 from pipeline_code.monitor.kinds import MonitorKind
-from pipeline_code.monitor.window import interval_of, moment_of
 
 __all__ = ["Settings", "moment_of"]
 

@@ -25,10 +25,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from pipeline_code.captures.interval import Interval
 from pipeline_code.common.exits import shortened
 from pipeline_code.common.paths import failure_file, ml_root, processing_output
 from pipeline_code.features.definitions import ENTITIES, Entity
-from pipeline_code.monitor.captures import Interval
 from pipeline_code.parity.audit import Audit
 from pipeline_code.parity.auditor import Auditor
 from pipeline_code.parity.objects import Folder

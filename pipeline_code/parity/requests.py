@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline_code.captures.exchanges import Exchange, exchanges_of
+from pipeline_code.captures.interval import Interval
+from pipeline_code.captures.rows import asked
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL
 from pipeline_code.features.events import Transaction, epoch_microseconds
 from pipeline_code.features.records import Key
-from pipeline_code.monitor.captures import Interval
-from pipeline_code.monitor.exchanges import Exchange, exchanges_of
-from pipeline_code.monitor.rows import asked
 
 __all__ = ["Audited", "Sample", "read_sample"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
+from pipeline_code.captures.interval import Interval
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.online_store import FeatureGroups
-from pipeline_code.monitor.captures import Interval
 from pipeline_code.monitor.settings import moment_of
 
 __all__ = ["AuditSettings"]

@@ -22,7 +22,7 @@ from pipeline_code.common.model_digest import model_digest
 from pipeline_code.features.definitions import FEATURE_NAMES
 from tests.image.conftest import simulate
 from tests.image.places import Place, contents, entry_of, run
-from tests.pipeline_code.monitor.capture_files import capture_rows
+from tests.pipeline_code.captures.capture_files import capture_rows
 from tests.pipeline_code.stream.conftest import (
     firehose_event,
     lambda_event,

@@ -10,12 +10,12 @@ import pytest
 
 from pipeline_code.common.model_digest import model_digest
 from pipeline_code.evaluate.assessment import Artifact, Assessment
-from pipeline_code.evaluate.champion import unpacked
 from pipeline_code.evaluate.evaluation import evaluate
 from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
-from pipeline_code.evaluate.importance import importances
-from pipeline_code.evaluate.scored import Scored
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
+from pipeline_code.quality.importance import importances
+from pipeline_code.quality.scored import Scored
+from pipeline_code.train.archive import unpacked
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.rows import FeatureRows

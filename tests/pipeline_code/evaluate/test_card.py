@@ -9,7 +9,7 @@ import pytest
 
 from pipeline_code.evaluate.assessment import Assessment
 from pipeline_code.evaluate.card import card_content
-from pipeline_code.evaluate.importance import Importance
+from pipeline_code.quality.importance import Importance
 
 NUMBER, TEXT = {"type": "number"}, {"type": "string", "maxLength": 63}
 NAMES = {"type": "array", "items": TEXT}

@@ -18,8 +18,7 @@ from pipeline_code.evaluate.champion import Package, download, newest_approved
 from pipeline_code.evaluate.entry import main
 from pipeline_code.features.definitions import SCHEMA_VERSION
 from pipeline_code.train.model import Model
-
-from .conftest import archive, digest_of, fit_rows
+from tests.pipeline_code.evaluate.conftest import archive, digest_of, fit_rows
 
 Register = Callable[..., str]
 BUCKET = "models"

@@ -17,13 +17,12 @@ from pipeline_code.evaluate.comparison import (
     compare,
     compare_scored,
 )
-from pipeline_code.evaluate.metrics import measure
-from pipeline_code.evaluate.scored import Scored
+from pipeline_code.quality.metrics import measure
+from pipeline_code.quality.scored import Scored
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
-
-from .conftest import fit_rows
-from .some_rows import Row, mixed_rows, random_rows, scored
+from tests.pipeline_code.evaluate.conftest import fit_rows
+from tests.pipeline_code.quality.some_rows import Row, mixed_rows, random_rows, scored
 
 
 def with_scores(rows: Scored, change: Callable[[np.ndarray], np.ndarray]) -> Scored:  # type: ignore[type-arg]

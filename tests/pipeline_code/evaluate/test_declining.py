@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.evaluate.declining import Declining
-
-from .some_rows import scored
+from tests.pipeline_code.quality.some_rows import scored
 
 # Few scores, so that many rows share one.
 SCORES = st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])

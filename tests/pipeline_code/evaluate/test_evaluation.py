@@ -22,10 +22,9 @@ from pipeline_code.evaluate.protocol import Fold
 from pipeline_code.features.definitions import SCHEMA_VERSION, SCHEMA_VERSION_KEY
 from pipeline_code.train.model import fit
 from pipeline_code.train.parameters import Parameters
-
-from .conftest import archive
-from .some_rows import Row, mixed_rows, random_rows, scored
-from .test_backtest import transactions
+from tests.pipeline_code.evaluate.conftest import archive
+from tests.pipeline_code.evaluate.test_backtest import transactions
+from tests.pipeline_code.quality.some_rows import Row, mixed_rows, random_rows, scored
 
 QUICK = Parameters(rounds=5, max_depth=4)
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline_code.evaluate.bootstrap import Resampling
 from pipeline_code.evaluate.groups import (
     Difference,
     Group,
@@ -13,11 +12,11 @@ from pipeline_code.evaluate.groups import (
     by_segment,
     proven_bias,
 )
-from pipeline_code.evaluate.scored import Scored
-from pipeline_code.evaluate.segments import KINDS, segments_of
 from pipeline_code.features.definitions import FEATURE_NAMES
-
-from .some_rows import random_rows, scored
+from pipeline_code.quality.bootstrap import Resampling
+from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.segments import KINDS, segments_of
+from tests.pipeline_code.quality.some_rows import random_rows, scored
 
 
 def in_segments(rows: Scored, codes: np.ndarray) -> Scored:  # type: ignore[type-arg]

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline_code.evaluate.importance import importances
 from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.quality.importance import importances
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 

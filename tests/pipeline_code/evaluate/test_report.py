@@ -13,8 +13,7 @@ from pipeline_code.evaluate.assessment import Assessment
 from pipeline_code.evaluate.evaluation import measured
 from pipeline_code.evaluate.plots import TITLES, draw
 from pipeline_code.evaluate.report import write_report
-
-from .some_rows import Row, scored
+from tests.pipeline_code.quality.some_rows import Row, scored
 
 
 class Reader(HTMLParser):

@@ -13,14 +13,14 @@ import pytest
 
 from local_aws.server import EmbeddedAws
 from pipeline_code.__main__ import main
+from pipeline_code.captures.chunks import Tally
+from pipeline_code.captures.datasets import DatasetFormat
+from pipeline_code.captures.ground_truth import with_labels
+from pipeline_code.captures.interval import Interval
+from pipeline_code.captures.reading import read_chunks
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
 from pipeline_code.common.schema import CUSTOMERS, FRAUD_REPORTS, TRANSACTIONS
-from pipeline_code.monitor.captures import Interval
-from pipeline_code.monitor.chunks import Tally
-from pipeline_code.monitor.datasets import DatasetFormat
-from pipeline_code.monitor.ground_truth import with_labels
-from pipeline_code.monitor.reading import read_chunks
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime(2024, 3, 13, 12, tzinfo=UTC)

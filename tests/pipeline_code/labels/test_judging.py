@@ -9,8 +9,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline_code.captures.chunks import PREDICTIONS
 from pipeline_code.labels.judging import Counts, judge
-from pipeline_code.monitor.chunks import PREDICTIONS
 
 AS_OF, DELAY = 1_000, 70
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
+from pipeline_code.captures.chunks import Chunk
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.monitor.chunks import Chunk
 
 
 def chunk_of(rows: pa.Table) -> Chunk:

@@ -11,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline_code.evaluate.importance import Explained
-from pipeline_code.evaluate.reviews import CardDays
-from pipeline_code.evaluate.scored import Scored
+from pipeline_code.captures.chunks import PREDICTIONS, Chunk
+from pipeline_code.captures.ground_truth import Labelled
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.windows import Period, Windows
-from pipeline_code.monitor.attribution_baseline import compute as compute_attribution
-from pipeline_code.monitor.bias_baseline import compute as compute_bias
-from pipeline_code.monitor.chunks import PREDICTIONS, Chunk
-from pipeline_code.monitor.ground_truth import Labelled
+from pipeline_code.monitor.attribution.baseline import compute as compute_attribution
+from pipeline_code.monitor.bias.baseline import compute as compute_bias
+from pipeline_code.quality.importance import Explained
+from pipeline_code.quality.reviews import CardDays
+from pipeline_code.quality.scored import Scored
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
 from pipeline_code.train.batches import LABEL

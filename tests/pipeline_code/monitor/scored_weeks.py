@@ -8,12 +8,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline_code.evaluate.reviews import CardDays
-from pipeline_code.evaluate.scored import Scored
+from pipeline_code.captures.chunks import Chunk
+from pipeline_code.captures.ground_truth import Labelled
 from pipeline_code.features.batch import compute
 from pipeline_code.features.windows import Period
-from pipeline_code.monitor.chunks import Chunk
-from pipeline_code.monitor.ground_truth import Labelled
+from pipeline_code.quality.reviews import CardDays
+from pipeline_code.quality.scored import Scored
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
 from pipeline_code.train.batches import LABEL

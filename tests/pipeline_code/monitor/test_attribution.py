@@ -10,18 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
+from pipeline_code.captures.chunks import Chunk
 from pipeline_code.common.exits import BadInput
-from pipeline_code.evaluate.importance import Explained
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis
-from pipeline_code.monitor.attribution import analyze
-from pipeline_code.monitor.attribution_baseline import compute
-from pipeline_code.monitor.attributions import agreement, shift
-from pipeline_code.monitor.chunks import Chunk
-from pipeline_code.monitor.record_sample import RecordSample
-
-from .documented_forms import check
-from .model_weeks import Weeks, attribution_baseline, chunks, weeks
+from pipeline_code.monitor.attribution.analysis import analyze
+from pipeline_code.monitor.attribution.attributions import agreement, shift
+from pipeline_code.monitor.attribution.baseline import compute
+from pipeline_code.monitor.attribution.record_sample import RecordSample
+from pipeline_code.quality.importance import Explained
+from tests.pipeline_code.monitor.documented_forms import check
+from tests.pipeline_code.monitor.model_weeks import Weeks, attribution_baseline, chunks, weeks
 
 AMOUNTS = [name for name in FEATURE_NAMES if "_amount_" in name or name == "amount_minor"]
 

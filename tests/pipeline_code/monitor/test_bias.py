@@ -11,17 +11,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline_code.captures.ground_truth import Labelled
 from pipeline_code.common.exits import BadInput
-from pipeline_code.evaluate.segments import KINDS, segments_of
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis
-from pipeline_code.monitor.bias import analyze
-from pipeline_code.monitor.bias_figures import figures_of
-from pipeline_code.monitor.ground_truth import Labelled
-from pipeline_code.monitor.segment_counts import FACETS, SegmentCounts
-
-from .documented_forms import check
-from .model_weeks import BIAS_LIMIT, Weeks, bias_baseline, chunks, labelled, live_scores, weeks
+from pipeline_code.monitor.bias.analysis import analyze
+from pipeline_code.monitor.bias.figures import figures_of
+from pipeline_code.monitor.bias.segment_counts import FACETS, SegmentCounts
+from pipeline_code.quality.segments import KINDS, segments_of
+from tests.pipeline_code.monitor.documented_forms import check
+from tests.pipeline_code.monitor.model_weeks import (
+    BIAS_LIMIT,
+    Weeks,
+    bias_baseline,
+    chunks,
+    labelled,
+    live_scores,
+    weeks,
+)
 
 HIGH = 2  # the place of those who spend most
 
@@ -132,7 +139,7 @@ def test_cells_hold_what_was_added(rows: list[tuple[int, ...]]) -> None:
 def test_adding_up_on_the_way_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     week = weeks(600, 0)
     before = analyzed(week, live_scores(week))
-    monkeypatch.setattr("pipeline_code.monitor.segment_counts.PENDING", 1_500)
+    monkeypatch.setattr("pipeline_code.monitor.bias.segment_counts.PENDING", 1_500)
     assert analyzed(week, live_scores(week)) == before
 
 

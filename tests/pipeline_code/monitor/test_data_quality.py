@@ -9,14 +9,14 @@ import pyarrow as pa
 import pytest
 from jsonschema import ValidationError
 
+from pipeline_code.captures.chunks import PREDICTIONS, Chunk
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES, FEATURES
 from pipeline_code.monitor.analysis import Analysis
-from pipeline_code.monitor.chunks import PREDICTIONS, Chunk
-from pipeline_code.monitor.data_quality import analyze
-from pipeline_code.monitor.data_quality_baseline import compute_of_rows
-from pipeline_code.monitor.data_quality_constraints import Constraints
-from pipeline_code.monitor.profiles import Profile
+from pipeline_code.monitor.data_quality.analysis import analyze
+from pipeline_code.monitor.data_quality.baseline import compute_of_rows
+from pipeline_code.monitor.data_quality.constraints import Constraints
+from pipeline_code.monitor.data_quality.profiles import Profile
 from tests.pipeline_code.monitor.documented_forms import check, validator
 from tests.pipeline_code.monitor.feature_chunks import chunk_of
 

@@ -10,9 +10,9 @@ import pytest
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURES, SCHEMA_VERSION
-from pipeline_code.monitor import data_quality_baseline
-from pipeline_code.monitor.data_quality import analyze
-from pipeline_code.monitor.data_quality_baseline import compute, compute_of_rows
+from pipeline_code.monitor.data_quality import baseline as data_quality_baseline
+from pipeline_code.monitor.data_quality.analysis import analyze
+from pipeline_code.monitor.data_quality.baseline import compute, compute_of_rows
 from tests.pipeline_code.monitor.documented_forms import check
 from tests.pipeline_code.monitor.feature_chunks import chunk_of
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp
 
-from pipeline_code.monitor.distances import Distance, distances_of, measure
-from pipeline_code.monitor.grids import FINE, Grid
+from pipeline_code.monitor.data_quality.distances import Distance, distances_of, measure
+from pipeline_code.monitor.data_quality.grids import FINE, Grid
 
 samples = st.lists(
     st.one_of(st.integers(-3, 3).map(float), st.floats(-1e6, 1e6)), min_size=1, max_size=80

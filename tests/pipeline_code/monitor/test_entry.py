@@ -13,7 +13,7 @@ from botocore.stub import ANY, Stubber
 
 from pipeline_code.__main__ import main
 from pipeline_code.features.definitions import FEATURE_NAMES, FEATURES, SCHEMA_VERSION
-from tests.pipeline_code.monitor.capture_files import capture_rows, write_lines
+from tests.pipeline_code.captures.capture_files import capture_rows, write_lines
 
 ROWS = 1_500
 NAMESPACE = "fraudloop/test"

@@ -16,9 +16,9 @@ import pytest
 
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.__main__ import main
+from pipeline_code.captures.ground_truth import render
 from pipeline_code.common.model_digest import model_digest
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.monitor.ground_truth import render
 from tests.pipeline_code.monitor.model_weeks import (
     Weeks,
     attribution_baseline,

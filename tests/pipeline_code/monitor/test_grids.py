@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_code.monitor.chunks import Chunk
-from pipeline_code.monitor.grids import (
+from pipeline_code.captures.chunks import Chunk
+from pipeline_code.monitor.data_quality.grids import (
     COARSE,
     FINE,
     MOST_CATEGORIES,
@@ -14,7 +14,7 @@ from pipeline_code.monitor.grids import (
     Grid,
     singles,
 )
-from pipeline_code.monitor.sketches import Sketch
+from pipeline_code.monitor.data_quality.sketches import Sketch
 
 numbers = st.one_of(
     st.integers(-3, 3).map(float),

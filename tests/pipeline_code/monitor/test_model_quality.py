@@ -12,17 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import ValidationError
 
+from pipeline_code.captures.chunks import PREDICTIONS
+from pipeline_code.captures.ground_truth import Labelled
 from pipeline_code.common.exits import BadInput
-from pipeline_code.evaluate.metrics import card_precision
-from pipeline_code.evaluate.scored import Scored
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis
-from pipeline_code.monitor.chunks import PREDICTIONS
-from pipeline_code.monitor.ground_truth import Labelled
-from pipeline_code.monitor.model_quality import analyze
-from pipeline_code.monitor.model_quality_baseline import compute
-from pipeline_code.monitor.model_quality_constraints import Constraint, Constraints
-from pipeline_code.monitor.model_quality_figures import FIGURES
-from tests.pipeline_code.evaluate.some_rows import random_rows
+from pipeline_code.monitor.model_quality.analysis import analyze
+from pipeline_code.monitor.model_quality.baseline import compute
+from pipeline_code.monitor.model_quality.constraints import Constraint, Constraints
+from pipeline_code.monitor.model_quality.figures import FIGURES
+from pipeline_code.quality.metrics import card_precision
+from pipeline_code.quality.scored import Scored
 from tests.pipeline_code.monitor.documented_forms import check
 from tests.pipeline_code.monitor.scored_weeks import (
     REVIEWS_PER_DAY,
@@ -30,6 +29,7 @@ from tests.pipeline_code.monitor.scored_weeks import (
     labelled,
     scored_weeks,
 )
+from tests.pipeline_code.quality.some_rows import random_rows
 
 METRICS = "binary_classification_metrics"
 CONSTRAINTS = "binary_classification_constraints"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline_code.__main__ import main
-from pipeline_code.monitor.ground_truth import render
-from pipeline_code.monitor.hour_files import hour_files
-from pipeline_code.monitor.model_quality_baseline import compute
+from pipeline_code.captures.ground_truth import render
+from pipeline_code.captures.hour_files import hour_files
+from pipeline_code.monitor.model_quality.baseline import compute
 from tests.pipeline_code.monitor.scored_weeks import REVIEWS_PER_DAY, ScoredWeeks, scored_weeks
 
 Labels = np.ndarray[Any, np.dtype[np.int8]]

@@ -12,8 +12,8 @@ from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.windows import Period, Windows
 from pipeline_code.monitor.analysis import Analysis
-from pipeline_code.monitor.data_quality import analyze
-from pipeline_code.monitor.data_quality_baseline import compute_of_rows
+from pipeline_code.monitor.data_quality.analysis import analyze
+from pipeline_code.monitor.data_quality.baseline import compute_of_rows
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
 from tests.pipeline_code.monitor.feature_chunks import chunk_of

@@ -2,9 +2,16 @@
 
 import pytest
 
-from pipeline_code.monitor import attribution, bias
-
-from .model_weeks import attribution_baseline, bias_baseline, chunks, labelled, live_scores, weeks
+from pipeline_code.monitor.attribution import analysis as attribution
+from pipeline_code.monitor.bias import analysis as bias
+from tests.pipeline_code.monitor.model_weeks import (
+    attribution_baseline,
+    bias_baseline,
+    chunks,
+    labelled,
+    live_scores,
+    weeks,
+)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline_code.captures.datasets import DatasetFormat, Kind
+from pipeline_code.captures.interval import Interval
 from pipeline_code.common.exits import BadInput
-from pipeline_code.monitor.captures import Interval
-from pipeline_code.monitor.datasets import DatasetFormat, Kind
 from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.settings import Settings
 

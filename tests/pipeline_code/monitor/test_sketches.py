@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_code.monitor.chunks import Chunk
-from pipeline_code.monitor.grids import Grid
-from pipeline_code.monitor.sketches import Sketch, Summary
+from pipeline_code.captures.chunks import Chunk
+from pipeline_code.monitor.data_quality.grids import Grid
+from pipeline_code.monitor.data_quality.sketches import Sketch, Summary
 
 NAMES = ("amount", "share")
 

@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
-from pipeline_code.monitor.distances import Distance, measure
-from pipeline_code.monitor.grids import Grid
-from pipeline_code.monitor.thresholds import LEAST_THRESHOLDS, MINIMUM_RECORDS, Draws, Limits
+from pipeline_code.monitor.data_quality.distances import Distance, measure
+from pipeline_code.monitor.data_quality.grids import Grid
+from pipeline_code.monitor.data_quality.thresholds import (
+    LEAST_THRESHOLDS,
+    MINIMUM_RECORDS,
+    Draws,
+    Limits,
+)
 
 HOUR = 3_600_000_000
 WEEK = 7 * 24 * HOUR

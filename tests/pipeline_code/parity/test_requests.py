@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from pipeline_code.captures.interval import Interval
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.monitor.captures import Interval
 from pipeline_code.parity.requests import Sample, read_sample
 
 JSON, JSON_LINES, CSV = "application/json", "application/jsonlines", "text/csv"

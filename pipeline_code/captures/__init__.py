@@ -1,0 +1,1 @@
+"""Captured requests and responses of an endpoint: what monitoring, labels and parity share."""

@@ -1,0 +1,1 @@
+"""Attribution: whether features matter as they did in training."""

@@ -1,0 +1,1 @@
+"""Bias: whether groups are treated as the baseline's were."""

@@ -1,0 +1,1 @@
+"""Data quality: whether features are distributed as the baseline's."""

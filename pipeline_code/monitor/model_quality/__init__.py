@@ -1,0 +1,1 @@
+"""Model quality: whether decisions are as right as the baseline's."""
