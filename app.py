@@ -12,7 +12,7 @@ import lifecycle  # noqa: F401  # first: it tells jsii which node to start when 
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
-from lifecycle.code_revision import code_revision
+from lifecycle.image import code_revision
 from stacks.data_lake import DataLakeStack
 from stacks.environments import Environment, environment_named
 from stacks.feature_store import FeatureStoreStack

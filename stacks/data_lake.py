@@ -5,9 +5,8 @@ from __future__ import annotations
 import aws_cdk as cdk
 from constructs import Construct
 
-from lifecycle.catalog import Catalog
-from lifecycle.data_lake import DataLake
-from lifecycle.endpoint_config import VARIANT_NAME
+from lifecycle.endpoint import VARIANT_NAME
+from lifecycle.lake import Catalog, DataLake
 from stacks.environments import Environment
 
 __all__ = ["DataLakeStack"]

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from lifecycle.batch_scoring import BatchScoringConfig
-from lifecycle.catalog import CatalogConfig
-from lifecycle.data_lake import DataLakeConfig
-from lifecycle.endpoint_config import EndpointConfig, ServerConfig
-from lifecycle.endpoint_health import HealthConfig, ScoreLimits
-from lifecycle.endpoint_rollout import Canary, RolloutConfig
-from lifecycle.endpoint_shadow import ShadowConfig
-from lifecycle.event_stream import StreamConfig
-from lifecycle.feature_store import FeatureStoreConfig
-from lifecycle.model_gate import GateConfig
-from lifecycle.monitoring import MonitoringConfig
-from lifecycle.monitoring_costs import CostConfig
-from lifecycle.parity_audit import ParityAuditConfig
+from lifecycle.batch import BatchScoringConfig
+from lifecycle.endpoint import (
+    Canary,
+    EndpointConfig,
+    HealthConfig,
+    RolloutConfig,
+    ScoreLimits,
+    ServerConfig,
+    ShadowConfig,
+)
+from lifecycle.features import FeatureStoreConfig
+from lifecycle.lake import CatalogConfig, DataLakeConfig
+from lifecycle.monitoring import CostConfig, MonitoringConfig
+from lifecycle.parity import ParityAuditConfig
 from lifecycle.retraining import RetrainingConfig
-from lifecycle.stream_consumer import ConsumerConfig
-from lifecycle.stream_landing import LandingConfig
-from lifecycle.training_config import TrainingConfig
+from lifecycle.streaming import ConsumerConfig, LandingConfig, StreamConfig
+from lifecycle.training import GateConfig, TrainingConfig
 from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = ["ENVIRONMENTS", "Environment", "environment_named"]

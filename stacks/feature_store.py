@@ -5,8 +5,8 @@ from __future__ import annotations
 import aws_cdk as cdk
 from constructs import Construct
 
-from lifecycle.data_lake import DataLake
-from lifecycle.feature_store import FeatureStore
+from lifecycle.features import FeatureStore
+from lifecycle.lake import DataLake
 from stacks.environments import Environment
 
 __all__ = ["FeatureStoreStack"]

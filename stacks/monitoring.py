@@ -5,14 +5,13 @@ from __future__ import annotations
 import aws_cdk as cdk
 from constructs import Construct
 
-from lifecycle.container_image import ContainerImage
-from lifecycle.data_lake import DataLake
-from lifecycle.endpoint_config import VARIANT_NAME
-from lifecycle.feature_store import FeatureStore
-from lifecycle.monitoring import Monitoring
-from lifecycle.monitoring_dashboard import MonitoringDashboard
-from lifecycle.parity_audit import ParityAudit
-from lifecycle.stack_refresh import StackRefresh
+from lifecycle.deployment import StackRefresh
+from lifecycle.endpoint import VARIANT_NAME
+from lifecycle.features import FeatureStore
+from lifecycle.image import ContainerImage
+from lifecycle.lake import DataLake
+from lifecycle.monitoring import Monitoring, MonitoringDashboard
+from lifecycle.parity import ParityAudit
 from pipeline_code.monitor.kinds import MonitorKind
 from stacks.environments import Environment
 

@@ -8,7 +8,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from lifecycle.data_lake import DataLake
+from lifecycle.lake import DataLake
 from lifecycle.retraining import Retraining
 from stacks.environments import Environment
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import aws_cdk as cdk
 from constructs import Construct
 
-from lifecycle.alarm_topic import AlarmTopic
-from lifecycle.batch_scoring import BatchScoring
-from lifecycle.container_image import ContainerImage
-from lifecycle.data_lake import DataLake
+from lifecycle.alarms import AlarmTopic
+from lifecycle.batch import BatchScoring
+from lifecycle.deployment import ModelDeployment, PackageContract
 from lifecycle.endpoint import SelfDeployingEndpoint
-from lifecycle.feature_store import FeatureStore
-from lifecycle.model_deployment import ModelDeployment, PackageContract
+from lifecycle.features import FeatureStore
+from lifecycle.image import ContainerImage
+from lifecycle.lake import DataLake
 from pipeline_code.features.definitions import SCHEMA_VERSION
 from pipeline_code.serve.contract import CAPTURE_CONTRACT
 from stacks.environments import Environment

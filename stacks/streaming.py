@@ -5,14 +5,11 @@ from __future__ import annotations
 import aws_cdk as cdk
 from constructs import Construct
 
-from lifecycle.alarm_topic import AlarmTopic
-from lifecycle.catalog import Catalog
-from lifecycle.container_image import ContainerImage
-from lifecycle.data_lake import DataLake
-from lifecycle.event_stream import EventStream
-from lifecycle.feature_store import FeatureStore
-from lifecycle.online_fold import OnlineFold
-from lifecycle.stream_landing import StreamLanding
+from lifecycle.alarms import AlarmTopic
+from lifecycle.features import FeatureStore
+from lifecycle.image import ContainerImage
+from lifecycle.lake import Catalog, DataLake
+from lifecycle.streaming import EventStream, OnlineFold, StreamLanding
 from stacks.environments import Environment
 
 __all__ = ["StreamingStack"]

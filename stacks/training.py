@@ -5,12 +5,12 @@ from __future__ import annotations
 import aws_cdk as cdk
 from constructs import Construct
 
-from lifecycle.container_image import ContainerImage
-from lifecycle.data_lake import DataLake
-from lifecycle.feature_store import FeatureStore
-from lifecycle.model_registry import ModelRegistry
-from lifecycle.seeded_parameter import SeededParameter
-from lifecycle.training_pipeline import TrainingPipeline
+from lifecycle.deployment import SeededParameter
+from lifecycle.features import FeatureStore
+from lifecycle.image import ContainerImage
+from lifecycle.lake import DataLake
+from lifecycle.registry import ModelRegistry
+from lifecycle.training import TrainingPipeline
 from stacks.environments import Environment
 
 __all__ = ["TrainingStack"]

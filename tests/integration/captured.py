@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lifecycle.endpoint_config import VARIANT_NAME
+from lifecycle.endpoint.config import VARIANT_NAME
 from operations import registry
 from operations.target import Target
 from pipeline_code.features.batch import compute

@@ -13,12 +13,12 @@ import lifecycle  # noqa: F401  # first: it tells jsii which node to start when 
 # isort: split
 import pytest
 
-from lifecycle.model_gate import GateConfig
-from lifecycle.pipeline_definition import PLACEHOLDERS, training_definition
-from lifecycle.training_config import JobConfig, TrainingConfig
-from lifecycle.training_job import OBJECTIVE, TrainingJobConfig
-from lifecycle.tuning import TuningConfig
-from lifecycle.tuning_ranges import IntegerRange
+from lifecycle.training.config import JobConfig, TrainingConfig
+from lifecycle.training.job import OBJECTIVE, TrainingJobConfig
+from lifecycle.training.model_gate import GateConfig
+from lifecycle.training.pipeline_definition import PLACEHOLDERS, training_definition
+from lifecycle.training.tuning import TuningConfig
+from lifecycle.training.tuning_ranges import IntegerRange
 from operations import executions, registry
 from operations.lake import data_version
 from operations.target import Target

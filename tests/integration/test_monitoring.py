@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from app import build_app
-from lifecycle.monitoring import Engine
+from lifecycle.monitoring.monitoring import Engine
 from operations import drift, executions, retraining, toolchain
 from operations.errors import OperationError
 from operations.findings import Finding, Outcome

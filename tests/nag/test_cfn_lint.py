@@ -7,7 +7,7 @@ from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from lifecycle.endpoint_rollout import LONGEST_DEPLOYMENT
+from lifecycle.endpoint.rollout import LONGEST_DEPLOYMENT
 from operations.deployments import longest_deployment
 from operations.target import Target
 

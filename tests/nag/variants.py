@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from lifecycle.endpoint_config import EndpointConfig
-from lifecycle.endpoint_rollout import Linear, RolloutConfig
-from lifecycle.endpoint_scaling import ScalingConfig, ScheduledFloor
-from lifecycle.endpoint_serverless import ServerlessConfig
-from lifecycle.endpoint_shadow import ShadowConfig
-from lifecycle.monitoring import MonitoringConfig
+from lifecycle.endpoint.config import EndpointConfig
+from lifecycle.endpoint.rollout import Linear, RolloutConfig
+from lifecycle.endpoint.scaling import ScalingConfig, ScheduledFloor
+from lifecycle.endpoint.serverless import ServerlessConfig
+from lifecycle.endpoint.shadow import ShadowConfig
+from lifecycle.monitoring.monitoring import MonitoringConfig
 from stacks.environments import DEV
 
 SERVERLESS = replace(

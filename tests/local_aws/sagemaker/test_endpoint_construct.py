@@ -14,15 +14,15 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 
-from lifecycle.alarm_topic import AlarmTopic
-from lifecycle.container_image import ContainerImage
-from lifecycle.data_key import DataKey
-from lifecycle.endpoint import SelfDeployingEndpoint
-from lifecycle.endpoint_config import EndpointConfig
-from lifecycle.endpoint_rollout import Linear, RolloutConfig
-from lifecycle.endpoint_scaling import ScalingConfig, ScheduledFloor
-from lifecycle.endpoint_serverless import ServerlessConfig
-from lifecycle.endpoint_shadow import ShadowConfig
+from lifecycle.alarms.alarm_topic import AlarmTopic
+from lifecycle.endpoint.config import EndpointConfig
+from lifecycle.endpoint.endpoint import SelfDeployingEndpoint
+from lifecycle.endpoint.rollout import Linear, RolloutConfig
+from lifecycle.endpoint.scaling import ScalingConfig, ScheduledFloor
+from lifecycle.endpoint.serverless import ServerlessConfig
+from lifecycle.endpoint.shadow import ShadowConfig
+from lifecycle.image.container_image import ContainerImage
+from lifecycle.lake.data_key import DataKey
 from pipeline_code.common.spelling import NOBODY, package_of, spelled, variables_of
 from tests.local_aws.images import PULL
 from tests.local_aws.sagemaker.serving import IMAGE, STAND_IN, archive, unique

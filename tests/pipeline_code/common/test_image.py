@@ -9,8 +9,8 @@ import lifecycle  # noqa: F401  # first: it tells jsii which node to start when 
 import pytest
 
 import pipeline_code
-from lifecycle.container_image import IMAGE_HANDLERS, NOT_IN_THE_IMAGE
-from lifecycle.image_build import PROJECT_TARGET, VARIANTS
+from lifecycle.image.container_image import IMAGE_HANDLERS, NOT_IN_THE_IMAGE
+from lifecycle.image.image_build import PROJECT_TARGET, VARIANTS
 
 IMAGE = Path(pipeline_code.__file__).parent
 PROJECT = IMAGE.parent

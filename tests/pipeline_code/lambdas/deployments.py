@@ -20,10 +20,10 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk.assertions import Template
 
-from lifecycle.data_key import DataKey
-from lifecycle.endpoint_shadow import challenger_container
-from lifecycle.endpoint_variants import packaged_container
-from lifecycle.model_deployment import ModelDeployment, PackageContract
+from lifecycle.deployment.model_deployment import ModelDeployment, PackageContract
+from lifecycle.endpoint.shadow import challenger_container
+from lifecycle.endpoint.variants import packaged_container
+from lifecycle.lake.data_key import DataKey
 from pipeline_code.common.model_digest import DIGEST
 from pipeline_code.common.spelling import package_of, spelled
 from tests.local_aws.images import PULL, make_repositories

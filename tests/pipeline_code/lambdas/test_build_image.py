@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from build_image import handler
 from custom_resource import Outcome
 
-from lifecycle.container_image import INVOCATION_LIMIT, SERVICE_LIMIT
-from lifecycle.image_build import BUILD_LIMIT, QUEUE_LIMIT
+from lifecycle.image.container_image import INVOCATION_LIMIT, SERVICE_LIMIT
+from lifecycle.image.image_build import BUILD_LIMIT, QUEUE_LIMIT
 
 from .conftest import Answers, Aws, Invocation
 

@@ -12,8 +12,8 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
 
-from lifecycle.data_key import DataKey
-from lifecycle.seeded_parameter import SeededParameter
+from lifecycle.deployment.seeded_parameter import SeededParameter
+from lifecycle.lake.data_key import DataKey
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.common.spelling import variables_of
 

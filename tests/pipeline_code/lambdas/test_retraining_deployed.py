@@ -21,8 +21,8 @@ from aws_cdk.assertions import Template
 from click.testing import Result
 from typer.testing import CliRunner
 
-from lifecycle.data_key import DataKey
-from lifecycle.retraining import Retraining, RetrainingConfig
+from lifecycle.lake.data_key import DataKey
+from lifecycle.retraining.retraining import Retraining, RetrainingConfig
 from local_aws.server import EmbeddedAws
 from operations import retraining as verbs
 from operations.cli import app

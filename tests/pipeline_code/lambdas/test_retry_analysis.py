@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from retry_analysis.handler import next_name
 
-from lifecycle.analysis_retry import RETRIES, AnalysisRetry
-from lifecycle.data_key import DataKey
+from lifecycle.lake.data_key import DataKey
+from lifecycle.monitoring.analysis_retry import RETRIES, AnalysisRetry
 from local_aws.server import EmbeddedAws, free_port
 from tests.local_aws.images import PULL, make_repositories
 from tests.local_aws.sagemaker.serving import IMAGE, TRUST

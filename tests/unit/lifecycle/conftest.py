@@ -11,10 +11,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
 
-from lifecycle.container_image import ContainerImage
-from lifecycle.feature_store import FeatureStore, FeatureStoreConfig
-from lifecycle.image_build import Variant
-from lifecycle.model_registry import ModelRegistry
+from lifecycle.features.feature_store import FeatureStore, FeatureStoreConfig
+from lifecycle.image.container_image import ContainerImage
+from lifecycle.image.image_build import Variant
+from lifecycle.registry.model_registry import ModelRegistry
 
 
 @dataclass(frozen=True, kw_only=True)

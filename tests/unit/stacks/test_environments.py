@@ -2,10 +2,10 @@ import dataclasses
 
 import pytest
 
-from lifecycle.endpoint_config import EndpointConfig
-from lifecycle.endpoint_serverless import ServerlessConfig
-from lifecycle.event_stream import StreamConfig
-from lifecycle.monitoring import MonitoringConfig
+from lifecycle.endpoint.config import EndpointConfig
+from lifecycle.endpoint.serverless import ServerlessConfig
+from lifecycle.monitoring.monitoring import MonitoringConfig
+from lifecycle.streaming.event_stream import StreamConfig
 from stacks.environments import ENVIRONMENTS, Environment, environment_named
 
 

@@ -1,0 +1,187 @@
+"""The feature groups: one record per customer and one per terminal, online and offline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Aws, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from lifecycle.access.key_use import allow_through
+from lifecycle.access.service_trust import for_no_other_account
+from lifecycle.jobs.job_role import JobRole, grant_write_objects
+from lifecycle.lake.retention import data_removal_policy, named_removal_policy, resource_tag
+from pipeline_code.features.definitions import (
+    CUSTOMER,
+    ENTITIES,
+    SCHEMA_VERSION,
+    TERMINAL,
+    Entity,
+    feature_group_columns,
+)
+
+__all__ = ["OFFLINE_STORE_PREFIX", "FeatureStore", "FeatureStoreConfig"]
+
+OFFLINE_STORE_PREFIX = "offline-store/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureStoreConfig:
+    """What becomes of the feature groups with their stack.
+
+    Attributes:
+        delete_with_stack: Whether the groups are to go with their stack; the environment must
+            agree.
+    """
+
+    delete_with_stack: bool = False
+
+
+class FeatureStore(Construct):
+    """Keeps each entity's state online, for serving, and its history offline, for training.
+
+    Guarantees:
+        Both stores of both groups are encrypted under the given key.
+        A change of the features' schema is a new group beside the old one, never a replacement:
+        the schema's version is part of the name.
+        No tag reaches a group but the one that says whose it is: a changed tag, like a changed
+        description, would demand its replacement.
+        The groups' role keeps its ARN when the stack is made again: a group that outlived its
+        stack cannot be given another role.
+
+    Args:
+        bucket: Where the offline store lands.
+        encryption_key: The key of both stores.
+        group_name: Physical name of an entity's group at a schema version.
+        role_name: Physical name of the groups' role, which has the Region after it.
+        config: What becomes of the groups with their stack.
+        may_delete_data: Whether the environment allows deleting data with the stack.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        bucket: s3.IBucket,
+        encryption_key: kms.IKey,
+        group_name: Callable[[str, str], str],
+        role_name: str,
+        config: FeatureStoreConfig,
+        may_delete_data: bool = False,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._bucket = bucket
+        self._key = encryption_key
+        self._removal_policy = data_removal_policy(
+            self, delete_with_stack=config.delete_with_stack, may_delete_data=may_delete_data
+        )
+        # Roles are the account's, stacks are a Region's.
+        self._role_name = f"{role_name}-{Aws.REGION}"
+        self.role = self._define_role()
+        self.customer_group_name = group_name(CUSTOMER.name, SCHEMA_VERSION)
+        self.terminal_group_name = group_name(TERMINAL.name, SCHEMA_VERSION)
+        self._define_group("Customer", CUSTOMER, self.customer_group_name)
+        self._define_group("Terminal", TERMINAL, self.terminal_group_name)
+
+    def _define_role(self) -> iam.Role:
+        role = iam.Role(
+            self,
+            "Role",
+            role_name=self._role_name,
+            description="Lets SageMaker Feature Store write the offline store",
+            assumed_by=for_no_other_account(self, "sagemaker.amazonaws.com"),
+        )
+        grant_write_objects(role, self._bucket, self._key, OFFLINE_STORE_PREFIX)
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["s3:GetBucketAcl"],
+                resources=[self._bucket.bucket_arn],
+            )
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["s3:PutObjectAcl"],
+                resources=[self._bucket.arn_for_objects(f"{OFFLINE_STORE_PREFIX}*")],
+            )
+        )
+        return role
+
+    def _define_group(self, construct_id: str, entity: Entity, name: str) -> None:
+        group = sagemaker.CfnFeatureGroup(
+            self,
+            construct_id,
+            feature_group_name=name,
+            description=f"State and latest features of each {entity.name}",
+            record_identifier_feature_name=entity.record_identifier,
+            event_time_feature_name="event_time",
+            feature_definitions=[
+                sagemaker.CfnFeatureGroup.FeatureDefinitionProperty(
+                    feature_name=column, feature_type=kind
+                )
+                for column, kind in feature_group_columns(entity)
+            ],
+            # By name, so that a group that outlived its stack is adopted before there is a role.
+            role_arn=Stack.of(self).format_arn(
+                service="iam", region="", resource="role", resource_name=self._role_name
+            ),
+            # Untyped in the CDK: copied as they are, hence CloudFormation's own spelling.
+            online_store_config={
+                "EnableOnlineStore": True,
+                "SecurityConfig": {"KmsKeyId": self._key.key_arn},
+            },
+            offline_store_config={
+                "S3StorageConfig": {
+                    "S3Uri": self._bucket.s3_url_for_object(OFFLINE_STORE_PREFIX + name),
+                    "KmsKeyId": self._key.key_arn,
+                }
+            },
+        )
+        key, value = resource_tag(group)
+        group.add_property_override("Tags", [{"Key": key, "Value": value}])
+        group.apply_removal_policy(named_removal_policy(self._removal_policy))
+        # Creation checks that the role can write to the bucket: its policy has to be there first.
+        group.node.add_dependency(self.role)
+
+    def grant_read(self, grantee: iam.IGrantable, *entities: Entity) -> None:
+        """Allow reading the entities' online records in batches; of both, if none is named."""
+        self._grant_groups(grantee, entities, "sagemaker:BatchGetRecord")
+        self._grant_records(grantee)
+
+    def grant_write(self, grantee: iam.IGrantable, *entities: Entity) -> None:
+        """Allow putting the entities' records in batches; those of both, if none is named."""
+        self._grant_groups(grantee, entities, "sagemaker:BatchWriteRecord")
+        self._grant_records(grantee)
+
+    def _grant_records(self, grantee: iam.IGrantable) -> None:
+        """What who reads and who writes needs: "The caller to all DataPlane operations must have
+        ... kms:Decrypt" (API reference, OnlineStoreSecurityConfig), by way of SageMaker (Developer
+        Guide, "Security and access control" of Feature Store: `kms:ViaService`).
+        """
+        allow_through(grantee, self._key, "sagemaker", "kms:Decrypt")
+
+    def grant_read_history(self, role: JobRole) -> None:
+        """Allow a job to find and read both entities' offline stores."""
+        self._grant_groups(role, ENTITIES, "sagemaker:DescribeFeatureGroup")
+        role.read(self._bucket, OFFLINE_STORE_PREFIX)
+
+    def _grant_groups(
+        self, grantee: iam.IGrantable, entities: Sequence[Entity], *actions: str
+    ) -> None:
+        stack = Stack.of(self)
+        names = {CUSTOMER: self.customer_group_name, TERMINAL: self.terminal_group_name}
+        iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=list(actions),
+            resource_arns=[
+                stack.format_arn(
+                    service="sagemaker", resource="feature-group", resource_name=names[entity]
+                )
+                for entity in entities or ENTITIES
+            ],
+        )

@@ -1,0 +1,1 @@
+"""Lambda functions that events, queues and CloudFormation start."""

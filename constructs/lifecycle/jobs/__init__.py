@@ -1,0 +1,1 @@
+"""What SageMaker's jobs share: roles, requests, pipelines' schedules."""

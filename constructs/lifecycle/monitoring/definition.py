@@ -1,0 +1,75 @@
+"""The definition document of the `scheduled` engine's pipelines."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from lifecycle.jobs import sagemaker_sdk as sdk
+from lifecycle.jobs.job_requests import Compute, processing_request, s3_input
+from lifecycle.monitoring.analyzer import ANALYSIS_PATH, CAPTURES_PATH, analyzer_settings
+from pipeline_code.common.model_digest import DIGEST
+
+__all__ = ["PLACEHOLDERS", "monitoring_definition"]
+
+PLACEHOLDERS: Final = (
+    "AnalyzerRoleArn",
+    "BaselineUri",
+    "CapturesUri",
+    "EndpointName",
+    "GroundTruthUri",
+    "ImageUri",
+    "KeyArn",
+    "Kind",
+    "LookBackHours",
+    "MetricNamespace",
+    "ModelDataUri",
+    "ModelDigest",
+    "ModelVersion",
+    "PipelineName",
+    "ReportsUri",
+)
+BASELINE_PATH: Final = "/opt/ml/processing/baseline"
+
+
+# One text for every kind and every environment of the same compute: compiling takes a while.
+@cache
+def monitoring_definition(compute: Compute) -> str:
+    """One processing step, told what Model Monitor would tell it; `${...}` for `PLACEHOLDERS`.
+
+    The hours that end when the execution starts are analyzed: a later step knows no other clock.
+    Captures are read by the analyzer itself: an input would be copied whole, and captures are kept
+    for long. A kind that needs neither labels nor a model leaves those alone.
+    """
+    # A string, since its default is known only when the template is deployed.
+    hours = sdk.ParameterString("AnalysisHours", default_value="${LookBackHours}")
+    execution = sdk.ExecutionVariables.PIPELINE_EXECUTION_ID
+    request = processing_request(
+        "monitor",
+        role="${AnalyzerRoleArn}",
+        compute=compute,
+        inputs=[s3_input("baseline", "${BaselineUri}", BASELINE_PATH)],
+        outputs={"report": sdk.Join(on="/", values=["${ReportsUri}/${PipelineName}", execution])},
+        output_path=ANALYSIS_PATH,
+        environment={
+            **analyzer_settings("${MetricNamespace}", "${AWS::Region}"),
+            "MONITOR_KIND": "${Kind}",
+            "MODEL_VERSION": "${ModelVersion}",
+            "CAPTURES_URI": "${CapturesUri}",
+            "LOOK_BACK_HOURS": hours,
+            "GROUND_TRUTH_URI": "${GroundTruthUri}",
+            "MODEL_DATA_URI": "${ModelDataUri}",
+            DIGEST: "${ModelDigest}",
+            "dataset_format": '{"sagemakerCaptureJson":{}}',
+            "dataset_source": CAPTURES_PATH,
+            "output_path": ANALYSIS_PATH,
+            "baseline_constraints": f"{BASELINE_PATH}/constraints.json",
+            "baseline_statistics": f"{BASELINE_PATH}/statistics.json",
+            "end_time": sdk.ExecutionVariables.START_DATETIME,
+            "endpoint_name": "${EndpointName}",
+            "monitoring_schedule_name": "${PipelineName}",
+            "publish_cloudwatch_metrics": "Enabled",
+        },
+        calls_aws=True,
+    )
+    return sdk.compile_definition([hours], [sdk.RequestStep("Analyze", "Processing", request)])

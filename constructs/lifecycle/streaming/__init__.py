@@ -1,0 +1,15 @@
+"""Stage 1, as it happens: events, the folds into the store, the landing in the lake."""
+
+from lifecycle.streaming.consumer import ConsumerConfig
+from lifecycle.streaming.event_stream import EventStream, StreamConfig
+from lifecycle.streaming.landing import LandingConfig, StreamLanding
+from lifecycle.streaming.online_fold import OnlineFold
+
+__all__ = [
+    "ConsumerConfig",
+    "EventStream",
+    "LandingConfig",
+    "OnlineFold",
+    "StreamConfig",
+    "StreamLanding",
+]

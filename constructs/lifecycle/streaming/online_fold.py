@@ -1,0 +1,137 @@
+"""The two consumers that keep the online store's states up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from lifecycle.features.feature_store import FeatureStore
+from lifecycle.image.container_image import ContainerImage
+from lifecycle.jobs.job_role import grant_write_objects
+from lifecycle.streaming.consumer import ConsumerConfig, StreamConsumer
+from lifecycle.streaming.event_stream import EventStream
+from pipeline_code.features.definitions import CUSTOMER, TERMINAL, Entity
+
+__all__ = ["OnlineFold"]
+
+QUARANTINE_PREFIX = "quarantine/stream/"
+
+
+class OnlineFold(Construct):
+    """Folds events into customers' states, passes them on by terminal, and folds those.
+
+    Guarantees:
+        Each state has one writer at a time: its stream is partitioned by its entity.
+        Each consumer may write its own entity's states only.
+        A record that breaks a rule is kept below quarantine/stream/ and is an alarm.
+
+    Args:
+        events: The stream by customer.
+        terminal_events: The stream by terminal.
+        store: The states.
+        quarantine_bucket: Where records that break a rule are kept.
+        image: The project's image.
+        metric_namespace: Where the consumers count what they do.
+        encryption_key: Key of queues, logs and what is kept.
+        config: How the streams are read.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        events: EventStream,
+        terminal_events: EventStream,
+        store: FeatureStore,
+        quarantine_bucket: s3.IBucket,
+        image: ContainerImage,
+        metric_namespace: str,
+        encryption_key: kms.IKey,
+        config: ConsumerConfig,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._store = store
+        self._bucket = quarantine_bucket
+        self._image = image
+        self._namespace = metric_namespace
+        self._key = encryption_key
+        self._config = config
+        self.customers = self._define_consumer(
+            "Customers",
+            stream=events,
+            entity=CUSTOMER,
+            description="Folds events into customers' states and passes them on by terminal",
+            environment={"TERMINAL_STREAM": terminal_events.stream_name},
+        )
+        terminal_events.grant_put(self.customers.role)
+        self.terminals = self._define_consumer(
+            "Terminals",
+            stream=terminal_events,
+            entity=TERMINAL,
+            description="Folds events into terminals' states",
+            environment={},
+        )
+        self.alarms: tuple[cloudwatch.Alarm, ...] = (
+            *self.customers.alarms,
+            *self.terminals.alarms,
+            self._define_quarantine_alarm(),
+        )
+
+    def _define_consumer(
+        self,
+        construct_id: str,
+        *,
+        stream: EventStream,
+        entity: Entity,
+        description: str,
+        environment: Mapping[str, str],
+    ) -> StreamConsumer:
+        handler = f"fold_{entity.name}s"
+        consumer = StreamConsumer(
+            self,
+            construct_id,
+            stream=stream,
+            handler=handler,
+            description=description,
+            image=self._image,
+            encryption_key=self._key,
+            environment={
+                "CUSTOMER_FEATURE_GROUP": self._store.customer_group_name,
+                "TERMINAL_FEATURE_GROUP": self._store.terminal_group_name,
+                "QUARANTINE_BUCKET": self._bucket.bucket_name,
+                "POWERTOOLS_METRICS_NAMESPACE": self._namespace,
+                "POWERTOOLS_SERVICE_NAME": handler,
+                **environment,
+            },
+            config=self._config,
+        )
+        self._store.grant_read(consumer.role, entity)
+        self._store.grant_write(consumer.role, entity)
+        grant_write_objects(consumer.role, self._bucket, self._key, QUARANTINE_PREFIX)
+        return consumer
+
+    def _define_quarantine_alarm(self) -> cloudwatch.Alarm:
+        # Of the first consumer: what it refuses, the second never sees.
+        metric = cloudwatch.Metric(
+            namespace=self._namespace,
+            metric_name="QuarantinedRecords",
+            dimensions_map={"service": "fold_customers"},
+            statistic="Sum",
+            period=Duration.minutes(5),
+        )
+        return metric.create_alarm(
+            self,
+            "Quarantined",
+            alarm_description="Records of the stream break a rule; those below quarantine/stream/ "
+            "in the raw bucket say which",
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            threshold=0,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )

@@ -1,0 +1,227 @@
+"""The training pipeline's steps, and the definition document made of them.
+
+check -> features -> train -> evaluate -> gate -> register, or fail with the gate's reason; the
+monitoring baseline is computed from the training rows meanwhile.
+
+A cached step must not outlive what it was computed from. `DataVersion`, the fingerprint of the raw
+data, is therefore an argument of the steps that read raw data (the later ones read their outputs),
+and the image's tag is a hash of its code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from lifecycle.jobs import sagemaker_sdk as sdk
+from lifecycle.jobs.instance_types import has_local_disk
+from lifecycle.jobs.job_requests import Compute, processing_request, s3_input
+from lifecycle.training.evaluation_step import EvaluationStep
+from lifecycle.training.model_package import model_package_request
+from lifecycle.training.model_step import model_step
+from lifecycle.training.parameters import training_parameters
+from pipeline_code.features.definitions import LABEL_DELAY
+
+if TYPE_CHECKING:
+    from lifecycle.training.config import TrainingConfig
+
+__all__ = ["PLACEHOLDERS", "training_definition"]
+
+PLACEHOLDERS: Final = (
+    "ArtifactsBucket",
+    "BaselineRoleArn",
+    "CheckRoleArn",
+    "CustomerFeatureGroup",
+    "EvaluationRoleArn",
+    "FeatureJobImageUri",
+    "FeaturesBucket",
+    "FeaturesRoleArn",
+    "ImageTag",
+    "ImageUri",
+    "KeyArn",
+    "ModelPackageGroup",
+    "RawBucket",
+    "TerminalFeatureGroup",
+    "TrainingImageUri",
+    "TrainingRoleArn",
+)
+
+
+def training_definition(config: TrainingConfig, *, revision: str) -> str:
+    """The definition document, with `${...}` for each of `PLACEHOLDERS`.
+
+    Args:
+        config: Windows, gate and compute.
+        revision: Of the code, for the models that it registers.
+    """
+    steps = _TrainingSteps(config, training_parameters(config, revision=revision))
+    return sdk.compile_definition(steps.parameters, steps.all())
+
+
+class _TrainingSteps:
+    """Builds each step once, in the order in which they refer to each other."""
+
+    def __init__(self, config: TrainingConfig, parameters: dict[str, Any]) -> None:
+        self._config = config
+        self._parameters = parameters
+        self._check = self._check_data()
+        self._features = self._compute_features()
+        self._model = model_step(
+            config,
+            compute=self._compute("TrainingInstanceType"),
+            features=self._features,
+        )
+        self._baseline = self._compute_baseline()
+        self._evaluation = self._evaluate_model()
+
+    @property
+    def parameters(self) -> list[Any]:
+        """What a start of the pipeline may set."""
+        return list(self._parameters.values())
+
+    def all(self) -> list[Any]:
+        """Every step that is not inside the gate, and the gate."""
+        return [
+            self._check,
+            self._features,
+            self._model.step,
+            self._baseline,
+            self._evaluation.step,
+            self._gate(),
+        ]
+
+    def _compute(self, instance_parameter: str) -> Compute:
+        return Compute(
+            instance_type=self._parameters[instance_parameter],
+            volume_size_gib=self._config.jobs.volume_size_gib,
+            max_runtime_minutes=self._config.jobs.max_runtime_minutes,
+            local_disk=has_local_disk(self._parameters[instance_parameter].default_value),
+        )
+
+    def _feature_compute(self) -> Compute:
+        features = self._config.jobs.features
+        compute = self._compute("ProcessingInstanceType")
+        if features.instance_type is not None:
+            compute = replace(compute, instance_type=features.instance_type)
+        return replace(compute, instance_count=features.instance_count)
+
+    def _processing(self, name: str, request: dict[str, Any], **options: Any) -> sdk.RequestStep:
+        return sdk.RequestStep(name, "Processing", request, **options)
+
+    def _raw(self, *tables: str) -> list[dict[str, Any]]:
+        root = self._parameters["RawDataUri"]
+        return [
+            _processing_input(table, sdk.Join(on="/", values=[root, table, ""])) for table in tables
+        ]
+
+    def _check_data(self) -> sdk.RequestStep:
+        request = processing_request(
+            "check",
+            role="${CheckRoleArn}",
+            compute=self._compute("ProcessingInstanceType"),
+            inputs=self._raw("transactions", "fraud_reports"),
+            outputs={"report": _execution_uri("${FeaturesBucket}", "check")},
+            environment={"DATA_VERSION": self._parameters["DataVersion"]},
+        )
+        return self._processing("CheckData", request, cache_days=self._config.jobs.cache_days)
+
+    def _compute_features(self) -> sdk.RequestStep:
+        values = self._parameters
+        request = processing_request(
+            "features",
+            role="${FeaturesRoleArn}",
+            image="${FeatureJobImageUri}",
+            compute=self._feature_compute(),
+            inputs=self._raw("transactions", "fraud_reports"),
+            outputs={
+                name: _execution_uri("${FeaturesBucket}", "features", name)
+                for name in ("train", "test", "summary")
+            },
+            arguments=[
+                "--engine",
+                self._config.jobs.features.engine,
+                "--train-days",
+                values["TrainDays"].to_string(),
+                "--delay-days",
+                str(LABEL_DELAY.days),
+                "--test-days",
+                values["TestDays"].to_string(),
+                "--as-of",
+                values["AsOf"],
+                "--data-version",
+                values["DataVersion"],
+                "--raw-uri",
+                values["RawDataUri"],
+            ],
+            environment={
+                "CUSTOMER_FEATURE_GROUP": "${CustomerFeatureGroup}",
+                "TERMINAL_FEATURE_GROUP": "${TerminalFeatureGroup}",
+            },
+            calls_aws=True,
+        )
+        return self._processing(
+            "ComputeFeatures",
+            request,
+            depends_on=[self._check],
+            cache_days=self._config.jobs.cache_days,
+        )
+
+    def _compute_baseline(self) -> sdk.RequestStep:
+        request = processing_request(
+            "monitor",
+            role="${BaselineRoleArn}",
+            compute=self._compute("ProcessingInstanceType"),
+            inputs=[_processing_input("train", self._features.output_uri("train"))],
+            outputs={"baseline": _execution_uri("${ArtifactsBucket}", "baseline")},
+            arguments=["--baseline"],
+        )
+        return self._processing("Baseline", request, cache_days=self._config.jobs.cache_days)
+
+    def _evaluate_model(self) -> EvaluationStep:
+        return EvaluationStep(
+            self._config.gate,
+            floor=self._parameters["AveragePrecisionFloor"],
+            compute=self._compute("ProcessingInstanceType"),
+            inputs=[
+                _processing_input("model", self._model.data_uri),
+                _processing_input("train-summary", self._features.output_uri("summary")),
+                _processing_input("test", self._features.output_uri("test")),
+                *self._raw("fraud_reports"),
+            ],
+            trigger={
+                "TRIGGER_REASON": self._parameters["TriggerReason"],
+                "TRIGGER_EVIDENCE": self._parameters["TriggerEvidence"],
+            },
+            output_uri=_execution_uri("${ArtifactsBucket}", "evaluation"),
+        )
+
+    def _gate(self) -> Any:
+        refused = sdk.FailStep("RefuseModel", error_message=self._evaluation.reason)
+        return sdk.ConditionStep(
+            "Gate",
+            conditions=self._evaluation.conditions(),
+            if_steps=[self._register_model()],
+            else_steps=[refused],
+        )
+
+    def _register_model(self) -> sdk.RequestStep:
+        values = self._parameters
+        request = model_package_request(
+            model_data_uri=self._model.data_uri,
+            evaluation=self._evaluation,
+            baseline_uri=self._baseline.output_uri("baseline"),
+            approval_status=values["ApprovalStatus"],
+            revision=values["CodeRevision"],
+            data_version=values["DataVersion"],
+        )
+        return sdk.RequestStep("RegisterModel", "RegisterModel", request)
+
+
+def _processing_input(name: str, uri: Any) -> dict[str, Any]:
+    return s3_input(name, uri, f"/opt/ml/processing/input/{name}")
+
+
+def _execution_uri(bucket: str, *parts: str) -> Any:
+    """Where an execution leaves a step's output: executions never overwrite each other."""
+    execution = sdk.ExecutionVariables.PIPELINE_EXECUTION_ID
+    return sdk.Join(on="/", values=[f"s3://{bucket}/executions", execution, *parts])
