@@ -12,8 +12,8 @@ from pathlib import Path
 import botocore.session
 from botocore import xform_name
 
-from local_aws.sagemaker.definition import STEP_TYPES
 from local_aws.sagemaker.installation import HANDLERS, SAGEMAKER_APIS
+from local_aws.sagemaker.pipelines.definition import STEP_TYPES
 from local_aws.sagemaker.tags import Tags
 from local_aws.settings import PROJECT_ROOT
 from local_aws.supported import operations
@@ -55,7 +55,7 @@ def _services() -> dict[str, list[str]]:
     own = {
         "sagemaker": _handled(SAGEMAKER_APIS, HANDLERS),
         "application-autoscaling": _handled(
-            ("application-autoscaling",), (("autoscaling", "AutoScaling"),)
+            ("application-autoscaling",), (("autoscaling.autoscaling", "AutoScaling"),)
         ),
     }
     return dict(sorted((listed | own).items()))

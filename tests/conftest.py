@@ -23,9 +23,9 @@ settings.load_profile("busy")
 
 # Their jobs' hosts meet on fixed ports of this machine: those of training, and those of Spark.
 CLUSTERS = {
-    "tests/local_aws/sagemaker/test_image_training.py": "training hosts",
+    "tests/local_aws/sagemaker/jobs/test_image_training.py": "training hosts",
     "tests/pipeline_code/train/test_hosts.py": "training hosts",
-    "tests/local_aws/sagemaker/test_spark_processing.py": "spark hosts",
+    "tests/local_aws/sagemaker/jobs/test_spark_processing.py": "spark hosts",
     "tests/pipeline_code/features/test_spark_job.py": "spark hosts",
 }
 

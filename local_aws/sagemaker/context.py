@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakValueDictionary
 
 import boto3
@@ -17,11 +17,9 @@ import botocore.session
 from local_aws import adapter
 from local_aws.guesses import Guess
 from local_aws.sagemaker import arns, roles
+from local_aws.sagemaker.metric_watch import MetricWatch
 from local_aws.sagemaker.store import Store
 from local_aws.settings import ACCOUNT, REGION
-
-if TYPE_CHECKING:
-    from local_aws.sagemaker.training_metrics import MetricWatch
 
 # Parsing a service model takes a tenth of a second; all sessions share what was loaded once.
 _LOADER = botocore.loaders.create_loader()

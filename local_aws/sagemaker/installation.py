@@ -21,17 +21,17 @@ _PACKAGE = __name__.rpartition(".")[0]
 # of its operations. Optionally: `recover()`, called once before the server listens, to deal with
 # what the last run left; `shutdown()`, called at an orderly stop and before a reset.
 HANDLERS = (
-    ("processing", "Processing"),
-    ("tuning", "HyperParameterTuning"),
-    ("training", "Training"),
-    ("pipelines", "Pipelines"),
-    ("executions", "Executions"),
-    ("registry", "Registry"),
-    ("models", "Models"),
-    ("endpoints", "Endpoints"),
-    ("feature_store", "FeatureStore"),
-    ("transform", "Transform"),
-    ("monitoring", "Monitoring"),
+    ("jobs.processing", "Processing"),
+    ("tuning.tuning", "HyperParameterTuning"),
+    ("jobs.training", "Training"),
+    ("pipelines.pipelines", "Pipelines"),
+    ("pipelines.executions", "Executions"),
+    ("registry.registry", "Registry"),
+    ("endpoints.models", "Models"),
+    ("endpoints.endpoints", "Endpoints"),
+    ("feature_store.feature_store", "FeatureStore"),
+    ("transform.transform", "Transform"),
+    ("monitoring.monitoring", "Monitoring"),
 )
 SAGEMAKER_APIS = ("sagemaker", "sagemaker-runtime", "sagemaker-featurestore-runtime")
 
@@ -42,7 +42,7 @@ def install(state_dir: Path, endpoint_url: str) -> None:
     store = Store(state_dir / "sagemaker.db")
     context = Context(store, state_dir, endpoint_url)
     handlers = list(_make(context, HANDLERS))
-    scaling = list(_make(context, (("autoscaling", "AutoScaling"),)))
+    scaling = list(_make(context, (("autoscaling.autoscaling", "AutoScaling"),)))
     sagemaker = Service(context, SAGEMAKER_APIS, handlers)
     context.bind(sagemaker.call)
 
@@ -76,7 +76,7 @@ def install(state_dir: Path, endpoint_url: str) -> None:
 
 
 def _install_cloudformation(context: Context, handlers: list[Any]) -> None:
-    module = _module("cloudformation")
+    module = _module("cloudformation.installation")
     if module is not None:
         module.install(context, {type(handler).__name__: handler for handler in handlers})
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from local_aws import confinement
-from local_aws.sagemaker.job_run import Run
-from local_aws.sagemaker.servers import DEFAULT_STARTUP_SECONDS, GRACE_SECONDS
+from local_aws.sagemaker.endpoints.servers import DEFAULT_STARTUP_SECONDS, GRACE_SECONDS
+from local_aws.sagemaker.jobs.run import Run
 from local_aws.server import EmbeddedAws, free_port
 from tests.local_aws.images import make_repositories
 from tests.local_aws.sagemaker.conftest import ENTRIES, IMAGE, unique

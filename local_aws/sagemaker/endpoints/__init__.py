@@ -1,0 +1,1 @@
+"""Models, endpoint configurations, endpoints: fleets, routes, roll-outs, captures."""

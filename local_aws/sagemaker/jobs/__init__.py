@@ -1,0 +1,1 @@
+"""Processing and training jobs: their requests, containers, clusters and records."""

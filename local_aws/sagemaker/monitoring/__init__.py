@@ -1,0 +1,1 @@
+"""Model Monitor's schedules, definitions and runs."""

@@ -1,0 +1,1 @@
+"""Pipelines, their definitions, and executions step by step."""
