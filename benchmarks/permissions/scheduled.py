@@ -14,7 +14,7 @@ from aws_cdk import CfnResource
 from app import build_app
 from benchmarks.promotion import register_broken
 from local_aws.server import EmbeddedAws, free_port
-from operations import approvals, executions, lake, registry, toolchain
+from operations import approvals, batch, executions, lake, registry, toolchain
 from operations.demo.story import Scale, simulated
 from operations.target import Target, connect
 from pipeline_code.common.lake import Landing, write
@@ -60,7 +60,7 @@ def stop_pipelines(target: Target) -> None:
         definition = sagemaker.describe_pipeline(PipelineName=name)["PipelineDefinition"]
         kinds = {step["Type"] for step in json.loads(definition)["Steps"]} & _JOBS.keys()
         for kind in sorted(kinds):
-            arn = sagemaker.start_pipeline_execution(PipelineName=name)["PipelineExecutionArn"]
+            arn = _started(target, name, kind)
             await_(lambda arn=arn, kind=kind: _JOBS[kind] in _running(sagemaker, arn))
             sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="s" * 32)
             await_(
@@ -71,6 +71,18 @@ def stop_pipelines(target: Target) -> None:
                     == "Stopped"
                 )
             )
+
+
+def _started(target: Target, pipeline: str, kind: str) -> str:
+    if pipeline == target.output("BatchPipelineName"):
+        raw = target.output("RawBucketName")
+        return batch.start(target, f"s3://{raw}/transactions/").execution
+    if pipeline == target.output("TrainingPipelineName"):
+        # Of other days than before, so that no result is used again.
+        days = "20" if kind == "Processing" else "19"
+        return executions.start(target, reason="permissions", parameters={"TrainDays": days})
+    started = target.client("sagemaker").start_pipeline_execution(PipelineName=pipeline)
+    return str(started["PipelineExecutionArn"])
 
 
 def _running(sagemaker: Any, execution: str) -> set[str]:

@@ -149,7 +149,9 @@ def leave_out_empty() -> None:
         try:
             status, headers, body = await inner(*request)
         except _UNEXPECTED as error:
-            words = f"Template format error: unsupported structure ({error!r}; a guess)"
+            words = guessed(
+                f"Template format error: unsupported structure ({error!r})", Guess.UNSEEN
+            )
             status, headers, body = handlers._error("ValidationError", words)
         text = body.decode() if isinstance(body, bytes) else str(body)
         return status, headers, _EMPTY.sub("", text).encode()

@@ -40,7 +40,6 @@ def any_client(session: boto3.Session) -> Client:
         ("glue", "get_partitions", {"DatabaseName": "d", "TableName": "t", "Expression": "a=1"}),
         ("iam", "list_roles", {"MaxItems": 1}),
         ("iam", "list_policies", {"OnlyAttached": True}),
-        ("kinesis", "list_shards", {"StreamName": "s", "ShardFilter": {"Type": "AT_LATEST"}}),
         ("kms", "list_keys", {"Limit": 1}),
         ("lambda", "invoke", {"FunctionName": "f", "ClientContext": "e30="}),
         ("lambda", "add_permission", {"FunctionName": "f", "RevisionId": "r"}),

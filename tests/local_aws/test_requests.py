@@ -287,7 +287,7 @@ def test_a_query_reads_and_writes_as_who_starts_it(
     }
     client("glue").create_table(DatabaseName=database, TableInput=table)
     client("athena").create_work_group(Name=name)
-    rights = {"glue:GetTable", "s3:GetObject", "s3:ListBucket", "s3:PutObject"}
+    rights = {"glue:GetDatabase", "glue:GetTable", "s3:GetObject", "s3:ListBucket", "s3:PutObject"}
 
     def state(*allowed: str) -> tuple[str, str]:
         athena = somebody((["athena:*", *allowed], "*"))("athena")

@@ -156,16 +156,18 @@ def test_a_deployment_that_takes_the_endpoint_away_is_refused_unless_it_is_meant
 ) -> None:
     made = assembly(change(deployed.template))
     expected = f"must not {fate} endpoint {deployed.name}, which is in service; .* {deployed.name}"
+    cloudformation, whole = deployed.target.client("cloudformation"), {"Resource": "*"}
+    kept = {"Effect": "Deny", "Action": "Update:Delete", "Principal": "*"} | whole
+    cloudformation.set_stack_policy(
+        StackName=deployed.stack, StackPolicyBody=json.dumps({"Statement": [kept]})
+    )
     for may_go in (None, "another"):
         with pytest.raises(OperationError, match=expected):
             check_endpoint(deployed.target, made, may_go=may_go)
-    assert deployed.policy() is None
+    assert deployed.policy()["Statement"] == [kept]
     check_endpoint(deployed.target, made, may_go=deployed.name)
     (statement,) = deployed.policy()["Statement"]
     assert (statement["Effect"], statement["Action"]) == ("Allow", "Update:*")
-    deployed.target.client("cloudformation").set_stack_policy(
-        StackName=deployed.stack, StackPolicyBody="null"
-    )
 
 
 def test_a_parameter_that_names_no_model_would_delete_the_endpoint(

@@ -97,6 +97,8 @@ class Guard:
         action on the auto-rollback alarms you specify" (Developer Guide, "Auto-Rollback
         Configuration and Monitoring").
         """
+        if not self._names:
+            return None
         place = f"arn:aws:cloudwatch:{self._context.region}:{self._context.account}:alarm"
         with adapter.request_scope(self._context.account, self._context.region):
             denials = (

@@ -135,6 +135,7 @@ class Serving:
             client,
             {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"{arn}/*"},
             {"Action": "s3:ListBucket", "Resource": arn},
+            {"Action": "cloudwatch:DescribeAlarms", "Resource": "*"},
             {
                 "Action": [
                     "logs:CreateLogGroup",

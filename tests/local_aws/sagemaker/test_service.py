@@ -8,6 +8,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from local_aws.sagemaker.images import PULL
 from tests.local_aws.sagemaker.conftest import IMAGE, allow, unique
 
 
@@ -74,7 +75,9 @@ def test_registering_needs_the_right_to_the_version(
     group = unique("group")
     client("sagemaker").create_model_package_group(ModelPackageGroupName=group)
     packages = f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{group}/*"
-    limited = assume(allow(["sagemaker:CreateModelPackage"], packages))
+    artifact = allow(["s3:GetObject"], "arn:aws:s3:::models/m.tar.gz")
+    pulled = allow([*PULL, "ecr:GetAuthorizationToken"], "*")
+    limited = assume(allow(["sagemaker:CreateModelPackage"], packages), artifact, pulled)
     specification = {
         "Containers": [{"Image": IMAGE, "ModelDataUrl": "s3://models/m.tar.gz"}],
         "SupportedContentTypes": ["text/csv"],

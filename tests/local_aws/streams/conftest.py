@@ -11,7 +11,10 @@ import pytest
 from tests.local_aws.test_delivery import role
 from tests.local_aws.test_image_functions import FOLDER, IMAGE, image_config
 
-READ = ("kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator")
+READ = (
+    *("kinesis:DescribeStream", "kinesis:DescribeStreamSummary"),
+    *("kinesis:GetRecords", "kinesis:GetShardIterator"),
+)
 Client = Callable[[str], Any]
 
 

@@ -27,6 +27,13 @@ def test_an_image_is_built_by_the_project(invocation: Invocation) -> None:
     boto3.client("iam").create_role(
         RoleName="builder", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
     )
+    actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+    logging = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    boto3.client("iam").put_role_policy(
+        RoleName="builder",
+        PolicyName="logs",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [logging]}),
+    )
     codebuild = boto3.client("codebuild")
     codebuild.create_project(
         name="builder",

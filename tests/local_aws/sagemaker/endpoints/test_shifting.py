@@ -149,7 +149,7 @@ def test_an_update_must_end_in_time() -> None:
     config = canary(percent(10))
     config["BlueGreenUpdatePolicy"]["MaximumExecutionTimeoutInSeconds"] = 0.2
     # Without alarms it needs nothing of the server.
-    guard = Guard(cast(Any, None), config, threading.Event())
+    guard = Guard(cast(Any, None), config, "none", threading.Event())
     guard.check()
     with pytest.raises(RollbackError, match=r"MaximumExecutionTimeoutInSeconds of 0\.2"):
         guard.watch(30)
@@ -157,7 +157,7 @@ def test_an_update_must_end_in_time() -> None:
 
 def test_an_update_can_be_given_up() -> None:
     stopping = threading.Event()
-    guard = Guard(cast(Any, None), {}, stopping)
+    guard = Guard(cast(Any, None), {}, "none", stopping)
     guard.watch(0)
     stopping.set()
     with pytest.raises(AbandonedError):

@@ -157,9 +157,10 @@ def test_checkpoints_are_copied_whole_and_a_stop_keeps_what_there_is(
             "written"
             in [
                 event["message"]
-                for event in log.filter_log_events(
-                    logGroupName="/aws/sagemaker/TrainingJobs", logStreamNamePrefix=f"{job}/algo-1-"
-                )["events"]
+                for event in log.filter_log_events(logGroupName="/aws/sagemaker/TrainingJobs")[
+                    "events"
+                ]
+                if event["logStreamName"].startswith(f"{job}/algo-1-")
             ]
         )
     )
