@@ -24,11 +24,11 @@ MODULES = (
     "features.folding",
     "features.packing",
     "features.varints",
-    "monitor.capture_kernel",
-    "monitor.number_kernel",
-    "monitor.sketch_kernel",
-    "monitor.slot_kernel",
-    "monitor.words",
+    "captures.kernel",
+    "captures.number_kernel",
+    "monitor.data_quality.sketch_kernel",
+    "captures.slot_kernel",
+    "captures.words",
     "train.tree_kernel",
 )
 

@@ -377,8 +377,11 @@ def test_a_role_that_may_not_read_is_refused_and_later_stopped(
         return str(shown["LastProcessingResult"])
 
     eventually(lambda: "not authorized to perform: kinesis:" in result())
-    with pytest.raises(ClientError, match=f"Cannot access stream {one.stream_arn}"):
-        one.map()
+    other = pipeline().stream_arn
+    with pytest.raises(ClientError, match=f"Cannot access stream {other}"):
+        client("lambda").create_event_source_mapping(
+            FunctionName=one.name, EventSourceArn=other, StartingPosition="TRIM_HORIZON"
+        )
     one.put({"id": 0})
     iam.put_role_policy(RoleName=role_name, PolicyName="actions", PolicyDocument=json.dumps(policy))
     eventually(lambda: one.seen() == [0])

@@ -27,7 +27,7 @@ os.environ["AWS_PROFILE"] = "there-is-none"
 os.environ["AWS_REGION"] = "eu-central-1"
 before = dict(os.environ)
 
-from lifecycle import sagemaker_sdk as sdk
+from lifecycle.jobs import sagemaker_sdk as sdk
 import boto3
 
 step = sdk.RequestStep("Do", "Processing", {"A": 1})
