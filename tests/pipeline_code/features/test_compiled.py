@@ -52,8 +52,8 @@ def test_what_the_build_compiled_is_loaded_and_not_compiled_again(tmp_path: Path
 
 def test_every_compiled_module_is_compiled_by_the_build() -> None:
     using = {
-        f"{file.parent.name}.{file.stem}"
-        for file in PACKAGE.glob("*/*.py")
+        ".".join(file.relative_to(PACKAGE).with_suffix("").parts)
+        for file in PACKAGE.rglob("*.py")
         if "import compiled\n" in file.read_text(encoding="utf-8")
     }
     assert using == set(compiled_module.MODULES)

@@ -105,6 +105,10 @@ def errors_alarm(client: Client, endpoint: str, missing: str = "notBreaching") -
 
 
 def assert_each_is_seen_once(fleet: Fleet, requests: Requests) -> None:
+    # Servers' output is read a little after their responses.
+    deadline = time.monotonic() + 10
+    while not requests.answered.keys() <= fleet.seen().keys() and time.monotonic() < deadline:
+        time.sleep(0.1)
     seen = fleet.seen()
     assert set(seen.values()) == {1}
     assert requests.answered.keys() <= seen.keys()
