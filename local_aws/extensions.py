@@ -25,7 +25,6 @@ from local_aws import (
     stack_updates,
     streams,
     supported,
-    template_rules,
 )
 from local_aws.layout import Layout
 from local_aws.settings import ACCOUNT, DECISIONS, REGION, Connection
@@ -69,7 +68,6 @@ def install(layout: Layout, connection: Connection) -> None:
     # Last, so that its deliveries, with the target's role, retries and dead letters, come first.
     delivery.install()
     passed_roles.install()
-    template_rules.install()
     stack_schemas.install()  # once all resource types are known
     if DECISIONS:
         adapter.record_decisions(Path(DECISIONS))

@@ -8,53 +8,42 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from local_aws.adapter import lookups
-from local_aws.adapter.operations import Refusal
 from local_aws.guesses import Guess, guessed
-from local_aws.rules import RULES
+from local_aws.resource_requests import requests
+from local_aws.rules import RULES, buckets
 from local_aws.supported import operations
 
 Properties = Mapping[str, Any]
 _Check = Callable[[Properties], str | None]
 
 
-def problems(kind: str, properties: Properties) -> Iterator[str]:
-    """Why a resource cannot be made of its properties."""
-    for name in operations()["unread_properties"].get(kind, ()):
-        if name in properties:
-            yield f"{name} of {kind} is not supported by the embedded AWS; leave it out"
+def problems(kind: str, name: str, properties: Properties) -> Iterator[str]:
+    """Why a resource cannot be made of its properties.
+
+    Args:
+        kind: Its type.
+        name: Its name, or the one that it is going to get.
+        properties: Those that its type's schema allows.
+    """
+    for each in operations()["unread_properties"].get(kind, ()):
+        if each in properties:
+            yield f"{each} of {kind} is not supported by the embedded AWS; leave it out"
     check = _CHECKS.get(kind)
-    found = check(properties) if check is not None else None
-    if found is not None:
-        yield f'Resource handler returned message: "{found}" (HandlerErrorCode: InvalidRequest)'
+    if check is not None and (found := check(properties)) is not None:
+        yield _of_handler(found)
+    for service, operation, given in requests(kind, name, properties):
+        refused = RULES[service, operation](given)
+        if refused is not None:
+            yield _of_handler(refused.message)
 
 
-def _as_request(service: str, operation: str, **defaults: Any) -> _Check:
-    """A check by the rules of a request that has the properties' names."""
-
-    def check(properties: Properties) -> str | None:
-        given = {**defaults, **properties}
-        refused: Refusal | None = RULES[service, operation](given)
-        return None if refused is None else refused.message
-
-    return check
-
-
-def _topic(properties: Properties) -> str | None:
-    name = properties.get("TopicName")
-    return None if name is None else _as_request("sns", "CreateTopic")({"Name": name})
+def _of_handler(words: str) -> str:
+    return f'Resource handler returned message: "{words}" (HandlerErrorCode: InvalidRequest)'
 
 
 def _subscription(properties: Properties) -> str | None:
-    refused = _as_request("sns", "Subscribe")(properties)
     topic = str(properties.get("TopicArn"))
-    if refused is None and not lookups.topic_exists(topic):
-        return f"Topic does not exist: {topic}"
-    return refused
-
-
-def _dashboard(properties: Properties) -> str | None:
-    refused = RULES["monitoring", "PutDashboard"](properties)
-    return None if refused is None else refused.message
+    return None if lookups.topic_exists(topic) else f"Topic does not exist: {topic}"
 
 
 def _of_a_function(properties: Properties) -> str | None:
@@ -62,10 +51,6 @@ def _of_a_function(properties: Properties) -> str | None:
     if lookups.function_exists(name):
         return None
     return f"Function not found: {name}"
-
-
-def _permission(properties: Properties) -> str | None:
-    return _as_request("lambda", "AddPermission")(properties) or _of_a_function(properties)
 
 
 def _alias(properties: Properties) -> str | None:
@@ -89,9 +74,13 @@ def _bucket(properties: Properties) -> str | None:
 
 
 def _bucket_policy(properties: Properties) -> str | None:
-    if lookups.bucket_exists(str(properties["Bucket"])):
-        return None
-    return "The specified bucket does not exist"
+    bucket, document = str(properties["Bucket"]), properties["PolicyDocument"]
+    if not lookups.bucket_exists(bucket):
+        return "The specified bucket does not exist"
+    refused = buckets.policy(
+        bucket, document if isinstance(document, str) else json.dumps(document)
+    )
+    return None if refused is None else refused.message
 
 
 def _queue_policy(properties: Properties) -> str | None:
@@ -106,12 +95,6 @@ def _catalog(properties: Properties) -> str | None:
     return f"CatalogId must be {account}, got {properties['CatalogId']}; there is no other account"
 
 
-def _database(properties: Properties) -> str | None:
-    name = (properties.get("DatabaseInput") or {}).get("Name", "")
-    refused = RULES["glue", "CreateDatabase"]({"DatabaseInput": {"Name": name}})
-    return _catalog(properties) or (None if refused is None else refused.message)
-
-
 def _stream(properties: Properties) -> str | None:
     mode = (properties.get("StreamModeDetails") or {}).get("StreamMode", "PROVISIONED")
     if mode == "ON_DEMAND" and "ShardCount" in properties:
@@ -122,35 +105,17 @@ def _stream(properties: Properties) -> str | None:
     return None
 
 
-def _schedule(properties: Properties) -> str | None:
-    return _as_request("scheduler", "CreateSchedule")(properties)
-
-
-def _parameter(properties: Properties) -> str | None:
-    value = properties["Value"]
-    text = json.dumps(value) if isinstance(value, list | dict) else str(value)
-    given = {**properties, "Name": properties.get("Name", "CFN"), "Value": text}
-    refused = RULES["ssm", "PutParameter"](given)
-    return None if refused is None else refused.message
-
-
 _CHECKS: dict[str, _Check] = {
-    "AWS::CloudWatch::Alarm": _as_request("monitoring", "PutMetricAlarm"),
-    "AWS::CloudWatch::Dashboard": _dashboard,
-    "AWS::Events::EventBus": _as_request("events", "CreateEventBus"),
-    "AWS::Glue::Database": _database,
+    "AWS::Glue::Database": _catalog,
     "AWS::Glue::Table": _catalog,
     "AWS::Kinesis::Stream": _stream,
     "AWS::Lambda::Alias": _alias,
     "AWS::Lambda::EventInvokeConfig": _of_a_function,
     "AWS::Lambda::EventSourceMapping": _of_a_function,
-    "AWS::Lambda::Permission": _permission,
+    "AWS::Lambda::Permission": _of_a_function,
     "AWS::Lambda::Version": _of_a_function,
     "AWS::S3::Bucket": _bucket,
     "AWS::S3::BucketPolicy": _bucket_policy,
     "AWS::SNS::Subscription": _subscription,
-    "AWS::SNS::Topic": _topic,
     "AWS::SQS::QueuePolicy": _queue_policy,
-    "AWS::SSM::Parameter": _parameter,
-    "AWS::Scheduler::Schedule": _schedule,
 }

@@ -39,14 +39,14 @@ def supported_types() -> frozenset[str]:
     return frozenset(types["acting"])
 
 
-def problem(kind: str, logical_id: str, properties: Properties) -> str | None:
+def problem(kind: str, logical_id: str, name: str, properties: Properties) -> str | None:
     """Why properties are none of a type, in CloudFormation's words; None if they are."""
     if kind.startswith(_FREE) or registry.schema(kind) is None:
         return None
     written = _written(properties)
     found = [*_read_only(kind, written), *_errors(kind, written)]
     if not found:
-        return next(resource_rules.problems(kind, written), None)
+        return next(resource_rules.problems(kind, name, written), None)
     lines = "\n".join(found)
     return f"Properties validation failed for resource {logical_id} with message:\n{lines}"
 

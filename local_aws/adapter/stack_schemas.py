@@ -16,14 +16,15 @@ _UNRECOGNIZED = "Template format error: Unrecognized resource types: ["
 
 
 def hold_resources(
-    problem: Callable[[str, str, Properties], str | None],
+    problem: Callable[[str, str, str, Properties], str | None],
     replaces: Callable[[str, Properties, Properties], bool],
     name: Callable[[str, Properties], str | None],
 ) -> None:
     """Refuse properties that a type does not have, and replace what cannot be changed.
 
     Args:
-        problem: Of (type, logical ID, properties): what is wrong with them, or None.
+        problem: Of (type, logical ID, name or the one that it is going to get, properties): what is
+            wrong with these, or None.
         replaces: Of (type, old properties, new properties): whether the change makes a new one.
         name: Of (type, properties): the name that the template gives to the resource, if it does.
     """
@@ -34,7 +35,8 @@ def hold_resources(
     )
 
     def provision_resource(kind: str, logical_id: str, properties: Properties, stack: str) -> Any:
-        if (reason := problem(kind, logical_id, properties)) is not None:
+        made = str(provisioners._physical_name(stack, logical_id))
+        if (reason := problem(kind, logical_id, made, properties)) is not None:
             raise ValueError(reason)
         return create(kind, logical_id, properties, stack)
 
@@ -42,7 +44,8 @@ def hold_resources(
         kind: str, physical_id: str, old: Properties, new: Properties, stack: str, *rest: Any
     ) -> Any:
         logical_id = str(rest[0] or "") if rest else ""
-        if old != new and (reason := problem(kind, logical_id, new)) is not None:
+        reason = problem(kind, logical_id, physical_id, new) if old != new else None
+        if reason is not None:
             raise ValueError(reason)
         return update(kind, physical_id, old, new, stack, *rest)
 

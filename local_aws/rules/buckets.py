@@ -17,7 +17,6 @@ from local_aws.rules import resource_policies
 _KEY_BYTES = 1024
 _METADATA_BYTES = 2048
 _DELETED = 1000
-_TAG_KEY, _TAG_VALUE = 128, 256
 _PART_BYTES = 5 * 1024 * 1024
 # "General purpose bucket naming rules"; -an is for buckets of an account's regional namespace.
 _FORBIDDEN = ("xn--", "sthree-", "amzn-s3-demo-")
@@ -133,24 +132,6 @@ def _bucket_policy(request: Request) -> Refusal | None:
     return policy(str(request.parameters.get("Bucket", "")), text, asker)
 
 
-def _tags(request: Request) -> Refusal | None:
-    """ "Tag restrictions" (S3 User Guide, object tags; AWS's words of moto's tests)."""
-    tags = re.findall(
-        r"<Tag>\s*<Key>(.*?)</Key>\s*<Value>(.*?)</Value>", request.body.decode(errors="replace")
-    )
-    keys, words = [key for key, _value in tags], None
-    if len({*keys}) < len(keys):
-        words = "Cannot provide multiple Tags with the same key"
-    elif any(re.match("aws:(?!cloudformation:)", key) for key in keys):
-        # What CloudFormation gave may be put again; bucket_bodies.py says more.
-        words = "System tags cannot be added/updated by requester"
-    elif any(not 0 < len(key) <= _TAG_KEY for key in keys):
-        words = "The TagKey you have provided is invalid"
-    elif any(len(value) > _TAG_VALUE for _key, value in tags):
-        words = "The TagValue you have provided is invalid"
-    return None if words is None else Refusal("InvalidTag", words, 400)
-
-
 def _lifecycle(request: Request) -> Refusal | None:
     rules = re.findall(r"<Rule>(.*?)</Rule>", request.body.decode(errors="replace"), re.DOTALL)
     names = [found[1] for rule in rules if (found := re.search(r"<ID>(.*?)</ID>", rule))]
@@ -228,8 +209,6 @@ _CHECKS: dict[str | None, Callable[[Request], Refusal | None]] = {
     "PutBucketLogging": _logging,
     "PutBucketNotificationConfiguration": _notifications,
     "PutBucketPolicy": _bucket_policy,
-    "PutBucketTagging": _tags,
-    "PutObjectTagging": _tags,
 }
 
 

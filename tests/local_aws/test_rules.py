@@ -147,6 +147,28 @@ def test_a_queue_whose_policy_names_the_rule_and_its_account_gets_the_event(
     assert rule.counted("FailedInvocations") == 0
 
 
+def test_a_bus_has_a_name_and_an_arn(client: Client) -> None:
+    """ "The name or ARN of the event bus" (PutRule and the operations on its rules)."""
+    events, name = client("events"), f"test-{uuid.uuid4().hex[:8]}"
+    arn = events.create_event_bus(Name=name)["EventBusArn"]
+    pattern = json.dumps({"source": ["test"]})
+    by_arn = events.put_rule(Name=name, EventPattern=pattern, EventBusName=arn)["RuleArn"]
+    assert by_arn == f"arn:aws:events:{PLACE}:rule/{name}/{name}"
+    target = {"Id": "1", "Arn": f"arn:aws:sqs:{PLACE}:absent"}
+    events.put_targets(Rule=name, EventBusName=arn, Targets=[target])
+    for bus in (name, arn):
+        assert [r["Arn"] for r in events.list_rules(EventBusName=bus)["Rules"]] == [by_arn]
+        assert events.describe_rule(Name=name, EventBusName=bus)["EventBusName"] == name
+        assert events.list_targets_by_rule(Rule=name, EventBusName=bus)["Targets"] == [target]
+    elsewhere = arn.replace("000000000000", "111111111111")
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        events.put_rule(Name=name, EventPattern=pattern, EventBusName=elsewhere)
+    events.remove_targets(Rule=name, EventBusName=arn, Ids=["1"])
+    events.delete_rule(Name=name, EventBusName=arn)
+    assert events.list_rules(EventBusName=name)["Rules"] == []
+    events.delete_event_bus(Name=name)
+
+
 def test_a_dead_letter_needs_the_policy_of_its_queue(
     client: Client, rule: Rule, queue: Queue, letters: Queue, eventually: Eventually
 ) -> None:

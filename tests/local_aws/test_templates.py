@@ -261,7 +261,7 @@ def test_properties_outside_the_schema_are_refused(
 def test_properties_that_a_type_does_not_have_are_refused(
     kind: str, properties: dict[str, Any], words: str
 ) -> None:
-    assert words in str(problem(kind, "It", properties))
+    assert words in str(problem(kind, "It", "it", properties))
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_properties_that_a_type_does_not_have_are_refused(
     ],
 )
 def test_scalars_are_of_the_type_that_a_property_has(kind: str, properties: dict[str, Any]) -> None:
-    assert problem(kind, "It", properties) is None
+    assert problem(kind, "It", "it", properties) is None
 
 
 def test_a_named_resource_is_not_replaced(client: Client, deploy: Deploy) -> None:
