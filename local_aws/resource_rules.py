@@ -28,13 +28,13 @@ def problems(kind: str, name: str, properties: Properties) -> Iterator[str]:
     for each in operations()["unread_properties"].get(kind, ()):
         if each in properties:
             yield f"{each} of {kind} is not supported by the embedded AWS; leave it out"
-    check = _CHECKS.get(kind)
-    if check is not None and (found := check(properties)) is not None:
-        yield _of_handler(found)
     for service, operation, given in requests(kind, name, properties):
         refused = RULES[service, operation](given)
         if refused is not None:
             yield _of_handler(refused.message)
+    check = _CHECKS.get(kind)
+    if check is not None and (found := check(properties)) is not None:
+        yield _of_handler(found)
 
 
 def _of_handler(words: str) -> str:

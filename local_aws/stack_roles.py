@@ -73,7 +73,11 @@ def required(change: Change) -> Iterator[tuple[str, str, dict[str, Any]]]:
     if change.resource_type.startswith(("AWS::CDK::", "AWS::CloudFormation::")):
         return
     service = _service(change.resource_type)
-    for action in permissions(change.resource_type, change.operation):
+    actions = permissions(change.resource_type, change.operation)
+    if service == "sagemaker" and change.operation == "create" and change.properties.get("Tags"):
+        # What SageMaker asks of whoever makes something with tags (permissions.py there).
+        actions = tuple(dict.fromkeys((*actions, "sagemaker:AddTags")))
+    for action in actions:
         prefix = action.partition(":")[0]
         if action == "iam:PassRole":
             to = _PASSED_TO.get(change.resource_type, f"{service}.amazonaws.com")

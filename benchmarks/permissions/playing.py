@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from benchmarks.permissions.scheduled import await_, register_copy, register_empty, stop_pipelines
+from lifecycle.endpoint import VARIANT_NAME
 from operations import approvals, registry, shadow
 from operations.errors import OperationError
 from operations.target import PROJECT_ROOT, Target, connect
@@ -57,20 +58,20 @@ def _challenge_in_vain(target: Target) -> None:
 
 
 def _wrong_moments(target: Target) -> None:
-    """Two approvals at once, what is no event, and pipelines that are stopped."""
-    deployed = registry.deployed_package(target)
-    for _ in range(2):
-        copy = register_copy(target, deployed)
-        approvals.approve(target, copy, reason="permissions: one of two at once")
-    registry.await_deployment(target, copy)
-    queue = (
-        target.client("lambda")
-        .list_event_source_mappings(FunctionName=target.output("RetrainingFunctionName"))[
-            "EventSourceMappings"
-        ][0]["EventSourceArn"]
-        .rpartition(":")[2]
+    """An approval while the endpoint changes, what is no event, pipelines that fail or stop."""
+    copy = register_copy(target, registry.deployed_package(target))
+    # The endpoint is being changed when its stack should be.
+    target.client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName=target.output("EndpointName"),
+        DesiredWeightsAndCapacities=[{"VariantName": VARIANT_NAME, "DesiredInstanceCount": 3}],
     )
-    sqs = target.client("sqs")
+    approvals.approve(target, copy, reason="permissions: at the wrong moment")
+    registry.await_deployment(target, copy)
+    function = target.output("RetrainingFunctionName")
+    (mapping,) = target.client("lambda").list_event_source_mappings(FunctionName=function)[
+        "EventSourceMappings"
+    ]
+    sqs, queue = target.client("sqs"), mapping["EventSourceArn"].rpartition(":")[2]
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="no event", MessageGroupId="none")
     _fail_labels(target)
@@ -86,7 +87,12 @@ def _fail_labels(target: Target) -> None:
     s3.put_object(**place, Body=b"no report")
     sagemaker.start_pipeline_execution(PipelineName=target.output("LabelsPipelineName"))
     await_(
-        lambda: sagemaker.list_processing_jobs(NameContains="-r1")["ProcessingJobSummaries"],
+        lambda: any(
+            each["ProcessingJobName"].endswith("-r1")
+            for each in sagemaker.list_processing_jobs(NameContains="-Labels-")[
+                "ProcessingJobSummaries"
+            ]
+        )
     )
     s3.delete_object(**place)
 

@@ -14,7 +14,7 @@ from aws_cdk import CfnResource
 from app import build_app
 from benchmarks.promotion import register_broken
 from local_aws.server import EmbeddedAws, free_port
-from operations import approvals, batch, executions, lake, registry, toolchain
+from operations import approvals, batch, executions, lake, provisioning, registry, toolchain
 from operations.demo.story import Scale, simulated
 from operations.target import Target, connect
 from pipeline_code.common.lake import Landing, write
@@ -50,6 +50,15 @@ def play_scheduled(state: Path, environments: Sequence[Environment], decisions: 
         registry.await_deployment(target, _trained(target))
         stop_pipelines(target)
         take_monitors_away(target)
+        destroy(target, state / "approving")
+
+
+def destroy(target: Target, assembly: Path) -> None:
+    """Take an environment away, with an object among its access logs, as S3 would put there."""
+    buckets = target.client("s3").list_buckets()["Buckets"]
+    (logs,) = (each["Name"] for each in buckets if "lakeaccesslogs" in each["Name"])
+    target.client("s3").put_object(Bucket=logs, Key="artifacts/log", Body=b"a line")
+    provisioning.destroy(target, assembly, report=print)
 
 
 def stop_pipelines(target: Target) -> None:

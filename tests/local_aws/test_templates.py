@@ -358,7 +358,7 @@ UNMADE: list[tuple[str, dict[str, Any], str]] = [
     ("AWS::Lambda::Alias", FUNCTION | {"FunctionVersion": "1", "Name": "a"}, "Function not found"),
     (
         "AWS::Lambda::EventInvokeConfig",
-        FUNCTION | {"Qualifier": "$LATEST"},
+        FUNCTION | {"Qualifier": "$LATEST", "MaximumRetryAttempts": 0},
         "Function not found: ghost",
     ),
     (
@@ -393,7 +393,14 @@ UNMADE: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "AWS::SQS::QueuePolicy",
-        {"Queues": ["http://sqs/0/ghost"], "PolicyDocument": {"Statement": []}},
+        {
+            "Queues": ["http://sqs/0/ghost"],
+            "PolicyDocument": {
+                "Statement": [
+                    {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
+                ]
+            },
+        },
         "The specified queue does not exist",
     ),
     (

@@ -112,8 +112,11 @@ class ResourceGrants:
     def _cover_monitoring_schedule(self, schedule: sagemaker.CfnMonitoringSchedule) -> None:
         self._allow(
             [self._arn("sagemaker", "monitoring-schedule", schedule.monitoring_schedule_name)],
-            *_sagemaker(*_verbs(schedule, "Describe", "Update", noun="MonitoringSchedule")),
-            "sagemaker:DeleteTags",
+            "sagemaker:AddTags",
+            *(
+                f"sagemaker:{verb}"
+                for verb in _verbs(schedule, "Describe", "Update", noun="MonitoringSchedule")
+            ),
         )
         config: Any = schedule.monitoring_schedule_config
         allow_passing_to(self._role, config.monitoring_job_definition.role_arn, SAGEMAKER)
