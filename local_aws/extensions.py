@@ -6,28 +6,25 @@ from local_aws import (
     adapter,
     alarms,
     athena,
-    authorization,
     buckets,
-    delivery,
     embedded_metrics,
     firehose,
-    function_creation,
-    function_workers,
-    image_functions,
-    invocations,
     keys,
-    passed_roles,
-    queue_mappings,
     sagemaker,
-    service_events,
-    stack_roles,
-    stack_schemas,
-    stack_updates,
     streams,
-    supported,
 )
+from local_aws.events import delivery, service_events
+from local_aws.functions import creation as function_creation
+from local_aws.functions import images as image_functions
+from local_aws.functions import invocations, queue_mappings
+from local_aws.functions import workers as function_workers
 from local_aws.layout import Layout
+from local_aws.policies import authorization, passed_roles
+from local_aws.requests import supported
 from local_aws.settings import ACCOUNT, DECISIONS, REGION, Connection
+from local_aws.stacks import roles as stack_roles
+from local_aws.stacks import schemas as stack_schemas
+from local_aws.stacks import updates as stack_updates
 
 
 def install(layout: Layout, connection: Connection) -> None:

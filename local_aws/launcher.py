@@ -39,7 +39,8 @@ def serve(layout: Layout, port: int) -> None:
     os.environ.update(settings.server_environment(layout, connection))
     connection.write(layout.connection)
 
-    from local_aws import adapter, confinement, extensions  # noqa: PLC0415
+    from local_aws import adapter, extensions  # noqa: PLC0415
+    from local_aws.containers import confinement  # noqa: PLC0415
 
     confinement.announce()
     extensions.install(layout, connection)

@@ -22,7 +22,7 @@ _MANAGED: Mapping[str, Document] = {
 
 @dataclass(frozen=True)
 class Decision:
-    """One decision; its keys are those of `local_aws.adapter.decisions`.
+    """One decision; its keys are those of `local_aws.adapter.identity.decisions`.
 
     Attributes:
         asked: The request, its context and its outcome.

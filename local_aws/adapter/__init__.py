@@ -5,7 +5,27 @@ that is used is listed in `internals.txt` and checked at start-up, which is why 
 pinned exactly. ministack reads its settings when it is imported: set the environment first.
 """
 
-from local_aws.adapter.actors import (
+from local_aws.adapter.bounds import keep_memory_flat
+from local_aws.adapter.builds import keep_logs, project_role, start_builds_once
+from local_aws.adapter.cloudformation.stacks import (
+    note_failed_creation,
+    physical_name,
+    refuse_named_replacements,
+    register_resource,
+    resource_types,
+    roll_back_failed_creations,
+)
+from local_aws.adapter.cloudformation.templates import evaluate_conditions
+from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
+from local_aws.adapter.events import emit_event, set_schedule_interval
+from local_aws.adapter.functions.functions import (
+    keep_workers_that_raise,
+    let_lambda_pull,
+    repository_exists,
+    run_image_functions,
+)
+from local_aws.adapter.functions.workers import WorkerStart, start_workers_by
+from local_aws.adapter.identity.actors import (
     Actor,
     Caller,
     Role,
@@ -14,21 +34,11 @@ from local_aws.adapter.actors import (
     mint,
     tell_services_apart,
 )
-from local_aws.adapter.bounds import keep_memory_flat
-from local_aws.adapter.builds import keep_logs, project_role, start_builds_once
-from local_aws.adapter.compatibility import IncompatibleEmulatorError, check_compatibility
-from local_aws.adapter.credentials import SECONDS as CREDENTIAL_SECONDS
-from local_aws.adapter.credentials import serve_credentials, withdraw_credentials
-from local_aws.adapter.decisions import record_decisions
-from local_aws.adapter.evaluation import evaluate_as_documented
-from local_aws.adapter.events import emit_event, set_schedule_interval
-from local_aws.adapter.functions import (
-    keep_workers_that_raise,
-    let_lambda_pull,
-    repository_exists,
-    run_image_functions,
-)
-from local_aws.adapter.identity import (
+from local_aws.adapter.identity.credentials import SECONDS as CREDENTIAL_SECONDS
+from local_aws.adapter.identity.credentials import serve_credentials, withdraw_credentials
+from local_aws.adapter.identity.decisions import record_decisions
+from local_aws.adapter.identity.evaluation import evaluate_as_documented
+from local_aws.adapter.identity.identity import (
     accept_loopback_as_secure,
     caller,
     caller_identity,
@@ -58,15 +68,6 @@ from local_aws.adapter.services import (
     register_service,
     run_blocking,
 )
-from local_aws.adapter.stack_templates import evaluate_conditions
-from local_aws.adapter.stacks import (
-    note_failed_creation,
-    physical_name,
-    refuse_named_replacements,
-    register_resource,
-    resource_types,
-    roll_back_failed_creations,
-)
 from local_aws.adapter.storage import (
     check_read,
     get_object,
@@ -76,7 +77,6 @@ from local_aws.adapter.storage import (
     objects_folder,
     put_object,
 )
-from local_aws.adapter.workers import WorkerStart, start_workers_by
 
 __all__ = [
     "CREDENTIAL_SECONDS",

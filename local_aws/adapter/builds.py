@@ -15,7 +15,7 @@ from ministack.core import responses
 from ministack.services import codebuild
 from ministack.services.cloudformation import provisioners
 
-from local_aws.adapter.actors import Role
+from local_aws.adapter.identity.actors import Role
 
 # StartBuild: "The token is included in the StartBuild request and is valid for 5 minutes."
 _TOKEN_SECONDS = 300.0

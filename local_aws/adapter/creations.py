@@ -8,9 +8,9 @@ from ministack import app as ms
 from ministack.core import responses
 from ministack.services.cloudformation import provisioners, stacks
 
-from local_aws.adapter import stack_roles
-from local_aws.adapter.actors import Actor
-from local_aws.adapter.identity import caller
+from local_aws.adapter.cloudformation import stack_roles
+from local_aws.adapter.identity.actors import Actor
+from local_aws.adapter.identity.identity import caller
 from local_aws.adapter.requests import parse
 
 ACCESS_DENIED = "AccessDeniedException"

@@ -10,7 +10,7 @@ from ministack.core import responses
 from ministack.services import firehose
 from ministack.services.cloudformation import provisioners
 
-from local_aws.adapter import stacks
+from local_aws.adapter.cloudformation import stacks
 
 DeliveryStream = dict[str, Any]
 Request = dict[str, Any]

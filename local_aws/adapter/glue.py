@@ -6,7 +6,7 @@ from typing import Any
 from ministack.core import responses
 from ministack.services import glue
 
-from local_aws.adapter import keyed
+from local_aws.adapter.keys import keyed
 
 TableRecord = dict[str, Any]
 

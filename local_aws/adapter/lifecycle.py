@@ -15,8 +15,9 @@ from hypercorn.config import Config
 from ministack import app as ms
 from ministack.core import persistence
 
-from local_aws.adapter import credentials, durability
-from local_aws.adapter.identity import note_transport
+from local_aws.adapter import durability
+from local_aws.adapter.identity import credentials
+from local_aws.adapter.identity.identity import note_transport
 
 logger = logging.getLogger("fraudloop")
 

@@ -15,7 +15,7 @@ from ministack.services import cloudwatch, cloudwatch_logs, lambda_svc, s3, sns,
 from ministack.services.cloudformation import provisioners
 
 from local_aws.adapter import messages
-from local_aws.adapter.actors import Service
+from local_aws.adapter.identity.actors import Service
 
 logger = logging.getLogger("fraudloop.notifications")
 

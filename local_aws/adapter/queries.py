@@ -11,7 +11,7 @@ from typing import Any
 from ministack.core import concurrency, responses
 from ministack.services import athena
 
-from local_aws.adapter import encryption
+from local_aws.adapter.keys import encryption
 
 logger = logging.getLogger("fraudloop.athena")
 

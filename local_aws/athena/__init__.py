@@ -6,7 +6,8 @@ write (CTAS, INSERT, UNLOAD) or describe are executed too. A query reads and wri
 caller's permissions.
 """
 
-from local_aws.adapter import adoption, queries
+from local_aws.adapter import queries
+from local_aws.adapter.cloudformation import adoption
 from local_aws.athena.results import check_reader
 from local_aws.athena.statements import execute
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from local_aws.firehose.settings import DeliverySettings
-from local_aws.passed_roles import firehose_service
+from local_aws.policies.passed_roles import firehose_service
 from local_aws.sagemaker.context import LocalSession
 from local_aws.settings import REGION
 

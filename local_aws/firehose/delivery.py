@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from local_aws import adapter
-from local_aws.adapter import kinesis, mappings
+from local_aws.adapter import kinesis
+from local_aws.adapter.functions import mappings
 from local_aws.firehose import objects
 from local_aws.firehose.as_role import AsRole
 from local_aws.firehose.items import HeldUpError, Item

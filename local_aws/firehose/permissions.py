@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from local_aws import adapter
 from local_aws.firehose.settings import DeliverySettings
 from local_aws.guesses import Guess, guessed
-from local_aws.passed_roles import firehose_service
+from local_aws.policies.passed_roles import firehose_service
 
 SOURCE = ("DescribeStream", "GetRecords", "GetShardIterator", "ListShards")
 TABLE = ("GetTable", "GetTableVersion", "GetTableVersions")

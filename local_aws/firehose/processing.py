@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from local_aws.adapter import mappings
+from local_aws.adapter.functions import mappings
 from local_aws.firehose.items import PROCESSING_FAILED, Failure, HeldUpError, Item
 from local_aws.firehose.permissions import function_denied
 from local_aws.firehose.prefixes import Keys

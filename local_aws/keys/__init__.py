@@ -1,6 +1,6 @@
 """Customer-managed keys: who may use them, in KMS's own API and through every service."""
 
-from local_aws.adapter import keys as kept
+from local_aws.adapter.keys import keys as kept
 from local_aws.keys import creations, objects, operations, requests, services
 from local_aws.keys.services import install_late
 from local_aws.keys.use import Refusal, absent, unusable, use_denied

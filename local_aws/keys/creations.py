@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws.adapter import keyed_creations
-from local_aws.adapter.keyed import Refused
+from local_aws.adapter.keys import keyed_creations
+from local_aws.adapter.keys.keyed import Refused
 from local_aws.guesses import Guess, guessed
 from local_aws.keys.names import named
 from local_aws.keys.use import unusable

@@ -8,9 +8,9 @@ key.
 import base64
 import json
 
-from local_aws.adapter import encryption
-from local_aws.adapter.actors import Caller
-from local_aws.adapter.encryption import (
+from local_aws.adapter.identity.actors import Caller
+from local_aws.adapter.keys import encryption
+from local_aws.adapter.keys.encryption import (
     ALGORITHM,
     BUCKET_KEY,
     CONTEXT,
@@ -21,7 +21,7 @@ from local_aws.adapter.encryption import (
     Response,
     refuse,
 )
-from local_aws.adapter.keys import find_key
+from local_aws.adapter.keys.keys import find_key
 from local_aws.keys.use import Refusal, unusable, use_denied
 
 _ARN = "aws:s3:arn"

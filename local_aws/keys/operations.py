@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws.adapter import key_requests
-from local_aws.adapter import keys as kept
-from local_aws.adapter.actors import Caller
-from local_aws.adapter.key_requests import Refused, Request
+from local_aws.adapter.identity.actors import Caller
+from local_aws.adapter.keys import keys as kept
+from local_aws.adapter.keys import requests as key_requests
+from local_aws.adapter.keys.requests import Refused, Request
 from local_aws.guesses import Guess, guessed
 from local_aws.keys.policies import policy_refused
 from local_aws.keys.use import absent, use_keys

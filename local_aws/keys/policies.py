@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from local_aws import policies
-from local_aws.adapter import key_requests
+from local_aws.adapter.keys import requests as key_requests
 from local_aws.guesses import Guess, guessed
+from local_aws.policies import grammar as policies
 
 Refused = tuple[str, str] | None
 _MALFORMED = "MalformedPolicyDocumentException"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_aws import adapter
-from local_aws.adapter import key_requests
-from local_aws.adapter import keys as kept
+from local_aws.adapter.keys import keys as kept
+from local_aws.adapter.keys import requests as key_requests
 from local_aws.keys.use import use_keys
 
 # Where a request says which condition key (Service Authorization Reference, AWS KMS).

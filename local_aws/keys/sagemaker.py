@@ -8,9 +8,9 @@ Reference".
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local_aws.adapter import keyed
-from local_aws.adapter.actors import Actor, Role
-from local_aws.adapter.stack_roles import current_stack_actor
+from local_aws.adapter.cloudformation.stack_roles import current_stack_actor
+from local_aws.adapter.identity.actors import Actor, Role
+from local_aws.adapter.keys import keyed
 from local_aws.guesses import Guess, guessed
 from local_aws.keys.names import named
 from local_aws.keys.use import Refusal, unusable, use_denied

@@ -7,9 +7,10 @@ context what it is for. The contexts of queues, topics and streams are those of 
 from functools import partial
 
 from local_aws import adapter
-from local_aws.adapter import actors, keyed, keyed_creations
-from local_aws.adapter.actors import Actor, Caller, Service
-from local_aws.adapter.keyed import Refused
+from local_aws.adapter.identity import actors
+from local_aws.adapter.identity.actors import Actor, Caller, Service
+from local_aws.adapter.keys import keyed, keyed_creations
+from local_aws.adapter.keys.keyed import Refused
 from local_aws.guesses import Guess
 from local_aws.keys.use import Refusal, unusable, use_denied
 from local_aws.streams.kinesis import stream_of_iterator

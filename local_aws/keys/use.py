@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_aws import adapter
-from local_aws.adapter.actors import Actor
-from local_aws.adapter.keys import Key, find_key, key_arn
+from local_aws.adapter.identity.actors import Actor
+from local_aws.adapter.keys.keys import Key, find_key, key_arn
 
 _STATES = {
     "Disabled": ("DisabledException", "{arn} is disabled."),

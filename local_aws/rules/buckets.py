@@ -8,10 +8,11 @@ from itertools import combinations, product
 from typing import Any
 from urllib.parse import unquote
 
-from local_aws import adapter, policies
+from local_aws import adapter
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
 from local_aws.adapter.requests import Request
+from local_aws.policies import grammar as policies
 from local_aws.rules import resource_policies
 
 _KEY_BYTES = 1024

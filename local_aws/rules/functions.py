@@ -8,7 +8,7 @@ from typing import Any
 from local_aws import registry
 from local_aws.adapter.operations import Refusal
 from local_aws.guesses import Guess, guessed
-from local_aws.policy_principals import invalid_principals
+from local_aws.policies.principals import invalid_principals
 from local_aws.rules import function_calls
 
 _SECONDS = 900

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws import policies
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
 from local_aws.guesses import Guess, guessed
+from local_aws.policies import grammar as policies
 
 # IAM User Guide, "IAM and AWS STS quotas": characters, white space apart.
 _ROLE_INLINE = 10_240

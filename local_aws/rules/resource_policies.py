@@ -7,9 +7,10 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
-from local_aws import policies, registry
+from local_aws import registry
 from local_aws.adapter.operations import Refusal
 from local_aws.guesses import Guess, guessed
+from local_aws.policies import grammar as policies
 
 # Of a topic's default policy; SNS takes no other action, and no wildcard ("SNS:*" is refused with
 # the same words; the default policy's list is in the SNS Developer Guide).

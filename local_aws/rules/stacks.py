@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws.adapter import deployments
+from local_aws.adapter.cloudformation import deployments
 from local_aws.adapter.operations import Refusal
 from local_aws.guesses import Guess, guessed
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local_aws import adapter, confinement, project_image
+from local_aws import adapter
+from local_aws.containers import confinement, project_image
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported, validation
 from local_aws.sagemaker.logs import LogStream

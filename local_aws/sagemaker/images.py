@@ -1,6 +1,7 @@
 """Images as SageMaker looks at them before it starts a job: with the job's role, in ECR."""
 
-from local_aws import adapter, project_image
+from local_aws import adapter
+from local_aws.containers import project_image
 from local_aws.guesses import Guess, guessed
 from local_aws.sagemaker import containers
 from local_aws.sagemaker.context import Context

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from local_aws import adapter
-from local_aws.adapter import adoption
+from local_aws.adapter.cloudformation import adoption
 from local_aws.sagemaker import tags, unknowns
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.service import Service

@@ -20,7 +20,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws import adapter
-from local_aws.authorization import log_arn
+from local_aws.policies.authorization import log_arn
 from local_aws.sagemaker.context import Context
 
 logger = logging.getLogger("fraudloop.sagemaker")

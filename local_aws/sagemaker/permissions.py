@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.model import OperationModel
 
-from local_aws import project_image
+from local_aws.containers import project_image
 from local_aws.guesses import Guess
 from local_aws.sagemaker import arns, images, roles
 

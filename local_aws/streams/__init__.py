@@ -7,7 +7,7 @@ each consumer has read are in a file, and mappings follow Lambda's rules of fail
 from pathlib import Path
 
 from local_aws import adapter
-from local_aws.adapter import mappings
+from local_aws.adapter.functions import mappings
 from local_aws.streams import kinesis
 from local_aws.streams.coordinator import Coordinator
 from local_aws.streams.records import RecordLog

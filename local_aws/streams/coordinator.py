@@ -6,8 +6,9 @@ import time
 from typing import Any
 
 from local_aws import adapter
-from local_aws.adapter import kinesis, mappings
-from local_aws.passed_roles import LAMBDA
+from local_aws.adapter import kinesis
+from local_aws.adapter.functions import mappings
+from local_aws.policies.passed_roles import LAMBDA
 from local_aws.settings import ACCOUNT, REGION
 from local_aws.streams.destinations import Destinations
 from local_aws.streams.lanes import Lane

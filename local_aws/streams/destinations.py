@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from local_aws.passed_roles import LAMBDA
+from local_aws.policies.passed_roles import LAMBDA
 from local_aws.sagemaker.context import LocalSession
 from local_aws.settings import REGION
 from local_aws.streams.record import Record

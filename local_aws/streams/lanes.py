@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from local_aws import adapter
-from local_aws.adapter import kinesis, mappings
+from local_aws.adapter import kinesis
+from local_aws.adapter.functions import mappings
 from local_aws.settings import ACCOUNT, REGION
 from local_aws.streams.batches import Batch, first_failure, judge, split_expired
 from local_aws.streams.destinations import (

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from local_aws import confinement
+from local_aws.containers import confinement
 from local_aws.server import EmbeddedAws
 from local_aws.settings import DEFAULT_PORT, REGION_VARIABLE
 from operations.cli.verbs import Json, State, plain

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_aws.conftest import Queue
-from tests.local_aws.test_delivery import Function, role
+from tests.local_aws.events.test_delivery import Function, role
 
 Client = Callable[[str], Any]
 Eventually = Callable[[Callable[[], Any]], Any]

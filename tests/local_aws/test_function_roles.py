@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_aws.conftest import Queue
-from tests.local_aws.test_delivery import role
+from tests.local_aws.events.test_delivery import role
 from tests.local_aws.test_image_functions import IMAGE, image_config, invoke
 
 Client = Callable[[str], Any]

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import local_aws
-from local_aws import targets, templates
+from local_aws.events import targets
 from local_aws.guesses import Guess, explained, forget, guessed, rest_on
 from local_aws.sagemaker import roles
+from local_aws.stacks import templates
 
 CODE = [
     (path, path.read_text())

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws import confinement
-from tests.local_aws.test_delivery import role
+from local_aws.containers import confinement
+from tests.local_aws.events.test_delivery import role
 
 Client = Callable[[str], Any]
 IMAGE = "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop-local:one"

@@ -8,8 +8,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local_aws.request_shapes import input_shape
-from local_aws.supported import operations
+from local_aws.requests.shapes import input_shape
+from local_aws.requests.supported import operations
 
 Client = Callable[[str], Any]
 OBJECT = {"Bucket": "parameters", "Key": "k"}

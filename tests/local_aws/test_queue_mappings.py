@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.local_aws.test_delivery import role
+from tests.local_aws.events.test_delivery import role
 
 Client = Callable[[str], Any]
 Eventually = Callable[[Callable[[], Any]], Any]

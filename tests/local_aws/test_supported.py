@@ -14,11 +14,11 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from local_aws.requests.supported import PREFIXES, action_of, operations
+from local_aws.requests.supported_table import refreshed
 from local_aws.sagemaker.installation import SAGEMAKER_APIS
 from local_aws.server import EmbeddedAws
 from local_aws.settings import PROJECT_ROOT
-from local_aws.supported import PREFIXES, action_of, operations
-from local_aws.supported_table import refreshed
 
 Client = Callable[[str], Any]
 LISTED = [

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local_aws.adapter.stack_roles import Change
-from local_aws.stack_roles import permissions, required
+from local_aws.adapter.cloudformation.stack_roles import Change
+from local_aws.stacks.roles import permissions, required
 from stacks.environments import ENVIRONMENTS
 
 from .conftest import Synthesized, Template

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from local_aws import adapter, registry
-from local_aws.adapter import adoption
+from local_aws.adapter.cloudformation import adoption
 from local_aws.sagemaker.cloudformation.api import Api
 from local_aws.sagemaker.cloudformation.resources import (
     Endpoint,

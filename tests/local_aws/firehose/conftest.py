@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.local_aws.test_delivery import role
+from tests.local_aws.events.test_delivery import role
 
 Client = Callable[[str], Any]
 # What Firehose's guide wants for an S3 destination.

@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_aws.conftest import Queue
+from tests.local_aws.events.test_delivery import role
 from tests.local_aws.firehose.conftest import S3, Landing
-from tests.local_aws.test_delivery import role
 from tests.local_aws.test_image_functions import FOLDER, IMAGE, image_config
 
 Client = Callable[[str], Any]

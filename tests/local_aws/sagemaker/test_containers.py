@@ -10,7 +10,7 @@ import boto3
 import psutil
 import pytest
 
-from local_aws import confinement
+from local_aws.containers import confinement
 from local_aws.sagemaker.endpoints.servers import DEFAULT_STARTUP_SECONDS, GRACE_SECONDS
 from local_aws.sagemaker.jobs.run import Run
 from local_aws.server import EmbeddedAws, free_port

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.local_aws.test_delivery import role
+from tests.local_aws.events.test_delivery import role
 from tests.local_aws.test_image_functions import FOLDER, IMAGE, image_config
 
 READ = (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws.test_delivery import role
+from tests.local_aws.events.test_delivery import role
 
 Client = Callable[[str], Any]
 

@@ -1,0 +1,1 @@
+"""ministack's KMS, and what other services keep under keys."""

@@ -1,0 +1,1 @@
+"""Where jobs, servers and functions run, confined."""

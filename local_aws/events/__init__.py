@@ -1,0 +1,1 @@
+"""EventBridge and Scheduler: targets, their roles, and delivery."""

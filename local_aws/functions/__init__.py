@@ -1,0 +1,1 @@
+"""Lambda: functions, who invokes them, and mappings to queues."""

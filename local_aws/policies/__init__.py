@@ -1,0 +1,1 @@
+"""IAM: the grammar of policies, principals, and roles that are passed."""

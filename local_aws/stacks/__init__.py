@@ -1,0 +1,1 @@
+"""CloudFormation: templates, the rules of resources, and as whom stacks act."""
