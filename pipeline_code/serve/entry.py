@@ -19,8 +19,9 @@ SIGTERM lets the requests under way finish. A model that does not load ends the 
 """
 
 import argparse
+import functools
 import logging.config
-import pkgutil
+import os
 import signal
 from collections.abc import Sequence
 from typing import Any
@@ -42,13 +43,14 @@ def main(argv: Sequence[str]) -> int:
     settings = Settings.from_environment()
     logging.config.dictConfig(CONFIGURATION)
     LOGGER.info("starting", extra={"port": settings.port, "workers": settings.workers})
-    server(settings).serve(target_loader=application)
+    server(settings).serve()
     LOGGER.info("stopped")
     return 0
 
 
 def server(settings: Settings) -> Any:
     """The server; each worker process builds its own application."""
+    let_sigterm_end_new_workers()
     return Granian(
         "pipeline_code.serve.app:build",
         factory=True,
@@ -62,9 +64,21 @@ def server(settings: Settings) -> Any:
     )
 
 
-def application(target: str) -> Any:
-    """The application of one worker, which the target makes."""
-    # A worker begins as a copy of the server, whose handler of SIGTERM only takes a note. Until the
-    # worker serves, and has a handler of its own, there is nothing to finish.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    return pkgutil.resolve_name(target)()
+def let_sigterm_end_new_workers() -> None:
+    """Let a worker that is told to end while it still loads end at once.
+
+    A worker begins as a copy of the server, whose handler of SIGTERM only takes a note; until it
+    serves, and has a handler of its own, there is nothing to finish. The signal waits meanwhile, so
+    that none comes between the copy and its change.
+    """
+    mask = functools.partial(signal.pthread_sigmask, mask={signal.SIGTERM})
+
+    def in_worker() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        mask(signal.SIG_UNBLOCK)
+
+    os.register_at_fork(
+        before=lambda: mask(signal.SIG_BLOCK),
+        after_in_parent=lambda: mask(signal.SIG_UNBLOCK),
+        after_in_child=in_worker,
+    )

@@ -22,11 +22,11 @@ NAMESPACE = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork",
 SIGTERM_CAUGHT = 1 << signal.SIGTERM - 1
 SERVING_SLOW = """
 from types import SimpleNamespace
-from pipeline_code.serve.entry import application, server
+from pipeline_code.serve.entry import server
 
 running = server(SimpleNamespace(host="127.0.0.1", port=8080, workers=2))
 running.target = "slow:build"
-running.serve(target_loader=application)
+running.serve()
 """
 LOADING_FOR_EVER = """
 import os, signal
