@@ -25,9 +25,9 @@ from benchmarks.lake import write_lake
 from benchmarks.measuring import add_json, in_process, show
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.features.files.sources import ParquetSource
 from pipeline_code.features.parts import Output
 from pipeline_code.features.sharded import ShardedFeatures
-from pipeline_code.features.sources import ParquetSource
 
 THREADS = os.cpu_count() or 1
 

@@ -29,12 +29,12 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks.measuring import add_json, show
 from local_aws.server import EmbeddedAws, free_port
-from operations import approvals, registry
 from operations.demo.run import Demo
 from operations.demo.story import Scale, simulated
 from operations.demo.traffic import Asked, Traffic, captured
 from operations.errors import OperationError
-from operations.scoring import requests_of
+from operations.models import approvals, registry
+from operations.serving.scoring import requests_of
 from operations.target import Target, connect
 from pipeline_code.common.model_digest import DIGEST, model_digest
 

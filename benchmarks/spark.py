@@ -21,9 +21,9 @@ from benchmarks.features import THREADS, compute
 from benchmarks.lake import write_lake
 from benchmarks.measuring import add_json, in_process, show
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
+from pipeline_code.features.files.sources import ParquetSource
 from pipeline_code.features.parts import Output
-from pipeline_code.features.sources import ParquetSource
-from pipeline_code.features.spark_session import ALL_CORES, missing, open_session, prepare
+from pipeline_code.features.spark.session import ALL_CORES, missing, open_session, prepare
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def _measure(rows: int, work: Path) -> dict[str, Any]:
 
 def compute_on_spark(lake: Path, output: Path) -> tuple[float, float]:
     """Our Spark driver on a lake; how long Spark took to start, and the job to run."""
-    from pipeline_code.features.spark import SparkFeatures  # noqa: PLC0415 - PySpark is a peer
+    from pipeline_code.features.spark.driver import SparkFeatures  # noqa: PLC0415 - PySpark is a peer
 
     shutil.rmtree(output, ignore_errors=True)
     start = time.monotonic()

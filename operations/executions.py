@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from operations.data.lake import data_version
 from operations.errors import OperationError
-from operations.lake import data_version
 from operations.target import Target
 from operations.waiting import looks
 

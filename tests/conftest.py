@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from pipeline_code.features.spark_session import missing
+from pipeline_code.features.spark.session import missing
 
 # As in `pipeline_code.train`, and before a test imports a library: its processes share the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

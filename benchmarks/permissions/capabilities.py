@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.permissions.acting import Roles
-from operations import registry
+from operations.models import registry
 from operations.target import Target
 
 Clients = Callable[..., Any]

@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 
 from benchmarks.permissions.scheduled import await_, register_copy, register_empty, stop_pipelines
 from lifecycle.endpoint import VARIANT_NAME
-from operations import approvals, registry, shadow
 from operations.errors import OperationError
+from operations.models import approvals, registry
+from operations.serving import shadow
 from operations.target import PROJECT_ROOT, Target, connect
 
 # The demo comes first. The monitors' test leaves the other engine behind.

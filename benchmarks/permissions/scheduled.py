@@ -14,8 +14,12 @@ from aws_cdk import CfnResource
 from app import build_app
 from benchmarks.promotion import register_broken
 from local_aws.server import EmbeddedAws, free_port
-from operations import approvals, batch, executions, lake, provisioning, registry, toolchain
+from operations import executions
+from operations.data import lake
 from operations.demo.story import Scale, simulated
+from operations.deployment import provisioning, toolchain
+from operations.models import approvals, registry
+from operations.serving import batch
 from operations.target import Target, connect
 from pipeline_code.common.lake import Landing, write
 from stacks.environments import Environment

@@ -8,7 +8,7 @@ import typer
 
 from operations.cli.verbs import Json, on_target, plain
 from operations.console import show, table
-from operations.ingestion import ingest as bring_in
+from operations.data.ingestion import ingest as bring_in
 from operations.redrive import redrive as give_again
 from operations.target import Target
 from pipeline_code.common.lake import write

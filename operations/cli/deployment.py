@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from operations import provisioning, toolchain
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table, tell
+from operations.deployment import provisioning, toolchain
+from operations.deployment.revision import code_revision
+from operations.deployment.status import stack_states
 from operations.errors import OperationError
-from operations.revision import code_revision
-from operations.status import stack_states
 from operations.target import Target
 
 Bootstrap = Annotated[

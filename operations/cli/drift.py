@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from operations import drift as monitors
 from operations.cli.drift_tables import tables
 from operations.cli.verbs import Json, on_target
 from operations.console import show
-from operations.drift import Asked
 from operations.errors import OperationError
-from operations.findings import Finding, Outcome
+from operations.monitoring import drift as monitors
+from operations.monitoring.drift import Asked
+from operations.monitoring.findings import Finding, Outcome
 from operations.target import STATE_ROOT, Target
 from pipeline_code.monitor.kinds import MonitorKind
 

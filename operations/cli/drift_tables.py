@@ -7,8 +7,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from operations.console import table
-from operations.drift import Asked
-from operations.findings import Finding, Outcome
+from operations.monitoring.drift import Asked
+from operations.monitoring.findings import Finding, Outcome
 from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = ["tables"]

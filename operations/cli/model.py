@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from operations import approvals, executions, registry
+from operations import executions
 from operations.cli.following import follow, shown_live, steps_table, unattended
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table, tell
+from operations.models import approvals, registry
 from operations.target import Target
 
 Package = Annotated[str, typer.Argument(help="ARN, version number, latest or deployed.")]

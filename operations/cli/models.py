@@ -7,20 +7,20 @@ from typing import Annotated
 import typer
 
 from operations.cli.verbs import Json, on_target
-from operations.comparison import (
+from operations.console import show, table
+from operations.errors import OperationError
+from operations.models.comparison import (
     Contender,
     compare_versions,
     newest_execution,
     window_of,
     window_of_file,
 )
-from operations.console import show, table
-from operations.errors import OperationError
-from operations.lineage import lineage as lineage_of
-from operations.lineage_tree import tree
-from operations.models import versions
+from operations.models.lineage import lineage as lineage_of
+from operations.models.lineage_tree import tree
+from operations.models.verification import verify as verification_of
+from operations.models.versions import versions
 from operations.target import Target
-from operations.verification import verify as verification_of
 from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY
 
 Version = Annotated[str, typer.Argument(help="ARN, version number, latest or champion.")]

@@ -5,7 +5,7 @@ import typer
 from operations.cli.drift import drift
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table
-from operations.status import status as overview
+from operations.deployment.status import status as overview
 from operations.target import Target
 
 

@@ -9,8 +9,8 @@ import typer
 
 from operations.cli.verbs import EnvironmentName, Json, Profile, Region, State, plain
 from operations.console import show, table
-from operations.events import Stream
-from operations.parity import through_stack as probe
+from operations.data.events import Stream
+from operations.serving.parity import through_stack as probe
 from operations.target import DEFAULT_STATE, connect
 from pipeline_code.common.landing import Landing, prepare
 from pipeline_code.parity.replay import replay

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from operations import retraining as retrainings
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table
 from operations.errors import OperationError
+from operations.monitoring import retraining as retrainings
 from operations.target import Target
 
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the model.")]

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from operations.batch import start
 from operations.cli.following import follow, unattended
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table
+from operations.data.ingestion import read_events
 from operations.errors import OperationError
-from operations.ingestion import read_events
-from operations.scoring import Scorer, parse_request, requests_of
+from operations.serving.batch import start
+from operations.serving.scoring import Scorer, parse_request, requests_of
 from operations.target import Target
 from pipeline_code.batch.computed import FeatureSource
 

@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from operations import shadow as shadows
 from operations.cli.following import unattended
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table, tell
-from operations.shadow_comparison import compare as comparison_of
+from operations.serving import shadow as shadows
+from operations.serving.shadow_comparison import compare as comparison_of
 from operations.target import Target
 
 Package = Annotated[str, typer.Argument(help="ARN, version number or latest.")]

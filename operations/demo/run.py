@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.server import EmbeddedAws
-from operations import approvals, drift, executions, lake, registry, toolchain
+from operations import executions
+from operations.data import lake
 from operations.demo.ledger import Ledger, PeakMemory, Stage
 from operations.demo.story import Scale, Story, from_file, simulated
 from operations.demo.traffic import Traffic
+from operations.deployment import toolchain
+from operations.deployment.revision import code_revision
+from operations.deployment.status import stack_states
 from operations.errors import OperationError
 from operations.executions import Execution
-from operations.replay import replay
-from operations.revision import code_revision
-from operations.scoring import requests_of
-from operations.status import stack_states
+from operations.models import approvals, registry
+from operations.monitoring import drift
+from operations.serving.replay import replay
+from operations.serving.scoring import requests_of
 from operations.target import Target, connect
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.monitor.kinds import MonitorKind

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from operations.data.events import Stream
 from operations.errors import OperationError
-from operations.events import Stream
 from pipeline_code.common.landing import prepare
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 
 from operations.errors import OperationError
-from operations.scoring import Scored, Scorer
+from operations.serving.scoring import Scored, Scorer
 from operations.target import Target
 
 __all__ = ["Asked", "Traffic", "captured"]

@@ -20,10 +20,10 @@ from pipeline_code.batch.computed import Computed, FeatureSource
 from pipeline_code.common.schema import DATASETS, FRAUD_REPORTS, TRANSACTIONS, Dataset
 from pipeline_code.features.definitions import ENTITIES, FEATURE_NAMES, Entity
 from pipeline_code.features.events import EPOCH, Transactions
+from pipeline_code.features.files.sources import ParquetSource
 from pipeline_code.features.parts import Output
 from pipeline_code.features.plan import plan_of
 from pipeline_code.features.sharded import ShardedFeatures
-from pipeline_code.features.sources import ParquetSource
 from pipeline_code.features.windows import Period
 from pipeline_code.parity.objects import Folder
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline_code.captures.number_kernel import REFUSED, parse_number
 from pipeline_code.captures.slot_kernel import amount, identifier, integer, text, time
 from pipeline_code.captures.words import WORD, byte, put, whole, word
-from pipeline_code.features.compiled import compiled
+from pipeline_code.common.compiled import compiled
 
 __all__ = [
     "AMOUNT",

@@ -21,7 +21,7 @@ from pipeline_code.captures.words import (
     whole,
     word,
 )
-from pipeline_code.features.compiled import compiled
+from pipeline_code.common.compiled import compiled
 
 __all__ = ["REFUSED", "TABLE", "parse_number"]
 

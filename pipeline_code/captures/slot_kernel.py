@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline_code.captures.number_kernel import REFUSED
 from pipeline_code.captures.words import WORD, byte, first_hit, special, word
-from pipeline_code.features.compiled import compiled
+from pipeline_code.common.compiled import compiled
 
 __all__ = ["amount", "identifier", "integer", "text", "time"]
 

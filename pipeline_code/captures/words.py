@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 # Before numba is imported: it tells numba where to look for what was compiled.
-from pipeline_code.features.compiled import compiled
+from pipeline_code.common.compiled import compiled
 
 # isort: split
 from llvmlite import ir

@@ -11,7 +11,7 @@ Writes:
     processing/output/summary/summary.json: periods, row counts, schema version, and how many
         transactions were left out because they came again.
     processing/output/summary/sources.json, with `--raw-uri`: which versions of which objects of the
-        lake were read (`pipeline_code.features.manifest`).
+        lake were read (`pipeline_code.features.files.manifest`).
     The latest state of every customer and terminal into the feature groups that the environment
         variables CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP name, if they do.
 
@@ -45,12 +45,12 @@ from pipeline_code.features.definitions import (
     LABEL_DELAY,
     SCHEMA_VERSION,
 )
-from pipeline_code.features.manifest import Manifest
+from pipeline_code.features.files.manifest import Manifest
+from pipeline_code.features.files.sources import ParquetSource
 from pipeline_code.features.materializing import Materializer, groups_from_environment
 from pipeline_code.features.parts import Output, Written
 from pipeline_code.features.sharded import ShardedFeatures
-from pipeline_code.features.sources import ParquetSource
-from pipeline_code.features.spark_session import require
+from pipeline_code.features.spark.session import require
 from pipeline_code.features.windows import LATEST, Period, Windows, parse_as_of
 
 SINGLE, SPARK = "single", "spark"
@@ -157,7 +157,7 @@ def _on_one_host(job: _Job, work: Path) -> list[Written] | None:
 
 def _on_spark(job: _Job, work: Path) -> list[Written] | None:
     # Only the image's target `spark` has PySpark.
-    from pipeline_code.features.spark_job import SparkJob  # noqa: PLC0415
+    from pipeline_code.features.spark.job import SparkJob  # noqa: PLC0415
 
     return SparkJob(
         transactions=job.transactions,

@@ -10,7 +10,7 @@ in, and it is bounded: so many of the newest events, and as many hops as the win
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.features.compiled import compiled
+from pipeline_code.common.compiled import compiled
 from pipeline_code.features.kernel import add_totals, floored
 
 __all__ = ["add_kept_totals", "fold", "join"]

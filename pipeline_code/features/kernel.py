@@ -10,7 +10,7 @@ four arrays of one length: times (rising), counts, sums of amounts and largest a
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.features.compiled import compiled
+from pipeline_code.common.compiled import compiled
 from pipeline_code.features.declarations import Aggregate
 from pipeline_code.features.plan import TERMS, WINDOW_FIELDS
 

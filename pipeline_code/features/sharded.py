@@ -27,12 +27,12 @@ import numpy.typing as npt
 from pipeline_code.features.declarations import Aggregate
 from pipeline_code.features.definitions import CUSTOMER, SCHEMA_VERSION, TERMINAL, Entity
 from pipeline_code.features.events import Reports, Transactions
+from pipeline_code.features.files.sources import ParquetSource
+from pipeline_code.features.files.spill import Journal, Spill
 from pipeline_code.features.grouping import shard_of
 from pipeline_code.features.parts import Output, Written
 from pipeline_code.features.plan import plan_of
 from pipeline_code.features.sides import customer_features, terminal_totals
-from pipeline_code.features.sources import ParquetSource
-from pipeline_code.features.spill import Journal, Spill
 
 __all__ = [
     "CUSTOMER_OF_REPORT",

@@ -7,7 +7,7 @@ numbers are written as they are.
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.features.compiled import compiled
+from pipeline_code.common.compiled import compiled
 
 __all__ = ["pack", "unpack"]
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train.batches import Batches, Matrix
 from pipeline_code.train.boosted_trees import BoostedTrees
-from pipeline_code.train.forest import Forest
 from pipeline_code.train.histogram_trees import HistogramTrees
 from pipeline_code.train.parameters import Parameters
+from pipeline_code.train.trees.forest import Forest
 
 __all__ = ["ALGORITHMS", "Algorithm", "Boosting", "Scorer", "find_algorithm"]
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train.algorithms import Scorer
 from pipeline_code.train.batches import Matrix
-from pipeline_code.train.forest import Forest
-from pipeline_code.train.tree_kernel import SIGN, add_to_few, add_to_many
+from pipeline_code.train.trees.forest import Forest
+from pipeline_code.train.trees.tree_kernel import SIGN, add_to_few, add_to_many
 
 __all__ = ["CompiledTrees", "compared"]
 

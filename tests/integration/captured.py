@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lifecycle.endpoint.config import VARIANT_NAME
-from operations import registry
+from operations.models import registry
 from operations.target import Target
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import FEATURE_NAMES

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from local_aws.server import EmbeddedAws, free_port
-from operations import batch, lake
+from operations.data import lake
+from operations.serving import batch
 from operations.target import PROJECT_ROOT, Target, connect
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS, read
 from pipeline_code.train.model import Model

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from operations.events import Stream
-from operations.stream import feature_groups
+from operations.data.events import Stream
+from operations.data.stream import feature_groups
 from operations.target import Target
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features.definitions import ENTITIES, Entity, feature_group_columns

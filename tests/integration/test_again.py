@@ -14,10 +14,11 @@ import pytest
 from botocore.exceptions import WaiterError
 
 from local_aws.server import EmbeddedAws, free_port
-from operations import adoption, lake, provisioning, toolchain
-from operations.assembly import Stack, stacks
+from operations.data import lake
+from operations.deployment import adoption, provisioning, toolchain
+from operations.deployment.assembly import Stack, stacks
+from operations.deployment.status import stack_states
 from operations.errors import OperationError
-from operations.status import stack_states
 from operations.target import Target
 from pipeline_code.common.schema import TRANSACTIONS
 

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from operations import batch
 from operations.errors import OperationError
-from operations.scoring import Scorer, requests_of
+from operations.serving import batch
+from operations.serving.scoring import Scorer, requests_of
 from pipeline_code.common.schema import TRANSACTIONS
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import FEATURE_NAMES

@@ -19,8 +19,9 @@ from lifecycle.training.model_gate import GateConfig
 from lifecycle.training.pipeline_definition import PLACEHOLDERS, training_definition
 from lifecycle.training.tuning import TuningConfig
 from lifecycle.training.tuning_ranges import IntegerRange
-from operations import executions, registry
-from operations.lake import data_version
+from operations import executions
+from operations.data.lake import data_version
+from operations.models import registry
 from operations.target import Target
 
 pytestmark = pytest.mark.end_to_end

@@ -16,7 +16,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from benchmarks.permissions.acting import Roles
-from operations import registry, toolchain
+from operations.deployment import toolchain
+from operations.models import registry
 from operations.target import Target
 
 pytestmark = pytest.mark.end_to_end

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from operations import registry
+from operations.models import registry
 
 pytestmark = pytest.mark.end_to_end
 

@@ -17,10 +17,12 @@ import pytest
 
 from app import build_app
 from lifecycle.monitoring.monitoring import Engine
-from operations import drift, executions, retraining, toolchain
+from operations import executions
+from operations.deployment import toolchain
 from operations.errors import OperationError
-from operations.findings import Finding, Outcome
-from operations.monitor_runs import bring_labels
+from operations.monitoring import drift, retraining
+from operations.monitoring.findings import Finding, Outcome
+from operations.monitoring.monitor_runs import bring_labels
 from operations.target import Target, connect
 from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.train.model import Model

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from operations import lake
+from operations.data import lake
+from operations.data.events import Stream
+from operations.data.stream import EventStream
 from operations.errors import OperationError
-from operations.events import Stream
 from operations.executions import recent, require_success, watch
-from operations.parity import through_stack
-from operations.probes import FIRST_ID
-from operations.stream import EventStream
+from operations.serving.parity import through_stack
+from operations.serving.probes import FIRST_ID
 from operations.target import Target
 from pipeline_code.common.landing import prepare
 from pipeline_code.features.batch import compute
@@ -93,7 +93,7 @@ def test_a_difference_is_found_and_its_first_feature_named(
 ) -> None:
     """Batch is told less than what was sent, as if a consumer had counted something twice."""
     monkeypatch.setattr(
-        "operations.parity.compute",
+        "operations.serving.parity.compute",
         lambda rows, reports: pa.concat_tables(
             compute(rows.slice(place, 1), reports) for place in range(rows.num_rows)
         ),
@@ -117,7 +117,7 @@ def test_an_event_that_is_on_its_way_is_no_defect(
 def test_ids_that_the_store_knows_are_refused(
     target: Target, events: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("operations.probes.secrets.randbelow", lambda _: 0)
+    monkeypatch.setattr("operations.serving.probes.secrets.randbelow", lambda _: 0)
     known = FIRST_ID + events.transactions["customer_id"][0].as_py()
     damage(target, CUSTOMER, known)
     try:

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.promotion import await_rejection, register_broken
-from operations import approvals, executions, registry
+from operations import executions
 from operations.errors import OperationError
-from operations.scoring import Scorer
+from operations.models import approvals, registry
+from operations.serving.scoring import Scorer
 from pipeline_code.common.schema import TRANSACTIONS
 
 pytestmark = pytest.mark.end_to_end

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from operations.cli import app
 from operations.demo.traffic import Traffic
-from operations.revision import code_revision
+from operations.deployment.revision import code_revision
 from operations.target import Target
 
 pytestmark = pytest.mark.end_to_end

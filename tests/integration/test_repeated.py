@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from operations import executions, registry
+from operations import executions
 from operations.executions import Execution
-from operations.origins import Origins
+from operations.models import registry
+from operations.models.origins import Origins
 from operations.target import Target
 
 pytestmark = pytest.mark.end_to_end

@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks.promotion import await_rejection, kill, register_broken, servers, share_of
 from local_aws.server import EmbeddedAws
-from operations import approvals, registry
 from operations.demo.story import Scale, simulated
 from operations.demo.traffic import Traffic, captured
-from operations.scoring import requests_of
+from operations.models import approvals, registry
+from operations.serving.scoring import requests_of
 
 pytestmark = pytest.mark.end_to_end
 

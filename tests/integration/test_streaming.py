@@ -12,12 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from operations import executions, lake
+from operations import executions
+from operations.data import lake
+from operations.data.events import Stream
+from operations.data.landing import await_landed
+from operations.data.stream import EventStream
 from operations.errors import OperationError
-from operations.events import Stream
-from operations.landing import await_landed
 from operations.redrive import redrive
-from operations.stream import EventStream
 from operations.target import Target
 from pipeline_code.common.schema import DATASETS, TRANSACTIONS, read
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL

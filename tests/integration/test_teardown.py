@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from operations.status import stack_states
+from operations.deployment.status import stack_states
 
 pytestmark = pytest.mark.end_to_end
 

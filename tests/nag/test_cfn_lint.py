@@ -8,7 +8,7 @@ from cfnlint.config import ManualArgs
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from lifecycle.endpoint.rollout import LONGEST_DEPLOYMENT
-from operations.deployments import longest_deployment
+from operations.models.deployments import longest_deployment
 from operations.target import Target
 
 from .conftest import Synthesized

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations import approvals, registry
-from operations.decisions import Decision, decisions_on, last_decision
 from operations.errors import OperationError
+from operations.models import approvals, registry
+from operations.models.decisions import Decision, decisions_on, last_decision
 from operations.target import Target
 from pipeline_code.common.approvals import approval
 from pipeline_code.lambdas.deploy_model.approval import approval as lambdas_approval

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from operations import batch
 from operations.errors import OperationError
+from operations.serving import batch
 from operations.target import Target
 
 

@@ -14,8 +14,14 @@ from typer.testing import CliRunner
 
 from local_aws.server import EmbeddedAws
 from operations.cli import app
-from operations.comparison import Compared, Contender, Window, compare_versions, window_of_file
 from operations.errors import OperationError
+from operations.models.comparison import (
+    Compared,
+    Contender,
+    Window,
+    compare_versions,
+    window_of_file,
+)
 from operations.target import Target
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.model_digest import DIGEST

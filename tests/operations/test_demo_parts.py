@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from operations.data.events import Stream
 from operations.demo.ledger import Ledger, PeakMemory
 from operations.demo.story import Scale, from_file, simulated
 from operations.errors import OperationError
-from operations.events import Stream
-from operations.scoring import requests_of
+from operations.serving.scoring import requests_of
 from pipeline_code.common.money import to_minor
 
 SMALL = Scale(history_days=6, scored_days=2, customers=50)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from local_aws.server import EmbeddedAws
-from operations import provisioning
-from operations.deploy_guard import await_rest, check_endpoint, deploy_undisturbed
+from operations.deployment import provisioning
+from operations.deployment.deploy_guard import await_rest, check_endpoint, deploy_undisturbed
+from operations.deployment.stack_conditions import Conditions
 from operations.errors import OperationError
-from operations.stack_conditions import Conditions
 from operations.target import Target
 from tests.local_aws.sagemaker.serving import Serving
 
@@ -238,7 +238,7 @@ def test_an_update_that_is_under_way_is_waited_for(deployed: Deployed) -> None:
 
 def test_one_that_does_not_end_is_said(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     states = {"serving": "UPDATE_IN_PROGRESS", "other": "REVIEW_IN_PROGRESS"}
-    monkeypatch.setattr("operations.deploy_guard.stack_states", lambda _target: states)
+    monkeypatch.setattr("operations.deployment.deploy_guard.stack_states", lambda _target: states)
     expected = "must be at rest within 0 s, got serving in progress"
     with pytest.raises(OperationError, match=expected):
         await_rest(deployed.target, report=lambda _text: None, timeout_seconds=0.2)

@@ -13,15 +13,15 @@ import pytest
 from typer.testing import CliRunner
 
 from local_aws.server import EmbeddedAws
-from operations import registry
 from operations.cli import app
-from operations.deployments import (
+from operations.errors import OperationError
+from operations.models import registry
+from operations.models.deployments import (
     deployments,
     last_deployment,
     longest_deployment,
     why_not_deployed,
 )
-from operations.errors import OperationError
 from operations.target import PROJECT_ROOT, Target
 
 

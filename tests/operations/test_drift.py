@@ -11,11 +11,11 @@ from rich.text import Text
 from typer.testing import CliRunner
 
 from local_aws.server import EmbeddedAws
-from operations import drift
 from operations.cli import app
 from operations.console import show
 from operations.errors import OperationError
-from operations.findings import Finding, Outcome
+from operations.monitoring import drift
+from operations.monitoring.findings import Finding, Outcome
 from operations.target import Target
 from pipeline_code.monitor.analysis import MISSING_DATA
 from pipeline_code.monitor.kinds import MonitorKind

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from operations import ingestion
+from operations.data import ingestion
 from operations.errors import OperationError
 from pipeline_code.common.schema import TRANSACTIONS
 

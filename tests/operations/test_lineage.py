@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from local_aws.server import EmbeddedAws
 from operations.cli import app
 from operations.errors import OperationError
-from operations.lineage import Lineage, lineage
-from operations.lineage_tree import tree
+from operations.models.lineage import Lineage, lineage
+from operations.models.lineage_tree import tree
+from operations.models.verification import verify
 from operations.target import PROJECT_ROOT, Target
-from operations.verification import verify
 from tests.local_aws.images import PULL
 from tests.local_aws.sagemaker.conftest import IMAGE, allow, wait_for
 

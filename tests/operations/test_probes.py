@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from operations.data.events import Stream
 from operations.errors import OperationError
-from operations.events import Stream
-from operations.probes import FIRST_ID, days_asked, moved, sampled
+from operations.serving.probes import FIRST_ID, days_asked, moved, sampled
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 
 START = datetime(2025, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.revision import code_revision
+from operations.deployment.revision import code_revision
 
 
 def git(folder: Path, *arguments: str) -> str:

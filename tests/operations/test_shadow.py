@@ -14,11 +14,11 @@ from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 from local_aws.server import EmbeddedAws
-from operations import shadow
 from operations.cli import app
 from operations.errors import OperationError
-from operations.shadow_captures import Window
-from operations.shadow_comparison import Versions, compare, compared
+from operations.serving import shadow
+from operations.serving.shadow_captures import Window
+from operations.serving.shadow_comparison import Versions, compare, compared
 from operations.target import Target
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.model_digest import DIGEST

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from operations.data.events import Stream
+from operations.data.landing import await_landed
+from operations.data.stream import EventStream
 from operations.errors import OperationError
-from operations.events import Stream
-from operations.landing import await_landed
-from operations.stream import EventStream
 from operations.target import Target
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.common.schema import CUSTOMERS, FRAUD_REPORTS, TRANSACTIONS

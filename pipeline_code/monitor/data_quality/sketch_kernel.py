@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.features.compiled import compiled
+from pipeline_code.common.compiled import compiled
 
 __all__ = [
     "COUNT",

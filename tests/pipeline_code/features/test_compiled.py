@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import pipeline_code
-from pipeline_code.features import compiled as compiled_module
+from pipeline_code.common import compiled as compiled_module
 
 PACKAGE = Path(pipeline_code.__file__).parent
 COUNT = """
 import importlib, numba
-from pipeline_code.features.compiled import MODULES
+from pipeline_code.common.compiled import MODULES
 hits = misses = 0
 for name in MODULES:
     for value in vars(importlib.import_module(f"pipeline_code.{name}")).values():
@@ -44,7 +44,7 @@ def python(*arguments: str, cache: Path) -> str:
 
 
 def test_what_the_build_compiled_is_loaded_and_not_compiled_again(tmp_path: Path) -> None:
-    python("-m", "pipeline_code.features.compiled", cache=tmp_path / "compiled")
+    python("-m", "pipeline_code.common.compiled", cache=tmp_path / "compiled")
     hits, misses = map(int, python("-c", COUNT, cache=tmp_path / "compiled").split())
     assert hits > 10
     assert misses == 0
@@ -62,7 +62,7 @@ def test_every_compiled_module_is_compiled_by_the_build() -> None:
 def test_the_image_says_where() -> None:
     dockerfile = (PACKAGE / "Dockerfile").read_text(encoding="utf-8")
     assert f"NUMBA_CACHE_DIR={compiled_module.IMAGE_CACHE}" in dockerfile
-    assert "&& python -m pipeline_code.features.compiled" in dockerfile
+    assert "&& python -m pipeline_code.common.compiled" in dockerfile
 
 
 @pytest.mark.parametrize("there", [None, "monitor", "features"])

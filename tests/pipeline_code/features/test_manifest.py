@@ -14,7 +14,7 @@ from pipeline_code.__main__ import main
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.common.schema import CUSTOMERS
-from pipeline_code.features.manifest import Manifest
+from pipeline_code.features.files.manifest import Manifest
 from tests.pipeline_code.features.small_streams import reports_of, reports_table, transactions_table
 from tests.pipeline_code.features.test_entry import history
 

@@ -17,9 +17,9 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features import sharded as sharded_module
 from pipeline_code.features.batch import FEATURE_ROWS, compute
+from pipeline_code.features.files.sources import ParquetSource
 from pipeline_code.features.parts import Output, Written
 from pipeline_code.features.sharded import ShardedFeatures
-from pipeline_code.features.sources import ParquetSource
 from pipeline_code.features.windows import Period
 from tests.pipeline_code.features.small_streams import (
     DAY,

@@ -16,10 +16,10 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.lake import write
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL
+from pipeline_code.features.files.sources import ParquetSource
 from pipeline_code.features.parts import Output, Written
 from pipeline_code.features.sharded import ShardedFeatures
-from pipeline_code.features.sources import ParquetSource
-from pipeline_code.features.spark_session import ALL_CORES, missing, open_session, prepare
+from pipeline_code.features.spark.session import ALL_CORES, missing, open_session, prepare
 from pipeline_code.features.windows import Period
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
@@ -30,8 +30,8 @@ LACKING = missing()
 if LACKING is not None:
     pytest.skip(LACKING, allow_module_level=True)
 
-from pipeline_code.features.spark import SparkFeatures  # noqa: E402 - it needs PySpark
-from pipeline_code.features.spark_blocks import TaskFailed  # noqa: E402
+from pipeline_code.features.spark.blocks import TaskFailed  # noqa: E402
+from pipeline_code.features.spark.driver import SparkFeatures  # noqa: E402 - it needs PySpark
 
 # PySpark says it of its pandas interface, which nothing here uses.
 pytestmark = [

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline_code.__main__ import main
-from pipeline_code.features import spark_cluster
 from pipeline_code.features.parts import Output
-from pipeline_code.features.spark_cluster import LEADER_PORT, Hosts, Leader, follow
-from pipeline_code.features.spark_session import missing
+from pipeline_code.features.spark import cluster as spark_cluster
+from pipeline_code.features.spark.cluster import LEADER_PORT, Hosts, Leader, follow
+from pipeline_code.features.spark.session import missing
 from tests.pipeline_code.features.small_streams import (
     Row,
 )

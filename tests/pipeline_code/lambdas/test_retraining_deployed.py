@@ -24,9 +24,9 @@ from typer.testing import CliRunner
 from lifecycle.lake.data_key import DataKey
 from lifecycle.retraining.retraining import Retraining, RetrainingConfig
 from local_aws.server import EmbeddedAws
-from operations import retraining as verbs
 from operations.cli import app
 from operations.errors import OperationError
+from operations.monitoring import retraining as verbs
 from operations.target import Target
 
 from .conftest import connect

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.train import ubjson
 from pipeline_code.train.algorithms import Scorer, find_algorithm
 from pipeline_code.train.batches import ArrayBatches, Batch
 from pipeline_code.train.compiled_trees import MANY_ROWS, CompiledTrees, compared
-from pipeline_code.train.forest import Forest
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters
+from pipeline_code.train.trees import ubjson
+from pipeline_code.train.trees.forest import Forest
 
 Rows = npt.NDArray[np.float32]
 
@@ -155,7 +155,7 @@ def test_the_edges_come_to_every_split(library: str) -> None:
 def test_a_forest_too_large_is_probed_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
     forest = of_xgboost(LESSON).forest()
     whole = len(forest.edges())
-    monkeypatch.setattr("pipeline_code.train.forest.PROBED_SPLITS", whole // 4 // 2)
+    monkeypatch.setattr("pipeline_code.train.trees.forest.PROBED_SPLITS", whole // 4 // 2)
     assert 1 < len(forest.edges()) < whole
 
 

@@ -1,0 +1,1 @@
+"""An environment's stacks: synthesized, examined, deployed, taken down and adopted again."""

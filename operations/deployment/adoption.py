@@ -1,0 +1,218 @@
+"""What an environment's stacks left when they were deleted, adopted by the stacks made again.
+
+CloudFormation imports what exists into a stack (User Guide, "Import AWS resources into a
+CloudFormation stack"), and `cdk import` asks it to. What is the environment's is known by a tag
+that names its stack and logical ID; nothing else is ever imported.
+"""
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from operations.deployment import toolchain
+from operations.deployment.assembly import Stack, stacks, write_part
+from operations.errors import OperationError
+from operations.target import Target
+
+__all__ = ["Kept", "adopt", "find_kept"]
+
+RESOURCE_TAG = "fraudloop:resource"
+_GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
+_CREATION_FAILED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
+# Of each type that may be kept: its kind in the tagging API, what identifies it to CloudFormation
+# (`primaryIdentifier` in the registry schemas), and that in an ARN.
+_TYPES = {
+    "AWS::ECR::Repository": ("ecr:repository", "RepositoryName", r":repository/(.+)$"),
+    "AWS::KMS::Key": ("kms:key", "KeyId", r":key/(.+)$"),
+    "AWS::Kinesis::Stream": ("kinesis:stream", "Name", r":stream/(.+)$"),
+    "AWS::S3::Bucket": ("s3", "BucketName", r":::(.+)$"),
+    "AWS::SageMaker::FeatureGroup": (
+        "sagemaker:feature-group", "FeatureGroupName", r":feature-group/(.+)$",
+    ),
+    "AWS::SageMaker::ModelPackageGroup": (
+        "sagemaker:model-package-group", "ModelPackageGroupArn", r"^(.+)$",
+    ),
+}  # fmt: skip
+# Of types with a physical name: the property that has it, and how to ask whether it is taken.
+_NAMED: dict[str, tuple[str, Callable[[Target, str], Any]]] = {
+    "AWS::Kinesis::Stream": (
+        "Name",
+        lambda target, name: target.client("kinesis").describe_stream_summary(StreamName=name),
+    ),
+    "AWS::SageMaker::FeatureGroup": (
+        "FeatureGroupName",
+        lambda target, name: target.client("sagemaker").describe_feature_group(
+            FeatureGroupName=name
+        ),
+    ),
+    "AWS::SageMaker::ModelPackageGroup": (
+        "ModelPackageGroupName",
+        lambda target, name: target.client("sagemaker").describe_model_package_group(
+            ModelPackageGroupName=name
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A resource that has outlived its stack.
+
+    Attributes:
+        stack: The stack that it belongs to.
+        logical_id: What the stack's template calls it.
+        resource_type: Such as `AWS::S3::Bucket`.
+        arn: Its ARN.
+    """
+
+    stack: Stack
+    logical_id: str
+    resource_type: str
+    arn: str
+
+    @property
+    def identifier(self) -> dict[str, str]:
+        """What CloudFormation imports it by."""
+        _, name, pattern = _TYPES[self.resource_type]
+        (value,) = re.findall(pattern, self.arn)
+        return {name: value}
+
+
+def find_kept(target: Target, assembly: Path) -> list[Kept]:
+    """What the environment's stacks left: all that a deployment would otherwise make again.
+
+    Raises:
+        OperationError: If a resource with a name that the deployment needs is not the
+            environment's, there are several of one that it needs once, or one needs another that
+            is gone.
+    """
+    tagged, kept = _tagged(target), []
+    for stack in stacks(assembly):
+        owned = _owned(target, stack)
+        left = []
+        for logical_id, resource in stack.retained.items():
+            if logical_id in owned or resource["Type"] not in _TYPES:
+                continue
+            arns = tagged.get((resource["Type"], f"{stack.name}/{logical_id}"), [])
+            if arn := _only(target, f"{stack.name}/{logical_id}", resource, arns):
+                found = Kept(
+                    stack=stack, logical_id=logical_id, resource_type=resource["Type"], arn=arn
+                )
+                left.append(found)
+        _check_whole(stack, owned | {each.logical_id for each in left}, left)
+        kept += left
+    return kept
+
+
+def adopt(target: Target, assembly: Path, kept: Iterable[Kept]) -> None:
+    """Import into each stack what it left, before it is deployed.
+
+    Of what a resource needs from another stack, the other stack has to be deployed first.
+    """
+    for stack in stacks(assembly):
+        mine = {each.logical_id: each for each in kept if each.stack.name == stack.name}
+        if not mine:
+            continue
+        # What is left has its role and policies no more; the deployment that follows adds them.
+        definitions = {
+            logical_id: {
+                name: value
+                for name, value in stack.template["Resources"][logical_id].items()
+                if name != "DependsOn"
+            }
+            for logical_id in mine
+        }
+        used = json.dumps(definitions)
+        if needed := [each.key for each in stacks(assembly) if f'"{each.name}:' in used]:
+            toolchain.deploy(target, assembly, only=needed)
+        with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
+            part = Path(folder) / "cdk.out"
+            write_part(assembly, stack, definitions, part)
+            mapping = {logical_id: each.identifier for logical_id, each in mine.items()}
+            toolchain.import_resources(target, part, stack.key, mapping)
+
+
+def _tagged(target: Target) -> dict[tuple[str, str], list[str]]:
+    """ARNs of everything that carries our tag, by type and the tag's value."""
+    pages = target.client("resourcegroupstaggingapi").get_paginator("get_resources")
+    found: dict[tuple[str, str], list[str]] = {}
+    for resource_type, (kind, _, _) in _TYPES.items():
+        for page in pages.paginate(ResourceTypeFilters=[kind], TagFilters=[{"Key": RESOURCE_TAG}]):
+            for each in page["ResourceTagMappingList"]:
+                tags = {tag["Key"]: tag["Value"] for tag in each["Tags"]}
+                key = (resource_type, tags[RESOURCE_TAG])
+                found.setdefault(key, []).append(each["ResourceARN"])
+    return found
+
+
+def _owned(target: Target, stack: Stack) -> set[str]:
+    """Logical IDs of what the deployed stack has."""
+    cloudformation = target.client("cloudformation")
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=stack.name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return set()
+    if found["StackStatus"] in _CREATION_FAILED:
+        return set()
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack.name)
+    return {
+        each["LogicalResourceId"]
+        for page in pages
+        for each in page["StackResourceSummaries"]
+        if each["ResourceStatus"] not in _GONE
+    }
+
+
+def _only(target: Target, place: str, resource: Mapping[str, Any], arns: list[str]) -> str | None:
+    """The one resource to adopt for a place in a stack, if there is one."""
+    kind = resource["Type"]
+    if kind in _NAMED:
+        name_property, describe = _NAMED[kind]
+        name = resource["Properties"][name_property]
+        arns = [arn for arn in arns if arn.rpartition("/")[2] == name]
+        if not arns and _is_taken(target, describe, name):
+            raise OperationError(
+                f"{kind} {name} must be this environment's to be adopted, got one without the tag "
+                f"{RESOURCE_TAG}={place}; nothing was deployed: delete it if nobody needs it, or "
+                "give it the tag if it is yours"
+            )
+    if len(arns) > 1:
+        raise OperationError(
+            f"{place} must have been left once to be adopted, got {', '.join(sorted(arns))}; "
+            f"take the tag {RESOURCE_TAG} off all but the one with the data"
+        )
+    return arns[0] if arns else None
+
+
+def _is_taken(target: Target, describe: Callable[[Target, str], Any], name: str) -> bool:
+    try:
+        describe(target, name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ResourceNotFound", "ResourceNotFoundException"):
+            return False
+        # SageMaker says so of a group of packages: "ModelPackageGroup ... does not exist."
+        if "does not exist" in str(error):
+            return False
+        raise
+    return True
+
+
+def _check_whole(stack: Stack, there: set[str], left: Iterable[Kept]) -> None:
+    """Refuse to adopt what refers to a retained resource of its stack that is gone."""
+    for each in left:
+        text = json.dumps(stack.template["Resources"][each.logical_id]["Properties"])
+        referred = set(re.findall(r'"(?:Ref|Fn::GetAtt)": \[?"(\w+)"', text))
+        if missing := sorted((referred & stack.retained.keys()) - there):
+            raise OperationError(
+                f"{each.arn} must be adopted with {', '.join(missing)} of {stack.name}, got none "
+                f"with its tag {RESOURCE_TAG}; give the tag to what takes its place, or take the "
+                f"tag off {each.arn} to have all made anew"
+            )

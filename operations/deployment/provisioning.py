@@ -1,0 +1,152 @@
+"""An environment's stacks: deployed, and taken down again."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from operations.deployment import adoption, deploy_guard, toolchain
+from operations.deployment.adoption import Kept
+from operations.deployment.assembly import Stack, stacks
+from operations.deployment.status import stack_states
+from operations.errors import OperationError
+from operations.models import registry
+from operations.target import Target
+from operations.waiting import Report
+
+__all__ = ["deploy", "destroy"]
+
+_ENDPOINT = "AWS::SageMaker::Endpoint"
+_GROUP = "AWS::SageMaker::ModelPackageGroup"
+_CREATION_FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
+
+
+def deploy(
+    target: Target, assembly: Path, *, may_go: str | None = None, report: Report
+) -> list[Kept]:
+    """Deploy every stack, with what an earlier deployment left; returns that.
+
+    Args:
+        target: Where.
+        assembly: The synthesized stacks.
+        may_go: The endpoint that may be deleted or replaced.
+        report: Told what is waited for, and what will be adopted, before anything is changed.
+
+    Raises:
+        OperationError: If an endpoint would go, or what is in the way is not the environment's.
+    """
+    deploy_guard.await_rest(target, report=report)
+    deploy_guard.check_endpoint(target, assembly, may_go=may_go)
+    kept = adoption.find_kept(target, assembly)
+    for each in kept:
+        report(f"{each.stack.name} adopts {each.resource_type} {each.arn}")
+    _delete_failed(target, assembly)
+
+    def run() -> None:
+        adoption.adopt(target, assembly, adoption.find_kept(target, assembly))
+        toolchain.deploy(target, assembly)
+
+    deploy_guard.deploy_undisturbed(target, run, report=report)
+    return kept
+
+
+def destroy(
+    target: Target, assembly: Path, *, endpoint: str | None = None, report: Report
+) -> dict[str, Any]:
+    """Delete every stack; returns how many model packages went, and the ARNs or names that stay.
+
+    Args:
+        target: Where.
+        assembly: The synthesized stacks.
+        endpoint: The endpoint that goes with its stack although it is in service. Where nothing is
+            kept, none has to be named.
+        report: Told what is waited for.
+
+    Raises:
+        OperationError: If an endpoint is in service that is not named.
+    """
+    deploy_guard.await_rest(target, report=report)
+    found = (_as_deployed(target, each) for each in stacks(assembly))
+    deployed = [each for each in found if each is not None]
+    _check_endpoint(target, deployed, endpoint)
+    stays = sorted(name for each in deployed for name in _staying(target, each))
+    # CloudFormation refuses to delete a group that holds packages.
+    deleted = registry.delete_all(target) if _group_goes(deployed) else 0
+    _lift_protection(target, (each.name for each in deployed))
+    toolchain.destroy(target, assembly)
+    return {"model_packages": deleted, "kept": stays}
+
+
+def _as_deployed(target: Target, stack: Stack) -> Stack | None:
+    """The stack with its deployed template, in which CloudFormation reads what stays."""
+    try:
+        template = deploy_guard.deployed_template(target, stack.name)
+    except ValueError:
+        # The CDK writes YAML when it imports, of nothing but what stays: one was interrupted.
+        return stack
+    return None if template is None else replace(stack, template=template)
+
+
+def _group_goes(deployed: Iterable[Stack]) -> bool:
+    return any(
+        resource["Type"] == _GROUP and logical_id not in each.retained
+        for each in deployed
+        for logical_id, resource in each.template["Resources"].items()
+    )
+
+
+def _check_endpoint(target: Target, deployed: list[Stack], may_go: str | None) -> None:
+    # The serving stack itself holds no data and is not protected; those with data are.
+    if not any(each.is_protected for each in deployed):
+        return
+    for each in deployed:
+        for resource in each.template["Resources"].values():
+            if resource["Type"] != _ENDPOINT:
+                continue
+            name = resource["Properties"]["EndpointName"]
+            if name != may_go and deploy_guard.is_in_service(target, name):
+                raise OperationError(
+                    f"endpoint {name} must not be in service to be deleted, got one that answers "
+                    f"with {registry.deployed_package(target)}; if it is meant to go with its "
+                    f"environment, give --endpoint {name}"
+                )
+
+
+def _staying(target: Target, stack: Stack) -> list[str]:
+    """Physical IDs of what the stack will leave."""
+    pages = (
+        target.client("cloudformation")
+        .get_paginator("list_stack_resources")
+        .paginate(StackName=stack.name)
+    )
+    return [
+        f"{each['ResourceType']} {each['PhysicalResourceId']}"
+        for page in pages
+        for each in page["StackResourceSummaries"]
+        if each["LogicalResourceId"] in stack.retained
+        and not each["ResourceStatus"].startswith("DELETE")
+    ]
+
+
+def _delete_failed(target: Target, assembly: Path) -> None:
+    """Delete the stacks whose creation failed; nothing else can be done with them.
+
+    The CDK does so only for a stack without protection, which is switched on with the creation
+    ("cannot be deleted while TerminationProtection is enabled", aws-secure-environment-accelerator
+    #253), and not before it imports: it would import into the template that failed.
+    """
+    cloudformation, states = target.client("cloudformation"), stack_states(target)
+    failed = [each.name for each in stacks(assembly) if states.get(each.name) in _CREATION_FAILED]
+    _lift_protection(target, failed)
+    for name in reversed(failed):
+        cloudformation.delete_stack(StackName=name)
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 900}
+        )
+
+
+def _lift_protection(target: Target, names: Iterable[str]) -> None:
+    for name in names:
+        target.client("cloudformation").update_termination_protection(
+            StackName=name, EnableTerminationProtection=False
+        )

@@ -1,0 +1,1 @@
+"""The endpoint and batch transform: scored with, probed for parity, and given a shadow."""

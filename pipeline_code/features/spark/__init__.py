@@ -1,0 +1,1 @@
+"""The Spark driver of the features, and the cluster it runs on."""
