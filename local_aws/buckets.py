@@ -10,6 +10,7 @@ Properties = dict[str, Any]
 def install() -> None:
     """Make buckets of templates as complete as those of S3's API, and hide what is absent."""
     buckets.hide_what_is_absent()
+    buckets.ask_for_deletions()
     buckets.answer_as_documented()
     buckets.wrap_bucket_resource(apply)
 

@@ -58,10 +58,14 @@ def play_scheduled(state: Path, environments: Sequence[Environment], decisions: 
 
 
 def destroy(target: Target, assembly: Path) -> None:
-    """Take an environment away, with an object among its access logs, as S3 would put there."""
-    buckets = target.client("s3").list_buckets()["Buckets"]
-    (logs,) = (each["Name"] for each in buckets if "lakeaccesslogs" in each["Name"])
-    target.client("s3").put_object(Bucket=logs, Key="artifacts/log", Body=b"a line")
+    """Take an environment away, with what S3 and its endpoint would have put into its buckets."""
+    s3 = target.client("s3")
+    (logs,) = (
+        each["Name"] for each in s3.list_buckets()["Buckets"] if "lakeaccesslogs" in each["Name"]
+    )
+    s3.put_object(Bucket=logs, Key="artifacts/log", Body=b"a line")
+    captures, endpoint = target.output("CapturesBucketName"), target.output("EndpointName")
+    s3.put_object(Bucket=captures, Key=f"{endpoint}/AllTraffic/capture.jsonl", Body=b"{}")
     provisioning.destroy(target, assembly, report=print)
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import botocore.serialize
 import botocore.session
 from ministack import app as ms
+from ministack.core import iam_actions
 from ministack.services import s3
 from ministack.services.cloudformation import provisioners
 
@@ -101,6 +102,31 @@ def hide_what_is_absent() -> None:
     s3._get_object = hiding(s3._get_object, itself)
     s3._head_object = hiding(s3._head_object, itself)
     s3._copy_object = hiding(s3._copy_object, of_copy)
+
+
+def ask_for_deletions() -> None:
+    """Ask for what each object, and each version, that a request deletes takes.
+
+    To delete an object one "must always" have s3:DeleteObject, and s3:DeleteObjectVersion besides
+    for one of its versions (S3's model in botocore, DeleteObject and DeleteObjects).
+    """
+    inner = iam_actions.s3_additional_checks
+
+    def s3_additional_checks(
+        method: str, path: str, headers: Any, body: bytes, query: Any
+    ) -> list[tuple[str, str]]:
+        checks: list[tuple[str, str]] = inner(method, path, headers, body, query)
+        bucket, _, key = path.lstrip("/").partition("/")
+        if iam_actions._s3_action(method, path, query) == "DeleteObjectVersion":
+            checks.append(("s3:DeleteObject", f"arn:aws:s3:::{bucket}/{key}"))
+        if method == "POST" and "delete" in query:
+            for arn, version in iam_actions._s3_batch_delete_targets(bucket, body):
+                checks.append(("s3:DeleteObject", arn))
+                if version:
+                    checks.append(("s3:DeleteObjectVersion", arn))
+        return checks
+
+    iam_actions.s3_additional_checks = s3_additional_checks
 
 
 def answer_as_documented() -> None:

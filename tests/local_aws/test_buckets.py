@@ -167,6 +167,24 @@ def test_who_may_not_list_a_bucket_is_not_told_that_an_object_is_absent(
     assert found == codes
 
 
+@pytest.mark.parametrize("allowed", ["s3:DeleteObject", "s3:DeleteObjectVersion"])
+def test_a_version_is_deleted_by_who_may_delete_both(client: Client, allowed: str) -> None:
+    name = f"deletes-{uuid.uuid4().hex[:8]}"
+    client("s3").create_bucket(Bucket=name)
+    client("s3").put_object(Bucket=name, Key="data", Body=b"x")
+    s3 = user_client(
+        client, name, [{"Effect": "Allow", "Action": allowed, "Resource": f"arn:aws:s3:::{name}/*"}]
+    )
+    for delete in (
+        lambda: s3.delete_object(Bucket=name, Key="data", VersionId="null"),
+        lambda: s3.delete_objects(
+            Bucket=name, Delete={"Objects": [{"Key": "data", "VersionId": "null"}]}
+        ),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            delete()
+
+
 def user_client(client: Client, name: str, statements: list[dict[str, Any]]) -> Any:
     """S3 as a user who may do this, and nothing else."""
     iam = client("iam")
