@@ -1,18 +1,26 @@
-"""The documentation says what the definitions say."""
+"""The documentation says what the code says."""
+
+from pathlib import Path
 
 import pytest
 
-from operations.documentation import feature_table, refreshed
+from operations.documentation.decisions import decision_table
+from operations.documentation.features import feature_table
+from operations.documentation.pages import with_table
 from operations.errors import OperationError
 from operations.target import PROJECT_ROOT
 from pipeline_code.features.definitions import FEATURES
 
-PAGE = PROJECT_ROOT / "docs" / "features.md"
+DOCS = PROJECT_ROOT / "docs"
 
 
-def test_the_page_is_up_to_date() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    assert refreshed(page) == page, "run `make docs`"
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("features.md", feature_table()), ("adr/README.md", decision_table(DOCS / "adr"))],
+)
+def test_the_page_is_up_to_date(name: str, table: str) -> None:
+    page = (DOCS / name).read_text(encoding="utf-8")
+    assert with_table(page, table) == page, "run `make docs`"
 
 
 def test_every_feature_is_a_row_in_the_order_of_the_vector() -> None:
@@ -45,6 +53,12 @@ def test_a_row_tells_what_its_feature_is_made_of(name: str, row: str) -> None:
     assert f"| `{name}` | {row}\n" in feature_table()
 
 
+def test_a_decision_with_another_number_than_its_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "0007-late.md").write_text("# 0008: Late\n")
+    with pytest.raises(OperationError, match=r"0007-late\.md must open with '# 0007: TITLE'"):
+        decision_table(tmp_path)
+
+
 def test_a_page_without_a_place_for_the_table_is_refused() -> None:
     with pytest.raises(OperationError, match="must hold the lines"):
-        refreshed("# Features\n")
+        with_table("# Features\n", feature_table())
