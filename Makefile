@@ -51,7 +51,8 @@ format: install
 
 # The parts of the documentation that follow from the code.
 docs: install
-	$(BIN)/python -m operations.documentation docs/features.md
+	$(BIN)/python -m operations.documentation
+	$(BIN)/python -m pipeline_code.serve.openapi docs/serving-openapi.json
 	$(BIN)/python -m local_aws.requests.supported_table local_aws/README.md
 
 # One environment's CloudFormation into cdk.out: make synth ENVIRONMENT=prod

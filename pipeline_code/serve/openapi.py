@@ -1,10 +1,12 @@
 """The server's OpenAPI description, made of the declarations that it works by.
 
-python -m pipeline_code.serve.openapi > docs/serving-openapi.json
+python -m pipeline_code.serve.openapi docs/serving-openapi.json
 """
 
 import json
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pipeline_code.common.fields import AMOUNT_FORM, LARGEST_ID, TIME_FORM
@@ -197,4 +199,4 @@ def _whole(pattern: str) -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(description(), indent=2))
+    Path(sys.argv[1]).write_text(json.dumps(description(), indent=2) + "\n", encoding="utf-8")

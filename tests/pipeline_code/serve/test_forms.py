@@ -143,8 +143,10 @@ def test_reason_codes_are_the_largest_contributions(server: Server, model: Model
 
 
 def test_reason_codes_of_a_transaction(server: Server) -> None:
-    answer = server.invoke(json.dumps(transaction()), attributes="reason_codes=25").document
-    assert len(answer["reason_codes"]) == 25
+    answer = server.invoke(
+        json.dumps(transaction()), attributes=f"reason_codes={len(FEATURE_NAMES)}"
+    ).document
+    assert len(answer["reason_codes"]) == len(FEATURE_NAMES)
     assert {each["feature"] for each in answer["reason_codes"]} == set(FEATURE_NAMES)
     assert "reason_codes" not in server.score(transaction())
 
