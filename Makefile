@@ -49,16 +49,18 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The parts of the documentation that follow from the code.
-docs: install
-	$(BIN)/python -m operations.documentation
-	$(BIN)/python -m pipeline_code.serve.openapi docs/serving-openapi.json
-	$(BIN)/python -m local_aws.requests.supported_table local_aws/README.md
-
 # One environment's CloudFormation into cdk.out: make synth ENVIRONMENT=prod
 ENVIRONMENT ?= local
+SYNTH := PATH="$(CURDIR)/$(BIN):$$PATH" npx cdk synth --quiet
 synth: install
-	PATH="$(CURDIR)/$(BIN):$$PATH" npx cdk synth --quiet --context environment=$(ENVIRONMENT)
+	$(SYNTH) --context environment=$(ENVIRONMENT)
+
+# The parts of the documentation that follow from the code; the diagram is drawn from `prod`.
+docs: install
+	$(SYNTH) --context environment=prod --output build/prod
+	$(BIN)/python -m operations.documentation build/prod
+	$(BIN)/python -m pipeline_code.serve.openapi docs/serving-openapi.json
+	$(BIN)/python -m local_aws.requests.supported_table local_aws/README.md
 
 PIP_COMPILE := $(CURDIR)/$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url \
   --no-emit-find-links --no-emit-trusted-host --no-emit-options

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from benchmarks.permissions.forbidden import Row
-from operations.documentation import with_table
+from operations.documentation import with_part
 
 
 def refreshed(page: str, rows: Sequence[Row]) -> str:
@@ -17,4 +17,4 @@ def refreshed(page: str, rows: Sequence[Row]) -> str:
         needed = ", ".join(f"`{role}`" for role in sorted(row.needed)) or "no role"
         lines.append((row.capability.name, needed, str(len(row.refused))))
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return with_table(page, table, "python -m benchmarks.permissions --page")
+    return with_part(page, table, "python -m benchmarks.permissions --page")

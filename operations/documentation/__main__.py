@@ -1,24 +1,32 @@
-"""Writes the generated parts of the documentation: python -m operations.documentation."""
+"""Writes the generated parts of the documentation: python -m operations.documentation ASSEMBLY.
 
+The diagram is drawn from the cloud assembly in the folder ASSEMBLY.
+"""
+
+import sys
 from pathlib import Path
 
 from operations.documentation.decisions import decision_table
+from operations.documentation.diagram import diagram
 from operations.documentation.features import feature_table
-from operations.documentation.pages import with_table
+from operations.documentation.pages import with_part
 from operations.target import PROJECT_ROOT
 
 DOCS = PROJECT_ROOT / "docs"
 
 
-def main() -> None:
+def main(assembly: Path) -> None:
     """Bring every page up to date."""
-    _write(DOCS / "features.md", feature_table())
-    _write(DOCS / "adr" / "README.md", decision_table(DOCS / "adr"))
-
-
-def _write(page: Path, table: str) -> None:
-    page.write_text(with_table(page.read_text(encoding="utf-8"), table), encoding="utf-8")
+    picture = diagram(assembly)
+    generated = {
+        PROJECT_ROOT / "README.md": picture,
+        DOCS / "architecture.md": picture,
+        DOCS / "features.md": feature_table(),
+        DOCS / "adr" / "README.md": decision_table(DOCS / "adr"),
+    }
+    for page, part in generated.items():
+        page.write_text(with_part(page.read_text(encoding="utf-8"), part), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from operations.errors import OperationError
 
-__all__ = ["markdown_table", "with_table"]
+__all__ = ["markdown_table", "with_part"]
 
 _END = "<!-- end of what is generated -->\n"
 
@@ -16,7 +16,7 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def with_table(page: str, table: str, command: str = "make docs") -> str:
+def with_part(page: str, part: str, command: str = "make docs") -> str:
     """A page with what a command generates in the place of what it generated before.
 
     Raises:
@@ -30,4 +30,4 @@ def with_table(page: str, table: str, command: str = "make docs") -> str:
             f"page must hold the lines {mark.strip()} and {_END.strip()}, got none; add them "
             "where the generated part belongs"
         )
-    return f"{before}{begin}\n{table}\n{end}{after}"
+    return f"{before}{begin}\n{part}\n{end}{after}"

@@ -6,7 +6,7 @@ import pytest
 
 from operations.documentation.decisions import decision_table
 from operations.documentation.features import feature_table
-from operations.documentation.pages import with_table
+from operations.documentation.pages import with_part
 from operations.errors import OperationError
 from operations.target import PROJECT_ROOT
 from pipeline_code.features.definitions import FEATURES
@@ -20,7 +20,7 @@ DOCS = PROJECT_ROOT / "docs"
 )
 def test_the_page_is_up_to_date(name: str, table: str) -> None:
     page = (DOCS / name).read_text(encoding="utf-8")
-    assert with_table(page, table) == page, "run `make docs`"
+    assert with_part(page, table) == page, "run `make docs`"
 
 
 def test_every_feature_is_a_row_in_the_order_of_the_vector() -> None:
@@ -61,4 +61,4 @@ def test_a_decision_with_another_number_than_its_file_is_refused(tmp_path: Path)
 
 def test_a_page_without_a_place_for_the_table_is_refused() -> None:
     with pytest.raises(OperationError, match="must hold the lines"):
-        with_table("# Features\n", feature_table())
+        with_part("# Features\n", feature_table())

@@ -1,4 +1,6 @@
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,3 +89,26 @@ def test_what_is_not_captured_cannot_be_monitored() -> None:
 
 def test_every_environment_is_monitored() -> None:
     assert all(environment.has_monitoring for environment in ENVIRONMENTS.values())
+
+
+def settings(value: Any, path: str = "") -> dict[str, str]:
+    """Every setting by its dotted path; of a configuration, its class."""
+    if not dataclasses.is_dataclass(value):
+        return {path: str(value)}
+    found = {path: type(value).__name__}
+    for field in dataclasses.fields(value):
+        inner = getattr(value, field.name)
+        found |= settings(inner, f"{path}.{field.name}" if path else field.name)
+    return found
+
+
+def test_the_documentation_has_their_differences() -> None:
+    each = [settings(environment) for environment in ENVIRONMENTS.values()]
+    shared = [path for path in each[0] if all(path in found for found in each)]
+    differing = {path: tuple(found[path] for found in each) for path in shared[1:]}
+    page = (Path(__file__).parents[3] / "docs" / "environments.md").read_text(encoding="utf-8")
+    rows = [row.strip("| ").split(" | ") for row in page.splitlines() if row.startswith("| `")]
+    documented = {name.strip("`"): tuple(values) for name, *values in rows}
+    assert documented == {
+        path: values for path, values in differing.items() if len({*values}) > 1 and path != "name"
+    }
