@@ -56,6 +56,17 @@ def test_every_document_is_in_the_index() -> None:
     assert own - listed == set(), "add a line to docs/README.md"
 
 
+def test_the_glossary_says_where_a_name_is_defined() -> None:
+    glossary = DOCS / "glossary.md"
+    defined = re.findall(r"`(\w+)` in \[[^\]]+\]\(([^)]+)\)", text(glossary))
+    assert len(defined) > len(re.findall("^## ", text(glossary), re.MULTILINE))
+    for name, file in defined:
+        source = text((DOCS / file).resolve())
+        assert re.search(
+            rf"^\s*(class|def) {name}\b|^\s*{name}\b[^=\n]* = ", source, re.MULTILINE
+        ), f"{name} is not defined in {file}"
+
+
 def test_decisions_are_numbered_without_holes() -> None:
     numbers = [int(page.name[:4]) for page in DECISIONS]
     assert numbers == [*range(1, len(numbers) + 1)], "a new decision takes the next number"
