@@ -77,3 +77,10 @@ def test_decisions_are_called_by_numbers_that_exist() -> None:
     for path in written(".md", ".py", ".toml", ".sh"):
         called = set(re.findall(r"ADR (\d{4})", text(path)))
         assert called <= known, f"{path}: no decision has the number {called - known}"
+
+
+def test_owners_are_of_what_exists() -> None:
+    lines = text(PROJECT_ROOT / ".github" / "CODEOWNERS").splitlines()
+    owned = [line.split()[0] for line in lines if line.startswith("/")]
+    assert owned
+    assert [path for path in owned if not (PROJECT_ROOT / path[1:]).exists()] == []
