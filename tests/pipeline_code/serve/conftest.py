@@ -257,7 +257,8 @@ def model() -> Model:
     """A tiny model to which every feature matters a little."""
     generator = np.random.default_rng(5)
     rows = generator.random((4000, len(FEATURE_NAMES))) * 20_000
-    labels = (rows.sum(axis=1) + generator.normal(0, 5_000, 4000) > 190_000).astype(np.int8)
+    limit = 8_500 * len(FEATURE_NAMES)
+    labels = (rows.sum(axis=1) + generator.normal(0, 5_000, 4000) > limit).astype(np.int8)
     return fit(rows, labels, parameters=Parameters(rounds=10, max_depth=4))
 
 
