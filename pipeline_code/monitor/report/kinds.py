@@ -15,18 +15,16 @@ from pipeline_code.monitor.report.charts import (
     BEYOND,
     NOW,
     THEN,
+    Bar,
     Curve,
-    bar,
-    curves,
-    histogram,
-    legend,
-    marked_table,
+    Curves,
+    Histogram,
+    Row,
+    Section,
 )
-from pipeline_code.quality.page import paragraph, section, table
 
 __all__ = ["sections"]
 
-LEGEND = legend((THEN, "baseline"), (NOW, "captured"), (BEYOND, "captured, with a violation"))
 SHARES = ((0.0, "0"), (0.5, "0.5"), (1.0, "1"))
 # Calibration is of scores that are mostly tiny: its axes are logarithmic, from here to 1.
 LEAST_SCORE = 1e-5
@@ -35,7 +33,7 @@ SCORES = tuple((1 + power / 5, f"1e{power}" if power else "1") for power in rang
 Document = Mapping[str, Any]
 
 
-def sections(analysis: Analysis, baseline: Any) -> Iterator[str]:
+def sections(analysis: Analysis, baseline: Any) -> Iterator[Section]:
     """The kind's own part of the page.
 
     Args:
@@ -45,39 +43,37 @@ def sections(analysis: Analysis, baseline: Any) -> Iterator[str]:
     yield from _SECTIONS[analysis.kind](analysis, analysis.statistics, baseline)
 
 
-def _data_quality(analysis: Analysis, found: Document, baseline: Document) -> Iterator[str]:
+def _data_quality(analysis: Analysis, found: Document, baseline: Document) -> Iterator[Section]:
     then = {feature["name"]: feature for feature in baseline.get("features", ())}
     violated = {violation.subject for violation in analysis.broken}
     features = sorted(found.get("features", ()), key=lambda each: each["name"] not in violated)
     plots = [
-        _histogram(each, then.get(each["name"]), each["name"] in violated) for each in features
+        _histogram(each, then.get(each["name"]), each["name"] in violated)
+        for each in features
+        if _buckets(each)
     ]
-    if any(plots):
-        yield section("Distributions", LEGEND, '<div class="small">', *plots, "</div>")
-        yield section(
+    if plots:
+        yield Section("Distributions", histograms=plots)
+        yield Section(
             "Values",
-            marked_table(
-                ["feature", "mean", "baseline", "least", "largest", "missing", "type"],
-                [
-                    (_values(each, then.get(each["name"])), each["name"] in violated)
-                    for each in features
-                ],
-            ),
+            columns=["feature", "mean", "baseline", "least", "largest", "missing", "type"],
+            rows=[
+                Row(_values(each, then.get(each["name"])), each["name"] in violated)
+                for each in features
+            ],
         )
 
 
-def _histogram(feature: Document, then: Document | None, violated: bool) -> str:
+def _histogram(feature: Document, then: Document | None, violated: bool) -> Histogram:
     name, now = feature["name"], _buckets(feature)
-    if not now:
-        return ""
     before = _buckets(then) if then is not None else []
     same = [each["lower_bound"] for each in before] == [each["lower_bound"] for each in now]
-    return histogram(
+    return Histogram(
         name,
         (now[0]["lower_bound"], now[-1]["upper_bound"]),
         _counted(before) if same else [],
         _counted(now),
-        kind=BEYOND if violated else NOW,
+        BEYOND if violated else NOW,
     )
 
 
@@ -108,25 +104,23 @@ def _values(feature: Document, then: Document | None) -> list[object]:
     ]
 
 
-def _model_quality(_: Analysis, found: Document, baseline: Document) -> Iterator[str]:
+def _model_quality(_: Analysis, found: Document, baseline: Document) -> Iterator[Section]:
     plots = [*_precision_recall(found, baseline), *_calibration(found, baseline)]
     if plots:
-        yield section("Curves", LEGEND, '<div class="plots">', *plots, "</div>")
+        yield Section("Curves", curves=plots)
     confusion = found.get("binary_classification_metrics", {}).get("confusion_matrix")
     if confusion:
-        yield section(
+        yield Section(
             "Decisions",
-            table(
-                ["", "not flagged", "flagged"],
-                [
-                    (name, *(f"{confusion[actual][flagged]:,}" for flagged in ("0", "1")))
-                    for name, actual in (("genuine", "0"), ("fraud", "1"))
-                ],
-            ),
+            columns=["", "not flagged", "flagged"],
+            rows=[
+                Row((name, *(f"{confusion[actual][flagged]:,}" for flagged in ("0", "1"))))
+                for name, actual in (("genuine", "0"), ("fraud", "1"))
+            ],
         )
 
 
-def _precision_recall(found: Document, baseline: Document) -> Iterator[str]:
+def _precision_recall(found: Document, baseline: Document) -> Iterator[Curves]:
     drawn = [
         Curve(kind, list(zip(curve["recalls"], curve["precisions"], strict=True)))
         for kind, document in ((THEN, baseline), (NOW, found))
@@ -135,18 +129,19 @@ def _precision_recall(found: Document, baseline: Document) -> Iterator[str]:
         )
     ]
     if drawn:
-        yield curves("Precision and recall", ("recall", "precision"), drawn, ticks=SHARES)
+        yield Curves("Precision and recall", "recall", "precision", drawn, SHARES)
 
 
-def _calibration(found: Document, baseline: Document) -> Iterator[str]:
+def _calibration(found: Document, baseline: Document) -> Iterator[Curves]:
     drawn = [
         Curve(kind, [_logarithmic(each) for each in bins], marked=True)
         for kind, document in ((THEN, baseline), (NOW, found))
         if (bins := document.get("calibration", {}).get("bins"))
     ]
     if drawn:
-        axes = ("mean score", "share of frauds")
-        yield curves("Promised and observed frauds", axes, drawn, ticks=SCORES, diagonal=True)
+        drawn.insert(0, Curve("axis dotted", [(0, 0), (1, 1)]))
+        title = "Promised and observed frauds"
+        yield Curves(title, "mean score", "share of frauds", drawn, SCORES)
 
 
 def _logarithmic(bin_: Document) -> tuple[float, float]:
@@ -157,21 +152,23 @@ def _logarithmic(bin_: Document) -> tuple[float, float]:
     return min(promised, 1.0), min(observed, 1.0)
 
 
-def _bias(_: Analysis, found: Document, baseline: Document) -> Iterator[str]:
+def _bias(_: Analysis, found: Document, baseline: Document) -> Iterator[Section]:
     then = dict(_segments(baseline))
     rows = [
-        (
-            *names,
-            _figure(entry.get("value")),
-            _range(entry.get("interval")),
-            _figure(then.get(names, {}).get("value")),
+        Row(
+            (
+                *names,
+                _figure(entry.get("value")),
+                _range(entry.get("interval")),
+                _figure(then.get(names, {}).get("value")),
+            )
         )
         for names, entry in _segments(found)
         if entry.get("value") is not None
     ]
     if rows:
         columns = ["by", "segment", "difference", "captured", "95 % from, to", "baseline"]
-        yield section("Segments against all others", table(columns, rows))
+        yield Section("Segments against all others", columns=columns, rows=rows)
 
 
 def _segments(document: Document) -> Iterator[tuple[tuple[str, str, str], Document]]:
@@ -188,33 +185,31 @@ def _range(interval: Document | None) -> str:
     return "" if interval is None else f"{interval['low']:,.4f}, {interval['high']:,.4f}"
 
 
-def _attribution(_: Analysis, found: Document, baseline: Document) -> Iterator[str]:
+def _attribution(_: Analysis, found: Document, baseline: Document) -> Iterator[Section]:
     now, then = found.get("shares", {}), baseline.get("shares", {})
     if not now:
         return
-    ranks = {name: place for place, name in enumerate(_ranked(then), start=1)}
+    ranks = {name: rank for rank, name in enumerate(_ranked(then), start=1)}
     largest = max(*now.values(), *then.values(), 1e-9)
     rows = [
-        (
+        Row(
             (
                 name,
-                place,
+                rank,
                 ranks.get(name, ""),
                 f"{now[name]:.1%}",
                 f"{then[name]:.1%}" if name in then else "",
-                bar(now[name] / largest, kind=NOW, limit=then.get(name, 0.0) / largest),
             ),
-            False,
+            bar=Bar(now[name] / largest, NOW, then.get(name, 0.0) / largest),
         )
-        for place, name in enumerate(_ranked(now), start=1)
+        for rank, name in enumerate(_ranked(now), start=1)
     ]
     columns = ["feature", "rank", "baseline's", "share", "baseline's", ""]
-    yield section(
+    yield Section(
         "What scores are made of",
-        paragraph(
-            "Each feature's part of all contributions to scores; the mark is the baseline's."
-        ),
-        marked_table(columns, rows),
+        "Each feature's part of all contributions to scores; the mark is the baseline's.",
+        columns,
+        rows,
     )
 
 
@@ -226,11 +221,13 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:,.6g}"
 
 
-_SECTIONS: Mapping[MonitorKind, Callable[[Analysis, Any, Any], Iterator[str]]] = MappingProxyType(
-    {
-        MonitorKind.DATA_QUALITY: _data_quality,
-        MonitorKind.MODEL_QUALITY: _model_quality,
-        MonitorKind.BIAS: _bias,
-        MonitorKind.ATTRIBUTION: _attribution,
-    }
+_SECTIONS: Mapping[MonitorKind, Callable[[Analysis, Any, Any], Iterator[Section]]] = (
+    MappingProxyType(
+        {
+            MonitorKind.DATA_QUALITY: _data_quality,
+            MonitorKind.MODEL_QUALITY: _model_quality,
+            MonitorKind.BIAS: _bias,
+            MonitorKind.ATTRIBUTION: _attribution,
+        }
+    )
 )

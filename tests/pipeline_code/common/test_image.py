@@ -21,6 +21,7 @@ DIRECT = {
     "awslambdaric",
     "boto3",
     "granian",
+    "jinja2",
     "matplotlib",
     "numba",
     "numpy",
