@@ -19,6 +19,7 @@ from typing import Any
 
 from local_aws.containers import namespaces
 from local_aws.settings import PROJECT_ROOT
+from pipeline_code.common.kernel_cache import IMAGE_CACHE, user_cache
 
 # Set to 1 for the server, containers are plain processes even where they need not be.
 PLAIN = "FRAUDLOOP_PLAIN_CONTAINERS"
@@ -183,6 +184,8 @@ def image() -> tuple[Mount, ...]:
     return (
         *((path, path, "r") for path in _folders(STAND_INS)),
         (str(code), f"{PROGRAM}/{code.name}", "r"),
+        # The image's kernels are compiled; here whoever needs them first does that, for all.
+        (str(user_cache()), str(IMAGE_CACHE), "w"),
         *_caches(code),
     )
 
@@ -196,8 +199,7 @@ def _folders(variable: str) -> list[str]:
 
 
 def _caches(code: Path) -> list[Mount]:
-    """Where compiled kernels and modules are kept beside their source: to be written to, as in the
-    image; else each container would compile for seconds."""
+    """Where Python keeps compiled modules: to be written to, as in the image."""
     mounts: list[Mount] = []
     for package in sorted(path.parent for path in code.rglob("__init__.py")):
         cache = package / "__pycache__"

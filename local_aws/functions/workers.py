@@ -13,6 +13,7 @@ from typing import Any
 from local_aws import adapter
 from local_aws.containers import confinement, project_image
 from local_aws.settings import PROJECT_ROOT
+from pipeline_code.common.kernel_cache import user_cache
 
 TASK = "/var/task"
 # What the Python runtimes bring besides the standard library ("Runtime-included SDK versions"),
@@ -87,6 +88,7 @@ def _environment(
         runtime["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{config['Runtime']}"
         return {**runtime, **variables, **given}
     image = {k: v for k, v in project_image.ENVIRONMENT.items() if k not in ("HOME", "PATH")}
+    image |= {} if confined else {"NUMBA_CACHE_DIR": str(user_cache())}
     return {**runtime, **image, **variables, **given}
 
 

@@ -20,6 +20,7 @@ from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import unsupported, validation
 from local_aws.sagemaker.logs import LogStream
 from local_aws.settings import PROJECT_ROOT
+from pipeline_code.common.kernel_cache import user_cache
 
 ML = "/opt/ml"
 # For the last of its output, which others of its processes may hold open.
@@ -97,6 +98,7 @@ def environment(
     image = dict(project_image.ENVIRONMENT)
     if confinement.refusal() is not None:
         image |= {"HOME": str(root), "SAGEMAKER_BASE_DIR": str(root), "PYTHONPATH": ""}
+        image |= {"NUMBA_CACHE_DIR": str(user_cache())}
         # With no network it would not get at the credentials of the machine that it runs on.
         image |= {"AWS_EC2_METADATA_DISABLED": "true"} if isolated else {}
     # A job's or model's own modules come before the image's.

@@ -1,75 +1,36 @@
-"""Compiles the kernels to machine code once, and keeps the result.
+"""Compiles the kernels to machine code once a machine; `kernel_cache` says where it is kept.
 
-Compiling takes seconds, loading what was compiled milliseconds. On a laptop numba keeps it beside
-the source. The image is built with everything compiled (`python -m
-pipeline_code.common.compiled`) for any processor of its architecture; where the image cannot be
-written to, as in Lambda, a copy is made.
+Compiling takes seconds, loading what was compiled milliseconds. The image is built with everything
+compiled (`python -m pipeline_code.common.compiled`), for any processor of its architecture.
 """
 
 import importlib
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-__all__ = ["compiled"]
+import numba
+from numba.core.caching import UserProvidedCacheLocator
 
-# Where the image's build leaves what it compiled; the Dockerfile says the same.
-IMAGE_CACHE = Path("/opt/program/compiled")
-MODULES = (
-    "features.kernel",
-    "features.grouping",
-    "features.folding",
-    "features.files.packing",
-    "features.varints",
-    "captures.kernel",
-    "captures.number_kernel",
-    "monitor.data_quality.sketch_kernel",
-    "captures.slot_kernel",
-    "captures.words",
-    "train.trees.tree_kernel",
-)
+from pipeline_code.common.kernel_cache import DIGEST, MODULES, PACKAGE, cache
+
+__all__ = ["compiled"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _use_the_images_cache() -> None:
-    """Copies what the image brought to where numba looks, if that is elsewhere.
+class KernelLocator(UserProvidedCacheLocator):  # type: ignore[misc]
+    """Where numba keeps a kernel, wherever the clone is."""
 
-    It has to be where the image cannot be written to, since numba demands a folder that can be,
-    even for nothing but reading. The copy may be there already. A package's kernels come whole or
-    not at all, as other processes may be copying, and reading, at the same time.
-    """
-    told = os.environ.get("NUMBA_CACHE_DIR")
-    if told is None or not IMAGE_CACHE.is_dir():
-        return
-    wanted = Path(told)
-    if wanted == IMAGE_CACHE:
-        if os.access(IMAGE_CACHE, os.W_OK):
-            return
-        wanted = Path(tempfile.gettempdir(), IMAGE_CACHE.name)
-        os.environ["NUMBA_CACHE_DIR"] = str(wanted)
-    for package in IMAGE_CACHE.iterdir():
-        target = wanted / package.name
-        if not target.exists():
-            _copy_whole(package, target)
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        """The module's folder, below the digest's."""
+        folder = Path(py_file).resolve().parent.relative_to(PACKAGE)
+        return str(Path(DIGEST, folder))
 
 
-def _copy_whole(folder: Path, target: Path) -> None:
-    partial = target.with_name(f"{target.name}.{os.getpid()}")
-    shutil.copytree(folder, partial)
-    try:
-        partial.rename(target)
-    except OSError:  # another process was first; what it copied is the same
-        shutil.rmtree(partial)
-
-
-_use_the_images_cache()
-
-# numba reads its settings when it is imported.
-import numba  # noqa: E402
+numba.config.CACHE_DIR = str(cache())
+numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{KernelLocator.__name__}"
 
 
 def compiled(*signatures: str, inline: bool = False) -> Callable[[Function], Function]:

@@ -110,7 +110,8 @@ def test_a_container_is_told_what_is_documented_and_sees_the_image_alone(
     kind: str, server: EmbeddedAws, looked: Callable[..., dict[str, Any]]
 ) -> None:
     seen = looked()
-    added = set() if kind == "confined" else {"SAGEMAKER_BASE_DIR", "TMPDIR"}
+    plainly = {"NUMBA_CACHE_DIR", "SAGEMAKER_BASE_DIR", "TMPDIR"}
+    added = set() if kind == "confined" else plainly
     assert set(seen["environment"]) - {"LC_CTYPE"} == OWN | IDENTITY | added
     assert seen["network"] == "arn:aws:sts::000000000000:assumed-role/job/SageMaker"
     assert seen["ml"] == ["config", "output", "processing"]
