@@ -36,6 +36,7 @@ IMPORTED = re.compile(rb"^from pipeline_code\.([\w.]+) import", re.MULTILINE)
 # Other clones' kernels are removed from the user's cache when none has used them for so long.
 UNUSED_SECONDS = 30 * 86_400
 
+
 def _digest() -> str:
     """Names what all kernels are made of: their sources, those of the modules that they import,
     whose values they hold as constants, and the compiler."""
