@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 from lifecycle.batch.config import BatchScoringConfig
-from lifecycle.jobs import sagemaker_sdk as sdk
 from lifecycle.jobs.job_requests import KEY_ARN, processing_request, s3_input
+from lifecycle.jobs.pipeline_parts import (
+    EXECUTION_ARN,
+    EXECUTION_ID,
+    START_TIME,
+    Parameter,
+    RequestStep,
+    definition_text,
+    join,
+)
 from lifecycle.monitoring.analyzer import ANALYSIS_PATH, analyzer_settings
 
 __all__ = ["PLACEHOLDERS", "batch_definition"]
@@ -35,28 +43,27 @@ def batch_definition(config: BatchScoringConfig) -> str:
 
     Nothing is cached: the same prefix may hold other rows tomorrow, and the history has gone on.
     """
-    model = sdk.ParameterString("ModelName")
-    source = sdk.ParameterString("InputDataUri")
-    target = sdk.ParameterString("OutputDataUri")
-    feature_source = sdk.ParameterString("FeatureSource", default_value="auto")
+    model = Parameter("ModelName")
+    source = Parameter("InputDataUri")
+    target = Parameter("OutputDataUri")
+    feature_source = Parameter("FeatureSource", default_value="auto")
     features = _features_step(config, source, target, feature_source)
     score = _score_step(config, model, features)
     results = _results_step(config, target, features, score)
     monitor = _monitor_step(config, target, features, score)
-    return sdk.compile_definition(
+    return definition_text(
         [model, source, target, feature_source], [features, score, results, monitor]
     )
 
 
 def _work_uri(name: str) -> Any:
     """Where an execution keeps what lies between its steps."""
-    execution = sdk.ExecutionVariables.PIPELINE_EXECUTION_ID
-    return sdk.Join(on="/", values=["${WorkUri}", execution, name])
+    return join("/", "${WorkUri}", EXECUTION_ID, name)
 
 
 def _features_step(
     config: BatchScoringConfig, source: Any, target: Any, feature_source: Any
-) -> sdk.RequestStep:
+) -> RequestStep:
     """What the model is asked; it reads of history and states what it needs, itself.
 
     An input would be copied whole, and the lake's and the offline store's histories are long.
@@ -77,7 +84,7 @@ def _features_step(
             str(config.tolerated_refused_share),
         ],
         environment={
-            "AS_OF": sdk.ExecutionVariables.START_DATETIME,
+            "AS_OF": START_TIME,
             "CUSTOMER_FEATURE_GROUP": "${CustomerFeatureGroup}",
             "OUTPUT_URI": target,
             "RAW_BUCKET": "${RawBucket}",
@@ -85,12 +92,10 @@ def _features_step(
         },
         calls_aws=True,
     )
-    return sdk.RequestStep("Features", "Processing", request)
+    return RequestStep("Features", "Processing", request)
 
 
-def _score_step(
-    config: BatchScoringConfig, model: Any, features: sdk.RequestStep
-) -> sdk.RequestStep:
+def _score_step(config: BatchScoringConfig, model: Any, features: RequestStep) -> RequestStep:
     """A request a file: the files are cut to fit, and a failed one is retried alone."""
     uri = features.output_uri("features")
     request = {
@@ -114,12 +119,12 @@ def _score_step(
             "VolumeKmsKeyId": KEY_ARN,
         },
     }
-    return sdk.RequestStep("Score", "Transform", request)
+    return RequestStep("Score", "Transform", request)
 
 
 def _results_step(
-    config: BatchScoringConfig, target: Any, features: sdk.RequestStep, score: sdk.RequestStep
-) -> sdk.RequestStep:
+    config: BatchScoringConfig, target: Any, features: RequestStep, score: RequestStep
+) -> RequestStep:
     """Nothing is written to the output before this step has found each row scored once."""
     request = processing_request(
         "batch",
@@ -134,14 +139,14 @@ def _results_step(
         ],
         outputs={"batch": target},
         arguments=["results"],
-        environment={"EXECUTION_ARN": sdk.ExecutionVariables.PIPELINE_EXECUTION_ARN},
+        environment={"EXECUTION_ARN": EXECUTION_ARN},
     )
-    return sdk.RequestStep("Results", "Processing", request)
+    return RequestStep("Results", "Processing", request)
 
 
 def _monitor_step(
-    config: BatchScoringConfig, target: Any, features: sdk.RequestStep, score: sdk.RequestStep
-) -> sdk.RequestStep:
+    config: BatchScoringConfig, target: Any, features: RequestStep, score: RequestStep
+) -> RequestStep:
     """The analyzer, told what Model Monitor tells it of a batch transform's data.
 
     Its metrics carry the pipeline's name where those of the traffic have the endpoint's.
@@ -155,7 +160,7 @@ def _monitor_step(
             _scores_input(score, f"{DATASET_PATH}/scores"),
             s3_input("baseline", "${BaselineUri}", BASELINE_PATH),
         ],
-        outputs={"report": sdk.Join(on="/", values=[target, "monitoring"])},
+        outputs={"report": join("/", target, "monitoring")},
         output_path=ANALYSIS_PATH,
         environment={
             **analyzer_settings("${MetricNamespace}", "${AWS::Region}"),
@@ -169,8 +174,8 @@ def _monitor_step(
         },
         calls_aws=True,
     )
-    return sdk.RequestStep("Monitor", "Processing", request)
+    return RequestStep("Monitor", "Processing", request)
 
 
-def _scores_input(score: sdk.RequestStep, local_path: str) -> dict[str, Any]:
-    return s3_input("scores", score.properties.TransformOutput.S3OutputPath, local_path)
+def _scores_input(score: RequestStep, local_path: str) -> dict[str, Any]:
+    return s3_input("scores", score.get("TransformOutput.S3OutputPath"), local_path)

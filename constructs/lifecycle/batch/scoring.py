@@ -10,6 +10,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from lifecycle.batch.config import BatchScoringConfig
+from lifecycle.batch.definition import batch_definition
 from lifecycle.batch.roles import BATCH_PREFIX, BatchRoles
 from lifecycle.features.feature_store import FeatureStore
 from lifecycle.image.container_image import ContainerImage
@@ -66,9 +67,6 @@ class BatchScoring(Construct):
         config: BatchScoringConfig,
     ) -> None:
         super().__init__(scope, construct_id)
-        # Here and not above: importing the SageMaker SDK takes seconds.
-        from lifecycle.batch.definition import batch_definition  # noqa: PLC0415
-
         grant_read_objects(model_role, artifacts_bucket, encryption_key, BATCH_WORK_PREFIX)
         grant_write_objects(model_role, artifacts_bucket, encryption_key, BATCH_WORK_PREFIX)
         # SageMaker runs a transform as the model's role: its volumes, log and metrics as well.

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final
 
-from lifecycle.jobs import sagemaker_sdk as sdk
 from lifecycle.jobs.job_requests import Compute, processing_request, s3_input
+from lifecycle.jobs.pipeline_parts import (
+    EXECUTION_ID,
+    START_TIME,
+    Parameter,
+    RequestStep,
+    definition_text,
+    join,
+)
 from lifecycle.monitoring.analyzer import ANALYSIS_PATH, CAPTURES_PATH, analyzer_settings
 from pipeline_code.common.model_digest import DIGEST
 
@@ -32,8 +38,6 @@ PLACEHOLDERS: Final = (
 BASELINE_PATH: Final = "/opt/ml/processing/baseline"
 
 
-# One text for every kind and every environment of the same compute: compiling takes a while.
-@cache
 def monitoring_definition(compute: Compute) -> str:
     """One processing step, told what Model Monitor would tell it; `${...}` for `PLACEHOLDERS`.
 
@@ -42,14 +46,13 @@ def monitoring_definition(compute: Compute) -> str:
     for long. A kind that needs neither labels nor a model leaves those alone.
     """
     # A string, since its default is known only when the template is deployed.
-    hours = sdk.ParameterString("AnalysisHours", default_value="${LookBackHours}")
-    execution = sdk.ExecutionVariables.PIPELINE_EXECUTION_ID
+    hours = Parameter("AnalysisHours", default_value="${LookBackHours}")
     request = processing_request(
         "monitor",
         role="${AnalyzerRoleArn}",
         compute=compute,
         inputs=[s3_input("baseline", "${BaselineUri}", BASELINE_PATH)],
-        outputs={"report": sdk.Join(on="/", values=["${ReportsUri}/${PipelineName}", execution])},
+        outputs={"report": join("/", "${ReportsUri}/${PipelineName}", EXECUTION_ID)},
         output_path=ANALYSIS_PATH,
         environment={
             **analyzer_settings("${MetricNamespace}", "${AWS::Region}"),
@@ -65,11 +68,11 @@ def monitoring_definition(compute: Compute) -> str:
             "output_path": ANALYSIS_PATH,
             "baseline_constraints": f"{BASELINE_PATH}/constraints.json",
             "baseline_statistics": f"{BASELINE_PATH}/statistics.json",
-            "end_time": sdk.ExecutionVariables.START_DATETIME,
+            "end_time": START_TIME,
             "endpoint_name": "${EndpointName}",
             "monitoring_schedule_name": "${PipelineName}",
             "publish_cloudwatch_metrics": "Enabled",
         },
         calls_aws=True,
     )
-    return sdk.compile_definition([hours], [sdk.RequestStep("Analyze", "Processing", request)])
+    return definition_text([hours], [RequestStep("Analyze", "Processing", request)])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Final
 
-from lifecycle.jobs import sagemaker_sdk as sdk
 from lifecycle.jobs.job_requests import Compute, processing_request
+from lifecycle.jobs.pipeline_parts import Parameter, RequestStep, definition_text
 
 __all__ = ["PLACEHOLDERS", "label_definition"]
 
@@ -24,14 +23,13 @@ PLACEHOLDERS: Final = (
 )
 
 
-@cache
 def label_definition(compute: Compute) -> str:
     """One processing step that reads and writes S3 itself; `${...}` for `PLACEHOLDERS`.
 
     An input would be copied whole, and captures and the lake are kept for long. An output would be
     written whole, while a file of labels that says the same as before is left alone.
     """
-    hours = sdk.ParameterString("LookBackHours", default_value="${LookBackHours}")
+    hours = Parameter("LookBackHours", default_value="${LookBackHours}")
     request = processing_request(
         "labels",
         role="${LabelerRoleArn}",
@@ -49,4 +47,4 @@ def label_definition(compute: Compute) -> str:
         },
         calls_aws=True,
     )
-    return sdk.compile_definition([hours], [sdk.RequestStep("Labels", "Processing", request)])
+    return definition_text([hours], [RequestStep("Labels", "Processing", request)])

@@ -14,6 +14,7 @@ from lifecycle.jobs.job_role import JobRole, sagemaker_principal
 from lifecycle.jobs.pipeline_schedule import schedule_pipeline
 from lifecycle.monitoring.analyzer import GROUND_TRUTH_PREFIX, Analyzer
 from lifecycle.monitoring.config import DAY_HOURS, MonitoringConfig
+from lifecycle.monitoring.label_definition import label_definition
 from lifecycle.training.roles import allow_jobs, allow_passing
 
 __all__ = ["LabelPipeline"]
@@ -92,9 +93,6 @@ class LabelPipeline(Construct):
         )
 
     def _define_pipeline(self, analyzer: Analyzer, raw_bucket: s3.IBucket) -> sagemaker.CfnPipeline:
-        # Here and not above: importing the SageMaker SDK takes seconds.
-        from lifecycle.monitoring.label_definition import label_definition  # noqa: PLC0415
-
         starter = iam.Role(
             self,
             "Role",

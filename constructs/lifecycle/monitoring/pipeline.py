@@ -13,6 +13,7 @@ from lifecycle.jobs.job_role import sagemaker_principal
 from lifecycle.jobs.pipeline_schedule import schedule_pipeline
 from lifecycle.monitoring.analyzer import Analyzer
 from lifecycle.monitoring.config import MonitoringConfig
+from lifecycle.monitoring.definition import monitoring_definition
 from lifecycle.training.roles import allow_jobs, allow_passing
 from pipeline_code.monitor.kinds import MonitorKind
 
@@ -83,9 +84,6 @@ class MonitoringPipelines(Construct):
     def _define_pipeline(
         self, place: Construct, kind: MonitorKind, name: str
     ) -> sagemaker.CfnPipeline:
-        # Here and not above: importing the SageMaker SDK takes seconds.
-        from lifecycle.monitoring.definition import monitoring_definition  # noqa: PLC0415
-
         text = monitoring_definition(self._config.compute)
         pipeline = sagemaker.CfnPipeline(
             place,

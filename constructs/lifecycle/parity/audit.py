@@ -16,6 +16,7 @@ from lifecycle.jobs.job_role import JobRole, sagemaker_principal
 from lifecycle.jobs.pipeline_schedule import schedule_pipeline
 from lifecycle.parity.alarms import ParityAlarms
 from lifecycle.parity.config import ParityAuditConfig
+from lifecycle.parity.definition import parity_definition
 from lifecycle.training.roles import allow_jobs, allow_passing
 
 __all__ = ["ParityAudit"]
@@ -113,9 +114,6 @@ class ParityAudit(Construct):
     def _define_pipeline(
         self, auditor: JobRole, config: ParityAuditConfig, values: dict[str, str]
     ) -> sagemaker.CfnPipeline:
-        # Here and not above: importing the SageMaker SDK takes seconds.
-        from lifecycle.parity.definition import parity_definition  # noqa: PLC0415
-
         role = iam.Role(
             self,
             "Role",

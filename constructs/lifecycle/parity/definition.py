@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from lifecycle.jobs import sagemaker_sdk as sdk
 from lifecycle.jobs.job_requests import processing_request
+from lifecycle.jobs.pipeline_parts import (
+    EXECUTION_ID,
+    START_TIME,
+    Parameter,
+    RequestStep,
+    definition_text,
+    join,
+)
 from lifecycle.parity.config import ParityAuditConfig
 
 __all__ = ["PLACEHOLDERS", "parity_definition"]
@@ -29,19 +36,15 @@ def parity_definition(config: ParityAuditConfig) -> str:
 
     An input would be copied whole, and the lake's and the offline store's histories are long.
     """
-    hours = sdk.ParameterInteger("AuditHours", default_value=24)
-    settle = sdk.ParameterInteger("SettleMinutes", default_value=config.settle_minutes)
-    sample = sdk.ParameterInteger("Sample", default_value=config.sample)
+    hours = Parameter("AuditHours", 24, "Integer")
+    settle = Parameter("SettleMinutes", config.settle_minutes, "Integer")
+    sample = Parameter("Sample", config.sample, "Integer")
     request = processing_request(
         "parity",
         role="${AuditorRoleArn}",
         compute=config.compute,
         inputs=[],
-        outputs={
-            "report": sdk.Join(
-                on="/", values=["${ReportsUri}", sdk.ExecutionVariables.PIPELINE_EXECUTION_ID]
-            )
-        },
+        outputs={"report": join("/", "${ReportsUri}", EXECUTION_ID)},
         arguments=[
             "--hours",
             hours.to_string(),
@@ -55,7 +58,7 @@ def parity_definition(config: ParityAuditConfig) -> str:
         environment={
             "CAPTURES_URI": "${CapturesUri}",
             "CUSTOMER_FEATURE_GROUP": "${CustomerFeatureGroup}",
-            "END_TIME": sdk.ExecutionVariables.START_DATETIME,
+            "END_TIME": START_TIME,
             "ENDPOINT_NAME": "${EndpointName}",
             "METRIC_NAMESPACE": "${MetricNamespace}",
             "RAW_BUCKET": "${RawBucket}",
@@ -63,5 +66,5 @@ def parity_definition(config: ParityAuditConfig) -> str:
         },
         calls_aws=True,
     )
-    step = sdk.RequestStep("Audit", "Processing", request)
-    return sdk.compile_definition([hours, settle, sample], [step])
+    step = RequestStep("Audit", "Processing", request)
+    return definition_text([hours, settle, sample], [step])

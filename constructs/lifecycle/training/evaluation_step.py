@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lifecycle.jobs import sagemaker_sdk as sdk
 from lifecycle.jobs.job_requests import Compute, processing_request
+from lifecycle.jobs.pipeline_parts import PropertyFile, RequestStep, condition
 from lifecycle.training.model_gate import GateConfig
 
 __all__ = ["EvaluationStep"]
@@ -66,8 +66,8 @@ class EvaluationStep:
     ) -> None:
         self._gate = gate
         self._floor = floor
-        self._report = sdk.PropertyFile("EvaluationReport", "evaluation", "evaluation.json")
-        self._card = sdk.PropertyFile("ModelCard", "evaluation", "model_card.json")
+        self._report = PropertyFile("EvaluationReport", "evaluation", "evaluation.json")
+        self._card = PropertyFile("ModelCard", "evaluation", "model_card.json")
         request = processing_request(
             "evaluate",
             role="${EvaluationRoleArn}",
@@ -78,7 +78,7 @@ class EvaluationStep:
             environment={"MODEL_PACKAGE_GROUP": "${ModelPackageGroup}", **trigger},
             calls_aws=True,
         )
-        self.step = sdk.RequestStep(
+        self.step = RequestStep(
             STEP, "Processing", request, property_files=[self._report, self._card]
         )
 
@@ -107,7 +107,7 @@ class EvaluationStep:
     @property
     def card(self) -> Any:
         """The content of the model card."""
-        return sdk.JsonGet(step_name=STEP, property_file=self._card, json_path="content")
+        return self.step.read(self._card, "content")
 
     def conditions(self) -> list[Any]:
         """One for each check, all of which a model has to meet."""
@@ -125,11 +125,11 @@ class EvaluationStep:
         }
         return [
             *(
-                sdk.ConditionGreaterThanOrEqualTo(left=self._checked(name), right=limit)
+                condition(self._checked(name), "GreaterThanOrEqualTo", limit)
                 for name, limit in at_least.items()
             ),
             *(
-                sdk.ConditionLessThanOrEqualTo(left=self._checked(name), right=limit)
+                condition(self._checked(name), "LessThanOrEqualTo", limit)
                 for name, limit in at_most.items()
             ),
         ]
@@ -154,4 +154,4 @@ class EvaluationStep:
     def _reported(self, path: str) -> Any:
         # AWS's page shows it in conditions only; the SDK hands any step's arguments what a `@step`
         # function returned in this very form (sagemaker.mlops, DelayedReturn).
-        return sdk.JsonGet(step_name=STEP, property_file=self._report, json_path=path)
+        return self.step.read(self._report, path)

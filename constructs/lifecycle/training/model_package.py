@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.jobs import sagemaker_sdk as sdk
 from lifecycle.jobs.job_requests import IMAGE_URI
+from lifecycle.jobs.pipeline_parts import EXECUTION_ARN, START_TIME, join
 from lifecycle.training.evaluation_step import EvaluationStep
 from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.serve.contract import MEDIA_TYPES
@@ -42,12 +42,12 @@ def model_package_request(
         "ModelCard": {"ModelCardContent": evaluation.card, "ModelCardStatus": "PendingReview"},
         "MetadataProperties": {
             "CommitId": revision,
-            "GeneratedBy": sdk.ExecutionVariables.PIPELINE_EXECUTION_ARN,
+            "GeneratedBy": EXECUTION_ARN,
         },
         "CustomerMetadataProperties": {
             "data_version": data_version,
             **evaluation.package,
-            "evaluation_report": sdk.Join(on="/", values=[evaluation.output_uri, "report.html"]),
+            "evaluation_report": join("/", evaluation.output_uri, "report.html"),
             "decision_000": _first_decision(approval_status),
         },
         "InferenceSpecification": {
@@ -117,22 +117,11 @@ class _Baselines:
 
 def _first_decision(approval_status: Any) -> Any:
     """That no person, but the gate of an execution, gave the status; people's decisions follow."""
-    variables = sdk.ExecutionVariables
-    return sdk.Join(
-        on="",
-        values=[
-            variables.START_DATETIME,
-            " ",
-            approval_status,
-            " by ",
-            variables.PIPELINE_EXECUTION_ARN,
-            ": passed the gate",
-        ],
-    )
+    return join("", START_TIME, " ", approval_status, " by ", EXECUTION_ARN, ": passed the gate")
 
 
 def _json_file(folder_uri: Any, *path: str) -> dict[str, Any]:
     return {
         "ContentType": "application/json",
-        "S3Uri": sdk.Join(on="/", values=[folder_uri, *path]),
+        "S3Uri": join("/", folder_uri, *path),
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lifecycle.jobs import sagemaker_sdk as sdk
 from lifecycle.jobs.job_requests import Compute
+from lifecycle.jobs.pipeline_parts import EXECUTION_ID, RequestStep, join
 from lifecycle.training.job import checkpoint_prefix, training_request
 from lifecycle.training.tuning import tuning_request
 
@@ -20,18 +20,18 @@ MODELS_URI = "s3://${ArtifactsBucket}/models"
 
 def _models_uri() -> Any:
     """Where an execution leaves its models; step caching does not compare where outputs go."""
-    return sdk.Join(on="/", values=[MODELS_URI, sdk.ExecutionVariables.PIPELINE_EXECUTION_ID])
+    return join("/", MODELS_URI, EXECUTION_ID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStep:
     """A step, and a reference to the archive of the model that it makes."""
 
-    step: sdk.RequestStep
+    step: RequestStep
     data_uri: Any
 
 
-def model_step(config: TrainingConfig, *, compute: Compute, features: sdk.RequestStep) -> ModelStep:
+def model_step(config: TrainingConfig, *, compute: Compute, features: RequestStep) -> ModelStep:
     """Trains on the features' training rows: once, or as often as it takes to tune.
 
     Args:
@@ -53,34 +53,28 @@ def model_step(config: TrainingConfig, *, compute: Compute, features: sdk.Reques
     days = config.jobs.cache_days
     if config.tuning is not None:
         request = tuning_request(request, config.tuning)
-        step = sdk.RequestStep("TuneModel", "Tuning", request, cache_days=days)
+        step = RequestStep("TuneModel", "Tuning", request, cache_days=days)
         return ModelStep(step=step, data_uri=_best_model(step))
-    step = sdk.RequestStep("TrainModel", "Training", request, cache_days=days)
-    return ModelStep(step=step, data_uri=step.properties.ModelArtifacts.S3ModelArtifacts)
+    step = RequestStep("TrainModel", "Training", request, cache_days=days)
+    return ModelStep(step=step, data_uri=step.get("ModelArtifacts.S3ModelArtifacts"))
 
 
-def _best_model(tuning: sdk.RequestStep) -> Any:
+def _best_model(tuning: RequestStep) -> Any:
     """A tuning job names its best training job, but not that job's archive.
 
     The folder is the job's own word: a cached one is an earlier execution's.
     """
-    found = tuning.properties
-    folder = found.TrainingJobDefinition.OutputDataConfig.S3OutputPath
-    job = found.BestTrainingJob.TrainingJobName
-    return sdk.Join(on="/", values=[folder, job, "output/model.tar.gz"])
+    folder = tuning.get("TrainingJobDefinition.OutputDataConfig.S3OutputPath")
+    job = tuning.get("BestTrainingJob.TrainingJobName")
+    return join("/", folder, job, "output/model.tar.gz")
 
 
-def _checkpoint_uri(config: TrainingConfig, features: sdk.RequestStep) -> Any:
+def _checkpoint_uri(config: TrainingConfig, features: RequestStep) -> Any:
     """The same for equal rows, settings and code, and for nothing else.
 
     The place is part of what step caching compares: with the execution's name in it, every one
     would train anew. The job that computed the rows is the same wherever they are used again.
     """
     prefix = checkpoint_prefix(config.job_hyperparameters, config.jobs.training.instance_count)
-    return sdk.Join(
-        on="/",
-        values=[
-            f"s3://${{ArtifactsBucket}}/{prefix}/${{ImageTag}}",
-            features.properties.ProcessingJobName,
-        ],
-    )
+    settings = f"s3://${{ArtifactsBucket}}/{prefix}/${{ImageTag}}"
+    return join("/", settings, features.get("ProcessingJobName"))

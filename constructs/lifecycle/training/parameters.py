@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lifecycle.jobs import sagemaker_sdk as sdk
+from lifecycle.jobs.pipeline_parts import Parameter
 
 if TYPE_CHECKING:
     from lifecycle.training.config import TrainingConfig
@@ -12,27 +12,21 @@ if TYPE_CHECKING:
 __all__ = ["training_parameters"]
 
 
-def training_parameters(config: TrainingConfig, *, revision: str) -> dict[str, Any]:
+def training_parameters(config: TrainingConfig, *, revision: str) -> dict[str, Parameter]:
     """The pipeline's parameters by name, with the configuration's values as defaults."""
     declared = [
         # No default: an execution that did not say which data it saw could be answered from cache.
-        sdk.ParameterString("DataVersion"),
-        sdk.ParameterString("RawDataUri", default_value="s3://${RawBucket}"),
-        sdk.ParameterString("AsOf", default_value="latest"),
-        sdk.ParameterInteger("TrainDays", default_value=config.train_days),
-        sdk.ParameterInteger("TestDays", default_value=config.test_days),
-        sdk.ParameterFloat(
-            "AveragePrecisionFloor", default_value=config.gate.average_precision_floor
-        ),
-        sdk.ParameterString("ApprovalStatus", default_value=config.approval_status),
-        sdk.ParameterString("TriggerReason", default_value="manual"),
-        sdk.ParameterString("TriggerEvidence", default_value="none"),
-        sdk.ParameterString("CodeRevision", default_value=revision),
-        sdk.ParameterString(
-            "ProcessingInstanceType", default_value=config.jobs.processing_instance_type
-        ),
-        sdk.ParameterString(
-            "TrainingInstanceType", default_value=config.jobs.training.instance_type
-        ),
+        Parameter("DataVersion"),
+        Parameter("RawDataUri", "s3://${RawBucket}"),
+        Parameter("AsOf", "latest"),
+        Parameter("TrainDays", config.train_days, "Integer"),
+        Parameter("TestDays", config.test_days, "Integer"),
+        Parameter("AveragePrecisionFloor", config.gate.average_precision_floor, "Float"),
+        Parameter("ApprovalStatus", config.approval_status),
+        Parameter("TriggerReason", "manual"),
+        Parameter("TriggerEvidence", "none"),
+        Parameter("CodeRevision", revision),
+        Parameter("ProcessingInstanceType", config.jobs.processing_instance_type),
+        Parameter("TrainingInstanceType", config.jobs.training.instance_type),
     ]
     return {parameter.name: parameter for parameter in declared}

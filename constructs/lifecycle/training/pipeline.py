@@ -13,6 +13,7 @@ from lifecycle.image.container_image import ContainerImage
 from lifecycle.image.image_build import Variant
 from lifecycle.registry.model_registry import ModelRegistry
 from lifecycle.training.config import TrainingConfig
+from lifecycle.training.pipeline_definition import training_definition
 from lifecycle.training.roles import TrainingRoles
 
 __all__ = ["TrainingPipeline"]
@@ -86,9 +87,6 @@ class TrainingPipeline(Construct):
             "TrainingImageUri": _image_uri(image, config, "cuda"),
             **self.roles.arns,
         }
-        # Here and not above: importing the SageMaker SDK takes seconds.
-        from lifecycle.training.pipeline_definition import training_definition  # noqa: PLC0415
-
         definition = training_definition(config, revision=revision)
         self.pipeline_name = self._define_pipeline(pipeline_name, definition, image).ref
 

@@ -13,9 +13,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from lifecycle.jobs import sagemaker_sdk as sdk
 from lifecycle.jobs.instance_types import has_local_disk
 from lifecycle.jobs.job_requests import Compute, processing_request, s3_input
+from lifecycle.jobs.pipeline_parts import (
+    EXECUTION_ID,
+    RequestStep,
+    condition_step,
+    definition_text,
+    fail_step,
+    join,
+)
 from lifecycle.training.evaluation_step import EvaluationStep
 from lifecycle.training.model_package import model_package_request
 from lifecycle.training.model_step import model_step
@@ -55,7 +62,7 @@ def training_definition(config: TrainingConfig, *, revision: str) -> str:
         revision: Of the code, for the models that it registers.
     """
     steps = _TrainingSteps(config, training_parameters(config, revision=revision))
-    return sdk.compile_definition(steps.parameters, steps.all())
+    return definition_text(steps.parameters, steps.all())
 
 
 class _TrainingSteps:
@@ -105,16 +112,14 @@ class _TrainingSteps:
             compute = replace(compute, instance_type=features.instance_type)
         return replace(compute, instance_count=features.instance_count)
 
-    def _processing(self, name: str, request: dict[str, Any], **options: Any) -> sdk.RequestStep:
-        return sdk.RequestStep(name, "Processing", request, **options)
+    def _processing(self, name: str, request: dict[str, Any], **options: Any) -> RequestStep:
+        return RequestStep(name, "Processing", request, **options)
 
     def _raw(self, *tables: str) -> list[dict[str, Any]]:
         root = self._parameters["RawDataUri"]
-        return [
-            _processing_input(table, sdk.Join(on="/", values=[root, table, ""])) for table in tables
-        ]
+        return [_processing_input(table, join("/", root, table, "")) for table in tables]
 
-    def _check_data(self) -> sdk.RequestStep:
+    def _check_data(self) -> RequestStep:
         request = processing_request(
             "check",
             role="${CheckRoleArn}",
@@ -125,7 +130,7 @@ class _TrainingSteps:
         )
         return self._processing("CheckData", request, cache_days=self._config.jobs.cache_days)
 
-    def _compute_features(self) -> sdk.RequestStep:
+    def _compute_features(self) -> RequestStep:
         values = self._parameters
         request = processing_request(
             "features",
@@ -166,7 +171,7 @@ class _TrainingSteps:
             cache_days=self._config.jobs.cache_days,
         )
 
-    def _compute_baseline(self) -> sdk.RequestStep:
+    def _compute_baseline(self) -> RequestStep:
         request = processing_request(
             "monitor",
             role="${BaselineRoleArn}",
@@ -196,15 +201,15 @@ class _TrainingSteps:
         )
 
     def _gate(self) -> Any:
-        refused = sdk.FailStep("RefuseModel", error_message=self._evaluation.reason)
-        return sdk.ConditionStep(
+        refused = fail_step("RefuseModel", error_message=self._evaluation.reason)
+        return condition_step(
             "Gate",
             conditions=self._evaluation.conditions(),
             if_steps=[self._register_model()],
             else_steps=[refused],
         )
 
-    def _register_model(self) -> sdk.RequestStep:
+    def _register_model(self) -> RequestStep:
         values = self._parameters
         request = model_package_request(
             model_data_uri=self._model.data_uri,
@@ -214,7 +219,7 @@ class _TrainingSteps:
             revision=values["CodeRevision"],
             data_version=values["DataVersion"],
         )
-        return sdk.RequestStep("RegisterModel", "RegisterModel", request)
+        return RequestStep("RegisterModel", "RegisterModel", request)
 
 
 def _processing_input(name: str, uri: Any) -> dict[str, Any]:
@@ -223,5 +228,4 @@ def _processing_input(name: str, uri: Any) -> dict[str, Any]:
 
 def _execution_uri(bucket: str, *parts: str) -> Any:
     """Where an execution leaves a step's output: executions never overwrite each other."""
-    execution = sdk.ExecutionVariables.PIPELINE_EXECUTION_ID
-    return sdk.Join(on="/", values=[f"s3://{bucket}/executions", execution, *parts])
+    return join("/", f"s3://{bucket}/executions", EXECUTION_ID, *parts)
