@@ -6,12 +6,17 @@ that a wildcard nobody meant still stops the synthesis.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from functools import cache
+from typing import Any, Final
 
-from aws_cdk import Acknowledgment, Reference, Stack, Token, Tokenization, Validations
+from aws_cdk import Acknowledgment, Reference, Stack, Tokenization, Validations
 from constructs import IConstruct
 
 __all__ = ["acknowledge_action", "acknowledge_resource"]
+
+# How the CDK writes a value that is not yet known into a text (its guide, "Tokens").
+TOKEN: Final = re.compile(r"\$\{Token\[[^\]]+\]\}")
 
 
 def acknowledge_resource(grantee: IConstruct, resource: str, reason: str) -> None:
@@ -32,19 +37,18 @@ def _acknowledge(grantee: IConstruct, finding: str, reason: str) -> None:
 
 def _as_reported(scope: IConstruct, resource: str) -> str:
     """The resource as cdk-nag will spell it: `<Logical.Attribute>`, or the name of an export."""
-    for token in Tokenization.reverse_string(resource).tokens:
-        resource = resource.replace(Token.as_string(token), _flattened(scope, token))
-    return resource
-
-
-def _flattened(scope: IConstruct, token: Any) -> str:
     stack = Stack.of(scope)
+    return TOKEN.sub(lambda found: _flattened(stack, found[0]), resource)
+
+
+# Few tokens are in many resources, and each question to the CDK crosses into another process.
+@cache
+def _flattened(stack: Stack, marker: str) -> str:
+    token: Any = Tokenization.reverse_string(marker).first_token
     if Reference.is_reference(token) and Stack.of(token.target) is not stack:
         # By the time of the check the CDK has made this reference an import; here it has not yet.
-        token = Stack.of(token.target).export_value(token)
-        token = Tokenization.reverse_string(token).first_token
-    resolved: dict[str, Any] = stack.resolve(token)
-    ((function, value),) = resolved.items()
+        marker = Stack.of(token.target).export_value(token)
+    ((function, value),) = stack.resolve(marker).items()
     if function == "Fn::ImportValue":
         return str(value)
     return f"<{'.'.join(value) if function == 'Fn::GetAtt' else value}>"
