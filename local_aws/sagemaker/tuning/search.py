@@ -81,6 +81,9 @@ class BayesianSearch:
 
     The first points are quasi-random. Combinations that are still running count as if they had
     led to what is expected of them, so that those tried at once differ.
+
+    Optuna's Gaussian process would need PyTorch; its Parzen estimators, which do not, found in 20
+    trials what these find for 1 of 10 seeds, and took off 63 lines.
     """
 
     def __init__(self, space: Space, seed: int) -> None:
