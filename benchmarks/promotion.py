@@ -36,7 +36,8 @@ from operations.errors import OperationError
 from operations.models import approvals, registry
 from operations.serving.scoring import requests_of
 from operations.target import Target, connect
-from pipeline_code.common.model_digest import DIGEST, model_digest
+from pipeline_code.common.model_digest import model_digest
+from pipeline_code.contracts.packages import DIGEST
 
 # So much is added to the log-odds of the broken version's scores.
 MISCALIBRATION = 12.0

@@ -8,6 +8,8 @@ from operations.data.lake import data_version
 from operations.errors import OperationError
 from operations.target import Target
 from operations.waiting import looks
+from pipeline_code.contracts.outputs import Output
+from pipeline_code.contracts.pipelines import PipelineParameter
 
 _FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
 
@@ -75,9 +77,13 @@ def start(target: Target, *, reason: str, parameters: dict[str, str] | None = No
         OperationError: If the lake holds no transactions, or no fraud reports.
     """
     version = data_version(target)
-    given = {"DataVersion": version, "TriggerReason": reason, **(parameters or {})}
+    given = {
+        PipelineParameter.DATA_VERSION: version,
+        PipelineParameter.TRIGGER_REASON: reason,
+        **(parameters or {}),
+    }
     arn: str = target.client("sagemaker").start_pipeline_execution(
-        PipelineName=target.output("TrainingPipelineName"),
+        PipelineName=target.output(Output.TRAINING_PIPELINE),
         PipelineExecutionDisplayName=f"manual-{version[:12]}",
         PipelineParameters=[{"Name": name, "Value": value} for name, value in given.items()],
     )["PipelineExecutionArn"]
@@ -122,7 +128,7 @@ def watch(
 def recent(target: Target, *, limit: int = 10) -> list[dict[str, Any]]:
     """Summaries of the newest executions of the training pipeline, newest first."""
     summaries: list[dict[str, Any]] = target.client("sagemaker").list_pipeline_executions(
-        PipelineName=target.output("TrainingPipelineName"),
+        PipelineName=target.output(Output.TRAINING_PIPELINE),
         SortBy="CreationTime",
         SortOrder="Descending",
         MaxResults=limit,

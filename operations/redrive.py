@@ -15,9 +15,10 @@ from typing import Any
 
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.contracts.outputs import queue_output
 from pipeline_code.stream.producing import Entry, put_all
 
-_QUEUES = ("CustomerFailuresQueueUrl", "TerminalFailuresQueueUrl")
+_QUEUES = tuple(queue_output(name, "Failures") for name in ("Customer", "Terminal"))
 # Functions with a queue of events: how the names of its outputs begin. All messages of a queue are
 # of one group, so that they are handled in order.
 _QUEUED = ("Deployment", "Retraining")
@@ -76,10 +77,10 @@ def _handle_again(target: Target, sqs: Any, name: str) -> int:
     """How many events went onto a function's queue again."""
     count = 0
     for kind in ("Failures", "Undelivered"):
-        url = target.output(f"{name}{kind}QueueUrl")
+        url = target.output(queue_output(name, kind))
         for message in _messages(sqs, url):
             sqs.send_message(
-                QueueUrl=target.output(f"{name}QueueUrl"),
+                QueueUrl=target.output(queue_output(name)),
                 MessageBody=message["Body"],
                 MessageGroupId=_GROUP,
                 # By its content the queue would take it for what it had before.

@@ -12,19 +12,11 @@ from botocore.exceptions import ClientError
 
 from local_aws.server import EmbeddedAws
 from operations.errors import OperationError
+from pipeline_code.contracts.resources import Stage, resource_name
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 STATE_ROOT = PROJECT_ROOT / ".fraudloop"
 DEFAULT_STATE = STATE_ROOT / "local"
-STACKS = (
-    "data-lake",
-    "feature-store",
-    "training",
-    "serving",
-    "monitoring",
-    "streaming",
-    "retraining",
-)
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,7 @@ class Target:
 
     def stack_name(self, stage: str) -> str:
         """The CloudFormation stack of a stage, such as `fraudloop-local-serving`."""
-        return f"fraudloop-{self.environment}-{stage}"
+        return resource_name(self.environment, stage)
 
     @cached_property
     def outputs(self) -> dict[str, str]:
@@ -58,7 +50,7 @@ class Target:
             OperationError: If the environment is not deployed.
         """
         cloudformation, found = self.client("cloudformation"), {}
-        for stage in STACKS:
+        for stage in Stage:
             try:
                 stack = cloudformation.describe_stacks(StackName=self.stack_name(stage))["Stacks"][
                     0

@@ -7,6 +7,8 @@ from constructs import Construct
 
 from lifecycle.endpoint import VARIANT_NAME
 from lifecycle.lake import Catalog, DataLake
+from pipeline_code.contracts.outputs import Output
+from pipeline_code.contracts.resources import Stage
 from stacks.environments import Environment
 
 __all__ = ["DataLakeStack"]
@@ -19,7 +21,7 @@ class DataLakeStack(cdk.Stack):
         super().__init__(
             scope,
             construct_id,
-            stack_name=environment.resource_name("data-lake"),
+            stack_name=environment.resource_name(Stage.DATA_LAKE),
             description="fraudloop: raw data, features, artifacts and captures",
             termination_protection=not environment.may_delete_data,
         )
@@ -39,10 +41,10 @@ class DataLakeStack(cdk.Stack):
 
     def _define_outputs(self) -> None:
         lake = self.lake
-        cdk.CfnOutput(self, "RawBucketName", value=lake.raw_bucket.bucket_name)
-        cdk.CfnOutput(self, "FeaturesBucketName", value=lake.features_bucket.bucket_name)
-        cdk.CfnOutput(self, "ArtifactsBucketName", value=lake.artifacts_bucket.bucket_name)
-        cdk.CfnOutput(self, "CapturesBucketName", value=lake.captures_bucket.bucket_name)
-        cdk.CfnOutput(self, "GlueDatabaseName", value=self.catalog.database_name)
-        cdk.CfnOutput(self, "WorkgroupName", value=self.catalog.workgroup_name)
-        cdk.CfnOutput(self, "EncryptionKeyArn", value=lake.encryption_key.key_arn)
+        cdk.CfnOutput(self, Output.RAW_BUCKET, value=lake.raw_bucket.bucket_name)
+        cdk.CfnOutput(self, Output.FEATURES_BUCKET, value=lake.features_bucket.bucket_name)
+        cdk.CfnOutput(self, Output.ARTIFACTS_BUCKET, value=lake.artifacts_bucket.bucket_name)
+        cdk.CfnOutput(self, Output.CAPTURES_BUCKET, value=lake.captures_bucket.bucket_name)
+        cdk.CfnOutput(self, Output.DATABASE, value=self.catalog.database_name)
+        cdk.CfnOutput(self, Output.WORKGROUP, value=self.catalog.workgroup_name)
+        cdk.CfnOutput(self, Output.ENCRYPTION_KEY, value=lake.encryption_key.key_arn)

@@ -23,11 +23,17 @@ from lifecycle.parity import ParityAuditConfig
 from lifecycle.retraining import RetrainingConfig
 from lifecycle.streaming import ConsumerConfig, LandingConfig, StreamConfig
 from lifecycle.training import GateConfig, TrainingConfig
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.decisions import APPROVED, PENDING
+from pipeline_code.contracts.monitoring import MonitorKind
+from pipeline_code.contracts.resources import (
+    PRODUCT,
+    database_name,
+    metric_namespace,
+    parameter_name,
+    resource_name,
+)
 
 __all__ = ["ENVIRONMENTS", "Environment", "environment_named"]
-
-PRODUCT = "fraudloop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +104,7 @@ class Environment:
 
     def resource_name(self, capability: str) -> str:
         """The physical name of what another system has to type."""
-        return f"{PRODUCT}-{self.name}-{capability}"
+        return resource_name(self.name, capability)
 
     @property
     def event_stream_name(self) -> str:
@@ -148,32 +154,32 @@ class Environment:
     @property
     def approved_model_parameter_name(self) -> str:
         """The SSM parameter that names the approved model package, `none` before the first."""
-        return f"/{PRODUCT}/{self.name}/approved-model-package"
+        return parameter_name(self.name, "approved-model-package")
 
     @property
     def challenger_parameter_name(self) -> str:
         """The SSM parameter that names the package in the shadow, `none` while there is none."""
-        return f"/{PRODUCT}/{self.name}/challenger-model-package"
+        return parameter_name(self.name, "challenger-model-package")
 
     @property
     def deployment_state_parameter_name(self) -> str:
         """The SSM parameter that says what became of the last deployment."""
-        return f"/{PRODUCT}/{self.name}/deployment-state"
+        return parameter_name(self.name, "deployment-state")
 
     @property
     def retraining_state_parameter_name(self) -> str:
         """The SSM parameter that says what was retrained and what for."""
-        return f"/{PRODUCT}/{self.name}/retraining-state"
+        return parameter_name(self.name, "retraining-state")
 
     @property
     def metric_namespace(self) -> str:
         """The CloudWatch namespace of the server's and the analyzer's metrics."""
-        return f"{PRODUCT}/{self.name}"
+        return metric_namespace(self.name)
 
     @property
     def database_name(self) -> str:
         """The Glue database; Athena wants no hyphen in it."""
-        return f"{PRODUCT}_{self.name}"
+        return database_name(self.name)
 
     @property
     def workgroup_name(self) -> str:
@@ -209,11 +215,11 @@ LOCAL = Environment(
     # On a laptop, weeks pass within minutes.
     retraining=RetrainingConfig(cool_down_minutes=10, daily_budget=20),
 )
-DEV = Environment(name="dev", training=TrainingConfig(approval_status="Approved"))
+DEV = Environment(name="dev", training=TrainingConfig(approval_status=APPROVED))
 PROD = replace(
     DEV,
     name="prod",
-    training=TrainingConfig(approval_status="PendingManualApproval"),
+    training=TrainingConfig(approval_status=PENDING),
     endpoint=EndpointConfig(shadow=ShadowConfig()),
     retraining=RetrainingConfig(schedule="rate(7 days)"),
 )

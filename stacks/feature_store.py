@@ -7,6 +7,8 @@ from constructs import Construct
 
 from lifecycle.features import FeatureStore
 from lifecycle.lake import DataLake
+from pipeline_code.contracts.outputs import Output
+from pipeline_code.contracts.resources import Stage
 from stacks.environments import Environment
 
 __all__ = ["FeatureStoreStack"]
@@ -21,7 +23,7 @@ class FeatureStoreStack(cdk.Stack):
         super().__init__(
             scope,
             construct_id,
-            stack_name=environment.resource_name("feature-store"),
+            stack_name=environment.resource_name(Stage.FEATURE_STORE),
             description="fraudloop: feature groups, online and offline",
             termination_protection=not environment.may_delete_data,
         )
@@ -31,9 +33,9 @@ class FeatureStoreStack(cdk.Stack):
             bucket=lake.features_bucket,
             encryption_key=lake.encryption_key,
             group_name=environment.feature_group_name,
-            role_name=environment.resource_name("feature-store"),
+            role_name=environment.resource_name(Stage.FEATURE_STORE),
             config=environment.feature_store,
             may_delete_data=environment.may_delete_data,
         )
-        cdk.CfnOutput(self, "CustomerFeatureGroupName", value=self.store.customer_group_name)
-        cdk.CfnOutput(self, "TerminalFeatureGroupName", value=self.store.terminal_group_name)
+        cdk.CfnOutput(self, Output.CUSTOMER_FEATURE_GROUP, value=self.store.customer_group_name)
+        cdk.CfnOutput(self, Output.TERMINAL_FEATURE_GROUP, value=self.store.terminal_group_name)

@@ -12,7 +12,9 @@ from lifecycle.image import ContainerImage
 from lifecycle.lake import DataLake
 from lifecycle.monitoring import Monitoring, MonitoringDashboard
 from lifecycle.parity import ParityAudit
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
+from pipeline_code.contracts.outputs import Output, monitor_output
+from pipeline_code.contracts.resources import Stage
 from stacks.environments import Environment
 
 __all__ = ["MonitoringStack"]
@@ -37,7 +39,7 @@ class MonitoringStack(cdk.Stack):
         super().__init__(
             scope,
             construct_id,
-            stack_name=environment.resource_name("monitoring"),
+            stack_name=environment.resource_name(Stage.MONITORING),
             description="fraudloop: monitors, late labels, parity audit, alarms and dashboard",
         )
         self._environment = environment
@@ -116,14 +118,10 @@ class MonitoringStack(cdk.Stack):
 
     def _define_outputs(self) -> None:
         environment = self._environment
-        cdk.CfnOutput(self, "MonitoringEngine", value=environment.monitoring.engine)
+        cdk.CfnOutput(self, Output.MONITORING_ENGINE, value=environment.monitoring.engine)
         for kind, name in environment.monitor_names.items():
-            cdk.CfnOutput(self, f"{_pascal(kind)}MonitorName", value=name)
-        cdk.CfnOutput(self, "LabelsPipelineName", value=environment.labels_pipeline_name)
-        cdk.CfnOutput(self, "ParityPipelineName", value=self._parity.pipeline_name)
-        cdk.CfnOutput(self, "AlarmTopicArn", value=self.alarm_topic.topic_arn)
-        cdk.CfnOutput(self, "DashboardName", value=self._dashboard.dashboard_name)
-
-
-def _pascal(kind: MonitorKind) -> str:
-    return "".join(word.capitalize() for word in kind.split("-"))
+            cdk.CfnOutput(self, monitor_output(kind), value=name)
+        cdk.CfnOutput(self, Output.LABELS_PIPELINE, value=environment.labels_pipeline_name)
+        cdk.CfnOutput(self, Output.PARITY_PIPELINE, value=self._parity.pipeline_name)
+        cdk.CfnOutput(self, Output.ALARM_TOPIC, value=self.alarm_topic.topic_arn)
+        cdk.CfnOutput(self, Output.DASHBOARD, value=self._dashboard.dashboard_name)

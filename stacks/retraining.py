@@ -10,6 +10,8 @@ from constructs import Construct
 
 from lifecycle.lake import DataLake
 from lifecycle.retraining import Retraining
+from pipeline_code.contracts.outputs import Output, function_output, queue_output
+from pipeline_code.contracts.resources import Stage
 from stacks.environments import Environment
 
 __all__ = ["RetrainingStack"]
@@ -31,7 +33,7 @@ class RetrainingStack(cdk.Stack):
         super().__init__(
             scope,
             construct_id,
-            stack_name=environment.resource_name("retraining"),
+            stack_name=environment.resource_name(Stage.RETRAINING),
             description="fraudloop: drift starts the training pipeline",
         )
         self.retraining = Retraining(
@@ -53,10 +55,10 @@ class RetrainingStack(cdk.Stack):
     def _define_outputs(self, environment: Environment) -> None:
         trigger = self.retraining.trigger
         for name, value in {
-            "RetrainingFunctionName": trigger.function.function_name,
-            "RetrainingQueueUrl": trigger.queue.queue_url,
-            "RetrainingFailuresQueueUrl": trigger.dead_letter_queue.queue_url,
-            "RetrainingUndeliveredQueueUrl": trigger.undelivered_queue.queue_url,
-            "RetrainingStateParameterName": environment.retraining_state_parameter_name,
+            function_output("Retraining"): trigger.function.function_name,
+            queue_output("Retraining"): trigger.queue.queue_url,
+            queue_output("Retraining", "Failures"): trigger.dead_letter_queue.queue_url,
+            queue_output("Retraining", "Undelivered"): trigger.undelivered_queue.queue_url,
+            Output.RETRAINING_STATE_PARAMETER: environment.retraining_state_parameter_name,
         }.items():
             cdk.CfnOutput(self, name, value=value)

@@ -12,8 +12,10 @@ from lifecycle.endpoint import SelfDeployingEndpoint
 from lifecycle.features import FeatureStore
 from lifecycle.image import ContainerImage
 from lifecycle.lake import DataLake
+from pipeline_code.contracts.outputs import Output, queue_output
+from pipeline_code.contracts.resources import Stage
+from pipeline_code.contracts.serving import CAPTURE_CONTRACT
 from pipeline_code.features.definitions import SCHEMA_VERSION
-from pipeline_code.serve.contract import CAPTURE_CONTRACT
 from stacks.environments import Environment
 
 __all__ = ["ServingStack"]
@@ -35,7 +37,7 @@ class ServingStack(cdk.Stack):
         super().__init__(
             scope,
             construct_id,
-            stack_name=environment.resource_name("serving"),
+            stack_name=environment.resource_name(Stage.SERVING),
             description="fraudloop: the endpoint of the approved model, and batch scoring",
         )
         self.alarm_topic = AlarmTopic(
@@ -141,22 +143,24 @@ class ServingStack(cdk.Stack):
     def _define_outputs(self) -> None:
         environment = self._environment
         queue, failed, undelivered = self.deployment.queue_urls
-        cdk.CfnOutput(self, "DeploymentQueueUrl", value=queue)
-        cdk.CfnOutput(self, "DeploymentFailuresQueueUrl", value=failed)
-        cdk.CfnOutput(self, "DeploymentUndeliveredQueueUrl", value=undelivered)
+        cdk.CfnOutput(self, queue_output("Deployment"), value=queue)
+        cdk.CfnOutput(self, queue_output("Deployment", "Failures"), value=failed)
+        cdk.CfnOutput(self, queue_output("Deployment", "Undelivered"), value=undelivered)
         cdk.CfnOutput(
-            self, "DeploymentStateParameterName", value=environment.deployment_state_parameter_name
+            self,
+            Output.DEPLOYMENT_STATE_PARAMETER,
+            value=environment.deployment_state_parameter_name,
         )
-        cdk.CfnOutput(self, "ServingAlarmTopicArn", value=self.alarm_topic.topic_arn)
-        cdk.CfnOutput(self, "EndpointName", value=environment.endpoint_name)
+        cdk.CfnOutput(self, Output.SERVING_ALARM_TOPIC, value=self.alarm_topic.topic_arn)
+        cdk.CfnOutput(self, Output.ENDPOINT, value=environment.endpoint_name)
         rollout = environment.endpoint.rollout
         # What waits for a deployment has to know how long one may take.
-        cdk.CfnOutput(self, "RolloutTimeoutSeconds", value=str(rollout.timeout_seconds))
-        cdk.CfnOutput(self, "BatchPipelineName", value=environment.batch_pipeline_name)
+        cdk.CfnOutput(self, Output.ROLLOUT_TIMEOUT, value=str(rollout.timeout_seconds))
+        cdk.CfnOutput(self, Output.BATCH_PIPELINE, value=environment.batch_pipeline_name)
         cdk.CfnOutput(
-            self, "ApprovedModelParameterName", value=environment.approved_model_parameter_name
+            self, Output.APPROVED_MODEL_PARAMETER, value=environment.approved_model_parameter_name
         )
         if environment.endpoint.shadow is not None:
             cdk.CfnOutput(
-                self, "ChallengerParameterName", value=environment.challenger_parameter_name
+                self, Output.CHALLENGER_PARAMETER, value=environment.challenger_parameter_name
             )

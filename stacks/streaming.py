@@ -10,6 +10,8 @@ from lifecycle.features import FeatureStore
 from lifecycle.image import ContainerImage
 from lifecycle.lake import Catalog, DataLake
 from lifecycle.streaming import EventStream, OnlineFold, StreamLanding
+from pipeline_code.contracts.outputs import Output, function_output, queue_output
+from pipeline_code.contracts.resources import Stage
 from stacks.environments import Environment
 
 __all__ = ["StreamingStack"]
@@ -37,7 +39,7 @@ class StreamingStack(cdk.Stack):
         super().__init__(
             scope,
             construct_id,
-            stack_name=environment.resource_name("streaming"),
+            stack_name=environment.resource_name(Stage.STREAMING),
             description="fraudloop: the stream of events, its consumers and its landing",
             termination_protection=not environment.may_delete_data,
         )
@@ -96,9 +98,9 @@ class StreamingStack(cdk.Stack):
         )
 
     def _define_outputs(self, fold: OnlineFold) -> None:
-        cdk.CfnOutput(self, "EventStreamName", value=self.events.stream_name)
-        cdk.CfnOutput(self, "TerminalEventStreamName", value=self.terminal_events.stream_name)
-        cdk.CfnOutput(self, "StreamingAlarmTopicArn", value=self.alarm_topic.topic_arn)
+        cdk.CfnOutput(self, Output.EVENT_STREAM, value=self.events.stream_name)
+        cdk.CfnOutput(self, Output.TERMINAL_EVENT_STREAM, value=self.terminal_events.stream_name)
+        cdk.CfnOutput(self, Output.STREAMING_ALARM_TOPIC, value=self.alarm_topic.topic_arn)
         for name, consumer in (("Customer", fold.customers), ("Terminal", fold.terminals)):
-            cdk.CfnOutput(self, f"{name}FunctionName", value=consumer.function.function_name)
-            cdk.CfnOutput(self, f"{name}FailuresQueueUrl", value=consumer.failures.queue_url)
+            cdk.CfnOutput(self, function_output(name), value=consumer.function.function_name)
+            cdk.CfnOutput(self, queue_output(name, "Failures"), value=consumer.failures.queue_url)

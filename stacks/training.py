@@ -11,6 +11,8 @@ from lifecycle.image import ContainerImage
 from lifecycle.lake import DataLake
 from lifecycle.registry import ModelRegistry
 from lifecycle.training import TrainingPipeline
+from pipeline_code.contracts.outputs import Output
+from pipeline_code.contracts.resources import Stage
 from stacks.environments import Environment
 
 __all__ = ["TrainingStack"]
@@ -32,7 +34,7 @@ class TrainingStack(cdk.Stack):
         super().__init__(
             scope,
             construct_id,
-            stack_name=environment.resource_name("training"),
+            stack_name=environment.resource_name(Stage.TRAINING),
             description="fraudloop: the image, the training pipeline and the model registry",
             termination_protection=not environment.may_delete_data,
         )
@@ -87,6 +89,6 @@ class TrainingStack(cdk.Stack):
         self.pipeline_name = environment.training_pipeline_name
         self.model_package_group_name = environment.model_package_group_name
         self.approved_model_parameter_name = environment.approved_model_parameter_name
-        cdk.CfnOutput(self, "TrainingPipelineName", value=self.training.pipeline_name)
-        cdk.CfnOutput(self, "ModelPackageGroupName", value=self.model_package_group_name)
-        cdk.CfnOutput(self, "ImageUri", value=self.image.uri)
+        cdk.CfnOutput(self, Output.TRAINING_PIPELINE, value=self.training.pipeline_name)
+        cdk.CfnOutput(self, Output.MODEL_PACKAGE_GROUP, value=self.model_package_group_name)
+        cdk.CfnOutput(self, Output.IMAGE, value=self.image.uri)

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from benchmarks.permissions.recorded import ATTACK
-from operations.target import STACKS, Target
+from operations.target import Target
+from pipeline_code.contracts.resources import Stage
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Roles:
         self._iam, self._sts = self.target.client("iam"), self.target.client("sts")
         self.account = self._sts.get_caller_identity()["Account"]
         cloudformation = self.target.client("cloudformation")
-        for stage in STACKS:
+        for stage in Stage:
             pages = cloudformation.get_paginator("list_stack_resources")
             for page in pages.paginate(StackName=self.target.stack_name(stage)):
                 for each in page["StackResourceSummaries"]:

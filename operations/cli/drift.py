@@ -17,7 +17,7 @@ from operations.monitoring import drift as monitors
 from operations.monitoring.drift import Asked
 from operations.monitoring.findings import Finding, Outcome
 from operations.target import STATE_ROOT, Target
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 
 __all__ = ["drift"]
 
@@ -32,10 +32,10 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 class Kind(StrEnum):
     """What `--kind` takes."""
 
-    DATA_QUALITY = "data-quality"
-    MODEL_QUALITY = "model-quality"
-    BIAS = "bias"
-    ATTRIBUTION = "attribution"
+    DATA_QUALITY = MonitorKind.DATA_QUALITY.value
+    MODEL_QUALITY = MonitorKind.MODEL_QUALITY.value
+    BIAS = MonitorKind.BIAS.value
+    ATTRIBUTION = MonitorKind.ATTRIBUTION.value
     ALL = "all"
 
     @property

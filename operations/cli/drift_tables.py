@@ -9,7 +9,7 @@ from rich.text import Text
 from operations.console import table
 from operations.monitoring.drift import Asked
 from operations.monitoring.findings import Finding, Outcome
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 
 __all__ = ["tables"]
 

@@ -10,6 +10,7 @@ from operations.cli.verbs import Json, on_target
 from operations.console import show, table, tell
 from operations.models import approvals, registry
 from operations.target import Target
+from pipeline_code.contracts.decisions import APPROVED, REJECTED
 
 Package = Annotated[str, typer.Argument(help="ARN, version number, latest or deployed.")]
 Reason = Annotated[str, typer.Option(help="Kept with the package, and who gave it.")]
@@ -52,11 +53,11 @@ def approve(
 ) -> None:
     """Approve a model package; the deployed rule and Lambda put it behind the endpoint."""
     arn = approvals.approve(target, package, reason=reason, overrule=overrule)
-    result: dict[str, object] = {"model_package": arn, "decision": "Approved"}
+    result: dict[str, object] = {"model_package": arn, "decision": APPROVED}
     if wait:
         with unattended(f"{arn} is approved, and {_GOES_ON}"):
             result["endpoint"] = registry.await_deployment(target, arn, report=tell)
-    show(result, json, table("Approved", ["", ""], result.items()))
+    show(result, json, table(APPROVED, ["", ""], result.items()))
 
 
 @on_target
@@ -69,8 +70,8 @@ def reject(
 ) -> None:
     """Reject a model package, so that it is never deployed."""
     arn = approvals.reject(target, package, reason=reason, overrule=overrule)
-    result = {"model_package": arn, "decision": "Rejected"}
-    show(result, json, table("Rejected", ["", ""], result.items()))
+    result = {"model_package": arn, "decision": REJECTED}
+    show(result, json, table(REJECTED, ["", ""], result.items()))
 
 
 @on_target

@@ -14,6 +14,7 @@ from operations.serving.batch import start
 from operations.serving.scoring import Scorer, parse_request, requests_of
 from operations.target import Target
 from pipeline_code.batch.computed import FeatureSource
+from pipeline_code.contracts.serving import Reason
 
 _SHOWN = 20
 # What of a batch's summary a person wants to know first.
@@ -23,8 +24,8 @@ _TOLD = (
     "scored",
     "repeated",
     "refused",
-    "customer_unknown",
-    "terminal_unknown",
+    Reason.CUSTOMER_UNKNOWN,
+    Reason.TERMINAL_UNKNOWN,
     "decisions",
     "model_versions",
 )

@@ -26,6 +26,7 @@ from pipeline_code.common.schema import (
     TRANSACTIONS,
     read,
 )
+from pipeline_code.contracts.outputs import Output
 from pipeline_code.stream.events import CLOCK_SKEW
 
 _TRANSACTIONS, _FRAUD_REPORTS, _CUSTOMERS = DATASETS
@@ -81,7 +82,7 @@ def ingest(target: Target, path: Path, *, online: bool, register_customers: bool
     return {
         "transactions": events.transactions.num_rows,
         "fraud_reports": events.fraud_reports.num_rows,
-        "bucket": target.output("RawBucketName"),
+        "bucket": target.output(Output.RAW_BUCKET),
         "objects": len(keys),
         "online": online,
     }

@@ -8,7 +8,8 @@ from typing import Any
 from operations.errors import OperationError
 from operations.target import Target
 from operations.waiting import looks
-from pipeline_code.common.fingerprint import FINGERPRINTED_PREFIXES, fingerprint
+from pipeline_code.contracts.outputs import Output
+from pipeline_code.contracts.pipelines import FINGERPRINTED_PREFIXES, fingerprint
 
 _UPLOADS_AT_ONCE = 8
 
@@ -31,7 +32,7 @@ class Answer:
 
 def upload(target: Target, folder: Path) -> list[str]:
     """Copy a folder in the raw layout into the raw bucket; returns the keys written."""
-    bucket, s3 = target.output("RawBucketName"), target.client("s3")
+    bucket, s3 = target.output(Output.RAW_BUCKET), target.client("s3")
     files = sorted(path for path in folder.rglob("*.parquet"))
 
     def put(file: Path) -> str:
@@ -45,7 +46,7 @@ def upload(target: Target, folder: Path) -> list[str]:
 
 def download(target: Target, prefix: str, folder: Path) -> None:
     """Copy the raw bucket's objects below a prefix into a folder."""
-    bucket, s3 = target.output("RawBucketName"), target.client("s3")
+    bucket, s3 = target.output(Output.RAW_BUCKET), target.client("s3")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
             file = folder / item["Key"]
@@ -62,7 +63,7 @@ def data_version(target: Target) -> str:
     Raises:
         OperationError: If the lake lacks one of them: nothing could be learned.
     """
-    bucket, s3 = target.output("RawBucketName"), target.client("s3")
+    bucket, s3 = target.output(Output.RAW_BUCKET), target.client("s3")
     objects: list[tuple[str, str]] = []
     for prefix in FINGERPRINTED_PREFIXES:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
@@ -86,8 +87,8 @@ def query(target: Target, sql: str, *, timeout_seconds: float = 120.0) -> Answer
     athena = target.client("athena")
     query_id = athena.start_query_execution(
         QueryString=sql,
-        QueryExecutionContext={"Database": target.output("GlueDatabaseName")},
-        WorkGroup=target.output("WorkgroupName"),
+        QueryExecutionContext={"Database": target.output(Output.DATABASE)},
+        WorkGroup=target.output(Output.WORKGROUP),
     )["QueryExecutionId"]
     execution = _await_query(athena, query_id, timeout_seconds)
     pages = athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id)

@@ -13,6 +13,7 @@ from operations.errors import OperationError
 from operations.target import Target
 from operations.waiting import looks
 from pipeline_code.common.schema import DATASETS, Dataset
+from pipeline_code.contracts.outputs import Output
 
 
 def await_landed(target: Target, events: Stream, *, timeout_seconds: float = 1500.0) -> None:
@@ -21,7 +22,7 @@ def await_landed(target: Target, events: Stream, *, timeout_seconds: float = 150
     Raises:
         OperationError: If it takes too long.
     """
-    s3, bucket = target.client("s3"), target.output("RawBucketName")
+    s3, bucket = target.client("s3"), target.output(Output.RAW_BUCKET)
     missing = [
         _Missing(s3, bucket, dataset, getattr(events, dataset.name))
         for dataset in DATASETS

@@ -18,6 +18,7 @@ from operations.data.events import Stream
 from operations.errors import OperationError
 from operations.target import Target
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
+from pipeline_code.contracts.outputs import Output
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, TERMINAL, Entity
 from pipeline_code.features.store import FeatureGroups, fold_into_store
 from pipeline_code.stream.events import CLOCK_SKEW, encode_reports, encode_transactions
@@ -31,8 +32,8 @@ _KEPT_PER_ENTITY = 256
 def feature_groups(target: Target) -> FeatureGroups:
     """The environment's online stores by entity."""
     return FeatureGroups(
-        customer=target.output("CustomerFeatureGroupName"),
-        terminal=target.output("TerminalFeatureGroupName"),
+        customer=target.output(Output.CUSTOMER_FEATURE_GROUP),
+        terminal=target.output(Output.TERMINAL_FEATURE_GROUP),
     )
 
 
@@ -49,7 +50,7 @@ class EventStream:
         self, target: Target, *, timeout_seconds: float = 300.0, probes: bool = False
     ) -> None:
         self._kinesis = target.client("kinesis")
-        self._name = target.output("EventStreamName")
+        self._name = target.output(Output.EVENT_STREAM)
         self._timeout = timeout_seconds
         self._probes = probes
         store = target.client("sagemaker-featurestore-runtime")

@@ -25,7 +25,9 @@ from operations.serving.replay import replay
 from operations.serving.scoring import requests_of
 from operations.target import Target, connect
 from pipeline_code.common.lake import Landing, write
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.metrics import Dimension
+from pipeline_code.contracts.monitoring import MonitorKind
+from pipeline_code.contracts.outputs import Output
 
 Progress = Callable[[str], None]
 
@@ -153,7 +155,7 @@ class Demo:
         )
         self._progress(f"ingesting {history.transactions.num_rows} transactions")
         keys = lake.upload(target, folder)
-        stage.evidence = f"s3://{target.output('RawBucketName')}: {len(keys)} objects"
+        stage.evidence = f"s3://{target.output(Output.RAW_BUCKET)}: {len(keys)} objects"
 
     def _query(self, stage: Stage, target: Target) -> None:
         self._progress("asking Athena")
@@ -224,7 +226,7 @@ class Demo:
         precision = [
             f"average precision {figure['value']:.2f}, {figure['baseline']:.2f} when trained"
             for figure in figures
-            if figure["dimensions"].get("Metric") == "AveragePrecision"
+            if figure["dimensions"].get(Dimension.FIGURE) == "AveragePrecision"
         ]
         told = precision or [violation["description"] for violation in finding.violations]
         stage.evidence = f"{finding.report} {maturity:.0%} judged, {', '.join(told)}"

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError
 from operations.errors import OperationError
 from operations.serving.scoring import Scored, Scorer
 from operations.target import Target
+from pipeline_code.contracts.outputs import Output
 
 __all__ = ["Asked", "Traffic", "captured"]
 
@@ -123,9 +124,9 @@ def captured(target: Target, traffic: Traffic) -> Counter[str]:
 
 
 def _counted(target: Target, since: datetime) -> Counter[str]:
-    s3, bucket = target.client("s3"), target.output("CapturesBucketName")
+    s3, bucket = target.client("s3"), target.output(Output.CAPTURES_BUCKET)
     pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix=f"{target.output('EndpointName')}/primary/"
+        Bucket=bucket, Prefix=f"{target.output(Output.ENDPOINT)}/primary/"
     )
     keys = [
         item["Key"]

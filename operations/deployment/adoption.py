@@ -19,10 +19,10 @@ from operations.deployment import toolchain
 from operations.deployment.assembly import Stack, stacks, write_part
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.contracts.resources import RESOURCE_TAG
 
 __all__ = ["Kept", "adopt", "find_kept"]
 
-RESOURCE_TAG = "fraudloop:resource"
 _GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 _CREATION_FAILED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
 # Of each type that may be kept: its kind in the tagging API, what identifies it to CloudFormation

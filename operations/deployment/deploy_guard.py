@@ -16,6 +16,7 @@ from operations.errors import OperationError
 from operations.models.deployments import VERDICT_SECONDS, last_deployment
 from operations.target import Target
 from operations.waiting import Report, changes, looks
+from pipeline_code.contracts.resources import Stage
 
 __all__ = [
     "await_rest",
@@ -49,7 +50,7 @@ def check_endpoint(target: Target, assembly: Path, *, may_go: str | None = None)
     Raises:
         OperationError: If an endpoint would go that is not the named one.
     """
-    stack_name = target.stack_name("serving")
+    stack_name = target.stack_name(Stage.SERVING)
     going = (
         endpoint
         for stack in stacks(assembly)

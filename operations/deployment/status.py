@@ -7,7 +7,9 @@ from botocore.exceptions import ClientError
 from operations import executions
 from operations.models import registry
 from operations.models.deployments import last_deployment
-from operations.target import STACKS, Target
+from operations.target import Target
+from pipeline_code.contracts.outputs import Output
+from pipeline_code.contracts.resources import Stage, resource_name
 
 
 def status(target: Target) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def status(target: Target) -> dict[str, Any]:
 def stack_states(target: Target) -> dict[str, str]:
     """Status of every stack of the environment, deployed or not."""
     cloudformation, states = target.client("cloudformation"), {}
-    for stage in STACKS:
+    for stage in Stage:
         name = target.stack_name(stage)
         try:
             found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
@@ -56,7 +58,7 @@ def stack_states(target: Target) -> dict[str, str]:
 
 
 def _endpoint(target: Target) -> dict[str, str]:
-    name = target.output("EndpointName")
+    name = target.output(Output.ENDPOINT)
     try:
         found = target.client("sagemaker").describe_endpoint(EndpointName=name)
     except ClientError as error:
@@ -70,7 +72,7 @@ def _alarms(target: Target) -> dict[str, str]:
     pages = (
         target.client("cloudwatch")
         .get_paginator("describe_alarms")
-        .paginate(AlarmNamePrefix=f"fraudloop-{target.environment}-")
+        .paginate(AlarmNamePrefix=resource_name(target.environment, ""))
     )
     return {
         alarm["AlarmName"]: alarm["StateValue"] for page in pages for alarm in page["MetricAlarms"]

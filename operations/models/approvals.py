@@ -7,8 +7,9 @@ from typing import Any
 from operations.console import utc
 from operations.errors import OperationError
 from operations.models import registry
-from operations.models.decisions import APPROVED, PENDING, REJECTED, record
+from operations.models.decisions import record
 from operations.target import Target
+from pipeline_code.contracts.decisions import APPROVED, PENDING, REJECTED
 
 __all__ = ["RolledBack", "approve", "reject", "roll_back"]
 

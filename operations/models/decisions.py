@@ -1,64 +1,24 @@
 """What was decided on a model package: when, which way, by whom and why, kept with the package."""
 
-import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 from operations.console import utc
 from operations.errors import OperationError
 from operations.target import Target
-from pipeline_code.common.approvals import approval, numbered_decisions
+from pipeline_code.contracts.decisions import (
+    DESCRIPTION_LIMIT,
+    PENDING,
+    PROPERTIES_LIMIT,
+    Decision,
+    approval,
+    next_decision_key,
+    numbered_decisions,
+    utc_text,
+)
 
-__all__ = [
-    "APPROVED",
-    "PENDING",
-    "REJECTED",
-    "Decision",
-    "decisions_on",
-    "last_decision",
-    "record",
-]
-
-PENDING, APPROVED, REJECTED = "PendingManualApproval", "Approved", "Rejected"
-# SageMaker's limits: of ApprovalDescription, of a metadata value, and of how many there are.
-DESCRIPTION_LIMIT, VALUE_LIMIT, PROPERTIES_LIMIT = 1024, 256, 50
-_TEXT = re.compile(r"(\S+) (Approved|Rejected) by (\S+): (.*)")
-_PUNCTUATION = frozenset("_.:/=+-@")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """One decision.
-
-    `by` is the ARN of whoever decided; what else is known of one that was not made here is said in
-    words.
-    """
-
-    at: str
-    status: str
-    by: str
-    reason: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """The decision that a package's metadata tells of; None if it is of another form."""
-        found = _TEXT.fullmatch(text)
-        if found is None:
-            return None
-        at, status, by, reason = found.groups()
-        return cls(at=at, status=status, by=by, reason=reason)
-
-    def text(self) -> str:
-        """As it is kept: within SageMaker's limits, in the characters that it takes."""
-        by = "".join(character if _is_taken(character) else "_" for character in self.by)
-        reason = "".join(character if _is_taken(character) else " " for character in self.reason)
-        return f"{self.at} {self.status} by {by}: {' '.join(reason.split())}"[:VALUE_LIMIT]
-
-    def as_dict(self) -> dict[str, str]:
-        return asdict(self)
+__all__ = ["decisions_on", "last_decision", "record"]
 
 
 def decisions_on(package: Mapping[str, Any]) -> list[Decision]:
@@ -129,23 +89,17 @@ def record(
     if after is not None:
         moment = max(moment, approval(after)[0] + timedelta(milliseconds=1))
     decision = Decision(
-        at=moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        at=utc_text(moment),
         status=status,
         by=str(target.client("sts").get_caller_identity()["Arn"]),
         reason=reason,
     )
-    key = f"decision_{max(numbered_decisions(package), default=0) + 1:03}"
     sagemaker, arn = target.client("sagemaker"), package["ModelPackageArn"]
     sagemaker.update_model_package(
         ModelPackageArn=arn,
         ModelApprovalStatus=status,
         ApprovalDescription=reason[:DESCRIPTION_LIMIT],
-        CustomerMetadataProperties={key: decision.text()},
+        CustomerMetadataProperties={next_decision_key(package): decision.text()},
     )
     changed: datetime = sagemaker.describe_model_package(ModelPackageName=arn)["LastModifiedTime"]
     return changed
-
-
-def _is_taken(character: str) -> bool:
-    """Whether SageMaker takes a character in a metadata value: its pattern, in short."""
-    return character in _PUNCTUATION or unicodedata.category(character)[0] in "LNZ"

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 from operations.target import Target
+from pipeline_code.contracts.decisions import APPROVED
+from pipeline_code.contracts.outputs import Output
 
 __all__ = [
     "VERDICT_SECONDS",
@@ -26,7 +28,7 @@ _UNSUCCESSFUL = frozenset({"Refused", "RolledBack"})
 
 def last_deployment(target: Target) -> dict[str, str] | None:
     """The last deployment and its state; None before the first."""
-    name = target.output("DeploymentStateParameterName")
+    name = target.output(Output.DEPLOYMENT_STATE_PARAMETER)
     return _parsed(target.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
 
 
@@ -35,7 +37,7 @@ def deployments(target: Target) -> dict[str, dict[str, str]]:
     pages = target.client("ssm").get_paginator("get_parameter_history")
     kept = [
         each
-        for page in pages.paginate(Name=target.output("DeploymentStateParameterName"))
+        for page in pages.paginate(Name=target.output(Output.DEPLOYMENT_STATE_PARAMETER))
         for each in page["Parameters"]
     ]
     parsed = (_parsed(each["Value"]) for each in sorted(kept, key=lambda each: each["Version"]))
@@ -51,14 +53,14 @@ def why_not_deployed(target: Target, package_arn: str) -> str | None:
     if last is None or last["model_package"] != package_arn or last["state"] not in _UNSUCCESSFUL:
         return None
     found = target.client("sagemaker").describe_model_package(ModelPackageName=package_arn)
-    if found["ModelApprovalStatus"] == "Approved":
+    if found["ModelApprovalStatus"] == APPROVED:
         return None
     return f"{last['state']}: {last['reason']}"
 
 
 def longest_deployment(target: Target) -> float:
     """Seconds that an approval may take at most: a rollout before it, its own, and the rest."""
-    rollout = target.outputs.get("RolloutTimeoutSeconds", _LONGEST_ROLLOUT_SECONDS)
+    rollout = target.outputs.get(Output.ROLLOUT_TIMEOUT, _LONGEST_ROLLOUT_SECONDS)
     return 2 * float(rollout) + _MARGIN_SECONDS
 
 

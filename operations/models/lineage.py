@@ -12,6 +12,8 @@ from operations.models import registry
 from operations.models.decisions import decisions_on, last_decision
 from operations.models.origins import Origins
 from operations.target import Target
+from pipeline_code.contracts.decisions import is_decision_key
+from pipeline_code.contracts.outputs import Output
 
 __all__ = ["Lineage", "describe_package", "lineage", "without_decisions"]
 
@@ -74,7 +76,7 @@ def lineage(target: Target, subject: str | None = None) -> Lineage:
             made from a package.
     """
     endpoint = None
-    wanted = target.output("EndpointName") if subject is None else subject
+    wanted = target.output(Output.ENDPOINT) if subject is None else subject
     if wanted in _PACKAGES or wanted.isdigit() or ":model-package/" in wanted:
         described = registry.find(target, wanted)
     else:
@@ -122,7 +124,7 @@ def describe_package(package: Mapping[str, Any]) -> dict[str, Any]:
 def without_decisions(package: Mapping[str, Any]) -> dict[str, str]:
     """A described package's metadata as it was registered with."""
     properties = package.get("CustomerMetadataProperties", {})
-    return {key: properties[key] for key in sorted(properties) if not key.startswith("decision_")}
+    return {key: properties[key] for key in sorted(properties) if not is_decision_key(key)}
 
 
 def _endpoint(target: Target, name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from operations.models.lineage import Lineage
+from pipeline_code.contracts.pipelines import PipelineParameter
 
 __all__ = ["tree"]
 
@@ -60,10 +61,14 @@ def _window(metadata: Mapping[str, str], first: str, last: str, name: str) -> st
 
 def _execution(branch: Tree, lineage: Lineage, all_objects: bool) -> None:
     execution = lineage.execution or {}
-    reason = execution["parameters"].get("TriggerReason", "not told")
+    reason = execution["parameters"].get(PipelineParameter.TRIGGER_REASON, "not told")
     text = f"{execution['arn']}, reason: {reason}"
     node = _node(branch, f"pipeline execution {execution['name']}", text)
-    _node(node, "evidence", execution["parameters"].get("TriggerEvidence", "not told"))
+    _node(
+        node,
+        "evidence",
+        execution["parameters"].get(PipelineParameter.TRIGGER_EVIDENCE, "not told"),
+    )
     _node(node, "started", execution["started"])
     steps = _node(node, "steps", "")
     for step in lineage.steps:

@@ -11,8 +11,10 @@ from operations.errors import OperationError
 from operations.models.deployments import VERDICT_SECONDS, longest_deployment, why_not_deployed
 from operations.target import Target
 from operations.waiting import Report, changes, looks, silent
-from pipeline_code.common.approvals import approval
-from pipeline_code.common.spelling import package_of
+from pipeline_code.contracts.decisions import APPROVED, approval
+from pipeline_code.contracts.outputs import Output
+from pipeline_code.contracts.packages import package_of
+from pipeline_code.contracts.resources import Stage
 
 _DEPLOYED = ("deployed", "champion")
 # After a failed update the endpoint serves what it served before, and that may be what is wanted.
@@ -22,7 +24,7 @@ _STATES_AT_REST = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLB
 def packages(target: Target, *, limit: int = 20) -> list[dict[str, Any]]:
     """Model packages of the environment's group, newest first."""
     summaries: list[dict[str, Any]] = target.client("sagemaker").list_model_packages(
-        ModelPackageGroupName=target.output("ModelPackageGroupName"),
+        ModelPackageGroupName=target.output(Output.MODEL_PACKAGE_GROUP),
         SortBy="CreationTime",
         SortOrder="Descending",
         MaxResults=limit,
@@ -37,7 +39,7 @@ def find(target: Target, package: str) -> dict[str, Any]:
         OperationError: If there is none of that name; the message lists the newest there are. Or
             the deployed one is asked for, and none is.
     """
-    sagemaker, group = target.client("sagemaker"), target.output("ModelPackageGroupName")
+    sagemaker, group = target.client("sagemaker"), target.output(Output.MODEL_PACKAGE_GROUP)
     wanted = deployed_package(target) if package in _DEPLOYED else package
     if wanted == "none":
         raise OperationError(
@@ -66,8 +68,8 @@ def approved(target: Target) -> list[dict[str, Any]]:
     """Every approved package of the environment's group, the one approved last first."""
     sagemaker = target.client("sagemaker")
     pages = sagemaker.get_paginator("list_model_packages").paginate(
-        ModelPackageGroupName=target.output("ModelPackageGroupName"),
-        ModelApprovalStatus="Approved",
+        ModelPackageGroupName=target.output(Output.MODEL_PACKAGE_GROUP),
+        ModelApprovalStatus=APPROVED,
     )
     found = [
         sagemaker.describe_model_package(ModelPackageName=summary["ModelPackageArn"])
@@ -89,7 +91,9 @@ def delete_all(target: Target) -> int:
 
 def deployed_package(target: Target) -> str:
     """ARN of the model package that the serving stack was last asked for, or `none`."""
-    parameter = target.client("ssm").get_parameter(Name=target.output("ApprovedModelParameterName"))
+    parameter = target.client("ssm").get_parameter(
+        Name=target.output(Output.APPROVED_MODEL_PARAMETER)
+    )
     return package_of(parameter["Parameter"]["Value"])
 
 
@@ -148,7 +152,7 @@ class _Standing:
 
     @classmethod
     def of(cls, target: Target, package_arn: str) -> "_Standing":
-        name = target.stack_name("serving")
+        name = target.stack_name(Stage.SERVING)
         stacks = target.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         taken = deployed_package(target) == package_arn
         return cls(is_taken=taken, stack=stacks[0], endpoint=_endpoint(target))
@@ -183,7 +187,7 @@ def _endpoint(target: Target) -> dict[str, Any]:
     """The endpoint as it is described; empty before the first deployment."""
     sagemaker = target.client("sagemaker")
     try:
-        return dict(sagemaker.describe_endpoint(EndpointName=target.output("EndpointName")))
+        return dict(sagemaker.describe_endpoint(EndpointName=target.output(Output.ENDPOINT)))
     except ClientError as error:
         if "Could not find endpoint" in str(error):
             return {}

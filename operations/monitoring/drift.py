@@ -8,7 +8,7 @@ from operations.errors import OperationError
 from operations.monitoring.findings import Finding, finding_of
 from operations.monitoring.monitor_runs import Run, bring_labels, newest_job, started
 from operations.target import Target
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 
 __all__ = ["Asked", "last", "run_all", "run_now"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import MISSING_DATA
-from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = ["Finding", "Outcome", "finding_of", "reason_of"]
 

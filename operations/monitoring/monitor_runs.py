@@ -6,7 +6,7 @@ engine starts the monitor's own pipeline.
 
 import math
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,18 +16,14 @@ from operations.errors import OperationError
 from operations.monitoring.findings import reason_of
 from operations.target import Target
 from operations.waiting import looks
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
+from pipeline_code.contracts.outputs import Output, monitor_output
+from pipeline_code.contracts.pipelines import PipelineParameter
 
 __all__ = ["Run", "bring_labels", "newest_job", "started"]
 
 _RUNNING = frozenset({"Pending", "InProgress", "Stopping", "Executing"})
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
-_NAMES = {
-    MonitorKind.DATA_QUALITY: "DataQualityMonitorName",
-    MonitorKind.MODEL_QUALITY: "ModelQualityMonitorName",
-    MonitorKind.BIAS: "BiasMonitorName",
-    MonitorKind.ATTRIBUTION: "AttributionMonitorName",
-}
 # What names the only monitor of a stack that was deployed before there were four.
 _OLDER = {"MonitoringScheduleName": True, "MonitoringPipelineName": False}
 # As the engines name their jobs.
@@ -59,12 +55,14 @@ class _Monitor:
 
 def _monitor(target: Target, kind: MonitorKind) -> _Monitor:
     outputs = target.outputs
-    if kind is MonitorKind.DATA_QUALITY and _NAMES[kind] not in outputs:
+    if kind is MonitorKind.DATA_QUALITY and monitor_output(kind) not in outputs:
         for output, by_schedule in _OLDER.items():
             if output in outputs:
                 return _Monitor(kind, outputs[output], by_schedule)
     return _Monitor(
-        kind, target.output(_NAMES[kind]), target.output("MonitoringEngine") == "model_monitor"
+        kind,
+        target.output(monitor_output(kind)),
+        target.output(Output.MONITORING_ENGINE) == "model_monitor",
     )
 
 
@@ -80,7 +78,7 @@ def started(target: Target, kind: MonitorKind, window: timedelta | None) -> Iter
     """
     monitor, sagemaker = _monitor(target, kind), target.client("sagemaker")
     if not monitor.by_schedule:
-        given = {} if window is None else {"AnalysisHours": _hours(window)}
+        given = {} if window is None else {PipelineParameter.ANALYSIS_HOURS: _hours(window)}
         yield _PipelineRun(sagemaker, _start(sagemaker, monitor.name, given))
         return
     once = f"{monitor.name[:48]}{_ONCE}{uuid.uuid4().hex[:8]}"
@@ -111,9 +109,11 @@ def bring_labels(target: Target, window: timedelta | None, timeout_seconds: floa
     Raises:
         OperationError: If the job fails, with its own reason.
     """
-    hours = {} if window is None else {"LookBackHours": str(math.ceil(window / _HOUR))}
+    hours = {}
+    if window is not None:
+        hours[PipelineParameter.LOOK_BACK_HOURS] = str(math.ceil(window / _HOUR))
     sagemaker = target.client("sagemaker")
-    arn = _start(sagemaker, target.output("LabelsPipelineName"), hours)
+    arn = _start(sagemaker, target.output(Output.LABELS_PIPELINE), hours)
     job = _PipelineRun(sagemaker, arn).wait(timeout_seconds)
     if job["ProcessingJobStatus"] != "Completed":
         raise OperationError(f"labels run {arn} failed: {reason_of(job)}")
@@ -180,7 +180,7 @@ def _now(config: dict[str, Any], window: timedelta | None) -> dict[str, Any]:
     }
 
 
-def _start(sagemaker: Any, pipeline: str, parameters: dict[str, str]) -> str:
+def _start(sagemaker: Any, pipeline: str, parameters: Mapping[PipelineParameter, str]) -> str:
     arn: str = sagemaker.start_pipeline_execution(
         PipelineName=pipeline,
         PipelineParameters=[{"Name": name, "Value": text} for name, text in parameters.items()],

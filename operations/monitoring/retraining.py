@@ -10,10 +10,16 @@ from typing import Any
 from operations.errors import OperationError
 from operations.target import Target
 from operations.waiting import looks
+from pipeline_code.contracts.events import (
+    OPERATIONS_SOURCE,
+    RETRAINING_REQUESTED,
+    RETRAINING_RESUMED,
+)
+from pipeline_code.contracts.outputs import Output, function_output, queue_output
 
 __all__ = ["request", "resume", "status"]
 
-_SOURCE = "fraudloop.operations"
+_FUNCTION = "Retraining"
 _EMPTY = "none"
 
 
@@ -31,7 +37,7 @@ def request(target: Target, *, reason: str, timeout_seconds: float = 120.0) -> d
     Raises:
         OperationError: If the reason is blank, or there is no answer in time.
     """
-    return _asked(target, "Retraining Requested", reason, timeout_seconds)
+    return _asked(target, RETRAINING_REQUESTED, reason, timeout_seconds)
 
 
 def resume(target: Target, *, reason: str, timeout_seconds: float = 120.0) -> dict[str, Any]:
@@ -40,7 +46,7 @@ def resume(target: Target, *, reason: str, timeout_seconds: float = 120.0) -> di
     Raises:
         OperationError: If the reason is blank, or there is no answer in time.
     """
-    return _asked(target, "Retraining Resumed", reason, timeout_seconds)
+    return _asked(target, RETRAINING_RESUMED, reason, timeout_seconds)
 
 
 def status(target: Target) -> dict[str, Any]:
@@ -69,7 +75,7 @@ def _asked(target: Target, detail_type: str, reason: str, timeout_seconds: float
     (entry,) = target.client("events").put_events(
         Entries=[
             {
-                "Source": _SOURCE,
+                "Source": OPERATIONS_SOURCE,
                 "DetailType": detail_type,
                 "Detail": json.dumps({"reason": reason, "by": by}),
             }
@@ -90,7 +96,7 @@ def _answer(target: Target, event_id: str, timeout_seconds: float) -> dict[str, 
             return {name: answer[name] for name in ("outcome", "reason", "execution_arn")}
     raise OperationError(
         f"event {event_id} must be worked off within {timeout_seconds:.0f} s, got no answer; it is "
-        f"not lost: see the log of {target.output('RetrainingFunctionName')} and "
+        f"not lost: see the log of {target.output(function_output(_FUNCTION))} and "
         "`fraudloop retraining status`"
     )
 
@@ -113,13 +119,13 @@ def _moment(text: str) -> datetime:
 def _waiting(target: Target, kind: str) -> int:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     found = target.client("sqs").get_queue_attributes(
-        QueueUrl=target.output(f"Retraining{kind}QueueUrl"), AttributeNames=names
+        QueueUrl=target.output(queue_output(_FUNCTION, kind)), AttributeNames=names
     )
     return sum(int(count) for count in found["Attributes"].values())
 
 
 def _state(target: Target) -> dict[str, Any]:
-    name = target.output("RetrainingStateParameterName")
+    name = target.output(Output.RETRAINING_STATE_PARAMETER)
     value = str(target.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
     found: dict[str, Any] = {} if value == _EMPTY else json.loads(value)
     return found

@@ -14,6 +14,8 @@ from operations.executions import Execution, describe, watch
 from operations.target import Target
 from pipeline_code.batch.computed import FeatureSource
 from pipeline_code.batch.tables import input_files
+from pipeline_code.contracts.outputs import Output
+from pipeline_code.contracts.pipelines import PipelineParameter
 
 __all__ = ["Batch", "live_model", "start"]
 
@@ -88,19 +90,19 @@ def start(
         OperationError: If there is no such input, the output may not be used or holds something, or
             no model is deployed.
     """
-    name, bucket = uuid.uuid4().hex[:12], target.output("ArtifactsBucketName")
+    name, bucket = uuid.uuid4().hex[:12], target.output(Output.ARTIFACTS_BUCKET)
     target_uri = f"s3://{bucket}/{_RESULTS}{name}" if output is None else output.rstrip("/")
     _check_output(target, target_uri)
     model = live_model(target)
     uri = _in_s3(target, source, name)
     parameters = {
-        "ModelName": model,
-        "InputDataUri": uri,
-        "OutputDataUri": target_uri,
-        "FeatureSource": features,
+        PipelineParameter.MODEL: model,
+        PipelineParameter.INPUT: uri,
+        PipelineParameter.OUTPUT: target_uri,
+        PipelineParameter.FEATURE_SOURCE: features,
     }
     arn = target.client("sagemaker").start_pipeline_execution(
-        PipelineName=target.output("BatchPipelineName"),
+        PipelineName=target.output(Output.BATCH_PIPELINE),
         PipelineExecutionDisplayName=f"batch-{name}",
         PipelineParameters=[{"Name": key, "Value": value} for key, value in parameters.items()],
     )["PipelineExecutionArn"]
@@ -115,7 +117,7 @@ def _split(uri: str) -> tuple[str, str]:
 def _check_output(target: Target, uri: str) -> None:
     """Refuses here, at once, what the pipeline would refuse minutes later."""
     bucket, prefix = _split(uri)
-    artifacts = target.output("ArtifactsBucketName")
+    artifacts = target.output(Output.ARTIFACTS_BUCKET)
     allowed = bucket == artifacts and f"{prefix}/".startswith("batch/")
     if not uri.startswith("s3://") or not allowed or f"{prefix}/".startswith((_WORK, _INPUT)):
         raise OperationError(
@@ -134,7 +136,7 @@ def _holds_something(target: Target, bucket: str, prefix: str) -> bool:
 def _in_s3(target: Target, source: str, name: str) -> str:
     if not source.startswith("s3://"):
         return _upload(target, Path(source), name)
-    artifacts, raw = target.output("ArtifactsBucketName"), target.output("RawBucketName")
+    artifacts, raw = target.output(Output.ARTIFACTS_BUCKET), target.output(Output.RAW_BUCKET)
     bucket, key = _split(source)
     prefix = f"{key.rstrip('/')}/"
     inside = (bucket == artifacts and prefix.startswith("batch/")) or (
@@ -160,7 +162,7 @@ def _upload(target: Target, path: Path, name: str) -> str:
             f"--input must be a .parquet or .csv file, a folder of them or an S3 prefix like "
             f"s3://bucket/path, got {str(path)!r}"
         )
-    bucket, s3 = target.output("ArtifactsBucketName"), target.client("s3")
+    bucket, s3 = target.output(Output.ARTIFACTS_BUCKET), target.client("s3")
     root = folder.parent if folder.is_file() else folder
     for file in files:
         key = f"{_INPUT}{name}/{file.relative_to(root).as_posix()}"
@@ -170,7 +172,7 @@ def _upload(target: Target, path: Path, name: str) -> str:
 
 def live_model(target: Target) -> str:
     """The model of the endpoint's production variant, whatever the endpoint runs on."""
-    sagemaker, name = target.client("sagemaker"), target.output("EndpointName")
+    sagemaker, name = target.client("sagemaker"), target.output(Output.ENDPOINT)
     try:
         config = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
     except ClientError as error:

@@ -13,6 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.contracts.outputs import Output
+from pipeline_code.contracts.serving import JSON
 
 _REQUESTS_AT_ONCE = 4
 
@@ -57,7 +59,7 @@ class Scorer:
 
     def __init__(self, target: Target) -> None:
         self._runtime = target.client("sagemaker-runtime")
-        self._endpoint = target.output("EndpointName")
+        self._endpoint = target.output(Output.ENDPOINT)
 
     def ask(
         self,
@@ -79,7 +81,7 @@ class Scorer:
         try:
             response = self._runtime.invoke_endpoint(
                 EndpointName=self._endpoint,
-                ContentType="application/json",
+                ContentType=JSON,
                 InferenceId=inference_id or str(request.get("transaction_id", "none")),
                 Body=json.dumps(request).encode(),
                 **optional,

@@ -8,11 +8,13 @@ from botocore.exceptions import ClientError
 
 from operations.errors import OperationError
 from operations.models import registry
-from operations.models.decisions import REJECTED
 from operations.models.deployments import longest_deployment
 from operations.target import Target
 from operations.waiting import Report, changes, looks, silent
-from pipeline_code.common.spelling import NOBODY, package_of, spelled
+from pipeline_code.contracts.decisions import REJECTED
+from pipeline_code.contracts.outputs import Output
+from pipeline_code.contracts.packages import NO_MODEL, package_of, spelled
+from pipeline_code.contracts.resources import Stage
 
 __all__ = ["Shadow", "parameter_name", "start", "status", "stop"]
 
@@ -29,7 +31,7 @@ class Shadow:
     """
 
     wanted: str
-    package: str = NOBODY
+    package: str = NO_MODEL
     instances: int = 0
     percent: float = 0.0
 
@@ -48,7 +50,7 @@ def parameter_name(target: Target) -> str:
     Raises:
         OperationError: If the environment's endpoint has no shadow.
     """
-    name = target.outputs.get("ChallengerParameterName")
+    name = target.outputs.get(Output.CHALLENGER_PARAMETER)
     if name is None:
         raise OperationError(
             f"environment must have a shadow, got none in {target.environment!r}; set "
@@ -71,7 +73,7 @@ def start(target: Target, package: str, *, wait: bool = True, report: Report = s
             is unknown, rejected or deployed itself, or the deployment fails.
     """
     name = parameter_name(target)
-    if registry.deployed_package(target) == NOBODY:
+    if registry.deployed_package(target) == NO_MODEL:
         raise OperationError(
             "a model must be deployed to be challenged, got none; use `fraudloop approve`"
         )
@@ -98,8 +100,8 @@ def stop(target: Target, *, wait: bool = True, report: Report = silent) -> Shado
     Raises:
         OperationError: If there is no shadow, or the deployment fails.
     """
-    _put(target, parameter_name(target), NOBODY)
-    return await_shadow(target, NOBODY, report=report) if wait else status(target)
+    _put(target, parameter_name(target), NO_MODEL)
+    return await_shadow(target, NO_MODEL, report=report) if wait else status(target)
 
 
 def status(target: Target) -> Shadow:
@@ -111,7 +113,7 @@ def status(target: Target) -> Shadow:
     wanted = _wanted(target)
     sagemaker = target.client("sagemaker")
     try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=target.output("EndpointName"))
+        endpoint = sagemaker.describe_endpoint(EndpointName=target.output(Output.ENDPOINT))
     except ClientError as error:
         if "Could not find endpoint" not in str(error):
             raise
@@ -153,7 +155,7 @@ def await_shadow(
             over.
     """
     limit = longest_deployment(target) if timeout_seconds is None else timeout_seconds
-    tell, stack_name = changes(report), target.stack_name("serving")
+    tell, stack_name = changes(report), target.stack_name(Stage.SERVING)
     tell(f"waiting until the challenger is {package}, for {limit / 60:.0f} minutes at most")
     for _ in looks(limit):
         shadow, state = status(target), _endpoint_status(target)
@@ -183,14 +185,14 @@ def _put(target: Target, name: str, value: str) -> None:
 
 def _endpoint_status(target: Target) -> str:
     endpoint = target.client("sagemaker").describe_endpoint(
-        EndpointName=target.output("EndpointName")
+        EndpointName=target.output(Output.ENDPOINT)
     )
     return str(endpoint["EndpointStatus"])
 
 
 def _reason(target: Target) -> str:
     """Why, as far as the last deployment's state says."""
-    name = target.outputs.get("DeploymentStateParameterName")
+    name = target.outputs.get(Output.DEPLOYMENT_STATE_PARAMETER)
     if name is None:
         return ""
     text = target.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]

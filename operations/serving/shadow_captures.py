@@ -13,6 +13,7 @@ from typing import Any, Self
 from operations.target import Target
 from pipeline_code.captures.exchanges import Exchange, exchanges_of
 from pipeline_code.common.exits import BadInput
+from pipeline_code.contracts.outputs import Output
 
 __all__ = ["Answer", "CapturedAnswers", "Window"]
 
@@ -88,8 +89,8 @@ class CapturedAnswers:
         Raises:
             BadInput: A captured line is none, or a JSON answer has no score.
         """
-        s3, bucket = self.target.client("s3"), self.target.output("CapturesBucketName")
-        endpoint = self.target.output("EndpointName")
+        s3, bucket = self.target.client("s3"), self.target.output(Output.CAPTURES_BUCKET)
+        endpoint = self.target.output(Output.ENDPOINT)
         with tempfile.TemporaryDirectory(prefix="captures-") as temporary:
             file = Path(temporary) / "capture.jsonl"
             for hour in self.window.hours():

@@ -22,7 +22,8 @@ from operations.serving import shadow
 from operations.serving.shadow_captures import Answer, CapturedAnswers, Window
 from operations.serving.shadow_latency import Latency
 from operations.target import Target
-from pipeline_code.common.spelling import NOBODY
+from pipeline_code.contracts.packages import NO_MODEL
+from pipeline_code.contracts.serving import Decision
 
 __all__ = ["CHALLENGER", "CHAMPION", "compare", "compared"]
 
@@ -115,7 +116,7 @@ def compare(target: Target, *, hours: float, package: str | None = None) -> dict
     """
     shadow.parameter_name(target)
     challenger = shadow.status(target).wanted if package is None else package
-    if challenger == NOBODY:
+    if challenger == NO_MODEL:
         raise OperationError(
             "a challenger must be in the shadow, got none; use `fraudloop shadow start`, or name "
             "an earlier one by --package"
@@ -173,7 +174,7 @@ def _decisions(database: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         return sum(
             row["answers"]
             for row in known
-            if all((row[side] != "approve") is flag for side, flag in flags.items())
+            if all((row[side] != Decision.APPROVE) is flag for side, flag in flags.items())
         )
 
     return {

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from operations.serving.shadow_captures import Window
 from operations.target import Target
+from pipeline_code.contracts.outputs import Output
 
 __all__ = ["Latency"]
 
@@ -35,7 +36,7 @@ class Latency:
             "Namespace": "AWS/SageMaker",
             "MetricName": "ModelLatency",
             "Dimensions": [
-                {"Name": "EndpointName", "Value": target.output("EndpointName")},
+                {"Name": "EndpointName", "Value": target.output(Output.ENDPOINT)},
                 {"Name": "VariantName", "Value": variant},
             ],
             "StartTime": start,

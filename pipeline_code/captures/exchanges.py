@@ -16,7 +16,7 @@ import orjson
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
-from pipeline_code.serve.contract import JSON, JSON_LINES
+from pipeline_code.contracts.serving import JSON, JSON_LINES
 
 __all__ = ["CutOffError", "Exchange", "exchange_of", "exchanges_of"]
 

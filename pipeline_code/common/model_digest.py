@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.contracts.packages import DIGEST
 
-__all__ = ["DIGEST", "METADATA_FILE", "model_digest", "registered_digest", "require_digest"]
+__all__ = ["METADATA_FILE", "model_digest", "registered_digest", "require_digest"]
 
-# A model package's variable with the digest of its model.
-DIGEST = "MODEL_DIGEST"
 METADATA_FILE = "metadata.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline_code.contracts.serving import CAPTURE_CONTRACT
 from pipeline_code.evaluate.declining import DECLINE_PRECISION, Declining
 from pipeline_code.evaluate.evaluation import Evaluation
 from pipeline_code.evaluate.model_quality import binary_classification_metrics
 from pipeline_code.quality.importance import Importance
 from pipeline_code.quality.scored import Scored
-from pipeline_code.serve.contract import CAPTURE_CONTRACT
 from pipeline_code.serve.thresholds import NO_THRESHOLD
 from pipeline_code.train.model import Metadata
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.evaluate.evaluation import Evaluation
 from pipeline_code.monitor.attribution import baseline as attribution_baseline
 from pipeline_code.monitor.bias import baseline as bias_baseline
-from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.model_quality import baseline as model_quality_baseline
 from pipeline_code.quality.importance import Explained
 from pipeline_code.quality.scored import Scored

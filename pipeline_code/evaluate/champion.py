@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlparse
 
-from pipeline_code.common.approvals import approval
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.model_digest import registered_digest
+from pipeline_code.contracts.decisions import APPROVED, approval
 from pipeline_code.train.archive import MODEL_ARCHIVE, load_archive
 from pipeline_code.train.model import Model
 
@@ -48,7 +48,7 @@ def newest_approved(sagemaker: Any, group: str) -> Package | None:
         group: Name or ARN of the model package group.
     """
     pages = sagemaker.get_paginator("list_model_packages").paginate(
-        ModelPackageGroupName=group, ModelApprovalStatus="Approved"
+        ModelPackageGroupName=group, ModelApprovalStatus=APPROVED
     )
     approved = [
         sagemaker.describe_model_package(ModelPackageName=summary["ModelPackageArn"])

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
+from pipeline_code.contracts.packages import NO_MODEL
 
-__all__ = ["NO_MODEL", "Served", "is_absent", "served"]
-
-NO_MODEL = "none"
+__all__ = ["Served", "is_absent", "served"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,11 +19,11 @@ from pipeline_code.captures.chunks import Chunk, Tally
 from pipeline_code.captures.datasets import score_chunks
 from pipeline_code.captures.reading import read_chunks
 from pipeline_code.common.exits import BadInput
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import Analysis
 from pipeline_code.monitor.data_quality import analysis as data_quality
 from pipeline_code.monitor.data_quality.profiles import describe
 from pipeline_code.monitor.data_quality.sketches import Sketch
-from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 
 from pipeline_code.captures.chunks import Tally
 from pipeline_code.captures.interval import Interval
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import Analysis, Measure, Violation
-from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.settings import Settings
 
 __all__ = ["findings", "is_beyond", "used"]

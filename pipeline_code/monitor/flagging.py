@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline_code.serve.contract import Decision
+from pipeline_code.contracts.serving import Decision
 
 __all__ = ["flagged"]
 

@@ -1,6 +1,6 @@
 """Tells CloudWatch and EventBridge what an analysis found.
 
-Metrics, in the namespace of the environment, each with the dimension `Endpoint`:
+Metrics, in the namespace of the environment, each with the dimension `EndpointName`:
     MonitoredRecords (Monitor): records analyzed; its absence is an alarm of its own.
     Violations (Monitor): not published if there was too little data to say none, so that an alarm
         does not take silence for health.
@@ -12,8 +12,8 @@ Events of the source `fraudloop.monitor`: `Monitoring Violations Found`, or `Mon
 there was enough data and nothing is wrong with it. Missing data alone sends none: there is nothing
 to retrain on, and nothing to be glad of.
 
-Of a batch, `Endpoint` is the name of its pipeline, and the one event `Batch Violations Found`: it
-may be of any time and of anybody, so that nothing is retrained for it.
+Of a batch, `EndpointName` is the name of its pipeline, and the one event `Batch Violations Found`:
+it may be of any time and of anybody, so that nothing is retrained for it.
 
 An analysis that is run again says the same again; only its metrics have another time.
 """
@@ -24,21 +24,13 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline_code.captures.chunks import Tally
+from pipeline_code.contracts.events import BATCH_VIOLATIONS, MONITOR_SOURCE, PASSED, VIOLATIONS
+from pipeline_code.contracts.metrics import Dimension, MetricName
 from pipeline_code.monitor.analysis import Analysis
 from pipeline_code.monitor.settings import Settings
 
-__all__ = [
-    "BATCH_DETAIL_TYPE",
-    "EVENT_DETAIL_TYPE",
-    "EVENT_SOURCE",
-    "PASSED_DETAIL_TYPE",
-    "publish",
-]
+__all__ = ["publish"]
 
-EVENT_SOURCE = "fraudloop.monitor"
-EVENT_DETAIL_TYPE = "Monitoring Violations Found"
-PASSED_DETAIL_TYPE = "Monitoring Passed"
-BATCH_DETAIL_TYPE = "Batch Violations Found"
 # PutMetricData takes this many metrics in one call.
 METRICS_AT_ONCE = 1_000
 
@@ -69,16 +61,20 @@ def publish(
 
 
 def _metrics(analysis: Analysis, tally: Tally, endpoint_name: str) -> list[Metric]:
-    monitor = {"Monitor": analysis.kind.value}
+    monitor: dict[str, str] = {Dimension.MONITOR: analysis.kind.value}
     metrics = [
-        _metric(endpoint_name, "MonitoredRecords", analysis.records, monitor, unit="Count"),
-        _metric(endpoint_name, "DegradedRecords", tally.degraded.total(), unit="Count"),
+        _metric(
+            endpoint_name, MetricName.MONITORED_RECORDS, analysis.records, monitor, unit="Count"
+        ),
+        _metric(endpoint_name, MetricName.DEGRADED_RECORDS, tally.degraded.total(), unit="Count"),
     ]
     if analysis.enough or analysis.broken:
         broken = len(analysis.broken)
-        metrics.append(_metric(endpoint_name, "Violations", broken, monitor, unit="Count"))
+        metrics.append(_metric(endpoint_name, MetricName.VIOLATIONS, broken, monitor, unit="Count"))
     if analysis.maturity is not None:
-        metrics.append(_metric(endpoint_name, "LabelMaturity", analysis.maturity, monitor))
+        metrics.append(
+            _metric(endpoint_name, MetricName.LABEL_MATURITY, analysis.maturity, monitor)
+        )
     metrics += [
         _metric(endpoint_name, each.metric, each.value, each.dimensions, unit=each.unit)
         for each in analysis.measures
@@ -94,7 +90,7 @@ def _metric(
     *,
     unit: str = "None",
 ) -> Metric:
-    named = {"Endpoint": endpoint_name, **dimensions}
+    named = {Dimension.ENDPOINT: endpoint_name, **dimensions}
     return {
         "MetricName": name,
         "Dimensions": [{"Name": key, "Value": text} for key, text in named.items()],
@@ -105,8 +101,8 @@ def _metric(
 
 def _detail_type(analysis: Analysis, settings: Settings) -> str | None:
     if analysis.broken:
-        return BATCH_DETAIL_TYPE if settings.is_batch else EVENT_DETAIL_TYPE
-    return PASSED_DETAIL_TYPE if analysis.enough and not settings.is_batch else None
+        return BATCH_VIOLATIONS if settings.is_batch else VIOLATIONS
+    return PASSED if analysis.enough and not settings.is_batch else None
 
 
 def _detail(analysis: Analysis, settings: Settings) -> dict[str, Any]:
@@ -126,7 +122,7 @@ def _detail(analysis: Analysis, settings: Settings) -> dict[str, Any]:
 
 
 def _send(events: Any, detail_type: str, detail: dict[str, Any]) -> None:
-    entry = {"Source": EVENT_SOURCE, "DetailType": detail_type, "Detail": json.dumps(detail)}
+    entry = {"Source": MONITOR_SOURCE, "DetailType": detail_type, "Detail": json.dumps(detail)}
     answer = events.put_events(Entries=[entry])
     if answer["FailedEntryCount"]:
         refused = answer["Entries"][0]

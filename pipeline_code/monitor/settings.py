@@ -27,7 +27,7 @@ from pipeline_code.captures.window import interval_of, moment_of
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.model_digest import registered_digest
 from pipeline_code.common.paths import ml_root, rerooted
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 
 __all__ = ["Settings", "moment_of"]
 

@@ -1,6 +1,6 @@
 """Tells CloudWatch what an audit found.
 
-Metrics, in the namespace of the environment, each with the dimension Endpoint:
+Metrics, in the namespace of the environment, each with the dimension EndpointName:
     ParityRows: requests audited; its absence, or none of them, is an alarm of its own.
     ParityMismatchRate (percent): answers that are not batch's, for whatever reason.
     ParityDefects, ParityLate, ParityDegraded: how many of each.
@@ -11,9 +11,15 @@ silence for health.
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline_code.contracts.metrics import Dimension, MetricName
+
 __all__ = ["publish"]
 
-_COUNTS = {"ParityDefects": "defects", "ParityLate": "late", "ParityDegraded": "degraded"}
+_COUNTS = {
+    MetricName.PARITY_DEFECTS: "defects",
+    MetricName.PARITY_LATE: "late",
+    MetricName.PARITY_DEGRADED: "degraded",
+}
 
 
 def publish(
@@ -21,11 +27,13 @@ def publish(
 ) -> None:
     """Publishes the metrics of an audit's document; a boto3 client of cloudwatch."""
     rows = found["rows"]
-    values = [("ParityRows", rows, "Count")]
+    values = [(MetricName.PARITY_ROWS, rows, "Count")]
     if rows:
         values += [(name, found[key], "Count") for name, key in _COUNTS.items()]
-        values.append(("ParityMismatchRate", 100 * found["mismatches"] / rows, "Percent"))
-    dimensions = [{"Name": "Endpoint", "Value": endpoint_name}]
+        values.append(
+            (MetricName.PARITY_MISMATCH_RATE, 100 * found["mismatches"] / rows, "Percent")
+        )
+    dimensions = [{"Name": Dimension.ENDPOINT, "Value": endpoint_name}]
     cloudwatch.put_metric_data(
         Namespace=namespace,
         MetricData=[

@@ -20,7 +20,7 @@ from granian.rsgi import ProtocolClosed
 
 from pipeline_code.common.model_digest import require_digest
 from pipeline_code.common.paths import model_folder
-from pipeline_code.serve.contract import ATTRIBUTES_HEADER, JSON, MEDIA_TYPES, PARQUET
+from pipeline_code.contracts.serving import ATTRIBUTES_HEADER, JSON, MEDIA_TYPES, PARQUET
 from pipeline_code.serve.identity import Identity
 from pipeline_code.serve.metrics import Meter
 from pipeline_code.serve.negotiation import Asking, asking

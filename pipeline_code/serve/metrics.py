@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline_code.serve.contract import Decision
+from pipeline_code.contracts.metrics import Dimension, MetricName
+from pipeline_code.contracts.serving import Decision
 from pipeline_code.serve.scoring import Answers
 
 __all__ = ["Meter", "MetricsConfig"]
@@ -28,13 +29,13 @@ SECONDS_BETWEEN_LINES = 1.0
 # Some digits less keep a line short enough to be written whole by each of several workers.
 DIGITS = 4
 # Names and units; the lists first, then what is counted.
-LISTS = {
-    "FeatureMilliseconds": "Milliseconds",
-    "ModelMilliseconds": "Milliseconds",
-    "RestMilliseconds": "Milliseconds",
-    "Score": "None",
+LISTS: dict[str, str] = {
+    MetricName.FEATURE_MILLISECONDS: "Milliseconds",
+    MetricName.MODEL_MILLISECONDS: "Milliseconds",
+    MetricName.REST_MILLISECONDS: "Milliseconds",
+    MetricName.SCORE: "None",
 }
-COUNTS = ("Answers", "Degraded", "Flagged", "FailedAnswers")
+COUNTS = (MetricName.ANSWERS, MetricName.DEGRADED, MetricName.FLAGGED, MetricName.FAILED_ANSWERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,18 +101,18 @@ class Meter:
         flagged = sum(each not in (None, Decision.APPROVE) for each in answers.decisions)
         with self._lock:
             lists, counts = self._window.lists, self._window.counts
-            lists["FeatureMilliseconds"].append(features * 1000)
-            lists["ModelMilliseconds"].append(answers.model_seconds * 1000)
-            lists["RestMilliseconds"].append(rest * 1000)
-            lists["Score"] += _sample(answers.scores)
-            counts["Answers"] += len(answers.scores)
-            counts["Degraded"] += sum(map(bool, answers.degraded or ()))
-            counts["Flagged"] += flagged
+            lists[MetricName.FEATURE_MILLISECONDS].append(features * 1000)
+            lists[MetricName.MODEL_MILLISECONDS].append(answers.model_seconds * 1000)
+            lists[MetricName.REST_MILLISECONDS].append(rest * 1000)
+            lists[MetricName.SCORE] += _sample(answers.scores)
+            counts[MetricName.ANSWERS] += len(answers.scores)
+            counts[MetricName.DEGRADED] += sum(map(bool, answers.degraded or ()))
+            counts[MetricName.FLAGGED] += flagged
 
     def failed(self) -> None:
         """Notes a request that the server could not answer."""
         with self._lock:
-            self._window.counts["FailedAnswers"] += 1
+            self._window.counts[MetricName.FAILED_ANSWERS] += 1
 
     def flush(self) -> None:
         """Writes what was noted since the last time, if anything was."""
@@ -139,13 +140,16 @@ def _document(config: MetricsConfig, window: _Window, now: float) -> dict[str, A
             "CloudWatchMetrics": [
                 {
                     "Namespace": config.namespace,
-                    "Dimensions": [["EndpointName"], ["EndpointName", "ModelVersion"]],
+                    "Dimensions": [
+                        [Dimension.ENDPOINT],
+                        [Dimension.ENDPOINT, Dimension.MODEL_VERSION],
+                    ],
                     "Metrics": [{"Name": name, "Unit": unit} for name, unit in units.items()],
                 }
             ],
         },
-        "EndpointName": config.endpoint_name,
-        "ModelVersion": config.model_version,
+        Dimension.ENDPOINT: config.endpoint_name,
+        Dimension.MODEL_VERSION: config.model_version,
         **lists,
         **window.counts,
     }

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Self
 
 from pipeline_code.common.fields import shown
+from pipeline_code.contracts.serving import JSON, JSON_LINES, MEDIA_TYPES
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.serve.contract import JSON, JSON_LINES, MEDIA_TYPES
 from pipeline_code.serve.refusals import NOT_ACCEPTABLE, UNSUPPORTED, RequestError
 
 __all__ = ["MOST_REASON_CODES", "Asking", "asking"]

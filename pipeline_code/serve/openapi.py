@@ -11,8 +11,7 @@ from typing import Any
 
 from pipeline_code.common.fields import AMOUNT_FORM, LARGEST_ID, TIME_FORM
 from pipeline_code.common.money import LARGEST_MINOR, MINOR_PER_UNIT
-from pipeline_code.features.definitions import FEATURE_NAMES, FEATURES, SCHEMA_VERSION
-from pipeline_code.serve.contract import (
+from pipeline_code.contracts.serving import (
     ATTRIBUTES_HEADER,
     CAPTURE_CONTRACT,
     CSV,
@@ -25,6 +24,7 @@ from pipeline_code.serve.contract import (
     Decision,
     Reason,
 )
+from pipeline_code.features.definitions import FEATURE_NAMES, FEATURES, SCHEMA_VERSION
 from pipeline_code.serve.negotiation import MOST_REASON_CODES, REASON_CODES, STATE_CACHE
 from pipeline_code.serve.refusals import BAD_REQUEST, NOT_ACCEPTABLE, TOO_LARGE, UNSUPPORTED
 from pipeline_code.serve.rows import LARGEST_VALUE, TRANSACTION_ID

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline_code.common.fields import LARGEST_ID, shown
+from pipeline_code.contracts.serving import MOST_FEATURE_ROWS
 from pipeline_code.features.definitions import (
     FEATURE_NAMES,
     SCHEMA_VERSION,
     SCHEMA_VERSION_KEY,
 )
-from pipeline_code.serve.contract import MOST_FEATURE_ROWS
 from pipeline_code.serve.refusals import TOO_LARGE, RequestError
 from pipeline_code.serve.rows import LARGEST_VALUE, TRANSACTION_ID, FeatureRows
 

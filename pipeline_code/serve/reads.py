@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline_code.contracts.serving import Reason
 from pipeline_code.features.records import Key
-from pipeline_code.serve.contract import Reason
 from pipeline_code.serve.scoring import Found
 
 __all__ = ["Read"]

@@ -2,7 +2,7 @@
 
 import orjson
 
-from pipeline_code.serve.contract import CSV, JSON_LINES, PARQUET
+from pipeline_code.contracts.serving import CSV, JSON_LINES, PARQUET
 from pipeline_code.serve.parquet import answers_as_parquet
 from pipeline_code.serve.scoring import Answers
 

@@ -19,8 +19,7 @@ from pipeline_code.common.fields import (
     text_of,
     whole_number,
 )
-from pipeline_code.features.events import Transaction
-from pipeline_code.serve.contract import (
+from pipeline_code.contracts.serving import (
     CSV,
     JSON_LINES,
     MOST_FEATURE_ROWS,
@@ -28,6 +27,7 @@ from pipeline_code.serve.contract import (
     PARQUET,
     TRANSACTION_FIELDS,
 )
+from pipeline_code.features.events import Transaction
 from pipeline_code.serve.isolation import IsolatedReader
 from pipeline_code.serve.refusals import RequestError
 from pipeline_code.serve.rows import (

@@ -17,8 +17,8 @@ from pipeline_code.common.fields import (
     shown,
     whole_number,
 )
+from pipeline_code.contracts.serving import MOST_FEATURE_ROWS
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.serve.contract import MOST_FEATURE_ROWS
 from pipeline_code.serve.refusals import TOO_LARGE, RequestError
 
 __all__ = [

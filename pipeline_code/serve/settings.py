@@ -7,7 +7,7 @@ from typing import Self
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.model_digest import registered_digest
-from pipeline_code.common.spelling import variables_of
+from pipeline_code.contracts.packages import variables_of
 from pipeline_code.features.online_store import FeatureGroups
 from pipeline_code.serve.cores import available_cores
 from pipeline_code.serve.metrics import MetricsConfig

@@ -9,6 +9,8 @@ from urllib.parse import quote
 from botocore.credentials import ReadOnlyCredentials
 from yarl import URL
 
+from pipeline_code.contracts.serving import JSON
+
 __all__ = ["Signer"]
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -42,7 +44,7 @@ class Signer:
         """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
         # In the order of their names, as they are signed.
-        headers = {"content-type": "application/json", "host": self._host, "x-amz-date": stamp}
+        headers = {"content-type": JSON, "host": self._host, "x-amz-date": stamp}
         if credentials.token:
             headers["x-amz-security-token"] = credentials.token
         names = ";".join(headers)

@@ -19,12 +19,12 @@ from time import monotonic
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline_code.contracts.serving import Reason
 from pipeline_code.features.definitions import CUSTOMER
 from pipeline_code.features.online_store import READ_AT_ONCE, StoreError
 from pipeline_code.features.records import Key, StoredRecord
 from pipeline_code.features.state import StateError
 from pipeline_code.serve.breaker import Breaker
-from pipeline_code.serve.contract import Reason
 from pipeline_code.serve.reads import Read
 from pipeline_code.serve.scoring import Found
 from pipeline_code.serve.store import StoreReader, Values

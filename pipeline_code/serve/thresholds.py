@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.serve.contract import Decision
+from pipeline_code.contracts.serving import Decision
 
 __all__ = ["NO_THRESHOLD", "Thresholds"]
 

@@ -13,6 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import process_partial_response
 from botocore.config import Config
 
+from pipeline_code.contracts.metrics import MetricName
 from pipeline_code.features.definitions import CUSTOMER, Entity
 from pipeline_code.features.records import Key
 from pipeline_code.features.store import fold_into_store
@@ -123,9 +124,9 @@ class Consumer:
         return Key(self._entity, id_)
 
     def _report(self, count: int, refused: int, failed: Mapping[Record, str]) -> None:
-        self._metrics.add_metric("ConsumedRecords", MetricUnit.Count, count)
-        self._metrics.add_metric("QuarantinedRecords", MetricUnit.Count, refused)
-        self._metrics.add_metric("FailedRecords", MetricUnit.Count, len(failed))
+        self._metrics.add_metric(MetricName.CONSUMED_RECORDS, MetricUnit.Count, count)
+        self._metrics.add_metric(MetricName.QUARANTINED_RECORDS, MetricUnit.Count, refused)
+        self._metrics.add_metric(MetricName.FAILED_RECORDS, MetricUnit.Count, len(failed))
         if refused:
             LOGGER.warning("records quarantined", extra={"count": refused})
         for reason, times in Counter(failed.values()).most_common(LOGGED_REASONS):

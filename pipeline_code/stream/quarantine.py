@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from pipeline_code.contracts.serving import JSON
 from pipeline_code.stream.records import Record
 
 __all__ = ["QUARANTINE_PREFIX", "key_of", "quarantine"]
@@ -29,7 +30,7 @@ def quarantine(s3: Any, bucket: str, refused: Mapping[Record, str]) -> None:
             Bucket=bucket,
             Key=key_of(record),
             Body=json.dumps(_document(record, refused[record]), indent=2).encode(),
-            ContentType="application/json",
+            ContentType=JSON,
         )
 
     with ThreadPoolExecutor(THREADS) as pool:

@@ -24,7 +24,7 @@ from operations.monitoring import drift, retraining
 from operations.monitoring.findings import Finding, Outcome
 from operations.monitoring.monitor_runs import bring_labels
 from operations.target import Target, connect
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.train.model import Model
 from stacks.environments import environment_named
 

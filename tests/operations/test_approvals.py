@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,10 +13,9 @@ from hypothesis import strategies as st
 
 from operations.errors import OperationError
 from operations.models import approvals, registry
-from operations.models.decisions import Decision, decisions_on, last_decision
+from operations.models.decisions import decisions_on, last_decision
 from operations.target import Target
-from pipeline_code.common.approvals import approval
-from pipeline_code.lambdas.deploy_model.approval import approval as lambdas_approval
+from pipeline_code.contracts.decisions import Decision, approval, decision_key
 
 
 class Group:
@@ -293,25 +293,39 @@ def test_a_deployed_package_that_was_deleted_holds_no_approval_up(group: Group) 
     assert approvals.approve(group.target, second, reason="fine") == second
 
 
-def test_the_lambda_orders_approvals_as_the_command_does(group: Group) -> None:
-    texts: list[dict[str, str]] = [
-        {},
-        {"decision_001": "2026-01-01T00:00:00.500Z Approved by arn:a: fine"},
-        {"decision_000": "2026-01-01T00:00:00Z Approved by arn:p: passed the gate"},
-        {
-            "decision_000": "2026-01-01T00:00:00Z Approved by arn:p: passed the gate",
-            "decision_001": "2026-02-01T00:00:00Z Rejected by arn:a: no",
-        },
-        {"decision_001": "yesterday Approved by arn:a: fine"},
-        {
-            "decision_009": "2026-03-01T00:00:00.250Z Approved by arn:a: again",
-            "decision_002": "2026-04-01T00:00:00Z Rejected by arn:a: no",
-        },
-    ]
-    for text in texts:
-        fields = {"CustomerMetadataProperties": text} if text else {}
-        package = group.package(group.add("Approved", **fields))
-        assert lambdas_approval(package) == approval(package)
+@pytest.mark.parametrize(
+    ("texts", "approved"),
+    [
+        ({}, None),
+        ({1: "2026-01-01T00:00:00.500Z Approved by arn:a: fine"}, "2026-01-01T00:00:00.500Z"),
+        ({0: "2026-01-01T00:00:00Z Approved by arn:p: passed the gate"}, "2026-01-01T00:00:00Z"),
+        # Cut off by SageMaker's limit, or in a person's own words.
+        ({1: "2026-01-01T00:00:00Z Approved by arn:a"}, "2026-01-01T00:00:00Z"),
+        ({1: "2026-01-01T00:00:00+01:00 Approved by a person"}, "2026-01-01T00:00:00+01:00"),
+        (
+            {
+                0: "2026-01-01T00:00:00Z Approved by p: q",
+                1: "2026-02-01T00:00:00Z Rejected by a: no",
+            },
+            None,
+        ),
+        ({1: "yesterday Approved by arn:a: fine"}, None),
+        (
+            {
+                9: "2026-03-01T00:00:00.250Z Approved by a: again",
+                2: "2026-04-01T00:00:00Z Rejected by a: no",
+            },
+            "2026-03-01T00:00:00.250Z",
+        ),
+    ],
+)
+def test_an_approval_is_as_old_as_the_last_decision_says_or_as_the_last_change(
+    group: Group, texts: dict[int, str], approved: str | None
+) -> None:
+    fields = {"CustomerMetadataProperties": {decision_key(n): texts[n] for n in texts}}
+    package = group.package(group.add("Approved", **(fields if texts else {})))
+    expected = package["CreationTime"] if approved is None else datetime.fromisoformat(approved)
+    assert approval(package) == (expected, package["ModelPackageVersion"])
 
 
 def test_a_decision_made_elsewhere_is_not_ascribed_to_the_last_recorded(group: Group) -> None:

@@ -24,7 +24,7 @@ from operations.models.comparison import (
 )
 from operations.target import Target
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.model_digest import DIGEST
+from pipeline_code.contracts.packages import DIGEST
 from pipeline_code.evaluate.protocol import epoch_day
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters

@@ -17,8 +17,8 @@ from operations.errors import OperationError
 from operations.monitoring import drift
 from operations.monitoring.findings import Finding, Outcome
 from operations.target import Target
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import MISSING_DATA
-from pipeline_code.monitor.kinds import MonitorKind
 from tests.local_aws.sagemaker.conftest import CLUSTER, allow
 from tests.local_aws.sagemaker.serving import IMAGE, Serving, capture_config, make_role, unique
 

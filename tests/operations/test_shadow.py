@@ -21,9 +21,8 @@ from operations.serving.shadow_captures import Window
 from operations.serving.shadow_comparison import Versions, compare, compared
 from operations.target import Target
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.model_digest import DIGEST
 from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
-from pipeline_code.common.spelling import NOBODY, spelled
+from pipeline_code.contracts.packages import DIGEST, NO_MODEL, spelled
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters
@@ -70,7 +69,7 @@ class Shadowed:
         self.sagemaker.create_model_package_group(ModelPackageGroupName=name)
         self.packages = {side: self._register(side, folder / side) for side in self.models}
         self.put("ApprovedModelParameterName", self.packages["champion"])
-        self.put("ChallengerParameterName", NOBODY)
+        self.put("ChallengerParameterName", NO_MODEL)
         self.put("DeploymentStateParameterName", "none")
 
     def deploy(self) -> None:
@@ -180,9 +179,9 @@ def shadowed(
 def asked(shadowed: Shadowed) -> list[dict[str, Any]]:
     """What the champion answered to 40 transactions while the challenger was in its shadow."""
     challenger = shadowed.packages["challenger"]
-    assert shadow.status(shadowed.target) == shadow.Shadow(wanted=NOBODY)
+    assert shadow.status(shadowed.target) == shadow.Shadow(wanted=NO_MODEL)
     started = shadow.start(shadowed.target, "2", wait=False)
-    assert (started.wanted, started.package) == (challenger, NOBODY)
+    assert (started.wanted, started.package) == (challenger, NO_MODEL)
     described = shadowed.sagemaker.describe_model_package(ModelPackageName=challenger)
     assert shadowed.parameter("ChallengerParameterName") == spelled(described)
     shadowed.deploy()
@@ -317,7 +316,7 @@ def test_the_verbs_show_it(
 def test_a_challenger_that_was_refused_is_told_with_the_reason(shadowed: Shadowed) -> None:
     state = {"state": "Refused", "reason": "image must be of another repository"}
     shadowed.put("DeploymentStateParameterName", json.dumps(state))
-    shadowed.put("ChallengerParameterName", NOBODY)
+    shadowed.put("ChallengerParameterName", NO_MODEL)
     with pytest.raises(OperationError, match=r"got none in its place; the last deployment is Ref"):
         shadow.await_shadow(shadowed.target, "arn:other", timeout_seconds=5)
 
@@ -348,7 +347,7 @@ def test_nobody_is_challenged_before_a_model_is_deployed(
 ) -> None:
     name = f"/fraudloop/{uuid4().hex}/approved"
     target = target_with(ApprovedModelParameterName=name, ChallengerParameterName=f"{name}/no")
-    target.client("ssm").put_parameter(Name=name, Value=NOBODY, Type="String")
+    target.client("ssm").put_parameter(Name=name, Value=NO_MODEL, Type="String")
     with pytest.raises(OperationError, match="a model must be deployed to be challenged, got none"):
         shadow.start(target, "latest")
 
@@ -364,5 +363,5 @@ def test_an_environment_without_a_shadow_says_so(
 def test_the_challenger_is_taken_out_by_its_parameter(shadowed: Shadowed) -> None:
     shadowed.put("ChallengerParameterName", "a|b|c|0.1|none")
     assert shadow.status(shadowed.target).wanted == "a"
-    assert shadow.stop(shadowed.target, wait=False).wanted == NOBODY
-    assert shadowed.parameter("ChallengerParameterName") == NOBODY
+    assert shadow.stop(shadowed.target, wait=False).wanted == NO_MODEL
+    assert shadowed.parameter("ChallengerParameterName") == NO_MODEL

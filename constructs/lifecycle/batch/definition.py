@@ -16,6 +16,8 @@ from lifecycle.jobs.pipeline_parts import (
     join,
 )
 from lifecycle.monitoring.analyzer import ANALYSIS_PATH, analyzer_settings
+from pipeline_code.contracts.pipelines import PipelineParameter
+from pipeline_code.contracts.serving import PARQUET
 
 __all__ = ["PLACEHOLDERS", "batch_definition"]
 
@@ -33,7 +35,6 @@ PLACEHOLDERS: Final = (
     "TerminalFeatureGroup",
     "WorkUri",
 )
-PARQUET: Final = "application/x-parquet"
 BASELINE_PATH: Final = "/opt/ml/processing/baseline"
 DATASET_PATH: Final = "/opt/ml/processing/input/dataset"
 
@@ -43,10 +44,10 @@ def batch_definition(config: BatchScoringConfig) -> str:
 
     Nothing is cached: the same prefix may hold other rows tomorrow, and the history has gone on.
     """
-    model = Parameter("ModelName")
-    source = Parameter("InputDataUri")
-    target = Parameter("OutputDataUri")
-    feature_source = Parameter("FeatureSource", default_value="auto")
+    model = Parameter(PipelineParameter.MODEL)
+    source = Parameter(PipelineParameter.INPUT)
+    target = Parameter(PipelineParameter.OUTPUT)
+    feature_source = Parameter(PipelineParameter.FEATURE_SOURCE, default_value="auto")
     features = _features_step(config, source, target, feature_source)
     score = _score_step(config, model, features)
     results = _results_step(config, target, features, score)

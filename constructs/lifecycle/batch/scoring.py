@@ -18,7 +18,7 @@ from lifecycle.jobs.execution_role import allow_log, allow_metrics, allow_volume
 from lifecycle.jobs.job_role import grant_read_objects, grant_write_objects
 from lifecycle.lake.data_lake import BATCH_WORK_PREFIX
 from lifecycle.monitoring.analyzer import baseline_folder
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 
 __all__ = ["BATCH_PREFIX", "BatchScoring", "BatchScoringConfig"]
 

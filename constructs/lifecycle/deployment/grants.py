@@ -11,6 +11,7 @@ from aws_cdk import aws_s3 as s3
 
 from lifecycle.access.wildcards import acknowledge_resource
 from lifecycle.jobs.job_role import grant_read_objects, grant_write_objects
+from pipeline_code.contracts.decisions import REJECTED
 
 __all__ = [
     "BASELINE_PREFIX",
@@ -50,7 +51,7 @@ def grant_packages(role: iam.Role, group_name: str) -> None:
         iam.PolicyStatement(
             actions=["sagemaker:UpdateModelPackage"],
             resources=[packages],
-            conditions={"StringEquals": {"sagemaker:ModelApprovalStatus": "Rejected"}},
+            conditions={"StringEquals": {"sagemaker:ModelApprovalStatus": REJECTED}},
         )
     )
     acknowledge_resource(

@@ -24,6 +24,9 @@ from lifecycle.deployment.grants import (
 )
 from lifecycle.deployment.stack_role import StackRole
 from lifecycle.functions.queued_function import QueuedFunction
+from pipeline_code.contracts.decisions import APPROVED, REJECTED
+from pipeline_code.contracts.metrics import Dimension, MetricName
+from pipeline_code.contracts.packages import NO_MODEL
 
 __all__ = ["BASELINE_PREFIX", "ModelDeployment", "PackageContract"]
 
@@ -164,7 +167,7 @@ class ModelDeployment(Construct):
             "State",
             name=name,
             type="String",
-            value="none",
+            value=NO_MODEL,
             description="What became of the last deployment of a model package, as JSON",
         )
 
@@ -177,7 +180,7 @@ class ModelDeployment(Construct):
                 "detail-type": ["SageMaker Model Package State Change"],
                 "detail": {
                     "ModelPackageGroupName": [self._group_name],
-                    "ModelApprovalStatus": ["Approved", "Rejected"],
+                    "ModelApprovalStatus": [APPROVED, REJECTED],
                 },
             },
         )
@@ -209,8 +212,8 @@ class ModelDeployment(Construct):
     def _define_alarm(self, namespace: str, endpoint_name: str) -> cloudwatch.Alarm:
         metric = cloudwatch.Metric(
             namespace=namespace,
-            metric_name="FailedDeployments",
-            dimensions_map={"EndpointName": endpoint_name},
+            metric_name=MetricName.FAILED_DEPLOYMENTS,
+            dimensions_map={Dimension.ENDPOINT: endpoint_name},
             statistic="Sum",
             period=Duration.minutes(1),
         )

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from lifecycle.alarms.alarm_topic import AlarmTopic
 from lifecycle.endpoint.health import HealthConfig
+from pipeline_code.contracts.metrics import Dimension, MetricName
 
 __all__ = ["EndpointAlarms"]
 
@@ -55,9 +56,9 @@ class EndpointAlarms(Construct):
         self._condition = condition
         self._config = config
         self._namespace = metric_namespace
-        self._endpoint = {"EndpointName": endpoint_name}
+        self._endpoint: dict[str, str] = {Dimension.ENDPOINT: endpoint_name}
         self._variant = {**self._endpoint, "VariantName": variant_name}
-        self._version = {**self._endpoint, "ModelVersion": model_version}
+        self._version = {**self._endpoint, Dimension.MODEL_VERSION: model_version}
         self.rolling_back: tuple[cloudwatch.Alarm, ...] = (
             *self._define_request_alarms(),
             *self._define_score_alarms(),
@@ -91,7 +92,7 @@ class EndpointAlarms(Construct):
             ),
             self._define_alarm(
                 "FailedAnswers",
-                metric=self._server_metric("FailedAnswers", "Sum", self._version),
+                metric=self._server_metric(MetricName.FAILED_ANSWERS, "Sum", self._version),
                 threshold=config.max_errors_per_minute,
                 description="The approved version fails to answer",
             ),
@@ -104,7 +105,7 @@ class EndpointAlarms(Construct):
             alarms.append(
                 self._define_alarm(
                     "Flagged",
-                    metric=self._share("Flagged", self._version),
+                    metric=self._share(MetricName.FLAGGED, self._version),
                     threshold=limits.max_flagged_percent,
                     description="The approved version asks to review or decline too large a share "
                     "(percent) of the transactions",
@@ -121,8 +122,8 @@ class EndpointAlarms(Construct):
                         construct_id,
                         metric=self._judged(
                             f"IF(answers >= {limits.min_answers}, score, {harmless})",
-                            score=self._server_metric("Score", "Average", self._version),
-                            answers=self._server_metric("Answers", "Sum", self._version),
+                            score=self._server_metric(MetricName.SCORE, "Average", self._version),
+                            answers=self._server_metric(MetricName.ANSWERS, "Sum", self._version),
                         ),
                         threshold=limit,
                         comparison=comparison,
@@ -138,7 +139,7 @@ class EndpointAlarms(Construct):
         return [
             self._define_alarm(
                 "Degraded",
-                metric=self._share("Degraded", self._endpoint),
+                metric=self._share(MetricName.DEGRADED, self._endpoint),
                 threshold=limit,
                 description="Too large a share (percent) of the answers lacks the online store's "
                 "features: see the reasons in the server's log",
@@ -149,7 +150,7 @@ class EndpointAlarms(Construct):
         """Without the server's log, the alarms on its metrics sleep and nobody is told."""
         period = Duration.minutes(5)
         metrics = {
-            "answers": self._server_metric("Answers", "Sum", self._endpoint),
+            "answers": self._server_metric(MetricName.ANSWERS, "Sum", self._endpoint),
             "invocations": self._sagemaker_metric("Invocations", "Sum"),
             "refused": self._sagemaker_metric("Invocation4XXErrors", "Sum"),
             "failed": self._sagemaker_metric("Invocation5XXErrors", "Sum"),
@@ -176,7 +177,7 @@ class EndpointAlarms(Construct):
         return self._judged(
             f"IF(answers >= {least}, 100 * FILL(kind, 0) / answers, 0)",
             kind=self._server_metric(name, "Sum", dimensions),
-            answers=self._server_metric("Answers", "Sum", dimensions),
+            answers=self._server_metric(MetricName.ANSWERS, "Sum", dimensions),
         )
 
     def _judged(self, expression: str, **metrics: cloudwatch.IMetric) -> cloudwatch.MathExpression:
@@ -222,7 +223,7 @@ class EndpointAlarms(Construct):
             comparison_operator=comparison,
             evaluation_periods=periods,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            alarm_description=f"{self._endpoint['EndpointName']}: {description}",
+            alarm_description=f"{self._endpoint[Dimension.ENDPOINT]}: {description}",
         )
         resource = cast(cloudwatch.CfnAlarm, alarm.node.default_child)
         resource.cfn_options.condition = self._condition

@@ -11,10 +11,8 @@ from lifecycle.endpoint.serverless import ServerlessConfig
 from lifecycle.endpoint.shadow import ShadowConfig
 from lifecycle.jobs.instance_types import check_instance_type
 
-__all__ = ["NO_MODEL", "VARIANT_NAME", "EndpointConfig", "ServerConfig"]
+__all__ = ["VARIANT_NAME", "EndpointConfig", "ServerConfig"]
 
-# The value of the parameters that name packages, while they name none.
-NO_MODEL = "none"
 # The same for every version: scaling, alarms and captures are keyed by it.
 VARIANT_NAME = "primary"
 # The server's own limit: an older state would be a wrong answer.

@@ -13,7 +13,7 @@ from constructs import Construct
 
 from lifecycle.alarms.alarm_topic import AlarmTopic
 from lifecycle.endpoint.alarms import EndpointAlarms
-from lifecycle.endpoint.config import NO_MODEL, VARIANT_NAME, EndpointConfig
+from lifecycle.endpoint.config import VARIANT_NAME, EndpointConfig
 from lifecycle.endpoint.role import EndpointRole
 from lifecycle.endpoint.rollout import deployment_config
 from lifecycle.endpoint.scaling import EndpointScaling
@@ -34,6 +34,7 @@ from lifecycle.endpoint.variants import (
 from lifecycle.image.container_image import ContainerImage
 from lifecycle.jobs.job_requests import REGION_VARIABLE
 from lifecycle.registry.spelled_package import part
+from pipeline_code.contracts.packages import NO_MODEL
 
 __all__ = ["SelfDeployingEndpoint"]
 
@@ -53,8 +54,8 @@ class SelfDeployingEndpoint(Construct):
 
     Args:
         endpoint_name: Physical name; it names no version.
-        approved_package: The approved model package, as `pipeline_code.common.spelling` spells it,
-            or `none`; a deploy-time value.
+        approved_package: The approved model package, as `pipeline_code.contracts.packages` spells
+            it, or `none`; a deploy-time value.
         challenger: The package in the shadow, spelled likewise. It is given if, and only if, the
             configuration has a shadow.
         environment: What the container is told, beside the package.

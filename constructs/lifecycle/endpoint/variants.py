@@ -13,7 +13,7 @@ from constructs import Construct
 
 from lifecycle.endpoint.config import VARIANT_NAME, EndpointConfig
 from lifecycle.registry.spelled_package import package_variables, part
-from pipeline_code.serve.contract import CSV, JSON, JSON_LINES
+from pipeline_code.contracts.serving import CSV, JSON, JSON_LINES
 
 __all__ = [
     "capture_everything",

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import copy, copytree, ignore_patterns
+from tempfile import TemporaryDirectory
 
-from aws_cdk import Duration, IgnoreMode, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-__all__ = ["LambdaFunction"]
+__all__ = ["LambdaFunction", "ship"]
 
-HANDLERS = Path(__file__).parents[3] / "pipeline_code" / "lambdas"
+CODE = Path(__file__).parents[3] / "pipeline_code"
+HANDLERS = CODE / "lambdas"
 SHARED_MODULES = ("custom_resource.py", "served_model.py")
 
 
@@ -22,7 +25,8 @@ class LambdaFunction(Construct):
     """Runs one handler with no more than it is granted.
 
     Guarantees:
-        Ships the handler's own folder and the shared modules; a change elsewhere redeploys nothing.
+        Ships the handler's own folder, the shared modules and the contracts; a change elsewhere
+        redeploys nothing.
         Logs are JSON, kept for three months in a log group under the given key.
         The role may write that log and, until it is granted more, nothing else.
 
@@ -58,21 +62,24 @@ class LambdaFunction(Construct):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         )
         log_group.grant_write(self.role)
-        self.function = lambda_.Function(
-            self,
-            "Function",
-            description=description,
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            architecture=lambda_.Architecture.ARM_64,
-            code=_code(handler),
-            handler=f"{handler}.handler.handler",
-            role=self.role,
-            log_group=log_group,
-            logging_format=lambda_.LoggingFormat.JSON,
-            timeout=timeout,
-            memory_size=256,
-            environment=dict(environment),
-        )
+        with TemporaryDirectory() as folder:
+            ship(handler, Path(folder))
+            # The CDK copies the folder at once.
+            self.function = lambda_.Function(
+                self,
+                "Function",
+                description=description,
+                runtime=lambda_.Runtime.PYTHON_3_14,
+                architecture=lambda_.Architecture.ARM_64,
+                code=lambda_.Code.from_asset(folder),
+                handler=f"{handler}.handler.handler",
+                role=self.role,
+                log_group=log_group,
+                logging_format=lambda_.LoggingFormat.JSON,
+                timeout=timeout,
+                memory_size=256,
+                environment=dict(environment),
+            )
 
     def _define_log_group(self, encryption_key: kms.IKey) -> logs.LogGroup:
         return logs.LogGroup(
@@ -98,16 +105,12 @@ def _check_handler(handler: str) -> None:
         )
 
 
-def _code(handler: str) -> lambda_.AssetCode:
-    """The handlers' folder without the other handlers, so that imports read as in the source."""
-    return lambda_.Code.from_asset(
-        str(HANDLERS),
-        exclude=[
-            "*",
-            f"!{handler}",
-            f"!{handler}/**",
-            *(f"!{module}" for module in SHARED_MODULES),
-            "__pycache__",
-        ],
-        ignore_mode=IgnoreMode.GIT,
-    )
+def ship(handler: str, folder: Path) -> None:
+    """Write what a handler needs into an empty folder, so that imports read as in the source."""
+    sources = ignore_patterns("__pycache__")
+    copytree(HANDLERS / handler, folder / handler, ignore=sources)
+    for module in SHARED_MODULES:
+        copy(HANDLERS / module, folder)
+    package = folder / CODE.name
+    copytree(CODE / "contracts", package / "contracts", ignore=sources)
+    copy(CODE / "__init__.py", package)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lifecycle.jobs.instance_types import check_instance_type
+from pipeline_code.contracts.serving import PARQUET
 
 __all__ = [
     "IMAGE_URI",
@@ -155,7 +156,7 @@ def channel(name: str, uri: Any) -> dict[str, Any]:
     }
     return {
         "ChannelName": name,
-        "ContentType": "application/x-parquet",
+        "ContentType": PARQUET,
         "DataSource": {"S3DataSource": source},
     }
 

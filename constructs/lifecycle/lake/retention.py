@@ -7,10 +7,11 @@ from typing import cast
 from aws_cdk import Annotations, CfnElement, RemovalPolicy, Stack, Tags
 from constructs import IConstruct
 
+from pipeline_code.contracts.resources import RESOURCE_TAG
+
 __all__ = ["data_removal_policy", "named_removal_policy", "resource_tag", "tag_kept"]
 
 # Not the tags of CloudFormation: it gives keys none (`cloudFormationSystemTags` in their schema).
-RESOURCE_TAG = "fraudloop:resource"
 
 
 def data_removal_policy(

@@ -18,8 +18,9 @@ from lifecycle.monitoring.runbooks import (
     STALE,
     VIOLATIONS,
 )
-from lifecycle.monitoring.watched import DAY, HOUR, LABELS, Watched
-from pipeline_code.monitor.kinds import MonitorKind
+from lifecycle.monitoring.watched import DAY, HOUR, Watched
+from pipeline_code.contracts.metrics import MetricName
+from pipeline_code.contracts.monitoring import LABELS, MonitorKind
 
 __all__ = ["MonitoringAlarms"]
 
@@ -97,7 +98,10 @@ class MonitoringAlarms(Construct):
             self,
             _IDS[kind][1],
             metric=self._watched.metric(
-                "MonitoredRecords", "Sum", monitor=kind.value, period=HOUR if hourly else DAY
+                MetricName.MONITORED_RECORDS,
+                "Sum",
+                monitor=kind.value,
+                period=HOUR if hourly else DAY,
             ),
             periods=periods,
             description=MISSING.format(
@@ -110,7 +114,7 @@ class MonitoringAlarms(Construct):
         )
 
     def _define_failed(self) -> cloudwatch.Alarm:
-        failed = self._watched.metric("AnalysesFailed", "Sum")
+        failed = self._watched.metric(MetricName.ANALYSES_FAILED, "Sum")
         text = FAILED.format(function=self._watched.retry_function_name)
         return self._define("FailedAnalyses", failed, text, above=0)
 
@@ -120,7 +124,7 @@ class MonitoringAlarms(Construct):
             self,
             "MissingLabels",
             # Of all that the job measures, what it publishes whether or not there are predictions.
-            metric=self._watched.metric("UnmetReports", "SampleCount", period=DAY),
+            metric=self._watched.metric(MetricName.UNMET_REPORTS, "SampleCount", period=DAY),
             periods=days,
             description=MISSING_LABELS.format(days=days, labels=self._watched.labels_name),
             condition=condition,
@@ -130,7 +134,9 @@ class MonitoringAlarms(Construct):
     def _define_immature(self) -> cloudwatch.Alarm:
         limit = self._config.limits.label_maturity
         # Over all versions: that of a monitor begins anew with each deployment.
-        metric = self._watched.metric("LabelMaturity", "Maximum", monitor=LABELS, period=DAY)
+        metric = self._watched.metric(
+            MetricName.LABEL_MATURITY, "Maximum", monitor=LABELS, period=DAY
+        )
         alarm = metric.create_alarm(
             self,
             "LabelMaturity",
@@ -148,7 +154,7 @@ class MonitoringAlarms(Construct):
 
     def _define_stale(self) -> cloudwatch.Alarm:
         days = self._config.limits.model_age_days
-        metric = self._watched.metric("ChampionAgeDays", "Maximum")
+        metric = self._watched.metric(MetricName.CHAMPION_AGE_DAYS, "Maximum")
         return self._define("ModelAge", metric, STALE.format(days=days), above=days)
 
     def _define(

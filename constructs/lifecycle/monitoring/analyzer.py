@@ -18,13 +18,13 @@ from lifecycle.image.container_image import ContainerImage
 from lifecycle.jobs.job_requests import REGION_VARIABLE
 from lifecycle.jobs.job_role import JobRole
 from lifecycle.registry.spelled_package import part
-from pipeline_code.common.model_digest import DIGEST
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.events import MONITOR_SOURCE
+from pipeline_code.contracts.monitoring import MonitorKind
+from pipeline_code.contracts.packages import DIGEST
 
 __all__ = [
     "ANALYSIS_PATH",
     "CAPTURES_PATH",
-    "EVENT_SOURCE",
     "GROUND_TRUTH_PREFIX",
     "REPORTS_PREFIX",
     "Analyzer",
@@ -38,7 +38,6 @@ GROUND_TRUTH_PREFIX = "monitoring/ground-truth/"
 # Where Model Monitor's contract has an analyzer look for captures and leave its files.
 CAPTURES_PATH = "/opt/ml/processing/input/endpoint"
 ANALYSIS_PATH = "/opt/ml/processing/resultdata"
-EVENT_SOURCE = "fraudloop.monitor"
 PACKAGES = ":model-package/"
 
 
@@ -163,6 +162,6 @@ def allow_telling(role: JobRole) -> None:
         iam.PolicyStatement(
             actions=["events:PutEvents"],
             resources=[bus.event_bus_arn],
-            conditions={"StringEquals": {"events:source": EVENT_SOURCE}},
+            conditions={"StringEquals": {"events:source": MONITOR_SOURCE}},
         )
     )

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 from lifecycle.jobs.job_requests import Compute
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.features.definitions import LABEL_DELAY
-from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = [
     "DAY_HOURS",

@@ -10,6 +10,7 @@ from lifecycle.monitoring.costs import CostConfig, cost_widgets
 from lifecycle.monitoring.graphs import FULL, MonitoringGraphs, graph
 from lifecycle.monitoring.watched import Watched
 from lifecycle.parity.alarms import ParityAlarms
+from pipeline_code.contracts.metrics import MetricName
 
 __all__ = ["MonitoringDashboard"]
 
@@ -52,8 +53,8 @@ class MonitoringDashboard(Construct):
 
     def add_parity(self, parity: ParityAlarms) -> None:
         """Also shows whether the endpoint answers with training's features."""
-        rate = parity.metric("ParityMismatchRate", "Maximum")
-        counts = ("ParityDefects", "ParityLate", "ParityDegraded")
+        rate = parity.metric(MetricName.PARITY_MISMATCH_RATE, "Maximum")
+        counts = (MetricName.PARITY_DEFECTS, MetricName.PARITY_LATE, MetricName.PARITY_DEGRADED)
         self._dashboard.add_widgets(
             cloudwatch.AlarmStatusWidget(
                 title="Parity of features", width=FULL, alarms=list(parity.alarms)

@@ -14,7 +14,8 @@ from lifecycle.jobs.pipeline_parts import (
     join,
 )
 from lifecycle.monitoring.analyzer import ANALYSIS_PATH, CAPTURES_PATH, analyzer_settings
-from pipeline_code.common.model_digest import DIGEST
+from pipeline_code.contracts.packages import DIGEST
+from pipeline_code.contracts.pipelines import PipelineParameter
 
 __all__ = ["PLACEHOLDERS", "monitoring_definition"]
 
@@ -46,7 +47,7 @@ def monitoring_definition(compute: Compute) -> str:
     for long. A kind that needs neither labels nor a model leaves those alone.
     """
     # A string, since its default is known only when the template is deployed.
-    hours = Parameter("AnalysisHours", default_value="${LookBackHours}")
+    hours = Parameter(PipelineParameter.ANALYSIS_HOURS, default_value="${LookBackHours}")
     request = processing_request(
         "monitor",
         role="${AnalyzerRoleArn}",

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from lifecycle.monitoring.watched import DAY, HOUR, LABELS, Watched
-from pipeline_code.monitor.kinds import MonitorKind
+from lifecycle.monitoring.watched import DAY, HOUR, Watched
+from pipeline_code.contracts.metrics import Dimension, MetricName
+from pipeline_code.contracts.monitoring import LABELS, MonitorKind
 
 __all__ = ["FULL", "HALF", "MonitoringGraphs", "graph"]
 
@@ -40,7 +41,15 @@ class MonitoringGraphs:
             self._traffic(),
             self._scores(),
             self._found(),
-            [self._by("Drift by feature (PSI)", "FeatureDrift", "Feature", HOUR, width=FULL)],
+            [
+                self._by(
+                    "Drift by feature (PSI)",
+                    MetricName.FEATURE_DRIFT,
+                    Dimension.FEATURE,
+                    HOUR,
+                    width=FULL,
+                )
+            ],
             self._quality(),
             self._attribution(),
             self._retraining(),
@@ -52,16 +61,18 @@ class MonitoringGraphs:
                 title="The model that answers",
                 width=FULL,
                 metrics=[
-                    self._watched("ChampionAgeDays", "Maximum", label="Age in days"),
+                    self._watched(MetricName.CHAMPION_AGE_DAYS, "Maximum", label="Age in days"),
                     self._quality_metric("AveragePrecision"),
                     self.watched.metric(
-                        "LabelMaturity",
+                        MetricName.LABEL_MATURITY,
                         "Maximum",
                         monitor=LABELS,
                         period=DAY,
                         label="Share of predictions that are judged",
                     ),
-                    self._watched("RetrainingsStarted", "Sum", label="Retrainings of the day"),
+                    self._watched(
+                        MetricName.RETRAININGS_STARTED, "Sum", label="Retrainings of the day"
+                    ),
                 ],
             )
         ]
@@ -76,14 +87,18 @@ class MonitoringGraphs:
         ]
 
     def _scores(self) -> Widgets:
-        answers, flagged = (self._of_server(name, "Sum") for name in ("Answers", "Flagged"))
+        answers, flagged = (
+            self._of_server(name, "Sum") for name in (MetricName.ANSWERS, MetricName.FLAGGED)
+        )
         share = cloudwatch.MathExpression(
             expression="100 * flagged / answers",
             using_metrics={"flagged": flagged, "answers": answers},
             label="Flagged (%)",
             period=MINUTES,
         )
-        percentiles = [self._of_server("Score", each) for each in ("p10", "p50", "p90", "p99")]
+        percentiles = [
+            self._of_server(MetricName.SCORE, each) for each in ("p10", "p50", "p90", "p99")
+        ]
         return [
             cloudwatch.GraphWidget(
                 title="Score distribution", width=HALF, left=percentiles, left_y_axis=SHARE
@@ -94,15 +109,19 @@ class MonitoringGraphs:
     def _found(self) -> Widgets:
         by_monitor = self.watched.by_monitor
         return [
-            graph("Violations", by_monitor("Violations", "Maximum")),
-            graph("Analyzed records", by_monitor("MonitoredRecords", "Sum")),
+            graph("Violations", by_monitor(MetricName.VIOLATIONS, "Maximum")),
+            graph("Analyzed records", by_monitor(MetricName.MONITORED_RECORDS, "Sum")),
         ]
 
     def _quality(self) -> Widgets:
         figures = ("AveragePrecision", "AucRoc", "CardPrecision", "CalibrationError")
         maturity = [
             self.watched.metric(
-                "LabelMaturity", "Maximum", monitor=kind.value, period=DAY, label=f"{kind}: judged"
+                MetricName.LABEL_MATURITY,
+                "Maximum",
+                monitor=kind.value,
+                period=DAY,
+                label=f"{kind}: judged",
             )
             for kind in MonitorKind
             if kind.needs_labels
@@ -116,21 +135,31 @@ class MonitoringGraphs:
                 right=maturity,
                 right_y_axis=SHARE,
             ),
-            self._by("Difference between segments", "BiasDifference", "Segment", DAY),
+            self._by(
+                "Difference between segments", MetricName.BIAS_DIFFERENCE, Dimension.SEGMENT, DAY
+            ),
         ]
 
     def _attribution(self) -> Widgets:
         lines = [
-            self._watched("AttributionRank", "Minimum", label="Agreement of the ranks (NDCG)"),
-            self._watched("AttributionShift", "Maximum", label="Shift of the shares"),
+            self._watched(
+                MetricName.ATTRIBUTION_RANK, "Minimum", label="Agreement of the ranks (NDCG)"
+            ),
+            self._watched(MetricName.ATTRIBUTION_SHIFT, "Maximum", label="Shift of the shares"),
         ]
-        age = self._watched("ChampionAgeDays", "Maximum", label="Days since it was registered")
+        age = self._watched(
+            MetricName.CHAMPION_AGE_DAYS, "Maximum", label="Days since it was registered"
+        )
         return [graph("Feature attribution", lines), graph("Champion's age", [age])]
 
     def _retraining(self) -> Widgets:
-        counts = ("RetrainingsStarted", "RetrainingsDeclined", "RetrainingsFailed")
-        uncured = self._watched("UncuredDrifts", "Maximum")
-        failed = self.watched.by_monitor("AnalysesFailed", "Sum")
+        counts = (
+            MetricName.RETRAININGS_STARTED,
+            MetricName.RETRAININGS_DECLINED,
+            MetricName.RETRAININGS_FAILED,
+        )
+        uncured = self._watched(MetricName.UNCURED_DRIFTS, "Maximum")
+        failed = self.watched.by_monitor(MetricName.ANALYSES_FAILED, "Sum")
         return [
             graph("Retraining", [*(self._watched(name, "Sum") for name in counts), uncured]),
             graph("Analyses that failed", failed),
@@ -141,8 +170,8 @@ class MonitoringGraphs:
     ) -> cloudwatch.IWidget:
         """A line for each value of a dimension that there is by then; the stack knows none."""
         search = (
-            f'{{{self.watched.metric_namespace},Endpoint,{dimension}}} MetricName="{metric}" '
-            f'Endpoint="{self.watched.endpoint_name}"'
+            f"{{{self.watched.metric_namespace},{Dimension.ENDPOINT},{dimension}}} "
+            f'MetricName="{metric}" {Dimension.ENDPOINT}="{self.watched.endpoint_name}"'
         )
         found = cloudwatch.MathExpression(
             expression=f"SEARCH('{search}', 'Maximum', {period.to_seconds()})",
@@ -158,8 +187,11 @@ class MonitoringGraphs:
     def _quality_metric(self, name: str) -> cloudwatch.Metric:
         return cloudwatch.Metric(
             namespace=self.watched.metric_namespace,
-            metric_name="ModelQuality",
-            dimensions_map={"Endpoint": self.watched.endpoint_name, "Metric": name},
+            metric_name=MetricName.MODEL_QUALITY,
+            dimensions_map={
+                Dimension.ENDPOINT: self.watched.endpoint_name,
+                Dimension.FIGURE: name,
+            },
             statistic="Average",
             label=name,
             period=DAY,
@@ -183,7 +215,7 @@ class MonitoringGraphs:
         return cloudwatch.Metric(
             namespace=self.watched.metric_namespace,
             metric_name=name,
-            dimensions_map={"EndpointName": self.watched.endpoint_name},
+            dimensions_map={Dimension.ENDPOINT: self.watched.endpoint_name},
             statistic=statistic,
             label=f"{name} {statistic}",
             period=MINUTES,

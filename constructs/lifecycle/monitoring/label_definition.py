@@ -6,6 +6,7 @@ from typing import Final
 
 from lifecycle.jobs.job_requests import Compute, processing_request
 from lifecycle.jobs.pipeline_parts import Parameter, RequestStep, definition_text
+from pipeline_code.contracts.pipelines import PipelineParameter
 
 __all__ = ["PLACEHOLDERS", "label_definition"]
 
@@ -29,7 +30,7 @@ def label_definition(compute: Compute) -> str:
     An input would be copied whole, and captures and the lake are kept for long. An output would be
     written whole, while a file of labels that says the same as before is left alone.
     """
-    hours = Parameter("LookBackHours", default_value="${LookBackHours}")
+    hours = Parameter(PipelineParameter.LOOK_BACK_HOURS, default_value="${LookBackHours}")
     request = processing_request(
         "labels",
         role="${LabelerRoleArn}",

@@ -16,6 +16,7 @@ from lifecycle.monitoring.analyzer import GROUND_TRUTH_PREFIX, Analyzer
 from lifecycle.monitoring.config import DAY_HOURS, MonitoringConfig
 from lifecycle.monitoring.label_definition import label_definition
 from lifecycle.training.roles import allow_jobs, allow_passing
+from pipeline_code.contracts.pipelines import PipelineParameter
 
 __all__ = ["LabelPipeline"]
 
@@ -88,7 +89,7 @@ class LabelPipeline(Construct):
             pipeline_name=pipeline_name,
             expression=f"cron({MINUTE} {config.schedules.labels_hour} * * ? *)",
             description="Has fraud reports joined with the predictions that they judge",
-            parameters={"LookBackHours": self._look_back},
+            parameters={PipelineParameter.LOOK_BACK_HOURS: self._look_back},
             condition=condition,
         )
 

@@ -9,7 +9,6 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from lifecycle.endpoint.config import NO_MODEL
 from lifecycle.image.container_image import ContainerImage
 from lifecycle.monitoring.alarms import MonitoringAlarms
 from lifecycle.monitoring.analysis_retry import AnalysisRetry
@@ -19,7 +18,8 @@ from lifecycle.monitoring.label_pipeline import LabelPipeline
 from lifecycle.monitoring.pipeline import MonitoringPipelines
 from lifecycle.monitoring.schedule import MonitoringSchedules
 from lifecycle.monitoring.watched import Watched
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
+from pipeline_code.contracts.packages import NO_MODEL
 
 __all__ = ["AlarmLimits", "Engine", "MonitorSchedules", "Monitoring", "MonitoringConfig"]
 

@@ -15,7 +15,8 @@ from lifecycle.monitoring.analyzer import Analyzer
 from lifecycle.monitoring.config import MonitoringConfig
 from lifecycle.monitoring.definition import monitoring_definition
 from lifecycle.training.roles import allow_jobs, allow_passing
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
+from pipeline_code.contracts.pipelines import PipelineParameter
 
 __all__ = ["MonitoringPipelines"]
 
@@ -66,7 +67,9 @@ class MonitoringPipelines(Construct):
                 pipeline_name=names[kind],
                 expression=f"cron({MINUTE} {'*' if hour is None else hour} * * ? *)",
                 description=f"Has the analyzer compare captures with the baseline: {kind}",
-                parameters={"AnalysisHours": str(config.schedules.look_back_hours[kind])},
+                parameters={
+                    PipelineParameter.ANALYSIS_HOURS: str(config.schedules.look_back_hours[kind])
+                },
                 condition=condition,
             )
 

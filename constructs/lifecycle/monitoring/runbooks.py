@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 
 __all__ = ["FAILED", "IMMATURE", "MISSING", "MISSING_LABELS", "STALE", "VIOLATIONS"]
 

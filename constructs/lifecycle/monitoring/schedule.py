@@ -11,7 +11,7 @@ from constructs import Construct
 from lifecycle.jobs.job_requests import Compute, entry_point
 from lifecycle.monitoring.analyzer import ANALYSIS_PATH, CAPTURES_PATH, Analyzer
 from lifecycle.monitoring.config import MonitoringConfig
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 
 __all__ = ["MonitoringSchedules"]
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.metrics import Dimension
+from pipeline_code.contracts.monitoring import MonitorKind
 
-__all__ = ["DAY", "HOUR", "LABELS", "Watched"]
+__all__ = ["DAY", "HOUR", "Watched"]
 
 HOUR = Duration.hours(1)
 DAY = Duration.days(1)
-# The dimension `Monitor` of what the job says that brings labels.
-LABELS = "labels"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +49,8 @@ class Watched:
             namespace=self.metric_namespace,
             metric_name=name,
             dimensions_map={
-                "Endpoint": self.endpoint_name,
-                **({} if monitor is None else {"Monitor": monitor}),
+                Dimension.ENDPOINT: self.endpoint_name,
+                **({} if monitor is None else {Dimension.MONITOR: monitor}),
             },
             statistic=statistic,
             period=period,

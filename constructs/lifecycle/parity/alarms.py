@@ -9,6 +9,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from lifecycle.alarms.silence_alarm import define_silence_alarm
+from pipeline_code.contracts.metrics import Dimension, MetricName
 
 __all__ = ["ParityAlarms"]
 
@@ -55,7 +56,7 @@ class ParityAlarms(Construct):
         return cloudwatch.Metric(
             namespace=self._namespace,
             metric_name=name,
-            dimensions_map={"Endpoint": self._endpoint_name},
+            dimensions_map={Dimension.ENDPOINT: self._endpoint_name},
             statistic=statistic,
             period=Duration.hours(1) if period is None else period,
         )
@@ -65,7 +66,7 @@ class ParityAlarms(Construct):
         alarm = define_silence_alarm(
             self,
             "MissingData",
-            metric=self.metric("ParityRows", "Sum", Duration.days(1)),
+            metric=self.metric(MetricName.PARITY_ROWS, "Sum", Duration.days(1)),
             periods=days,
             description=f"No answer's features were audited for {days} days: the endpoint is not "
             "asked, captures nothing, or the audit fails; see the newest execution of its pipeline",
@@ -75,7 +76,7 @@ class ParityAlarms(Construct):
         self.alarms.append(alarm)
 
     def _define_defect_alarm(self, reports: str) -> cloudwatch.Alarm:
-        alarm = self.metric("ParityDefects", "Maximum").create_alarm(
+        alarm = self.metric(MetricName.PARITY_DEFECTS, "Maximum").create_alarm(
             self,
             "Defects",
             alarm_description=RUNBOOK.format(reports=reports),

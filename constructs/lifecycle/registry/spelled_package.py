@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aws_cdk import Fn
 
-from pipeline_code.common.spelling import PARTS, SEPARATOR
+from pipeline_code.contracts.packages import PARTS, SEPARATOR
 
 __all__ = ["package_variables", "part"]
 

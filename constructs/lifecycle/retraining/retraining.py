@@ -13,6 +13,15 @@ from constructs import Construct
 
 from lifecycle.functions.queued_function import QueuedFunction
 from lifecycle.retraining.config import RetrainingConfig
+from pipeline_code.contracts.events import (
+    MONITOR_SOURCE,
+    OPERATIONS_SOURCE,
+    PASSED,
+    RETRAINING_REQUESTED,
+    RETRAINING_RESUMED,
+    VIOLATIONS,
+)
+from pipeline_code.contracts.metrics import Dimension, MetricName
 
 __all__ = ["Retraining", "RetrainingConfig"]
 
@@ -112,16 +121,16 @@ class Retraining(Construct):
             "Monitors",
             description="A monitor found violations of a baseline's constraints, or none",
             pattern={
-                "source": ["fraudloop.monitor"],
-                "detail-type": ["Monitoring Violations Found", "Monitoring Passed"],
+                "source": [MONITOR_SOURCE],
+                "detail-type": [VIOLATIONS, PASSED],
             },
         )
         self.trigger.run_on(
             "People",
             description="A person asks for a retraining, or lets drift ask again",
             pattern={
-                "source": ["fraudloop.operations"],
-                "detail-type": ["Retraining Requested", "Retraining Resumed"],
+                "source": [OPERATIONS_SOURCE],
+                "detail-type": [RETRAINING_REQUESTED, RETRAINING_RESUMED],
             },
         )
         if quality_alarm is not None:
@@ -159,8 +168,8 @@ class Retraining(Construct):
     def _define_alarm(self, namespace: str, endpoint_name: str) -> cloudwatch.Alarm:
         metric = cloudwatch.Metric(
             namespace=namespace,
-            metric_name="UncuredDrifts",
-            dimensions_map={"Endpoint": endpoint_name},
+            metric_name=MetricName.UNCURED_DRIFTS,
+            dimensions_map={Dimension.ENDPOINT: endpoint_name},
             # Of a minute with both, the end counts: nothing is uncured anew so soon.
             statistic="Minimum",
             period=Duration.minutes(1),

@@ -15,6 +15,7 @@ from lifecycle.image.container_image import ContainerImage
 from lifecycle.jobs.job_role import grant_write_objects
 from lifecycle.streaming.consumer import ConsumerConfig, StreamConsumer
 from lifecycle.streaming.event_stream import EventStream
+from pipeline_code.contracts.metrics import MetricName
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL, Entity
 
 __all__ = ["OnlineFold"]
@@ -120,7 +121,7 @@ class OnlineFold(Construct):
         # Of the first consumer: what it refuses, the second never sees.
         metric = cloudwatch.Metric(
             namespace=self._namespace,
-            metric_name="QuarantinedRecords",
+            metric_name=MetricName.QUARANTINED_RECORDS,
             dimensions_map={"service": "fold_customers"},
             statistic="Sum",
             period=Duration.minutes(5),

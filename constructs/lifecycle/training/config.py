@@ -12,6 +12,7 @@ from lifecycle.training.job import TrainingJobConfig
 from lifecycle.training.model_gate import GateConfig
 from lifecycle.training.tuning import TuningConfig
 from pipeline_code.common.exits import BadInput
+from pipeline_code.contracts.decisions import APPROVED, PENDING
 from pipeline_code.train.parameters import Parameters
 
 __all__ = ["FeatureJobConfig", "JobConfig", "TrainingConfig"]
@@ -19,7 +20,7 @@ __all__ = ["FeatureJobConfig", "JobConfig", "TrainingConfig"]
 ENGINES = ("single", "spark")
 # SageMaker's limit for a processing job.
 MOST_INSTANCES = 100
-APPROVAL_STATUSES = ("PendingManualApproval", "Approved")
+APPROVAL_STATUSES = (PENDING, APPROVED)
 XGBOOST = "xgboost"
 
 
@@ -111,7 +112,7 @@ class TrainingConfig:
 
     train_days: int = 60
     test_days: int = 7
-    approval_status: str = "PendingManualApproval"
+    approval_status: str = PENDING
     gate: GateConfig = field(default_factory=GateConfig)
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     tuning: TuningConfig | None = None

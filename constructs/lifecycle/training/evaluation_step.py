@@ -12,6 +12,7 @@ from typing import Any, Final
 from lifecycle.jobs.job_requests import Compute, processing_request
 from lifecycle.jobs.pipeline_parts import PropertyFile, RequestStep, condition
 from lifecycle.training.model_gate import GateConfig
+from pipeline_code.contracts.packages import VARIABLES
 
 __all__ = ["EvaluationStep"]
 
@@ -101,8 +102,7 @@ class EvaluationStep:
     @property
     def variables(self) -> dict[str, Any]:
         """What the server decides by, and the digest of what it loads, as its variables."""
-        names = ("review_threshold", "decline_threshold", "model_digest")
-        return {name.upper(): self._reported(f"package.{name}") for name in names}
+        return {name.upper(): self._reported(f"package.{name}") for name in VARIABLES}
 
     @property
     def card(self) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 from lifecycle.jobs.job_requests import IMAGE_URI
 from lifecycle.jobs.pipeline_parts import EXECUTION_ARN, START_TIME, join
 from lifecycle.training.evaluation_step import EvaluationStep
-from pipeline_code.monitor.kinds import MonitorKind
-from pipeline_code.serve.contract import MEDIA_TYPES
+from pipeline_code.contracts.decisions import decision_key
+from pipeline_code.contracts.monitoring import MonitorKind
+from pipeline_code.contracts.serving import JSON, MEDIA_TYPES
 
 __all__ = ["model_package_request"]
 
@@ -48,7 +49,7 @@ def model_package_request(
             "data_version": data_version,
             **evaluation.package,
             "evaluation_report": join("/", evaluation.output_uri, "report.html"),
-            "decision_000": _first_decision(approval_status),
+            decision_key(0): _first_decision(approval_status),
         },
         "InferenceSpecification": {
             "Containers": [
@@ -122,6 +123,6 @@ def _first_decision(approval_status: Any) -> Any:
 
 def _json_file(folder_uri: Any, *path: str) -> dict[str, Any]:
     return {
-        "ContentType": "application/json",
+        "ContentType": JSON,
         "S3Uri": join("/", folder_uri, *path),
     }

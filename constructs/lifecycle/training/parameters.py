@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lifecycle.jobs.pipeline_parts import Parameter
+from pipeline_code.contracts.pipelines import PipelineParameter
 
 if TYPE_CHECKING:
     from lifecycle.training.config import TrainingConfig
@@ -16,15 +17,15 @@ def training_parameters(config: TrainingConfig, *, revision: str) -> dict[str, P
     """The pipeline's parameters by name, with the configuration's values as defaults."""
     declared = [
         # No default: an execution that did not say which data it saw could be answered from cache.
-        Parameter("DataVersion"),
+        Parameter(PipelineParameter.DATA_VERSION),
         Parameter("RawDataUri", "s3://${RawBucket}"),
         Parameter("AsOf", "latest"),
         Parameter("TrainDays", config.train_days, "Integer"),
         Parameter("TestDays", config.test_days, "Integer"),
         Parameter("AveragePrecisionFloor", config.gate.average_precision_floor, "Float"),
         Parameter("ApprovalStatus", config.approval_status),
-        Parameter("TriggerReason", "manual"),
-        Parameter("TriggerEvidence", "none"),
+        Parameter(PipelineParameter.TRIGGER_REASON, "manual"),
+        Parameter(PipelineParameter.TRIGGER_EVIDENCE, "none"),
         Parameter("CodeRevision", revision),
         Parameter("ProcessingInstanceType", config.jobs.processing_instance_type),
         Parameter("TrainingInstanceType", config.jobs.training.instance_type),

@@ -27,6 +27,7 @@ from lifecycle.training.evaluation_step import EvaluationStep
 from lifecycle.training.model_package import model_package_request
 from lifecycle.training.model_step import model_step
 from lifecycle.training.parameters import training_parameters
+from pipeline_code.contracts.pipelines import PipelineParameter
 from pipeline_code.features.definitions import LABEL_DELAY
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class _TrainingSteps:
             compute=self._compute("ProcessingInstanceType"),
             inputs=self._raw("transactions", "fraud_reports"),
             outputs={"report": _execution_uri("${FeaturesBucket}", "check")},
-            environment={"DATA_VERSION": self._parameters["DataVersion"]},
+            environment={"DATA_VERSION": self._parameters[PipelineParameter.DATA_VERSION]},
         )
         return self._processing("CheckData", request, cache_days=self._config.jobs.cache_days)
 
@@ -154,7 +155,7 @@ class _TrainingSteps:
                 "--as-of",
                 values["AsOf"],
                 "--data-version",
-                values["DataVersion"],
+                values[PipelineParameter.DATA_VERSION],
                 "--raw-uri",
                 values["RawDataUri"],
             ],
@@ -194,8 +195,8 @@ class _TrainingSteps:
                 *self._raw("fraud_reports"),
             ],
             trigger={
-                "TRIGGER_REASON": self._parameters["TriggerReason"],
-                "TRIGGER_EVIDENCE": self._parameters["TriggerEvidence"],
+                "TRIGGER_REASON": self._parameters[PipelineParameter.TRIGGER_REASON],
+                "TRIGGER_EVIDENCE": self._parameters[PipelineParameter.TRIGGER_EVIDENCE],
             },
             output_uri=_execution_uri("${ArtifactsBucket}", "evaluation"),
         )
@@ -217,7 +218,7 @@ class _TrainingSteps:
             baseline_uri=self._baseline.output_uri("baseline"),
             approval_status=values["ApprovalStatus"],
             revision=values["CodeRevision"],
-            data_version=values["DataVersion"],
+            data_version=values[PipelineParameter.DATA_VERSION],
         )
         return RequestStep("RegisterModel", "RegisterModel", request)
 

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from pipeline_code.contracts.monitoring import MonitorKind
 
 from deploy_model.log import log
 from deploy_model.packages import Package
@@ -15,10 +16,10 @@ PREFIX = "monitoring/baseline"
 # By kind of monitor: where the registry has its baseline, and the constraints in it. It has no
 # place for the statistics of the last two, which lie beside their constraints.
 KINDS = {
-    "data-quality": ("ModelDataQuality", "Constraints"),
-    "model-quality": ("ModelQuality", "Constraints"),
-    "bias": ("Bias", "PostTrainingConstraints"),
-    "attribution": ("Explainability", "Constraints"),
+    MonitorKind.DATA_QUALITY: ("ModelDataQuality", "Constraints"),
+    MonitorKind.MODEL_QUALITY: ("ModelQuality", "Constraints"),
+    MonitorKind.BIAS: ("Bias", "PostTrainingConstraints"),
+    MonitorKind.ATTRIBUTION: ("Explainability", "Constraints"),
 }
 
 
@@ -61,7 +62,7 @@ def _files(package: Package) -> Iterator[tuple[str, str]]:
         beside = f"{uri.rpartition('/')[0]}/statistics.json"
         yield f"{kind}/constraints.json", uri
         yield f"{kind}/statistics.json", found.get("Statistics", {}).get("S3Uri", beside)
-        if kind == "attribution":
+        if kind is MonitorKind.ATTRIBUTION:
             container = package["InferenceSpecification"]["Containers"][0]
             yield f"{kind}/model.tar.gz", container["ModelDataUrl"]
 

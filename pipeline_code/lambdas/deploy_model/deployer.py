@@ -5,6 +5,8 @@ from hashlib import sha256
 from typing import Any, Self
 
 import boto3
+from pipeline_code.contracts.decisions import REJECTED
+from pipeline_code.contracts.packages import NO_MODEL, package_of, spelled
 
 from deploy_model.baselines import copy_baselines
 from deploy_model.fit import misfit
@@ -12,10 +14,9 @@ from deploy_model.ledger import Deployment, Parameters, moment
 from deploy_model.log import log, measure_age
 from deploy_model.packages import Package, Packages
 from deploy_model.settings import Settings
-from deploy_model.spelling import package_of, spelled
 from deploy_model.stack import UPDATABLE, Stack, StackBusyError
 from deploy_model.verdicts import Verdicts
-from served_model import NO_MODEL, Served, served
+from served_model import Served, served
 
 __all__ = ["Deployer"]
 
@@ -161,12 +162,13 @@ class Deployer:
         package = self.packages.find(arn)
         if package is None:
             return f"it must be a package of {self.settings.model_package_group_name}, got {arn}"
-        if package["ModelApprovalStatus"] == "Rejected":
+        if package["ModelApprovalStatus"] == REJECTED:
             return "it must not be rejected; its model is not to be run"
-        if value != spelled(package):
+        reason = misfit(package, self.settings)
+        if reason is None and value != spelled(package):
             # Else whoever writes the parameter could have the endpoint's role run anything.
             return f"it must be spelled as {spelled(package)}, got {value}; use `fraudloop shadow`"
-        return misfit(package, self.settings)
+        return reason
 
     def _deploy(self, message: str, wanted: Package | None, target: Served, now: Served) -> str:
         if now.status not in SETTLED:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline_code.contracts.packages import DIGEST, spelled
+
 from deploy_model.settings import Settings
-from deploy_model.spelling import DIGEST
 
 __all__ = ["misfit"]
 
@@ -13,7 +14,11 @@ _RECORDED = ("feature_schema_version", "capture_contract")
 
 def misfit(package: Mapping[str, Any], settings: Settings) -> str | None:
     """Why a described package does not fit; None if it does."""
-    (container, *_) = package["InferenceSpecification"]["Containers"]
+    try:
+        spelled(package)
+    except ValueError as error:
+        return str(error)
+    (container,) = package["InferenceSpecification"]["Containers"]
     if DIGEST not in container.get("Environment", {}):
         return (
             f"{DIGEST} must be among its variables, got none; it was registered before a package "

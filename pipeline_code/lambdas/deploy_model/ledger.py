@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
 import boto3
-
-from served_model import NO_MODEL
+from pipeline_code.contracts.decisions import utc_text
+from pipeline_code.contracts.packages import NO_MODEL
 
 __all__ = ["Deployment", "Parameters", "State", "moment"]
 
@@ -47,7 +47,7 @@ class Deployment:
 
 def moment() -> str:
     """Now, as it is recorded."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_text(datetime.now(UTC))
 
 
 class Parameters:

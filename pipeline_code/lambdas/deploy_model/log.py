@@ -4,6 +4,8 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 
+from pipeline_code.contracts.metrics import Dimension, MetricName
+
 __all__ = ["count_failure", "log", "measure_age"]
 
 
@@ -16,28 +18,31 @@ def count_failure(namespace: str, endpoint_name: str, **fields: object) -> None:
     """Count a deployment that a person has to look at."""
     log(
         "a deployment failed",
-        _aws=_metric(namespace, "EndpointName", "FailedDeployments", "Count"),
-        EndpointName=endpoint_name,
-        FailedDeployments=1,
+        **_metric(namespace, endpoint_name, MetricName.FAILED_DEPLOYMENTS, 1, "Count"),
         **fields,
     )
 
 
 def measure_age(namespace: str, endpoint_name: str, created: datetime, **fields: object) -> None:
     """Say how many days ago the package that an endpoint serves was registered."""
+    days = (datetime.now(UTC) - created) / timedelta(days=1)
     log(
         "age of the champion",
-        _aws=_metric(namespace, "Endpoint", "ChampionAgeDays", "None"),
-        Endpoint=endpoint_name,
-        ChampionAgeDays=(datetime.now(UTC) - created) / timedelta(days=1),
+        **_metric(namespace, endpoint_name, MetricName.CHAMPION_AGE_DAYS, days, "None"),
         **fields,
     )
 
 
-def _metric(namespace: str, dimension: str, name: str, unit: str) -> dict[str, object]:
+def _metric(
+    namespace: str, endpoint_name: str, name: MetricName, value: float, unit: str
+) -> dict[str, object]:
     metric = {
         "Namespace": namespace,
-        "Dimensions": [[dimension]],
+        "Dimensions": [[Dimension.ENDPOINT]],
         "Metrics": [{"Name": name, "Unit": unit}],
     }
-    return {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]}
+    return {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},
+        Dimension.ENDPOINT: endpoint_name,
+        name: value,
+    }

@@ -1,24 +1,28 @@
 """The registry's group of model packages: which are approved, and rejecting one."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from pipeline_code.contracts.decisions import (
+    APPROVED,
+    DESCRIPTION_LIMIT,
+    PROPERTIES_LIMIT,
+    REJECTED,
+    Decision,
+    approval,
+    next_decision_key,
+    utc_text,
+)
 
-from deploy_model.approval import KEY, approval
-from deploy_model.ledger import moment
 from served_model import is_absent
 
 __all__ = ["Package", "Packages"]
 
 Package = Mapping[str, Any]
-
-# SageMaker's limits: of ApprovalDescription, of a metadata value, and of how many there are.
-DESCRIPTION_LIMIT, VALUE_LIMIT, PROPERTIES_LIMIT = 1024, 256, 50
-PUNCTUATION = frozenset("_.:/=+-@")
 
 
 class Packages:
@@ -50,16 +54,14 @@ class Packages:
             also: ARN of one that just changed, and that the list may not have yet.
         """
         pages = self._sagemaker.get_paginator("list_model_packages").paginate(
-            ModelPackageGroupName=self._group, ModelApprovalStatus="Approved"
+            ModelPackageGroupName=self._group, ModelApprovalStatus=APPROVED
         )
         arns = {
             each["ModelPackageArn"] for page in pages for each in page["ModelPackageSummaryList"]
         }
         described = [self.find(arn) for arn in sorted(arns | ({also} if also else set()))]
         # The list may lag behind what each package says of itself.
-        approved = [
-            each for each in described if each and each["ModelApprovalStatus"] == "Approved"
-        ]
+        approved = [each for each in described if each and each["ModelApprovalStatus"] == APPROVED]
         return sorted(approved, key=approval, reverse=True)
 
     def reject(self, package: Package, reason: str) -> None:
@@ -69,23 +71,16 @@ class Packages:
         # CloudFormation's words may have several lines; the pattern of a description takes one.
         reason = " ".join(reason.split())
         if len(properties) < PROPERTIES_LIMIT:
-            numbers = [int(match[1]) for key in properties if (match := KEY.fullmatch(key))]
-            recorded = {f"decision_{max(numbers, default=0) + 1:03}": _decision(reason)}
+            decision = Decision(
+                at=utc_text(datetime.now(UTC)),
+                status=REJECTED,
+                by=boto3.client("sts").get_caller_identity()["Arn"],
+                reason=reason,
+            )
+            recorded = {next_decision_key(package): decision.text()}
         self._sagemaker.update_model_package(
             ModelPackageArn=package["ModelPackageArn"],
-            ModelApprovalStatus="Rejected",
+            ModelApprovalStatus=REJECTED,
             ApprovalDescription=reason[:DESCRIPTION_LIMIT],
             **({"CustomerMetadataProperties": recorded} if recorded else {}),
         )
-
-
-def _decision(reason: str) -> str:
-    """As `fraudloop` records and reads it."""
-    by = boto3.client("sts").get_caller_identity()["Arn"]
-    taken = "".join(character if _is_taken(character) else " " for character in reason)
-    return f"{moment()} Rejected by {by}: {' '.join(taken.split())}"[:VALUE_LIMIT]
-
-
-def _is_taken(character: str) -> bool:
-    """Whether SageMaker takes a character in a metadata value: its pattern, in short."""
-    return character in PUNCTUATION or unicodedata.category(character)[0] in "LNZ"

@@ -3,13 +3,15 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pipeline_code.contracts.decisions import APPROVED
+from pipeline_code.contracts.packages import NO_MODEL, package_of
+
 from deploy_model.ledger import Deployment, Parameters, moment
 from deploy_model.log import count_failure, log
 from deploy_model.packages import Packages
 from deploy_model.settings import Settings
-from deploy_model.spelling import package_of
 from deploy_model.stack import Outcome, Stack
-from served_model import NO_MODEL, Served
+from served_model import Served
 
 __all__ = ["Verdicts"]
 
@@ -129,7 +131,7 @@ class Verdicts:
     def reject(self, arn: str, reason: str) -> None:
         """Reject a package, unless it is not approved by now."""
         package = self.packages.find(arn)
-        if package is not None and package["ModelApprovalStatus"] == "Approved":
+        if package is not None and package["ModelApprovalStatus"] == APPROVED:
             self.packages.reject(package, reason)
 
     def count(self, reason: str, model_package: str) -> None:

@@ -27,8 +27,9 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from pipeline_code.contracts.packages import NO_MODEL
 
-from served_model import NO_MODEL, served
+from served_model import served
 
 
 class StackBusyError(Exception):

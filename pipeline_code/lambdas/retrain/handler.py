@@ -12,7 +12,7 @@ Contract:
     repeated event, nor an answer that was lost, starts a second execution.
     The execution's display name starts with `retrain-`; its parameters are TriggerReason,
     TriggerEvidence, and DataVersion: the fingerprint of the raw data
-    (`pipeline_code.common.fingerprint`), so that steps are taken from the cache only when their
+    (`pipeline_code.contracts.pipelines`), so that steps are taken from the cache only when their
     data is the same.
     Metrics, with the dimension Endpoint: RetrainingsStarted, RetrainingsDeclined (also with
     Reason, the rule), RetrainingsFailed, RetrainingEventsFailed, and UncuredDrifts: 1 when drift

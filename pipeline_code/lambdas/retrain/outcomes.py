@@ -5,15 +5,17 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline_code.contracts.metrics import Dimension, MetricName
+
 from retrain.settings import Settings
 
 __all__ = ["DECLINED", "FAILED", "NOTED", "STARTED", "Outcome", "log", "log_outcome"]
 
 STARTED, DECLINED, NOTED, FAILED = "started", "declined", "noted", "failed"
 COUNTS = {
-    STARTED: "RetrainingsStarted",
-    DECLINED: "RetrainingsDeclined",
-    FAILED: "RetrainingEventsFailed",
+    STARTED: MetricName.RETRAININGS_STARTED,
+    DECLINED: MetricName.RETRAININGS_DECLINED,
+    FAILED: MetricName.RETRAINING_EVENTS_FAILED,
 }
 
 
@@ -46,19 +48,18 @@ def log(message: str, **fields: object) -> None:
 
 def log_outcome(outcome: Outcome, settings: Settings, **fields: object) -> None:
     """Say how an event ended, and count it, in CloudWatch's embedded metric format."""
-    values: dict[str, object] = {"Endpoint": settings.endpoint_name}
+    values: dict[str, object] = {Dimension.ENDPOINT: settings.endpoint_name}
     metrics: list[dict[str, Any]] = []
     if outcome.outcome in COUNTS:
         name = COUNTS[outcome.outcome]
-        by = [["Endpoint"], ["Endpoint", "Reason"]] if outcome.rule else [["Endpoint"]]
-        metrics.append(_metric(name, by, settings))
-        values |= {name: 1} | ({"Reason": outcome.rule} if outcome.rule else {})
+        metrics.append(_metric(name, settings, *([Dimension.REASON] if outcome.rule else [])))
+        values |= {name: 1} | ({Dimension.REASON: outcome.rule} if outcome.rule else {})
     if outcome.is_failure:
-        metrics.append(_metric("RetrainingsFailed", [["Endpoint"]], settings))
-        values["RetrainingsFailed"] = 1
+        metrics.append(_metric(MetricName.RETRAININGS_FAILED, settings))
+        values[MetricName.RETRAININGS_FAILED] = 1
     if outcome.in_vain is not None:
-        metrics.append(_metric("UncuredDrifts", [["Endpoint"]], settings))
-        values["UncuredDrifts"] = outcome.in_vain
+        metrics.append(_metric(MetricName.UNCURED_DRIFTS, settings))
+        values[MetricName.UNCURED_DRIFTS] = outcome.in_vain
     if metrics:
         now = int(time.time() * 1000)
         values["_aws"] = {"Timestamp": now, "CloudWatchMetrics": metrics}
@@ -72,9 +73,11 @@ def log_outcome(outcome: Outcome, settings: Settings, **fields: object) -> None:
     )
 
 
-def _metric(name: str, dimensions: list[list[str]], settings: Settings) -> dict[str, Any]:
+def _metric(name: MetricName, settings: Settings, *also_by: Dimension) -> dict[str, Any]:
+    """Of the endpoint, and of the endpoint by each of the other dimensions."""
+    endpoint = Dimension.ENDPOINT
     return {
         "Namespace": settings.metric_namespace,
-        "Dimensions": dimensions,
+        "Dimensions": [[endpoint], *([endpoint, each] for each in also_by)],
         "Metrics": [{"Name": name, "Unit": "Count"}],
     }

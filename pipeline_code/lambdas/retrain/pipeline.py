@@ -7,13 +7,14 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from pipeline_code.contracts.pipelines import FINGERPRINTED_PREFIXES, PipelineParameter, fingerprint
 
 from retrain.calls import CONFIG
 from retrain.policy import Seen
 from retrain.state import Start
 from retrain.triggers import Ask
 
-__all__ = ["DISPLAY_NAME_PREFIX", "RefusedError", "TrainingPipeline", "fingerprint"]
+__all__ = ["DISPLAY_NAME_PREFIX", "RefusedError", "TrainingPipeline", "data_version"]
 
 DISPLAY_NAME_PREFIX = "retrain-"
 RUNNING = ("Executing", "Stopping")
@@ -94,7 +95,7 @@ class TrainingPipeline:
             name=f"{DISPLAY_NAME_PREFIX}{now.astimezone(UTC):%Y%m%dT%H%M%S}-{event}",
             reason=ask.reason,
             evidence=ask.evidence,
-            data_version=fingerprint(self._s3, self._raw_bucket),
+            data_version=data_version(self._s3, self._raw_bucket),
         )
 
     def start(self, start: Start) -> str:
@@ -106,9 +107,9 @@ class TrainingPipeline:
             BotoCoreError: There was no answer; SageMaker may have started it.
         """
         parameters = {
-            "TriggerReason": start.reason,
-            "TriggerEvidence": start.evidence,
-            "DataVersion": start.data_version,
+            PipelineParameter.TRIGGER_REASON: start.reason,
+            PipelineParameter.TRIGGER_EVIDENCE: start.evidence,
+            PipelineParameter.DATA_VERSION: start.data_version,
         }
         try:
             arn: str = self._sagemaker.start_pipeline_execution(
@@ -128,13 +129,12 @@ class TrainingPipeline:
         return hashlib.sha256(f"{self._name} {start.event_id}".encode()).hexdigest()
 
 
-def fingerprint(s3: Any, bucket: str) -> str:
-    """A hash of the raw data's listing: it changes when an object does, comes or goes."""
+def data_version(s3: Any, bucket: str) -> str:
+    """The fingerprint of the raw data: it changes when an object does, comes or goes."""
     pages = s3.get_paginator("list_objects_v2")
-    lines = [
-        f"{item['Key']} {item['ETag'].strip(chr(34))}\n"
-        for prefix in ("transactions/", "fraud_reports/")
+    return fingerprint(
+        (item["Key"], item["ETag"])
+        for prefix in FINGERPRINTED_PREFIXES
         for page in pages.paginate(Bucket=bucket, Prefix=prefix)
         for item in page.get("Contents", [])
-    ]
-    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()[:32]
+    )

@@ -10,11 +10,21 @@ Events, all in EventBridge's envelope:
     `Retraining Requested` and `Retraining Resumed` of source `fraudloop.operations`: a person's.
 """
 
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from pipeline_code.contracts import decisions
+from pipeline_code.contracts.events import (
+    MONITOR_SOURCE,
+    OPERATIONS_SOURCE,
+    PASSED,
+    RETRAINING_REQUESTED,
+    RETRAINING_RESUMED,
+    VIOLATIONS,
+)
+from pipeline_code.contracts.monitoring import MonitorKind
 
 __all__ = [
     "ALARM",
@@ -32,10 +42,8 @@ __all__ = [
 ]
 
 DRIFT, ALARM, SCHEDULE, MANUAL = "drift", "alarm", "schedule", "manual"
-DATA_QUALITY, MODEL_QUALITY = "data-quality", "model-quality"
-# Reason and evidence end in a model package's metadata, which takes these characters beside
-# letters and digits, and 256 of them. Bytes, since they are also in a parameter that holds 4096.
-PUNCTUATION = frozenset("_.:/=+-@")
+# Reason and evidence end in a model package's metadata, which takes 256 characters. Bytes, since
+# they are also in a parameter that holds 4096.
 TEXT_BYTES = 256
 
 
@@ -121,8 +129,8 @@ def read(event: Mapping[str, Any]) -> Said:
 
 def fitting(text: str) -> str:
     """A text as SageMaker takes it in metadata; what it does not take becomes a space."""
-    taken = "".join(character if _is_taken(character) else " " for character in text)
-    return " ".join(taken.split()).encode()[:TEXT_BYTES].decode(errors="ignore").rstrip()
+    taken = " ".join(decisions.fitting(text, " ").split()).encode()
+    return taken[:TEXT_BYTES].decode(errors="ignore").rstrip()
 
 
 def _ask(
@@ -184,12 +192,12 @@ def _alarm(event: Mapping[str, Any]) -> Ask | Calm:
         ALARM,
         reason=f"alarm: {name}",
         evidence=_resource(event),
-        monitor=MODEL_QUALITY,
+        monitor=MonitorKind.MODEL_QUALITY.value,
     )
 
 
 def _monitor(detail: Mapping[str, Any]) -> str:
-    return str(detail.get("monitor_kind") or DATA_QUALITY)
+    return str(detail.get("monitor_kind") or MonitorKind.DATA_QUALITY.value)
 
 
 def _resource(event: Mapping[str, Any]) -> str:
@@ -204,14 +212,10 @@ def _until(event: Mapping[str, Any]) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _is_taken(character: str) -> bool:
-    return character in PUNCTUATION or unicodedata.category(character)[0] in "LN"
-
-
 _READERS: Mapping[tuple[str, str], Callable[[Mapping[str, Any]], Said]] = {
-    ("fraudloop.monitor", "Monitoring Violations Found"): _drift,
-    ("fraudloop.monitor", "Monitoring Passed"): _passed,
-    ("fraudloop.operations", "Retraining Requested"): _requested,
-    ("fraudloop.operations", "Retraining Resumed"): _resumed,
+    (MONITOR_SOURCE, VIOLATIONS): _drift,
+    (MONITOR_SOURCE, PASSED): _passed,
+    (OPERATIONS_SOURCE, RETRAINING_REQUESTED): _requested,
+    (OPERATIONS_SOURCE, RETRAINING_RESUMED): _resumed,
     ("aws.sagemaker", "SageMaker Model Building Pipeline Execution Status Change"): _failed,
 }

@@ -7,7 +7,7 @@ Contract:
     then `-r2`. A name is taken once, so that an event that comes twice starts one job. Reading the
     same again helps when a capture was still being written, a label file replaced, or S3 unwell.
     After the last time the analysis is given up, which is a line in the log and the metric
-    `AnalysesFailed` of Endpoint, and of Endpoint and Monitor, and an alarm.
+    `AnalysesFailed` of EndpointName, and of EndpointName and Monitor, and an alarm.
     Raises what AWS refuses: Lambda calls again, and then keeps the event among the dead letters.
     Returns: {"started": the new job's name, or None}.
     Needs: sagemaker:DescribeProcessingJob and CreateProcessingJob, iam:PassRole of the job's role.
@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
+from pipeline_code.contracts.metrics import Dimension, MetricName
+from pipeline_code.contracts.monitoring import LABELS
 
 # A job's name has 63 characters at most.
 NAME_LIMIT = 63
@@ -75,17 +77,19 @@ def _give_up(failed: Mapping[str, Any]) -> None:
     """In CloudWatch's embedded metric format."""
     metric = {
         "Namespace": os.environ["METRIC_NAMESPACE"],
-        "Dimensions": [["Endpoint"], ["Endpoint", "Monitor"]],
-        "Metrics": [{"Name": "AnalysesFailed", "Unit": "Count"}],
+        "Dimensions": [[Dimension.ENDPOINT], [Dimension.ENDPOINT, Dimension.MONITOR]],
+        "Metrics": [{"Name": MetricName.ANALYSES_FAILED, "Unit": "Count"}],
     }
     _log(
         "given up",
         failed,
         _aws={"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},
-        Endpoint=os.environ["ENDPOINT_NAME"],
-        # The job that brings the labels is of no kind of monitor.
-        Monitor=failed.get("Environment", {}).get("MONITOR_KIND", "labels"),
-        AnalysesFailed=1,
+        **{
+            Dimension.ENDPOINT: os.environ["ENDPOINT_NAME"],
+            # The job that brings the labels is of no kind of monitor.
+            Dimension.MONITOR: failed.get("Environment", {}).get("MONITOR_KIND", LABELS),
+            MetricName.ANALYSES_FAILED: 1,
+        },
     )
 
 

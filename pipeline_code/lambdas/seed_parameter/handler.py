@@ -20,9 +20,10 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from pipeline_code.contracts.packages import NO_MODEL
 
 from custom_resource import Context, Outcome, answer
-from served_model import NO_MODEL, Served, served
+from served_model import Served, served
 
 # While its creation is undone, what it made is deleted, too.
 STACK_GOES = frozenset({"DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"})

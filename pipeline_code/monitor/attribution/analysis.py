@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from pipeline_code.captures.chunks import Chunk
 from pipeline_code.common.exits import BadInput
+from pipeline_code.contracts.metrics import MetricName
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis, Measure, Violation
 from pipeline_code.monitor.attribution.attributions import (
     LABEL,
@@ -22,7 +24,6 @@ from pipeline_code.monitor.attribution.attributions import (
 )
 from pipeline_code.monitor.attribution.limits import Limits
 from pipeline_code.monitor.attribution.record_sample import RecordSample
-from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.quality.importance import ROWS
 from pipeline_code.train.model import Model
 
@@ -165,13 +166,13 @@ class _Compared:
 
     def measures(self) -> Iterator[Measure]:
         yield Measure(
-            metric="AttributionRank",
+            metric=MetricName.ATTRIBUTION_RANK,
             value=self.agreement,
             baseline=1.0,
             threshold=self.limits.least_agreement,
         )
         yield Measure(
-            metric="AttributionShift",
+            metric=MetricName.ATTRIBUTION_SHIFT,
             value=self.shift,
             baseline=0.0,
             threshold=self.limits.largest_shift,

@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 
 from pipeline_code.captures.chunks import Chunk
 from pipeline_code.captures.ground_truth import UNKNOWN, Labelled
+from pipeline_code.contracts.metrics import Dimension, MetricName
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis, Measure, Violation
 from pipeline_code.monitor.bias.documents import (
     Constraints,
@@ -28,7 +30,6 @@ from pipeline_code.monitor.bias.documents import (
 from pipeline_code.monitor.bias.figures import DESCRIPTIONS, RECALL, Figures, figures_of
 from pipeline_code.monitor.bias.segment_counts import SegmentCounts
 from pipeline_code.monitor.flagging import flagged
-from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.quality.bootstrap import CONFIDENCE, Interval
 from pipeline_code.quality.segments import KINDS, NO_SEGMENT, Codes
 
@@ -116,9 +117,9 @@ def _measures(
         limits = allowed.allowed.get((facet, name))
         if name == RECALL:
             yield Measure(
-                metric="BiasDifference",
+                metric=MetricName.BIAS_DIFFERENCE,
                 value=figure.value,
-                dimensions={"Segment": str(facet)},
+                dimensions={Dimension.SEGMENT: str(facet)},
                 baseline=values.get((facet, name)),
                 threshold=None if limits is None else limits.high,
             )

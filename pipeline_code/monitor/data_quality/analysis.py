@@ -13,13 +13,14 @@ import pyarrow.compute as pc
 
 from pipeline_code.captures.chunks import Chunk
 from pipeline_code.common.exits import BadInput
+from pipeline_code.contracts.metrics import Dimension, MetricName
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis, Measure, Violation
 from pipeline_code.monitor.data_quality.constraints import Constraint, Constraints
 from pipeline_code.monitor.data_quality.distances import Distance, measure
 from pipeline_code.monitor.data_quality.grids import Grid
 from pipeline_code.monitor.data_quality.profiles import Profile, describe
 from pipeline_code.monitor.data_quality.sketches import Sketch, Summary
-from pipeline_code.monitor.kinds import MonitorKind
 
 __all__ = ["ALL_FEATURES", "SCORE", "analyze"]
 
@@ -29,10 +30,10 @@ ALL_FEATURES = "All features"
 SCORE = "score"
 SCORES = Grid.even(0.0, 1.0, 100)
 METRICS: Mapping[Distance, str] = {
-    Distance.POPULATION_STABILITY: "FeatureDrift",
-    Distance.JENSEN_SHANNON: "FeatureJensenShannon",
-    Distance.KOLMOGOROV_SMIRNOV: "FeatureKolmogorovSmirnov",
-    Distance.CATEGORICAL: "FeatureCategoricalDistance",
+    Distance.POPULATION_STABILITY: MetricName.FEATURE_DRIFT,
+    Distance.JENSEN_SHANNON: MetricName.FEATURE_JENSEN_SHANNON,
+    Distance.KOLMOGOROV_SMIRNOV: MetricName.FEATURE_KOLMOGOROV_SMIRNOV,
+    Distance.CATEGORICAL: MetricName.FEATURE_CATEGORICAL_DISTANCE,
 }
 
 
@@ -189,7 +190,7 @@ def _measures(summary: Summary, rule: Constraint, profile: Profile) -> list[Meas
         Measure(
             metric=METRICS[distance],
             value=float(value),
-            dimensions={"Feature": rule.name},
+            dimensions={Dimension.FEATURE: rule.name},
             threshold=rule.threshold(distance, summary.numbers),
         )
         for distance, value in moved.items()

@@ -10,8 +10,9 @@ from typing import Any
 
 from pipeline_code.captures.ground_truth import Labelled
 from pipeline_code.common.exits import BadInput
+from pipeline_code.contracts.metrics import Dimension, MetricName
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis, Measure, Violation
-from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.model_quality.constraints import Constraint, Constraints
 from pipeline_code.monitor.model_quality.figures import (
     FIGURES,
@@ -127,9 +128,9 @@ def _measures(
     thresholds = {each.metric: each.threshold_for(judged.frauds) for each in held.of_metrics}
     return tuple(
         Measure(
-            metric="ModelQuality",
+            metric=MetricName.MODEL_QUALITY,
             value=figures[name].value,
-            dimensions={"Metric": title},
+            dimensions={Dimension.FIGURE: title},
             baseline=baseline.get(name),
             threshold=thresholds.get(name),
         )

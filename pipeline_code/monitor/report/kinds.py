@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import Analysis
-from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.report.charts import (
     BEYOND,
     NOW,

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline_code.captures.chunks import Tally
+from pipeline_code.contracts.metrics import MetricName
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import Analysis, Measure
 from pipeline_code.monitor.findings import is_beyond, used
-from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.report.charts import BEYOND, NOW, Bar, Row, Section
 from pipeline_code.monitor.report.kinds import sections
 from pipeline_code.monitor.settings import Settings
@@ -23,11 +24,11 @@ NAMES = {
     MonitorKind.BIAS: "Bias between customer segments",
     MonitorKind.ATTRIBUTION: "Feature attribution drift",
 }
-DISTANCES = {
-    "FeatureDrift": "stability index",
-    "FeatureJensenShannon": "Jensen-Shannon",
-    "FeatureKolmogorovSmirnov": "Kolmogorov-Smirnov",
-    "FeatureCategoricalDistance": "a value's share",
+DISTANCES: dict[str, str] = {
+    MetricName.FEATURE_DRIFT: "stability index",
+    MetricName.FEATURE_JENSEN_SHANNON: "Jensen-Shannon",
+    MetricName.FEATURE_KOLMOGOROV_SMIRNOV: "Kolmogorov-Smirnov",
+    MetricName.FEATURE_CATEGORICAL_DISTANCE: "a value's share",
 }
 # How far the longest bar goes beyond its limit; farther ones are cut, their figures are not.
 MOST_TIMES = 3.0

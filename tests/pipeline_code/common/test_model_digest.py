@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.model_digest import (
-    DIGEST,
     METADATA_FILE,
     model_digest,
     registered_digest,
     require_digest,
 )
+from pipeline_code.contracts.packages import DIGEST
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.model_digest import DIGEST
+from pipeline_code.contracts.packages import DIGEST
 from pipeline_code.evaluate.champion import Package, download, newest_approved
 from pipeline_code.evaluate.entry import main
 from pipeline_code.features.definitions import SCHEMA_VERSION

@@ -16,14 +16,14 @@ from pipeline_code.captures.chunks import Chunk
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.model_digest import model_digest
 from pipeline_code.common.schema import FRAUD_REPORTS
+from pipeline_code.contracts.monitoring import MonitorKind
+from pipeline_code.contracts.serving import CAPTURE_CONTRACT
 from pipeline_code.evaluate.entry import main
 from pipeline_code.evaluate.plots import TITLES
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
 from pipeline_code.monitor.attribution import analysis as attribution
-from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.quality.metrics import measure
 from pipeline_code.quality.scored import Scored
-from pipeline_code.serve.contract import CAPTURE_CONTRACT
 from pipeline_code.serve.thresholds import Thresholds
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tempfile
 import time
 import uuid
 import zipfile
@@ -23,14 +24,13 @@ from aws_cdk.assertions import Template
 from lifecycle.deployment.model_deployment import ModelDeployment, PackageContract
 from lifecycle.endpoint.shadow import challenger_container
 from lifecycle.endpoint.variants import packaged_container
+from lifecycle.functions.lambda_function import ship
 from lifecycle.lake.data_key import DataKey
-from pipeline_code.common.model_digest import DIGEST
-from pipeline_code.common.spelling import package_of, spelled
+from pipeline_code.contracts.packages import DIGEST, package_of, spelled
 from tests.local_aws.images import PULL, make_repositories
 from tests.local_aws.sagemaker.serving import STAND_IN, archive
 
 LAMBDAS = Path(__file__).parents[3] / "pipeline_code" / "lambdas"
-SHARED = ("custom_resource.py", "served_model.py")
 REPOSITORY = "000000000000.dkr.ecr.us-east-1.amazonaws.com/fraudloop"
 RECORDED = {"feature_schema_version": "v2", "capture_contract": "1"}
 PINNED = {"REVIEW_THRESHOLD": "0.25", "DECLINE_THRESHOLD": "none", DIGEST: "0d" * 32}
@@ -315,10 +315,10 @@ def with_code(template: Any, client: Any, bucket: str) -> Any:
             continue
         handler = resource["Properties"]["Handler"].partition(".")[0]
         body = io.BytesIO()
-        files = [*(LAMBDAS / handler).glob("*.py"), *(LAMBDAS / name for name in SHARED)]
-        with zipfile.ZipFile(body, "w") as packed:
-            for path in files:
-                packed.write(path, path.relative_to(LAMBDAS))
+        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(body, "w") as packed:
+            ship(handler, Path(folder))
+            for path in Path(folder).rglob("*.py"):
+                packed.write(path, path.relative_to(folder))
         client.put_object(Bucket=bucket, Key=f"{handler}.zip", Body=body.getvalue())
         resource["Properties"]["Code"] = {"S3Bucket": bucket, "S3Key": f"{handler}.zip"}
     return template

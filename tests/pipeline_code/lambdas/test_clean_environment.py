@@ -2,12 +2,13 @@
 
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from lifecycle.functions.lambda_function import ship
 
 from .conftest import LAMBDAS
 
@@ -17,7 +18,6 @@ HANDLERS = sorted({path.parent.name for path in LAMBDAS.glob("*/handler.py")} - 
 # boto3 as Lambda's runtime has it, with what it is made of.
 RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 SERVICES = ("cloudformation", "codebuild", "ecr", "s3", "sagemaker", "sqs", "ssm", "sts")
-SHARED = ("custom_resource.py", "served_model.py")
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,7 @@ def run(program: str, *places: Path) -> subprocess.CompletedProcess[str]:
 
 
 def shipped(name: str, folder: Path) -> Path:
-    """What a Lambda ships: its own folder and the shared modules."""
-    shutil.copytree(LAMBDAS / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for module in SHARED:
-        shutil.copy(LAMBDAS / module, folder)
+    ship(name, folder)
     return folder
 
 

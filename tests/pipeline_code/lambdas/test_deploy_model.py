@@ -7,18 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from deploy_model import handler, spelling
+from deploy_model import handler
 from deploy_model.deployer import Deployer
 from deploy_model.fit import misfit
 from deploy_model.ledger import Deployment, Parameters
 from deploy_model.settings import Settings
-from deploy_model.spelling import package_of, spelled
 from deploy_model.stack import Outcome, Stack, StackBusyError
 from hypothesis import given
 from hypothesis import strategies as st
-from served_model import NO_MODEL, Served
+from served_model import Served
 
-from pipeline_code.common import spelling as told
+from pipeline_code.contracts.packages import NO_MODEL, package_of, spelled
 
 from .conftest import Aws, Invocation
 
@@ -48,6 +47,7 @@ def package(
     image: str = f"{REPOSITORY}:0123abcd", recorded: dict[str, str] | None = None
 ) -> dict[str, Any]:
     return {
+        "ModelPackageArn": "arn:fraud/2",
         "InferenceSpecification": {
             "Containers": [{"Image": image, "ModelDataUrl": "s3://a/b", "Environment": PINNED}]
         },
@@ -93,12 +93,10 @@ def test_a_package_that_does_not_say_what_its_model_is_does_not_fit() -> None:
     assert reason.endswith("train again")
 
 
-@pytest.mark.parametrize("environment", [{}, PINNED | {"OTHER": "1"}])
-def test_a_package_is_spelled_as_the_command_spells_it(environment: dict[str, str]) -> None:
-    found = package() | {"ModelPackageArn": "arn:fraud/2"}
-    found["InferenceSpecification"]["Containers"][0]["Environment"] = environment
-    assert spelling.spelled(found) == told.spelled(found)
-    assert spelling.package_of(spelling.spelled(found)) == "arn:fraud/2"
+def test_a_package_that_no_parameter_can_spell_does_not_fit() -> None:
+    found = package()
+    found["InferenceSpecification"]["Containers"] *= 2
+    assert misfit(found, SETTINGS) == "package must have one container, got 2"
 
 
 def test_a_challenger_that_is_spelled_in_another_way_is_let_go() -> None:

@@ -15,7 +15,7 @@ from aws_cdk.assertions import Template
 from lifecycle.deployment.seeded_parameter import SeededParameter
 from lifecycle.lake.data_key import DataKey
 from local_aws.server import EmbeddedAws, free_port
-from pipeline_code.common.spelling import variables_of
+from pipeline_code.contracts.packages import variables_of
 
 from .deployments import PINNED, RECORDED, REPOSITORY, Deployments, bare_stack, with_code
 
@@ -209,7 +209,7 @@ def test_the_age_of_what_serves_is_measured(environment: Deployments, running: s
         points = cloudwatch.get_metric_statistics(
             Namespace=environment.name,
             MetricName="ChampionAgeDays",
-            Dimensions=[{"Name": "Endpoint", "Value": environment.name}],
+            Dimensions=[{"Name": "EndpointName", "Value": environment.name}],
             StartTime=now - timedelta(hours=1),
             EndTime=now + timedelta(hours=1),
             Period=3600,

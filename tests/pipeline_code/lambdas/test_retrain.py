@@ -38,7 +38,7 @@ from retrain.triggers import (
     read,
 )
 
-from pipeline_code.common.fingerprint import fingerprint
+from pipeline_code.contracts.pipelines import fingerprint
 
 NOW = datetime(2018, 6, 10, 12, tzinfo=UTC)
 RULES = Rules(
@@ -512,7 +512,7 @@ def test_the_lambda_and_the_command_name_the_data_alike(
     relevant = {f"transactions/{key}": tag for key, tag in transactions.items()}
     relevant |= {f"fraud_reports/{key}": tag for key, tag in reports.items()}
     objects = relevant | {f"customers/{key}": tag for key, tag in others.items()}
-    assert pipeline.fingerprint(Listing(objects), "raw") == fingerprint(reversed(relevant.items()))
+    assert pipeline.data_version(Listing(objects), "raw") == fingerprint(reversed(relevant.items()))
 
 
 def test_a_changed_object_changes_the_fingerprint() -> None:

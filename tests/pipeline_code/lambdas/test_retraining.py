@@ -11,7 +11,7 @@ import pytest
 from local_aws.server import EmbeddedAws
 from operations.redrive import redrive
 from operations.target import Target
-from pipeline_code.common.fingerprint import fingerprint
+from pipeline_code.contracts.pipelines import fingerprint
 
 from .conftest import Invocation
 from .retraining import Faults, Queued, executions, retrain, storm, violations
@@ -69,9 +69,13 @@ def test_drift_starts_the_pipeline_with_its_reason_and_evidence(queued: Queued) 
 def test_every_event_is_said_and_counted(queued: Queued) -> None:
     said = queued.handle(violations(soon()), violations(soon()))
     assert said["RetrainingsDeclined"] == 1
-    assert (said["outcome"], said["Reason"], said["Endpoint"]) == ("declined", "cool-down", "fraud")
+    assert (said["outcome"], said["Reason"], said["EndpointName"]) == (
+        "declined",
+        "cool-down",
+        "fraud",
+    )
     (directive,) = said["_aws"]["CloudWatchMetrics"]
-    assert directive["Dimensions"] == [["Endpoint"], ["Endpoint", "Reason"]]
+    assert directive["Dimensions"] == [["EndpointName"], ["EndpointName", "Reason"]]
     assert directive["Namespace"] == queued.name
 
 

@@ -126,7 +126,7 @@ class Deployed:
             MetricName="AnalysesFailed",
             Dimensions=[
                 {"Name": name, "Value": value}
-                for name, value in {"Endpoint": self.name, **dimensions}.items()
+                for name, value in {"EndpointName": self.name, **dimensions}.items()
             ],
             StartTime=now - timedelta(hours=1),
             EndTime=now + timedelta(hours=1),

@@ -173,11 +173,11 @@ def test_drifted_traffic_publishes_metrics_and_the_event(root: Path, clients: Cl
     assert metrics["Namespace"] == NAMESPACE
     assert values(metrics, "Violations") == [1]
     assert values(metrics, "MonitoredRecords") == [ROWS]
-    of_kind = dimensions(Endpoint="fraud", Monitor="data-quality")
+    of_kind = dimensions(EndpointName="fraud", Monitor="data-quality")
     assert {"Violations", "MonitoredRecords"} <= names(metrics, of_kind)
     for feature in ("amount_minor", "terminal_risk_30d"):
-        assert "FeatureDrift" in names(metrics, dimensions(Endpoint="fraud", Feature=feature))
-    assert names(metrics, dimensions(Endpoint="fraud")) == {"DegradedRecords"}
+        assert "FeatureDrift" in names(metrics, dimensions(EndpointName="fraud", Feature=feature))
+    assert names(metrics, dimensions(EndpointName="fraud")) == {"DegradedRecords"}
     (entry,) = sent["Entries"]
     assert entry["Source"] == "fraudloop.monitor"
     assert entry["DetailType"] == "Monitoring Violations Found"

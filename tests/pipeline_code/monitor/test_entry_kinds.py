@@ -162,10 +162,10 @@ def test_a_quiet_week_has_no_bias(
     assert (analysis["kind"], analysis["maturity"]) == ("bias", 1.0)
     assert analysis["records"] == len(week.live)
     assert "Segments against all others" in files["report.html"]
-    published = metrics(aws, Endpoint="fraud", Monitor="bias")
+    published = metrics(aws, EndpointName="fraud", Monitor="bias")
     assert {"MonitoredRecords", "Violations", "LabelMaturity"} <= published
     for measure in analysis["measures"]:
-        assert metrics(aws, Endpoint="fraud", **measure["dimensions"]) == {"BiasDifference"}
+        assert metrics(aws, EndpointName="fraud", **measure["dimensions"]) == {"BiasDifference"}
 
 
 def test_scores_are_made_of_what_they_were_made_of(
@@ -176,7 +176,7 @@ def test_scores_are_made_of_what_they_were_made_of(
     assert files["constraint_violations.json"] == {"version": "1.0", "violations": []}
     assert set(files["statistics.json"]["shares"]) == set(FEATURE_NAMES)
     assert "What scores are made of" in files["report.html"]
-    assert "AttributionRank" in metrics(aws, Endpoint="fraud")
+    assert "AttributionRank" in metrics(aws, EndpointName="fraud")
 
 
 def test_answers_of_another_version_say_nothing_about_this_one(

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pipeline_code.captures.chunks import Tally
 from pipeline_code.captures.datasets import DatasetFormat
 from pipeline_code.captures.interval import Interval
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis, Measure, Violation
 from pipeline_code.monitor.findings import is_beyond, used
-from pipeline_code.monitor.kinds import MonitorKind
 from pipeline_code.monitor.report.report import render
 from pipeline_code.monitor.settings import Settings
 

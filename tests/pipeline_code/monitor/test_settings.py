@@ -9,7 +9,7 @@ import pytest
 from pipeline_code.captures.datasets import DatasetFormat, Kind
 from pipeline_code.captures.interval import Interval
 from pipeline_code.common.exits import BadInput
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.settings import Settings
 
 # As AWS documents them, with its space in the times.

@@ -89,7 +89,7 @@ def metrics(session: Any, world: World) -> dict[str, float]:
     cloudwatch = session.client("cloudwatch")
     found = {}
     for metric in cloudwatch.list_metrics(Namespace="test/parity")["Metrics"]:
-        assert metric["Dimensions"] == [{"Name": "Endpoint", "Value": world.name}]
+        assert metric["Dimensions"] == [{"Name": "EndpointName", "Value": world.name}]
         points = cloudwatch.get_metric_statistics(
             Namespace="test/parity",
             MetricName=metric["MetricName"],

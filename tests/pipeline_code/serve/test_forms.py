@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline_code.contracts.serving import CSV, JSON, JSON_LINES, PARQUET
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.serve.contract import CSV, JSON, JSON_LINES, PARQUET
 from pipeline_code.train.model import Model
 
 from .conftest import DECLINE_THRESHOLD, MODEL_VERSION, REVIEW_THRESHOLD, Server, transaction

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline_code.contracts.serving import Decision, Reason
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.serve.contract import Decision, Reason
 from pipeline_code.serve.metrics import COUNTS, LISTS, MOST_VALUES, Meter, MetricsConfig
 from pipeline_code.serve.scoring import Answers
 

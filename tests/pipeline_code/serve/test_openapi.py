@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from pipeline_code.contracts.serving import ATTRIBUTES_HEADER, CSV, JSON, JSON_LINES, MEDIA_TYPES
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.serve.contract import ATTRIBUTES_HEADER, CSV, JSON, JSON_LINES, MEDIA_TYPES
 from pipeline_code.serve.openapi import description
 
 from .conftest import PROJECT, Answer, Server, transaction

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_code.common.money import LARGEST_MINOR
+from pipeline_code.contracts.serving import CSV
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.events import Transaction
-from pipeline_code.serve.contract import CSV
 from pipeline_code.serve.refusals import RequestError
 from pipeline_code.serve.requests import parse_body, parse_transaction
 from pipeline_code.serve.rows import FeatureRows

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline_code.contracts.serving import Reason
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 from pipeline_code.features.records import Key
 from pipeline_code.features.state import EntityState, events_of
 from pipeline_code.serve import states as states_module
 from pipeline_code.serve.breaker import Breaker
-from pipeline_code.serve.contract import Reason
 from pipeline_code.serve.states import States, StatesConfig
 from pipeline_code.serve.store import TRIES
 

@@ -23,7 +23,7 @@ from lifecycle.endpoint.serverless import ServerlessConfig
 from lifecycle.endpoint.shadow import ShadowConfig
 from lifecycle.image.container_image import ContainerImage
 from lifecycle.lake.data_key import DataKey
-from pipeline_code.common.spelling import NOBODY, package_of, spelled, variables_of
+from pipeline_code.contracts.packages import NO_MODEL, package_of, spelled, variables_of
 from tests.local_aws.images import PULL
 from tests.local_aws.sagemaker.serving import IMAGE, STAND_IN, archive, unique
 
@@ -71,7 +71,7 @@ class Deployed:
         package: dict[str, Any] = sagemaker.describe_model_package(ModelPackageName=arn)
         return package
 
-    def deploy(self, *, approved: str, challenger: str = NOBODY) -> None:
+    def deploy(self, *, approved: str, challenger: str = NO_MODEL) -> None:
         """Create or update the stack, to its end."""
         cloudformation = self._client("cloudformation")
         values = {"Approved": approved, "Challenger": challenger}
@@ -182,7 +182,7 @@ def test_a_fleet_scales_by_the_clock_and_shifts_step_by_step_with_a_challenger(
         )
     )
     champion, challenger = stack.register("Approved"), stack.register("PendingManualApproval")
-    stack.deploy(approved=NOBODY)
+    stack.deploy(approved=NO_MODEL)
     assert client("sagemaker").list_endpoints(NameContains=stack.name)["Endpoints"] == []
 
     stack.deploy(approved=spelled(champion))

@@ -17,7 +17,7 @@ from lifecycle.endpoint.serverless import ServerlessConfig
 from lifecycle.endpoint.shadow import ShadowConfig
 from lifecycle.image.container_image import ContainerImage
 from local_aws.alarms.metric_math import Series, evaluate
-from pipeline_code.common.spelling import NOBODY, spelled
+from pipeline_code.contracts.packages import NO_MODEL, spelled
 from pipeline_code.serve.metrics import COUNTS, LISTS
 from pipeline_code.serve.settings import Settings
 
@@ -650,8 +650,8 @@ def test_a_challenger_runs_what_its_package_holds(shadowed: Template) -> None:
 
 def test_nobody_as_challenger_is_resolved_all_the_same(shadowed: Template) -> None:
     container = challenger_container(shadowed)
-    nobody = {"Challenger": NOBODY}
-    assert evaluated(container["Environment"]["MODEL_PACKAGE_ARN"], nobody) == NOBODY
+    nobody = {"Challenger": NO_MODEL}
+    assert evaluated(container["Environment"]["MODEL_PACKAGE_ARN"], nobody) == NO_MODEL
     assert evaluated(container["ModelDataUrl"], nobody) == ""
 
 

@@ -6,7 +6,7 @@ import pytest
 from aws_cdk import aws_kms as kms
 from aws_cdk.assertions import Match, Template
 
-from lifecycle.functions.lambda_function import HANDLERS, LambdaFunction
+from lifecycle.functions.lambda_function import CODE, HANDLERS, LambdaFunction
 
 KNOWN = sorted(path.parent.name for path in HANDLERS.glob("*/handler.py"))
 
@@ -84,7 +84,11 @@ def test_a_handler_ships_with_the_shared_modules_and_without_its_neighbours(
     (asset,) = tmp_path.glob("asset.*")
     shipped = {str(path.relative_to(asset)) for path in asset.rglob("*.py")}
     own = {str(path.relative_to(HANDLERS)) for path in (HANDLERS / handler).glob("*.py")}
-    assert shipped == {*own, "custom_resource.py", "served_model.py"}
+    contracts = {
+        f"pipeline_code/{path.relative_to(CODE)}" for path in (CODE / "contracts").glob("*.py")
+    }
+    shared = {"custom_resource.py", "served_model.py", "pipeline_code/__init__.py"}
+    assert shipped == own | contracts | shared
     assert not list(asset.rglob("__pycache__"))
 
 

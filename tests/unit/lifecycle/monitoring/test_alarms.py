@@ -9,7 +9,7 @@ from aws_cdk.assertions import Template
 from lifecycle.monitoring.alarms import MonitoringAlarms
 from lifecycle.monitoring.config import AlarmLimits, MonitoringConfig
 from lifecycle.monitoring.watched import Watched
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 
 NAMESPACE = "test/namespace"
 ENDPOINT = "test-fraud"
@@ -51,7 +51,7 @@ def alarms(stack: cdk.Stack) -> dict[tuple[str, str], Alarm]:
     for each in found:
         properties = each["Properties"]
         dimensions = {item["Name"]: item["Value"] for item in properties["Dimensions"]}
-        assert dimensions.pop("Endpoint") == ENDPOINT
+        assert dimensions.pop("EndpointName") == ENDPOINT
         assert properties["Namespace"] == NAMESPACE
         key = properties["MetricName"], dimensions.pop("Monitor", "")
         assert not dimensions

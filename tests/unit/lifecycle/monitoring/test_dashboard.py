@@ -13,7 +13,7 @@ from lifecycle.monitoring.costs import CostConfig
 from lifecycle.monitoring.dashboard import MonitoringDashboard
 from lifecycle.monitoring.watched import Watched
 from lifecycle.parity.alarms import ParityAlarms
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 
 Widgets = dict[str, dict[str, Any]]
 PRICES = CostConfig(endpoint=0.115, processing=0.23, training=0.0)
@@ -84,7 +84,7 @@ def test_the_dashboard_shows_the_analyzers_metrics_of_each_kind(
 ) -> None:
     lines = widgets[title]["metrics"]
     assert [line[:6] for line in lines] == [
-        ["test/namespace", metric, "Endpoint", "test-fraud", "Monitor", kind]
+        ["test/namespace", metric, "EndpointName", "test-fraud", "Monitor", kind]
         for kind in MonitorKind
     ]
 
@@ -104,8 +104,8 @@ def test_the_dashboard_shows_parity(widgets: Widgets) -> None:
 def test_the_dashboard_finds_features_by_itself(widgets: Widgets) -> None:
     ((line,),) = widgets["Drift by feature (PSI)"]["metrics"]
     assert line["expression"] == (
-        'SEARCH(\'{test/namespace,Endpoint,Feature} MetricName="FeatureDrift" '
-        "Endpoint=\"test-fraud\"', 'Maximum', 3600)"
+        'SEARCH(\'{test/namespace,EndpointName,Feature} MetricName="FeatureDrift" '
+        "EndpointName=\"test-fraud\"', 'Maximum', 3600)"
     )
 
 
@@ -147,11 +147,11 @@ def test_model_quality_is_shown_with_the_maturity_of_its_labels(widgets: Widgets
     left = [line for line in lines if line[-1].get("yAxis") != "right"]
     right = [line for line in lines if line[-1].get("yAxis") == "right"]
     assert [line[2:6] for line in left] == [
-        ["Endpoint", "test-fraud", "Metric", name]
+        ["EndpointName", "test-fraud", "Metric", name]
         for name in ("AveragePrecision", "AucRoc", "CardPrecision", "CalibrationError")
     ]
     assert [line[1:6] for line in right] == [
-        ["LabelMaturity", "Endpoint", "test-fraud", "Monitor", kind]
+        ["LabelMaturity", "EndpointName", "test-fraud", "Monitor", kind]
         for kind in ("model-quality", "bias")
     ]
 
@@ -173,7 +173,7 @@ def test_the_dashboard_shows_what_keeps_the_model_good(
 ) -> None:
     lines = widgets[title]["metrics"]
     assert [line[1] for line in lines] == metrics
-    assert all(line[2:4] == ["Endpoint", "test-fraud"] for line in lines)
+    assert all(line[2:4] == ["EndpointName", "test-fraud"] for line in lines)
 
 
 def test_cost_is_minutes_of_instances_times_their_price(widgets: Widgets) -> None:

@@ -19,7 +19,7 @@ from lifecycle.monitoring.monitoring import (
     MonitoringConfig,
     MonitorSchedules,
 )
-from pipeline_code.monitor.kinds import MonitorKind
+from pipeline_code.contracts.monitoring import MonitorKind
 
 NAMESPACE = "test/namespace"
 ENDPOINT = "test-fraud"

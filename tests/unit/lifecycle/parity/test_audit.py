@@ -105,7 +105,7 @@ def test_one_defect_is_an_alarm_that_says_what_to_do(around: Any) -> None:
     assert (found["Threshold"], found["ComparisonOperator"]) == (0, "GreaterThanThreshold")
     assert found["TreatMissingData"] == "notBreaching"
     assert found["Namespace"] == NAMESPACE
-    assert found["Dimensions"] == [{"Name": "Endpoint", "Value": ENDPOINT}]
+    assert found["Dimensions"] == [{"Name": "EndpointName", "Value": ENDPOINT}]
     description = json.dumps(found["AlarmDescription"])
     assert "Runbook: read differences.jsonl" in description
     assert "/monitoring/parity." in description

@@ -181,7 +181,7 @@ def test_a_drift_that_is_not_cured_is_an_alarm_until_it_is_over(default: Templat
     ).values()
     properties = alarm["Properties"]
     assert properties["Namespace"] == "fraudloop/test"
-    assert properties["Dimensions"] == [{"Name": "Endpoint", "Value": "fraudloop-test-fraud"}]
+    assert properties["Dimensions"] == [{"Name": "EndpointName", "Value": "fraudloop-test-fraud"}]
     assert properties["TreatMissingData"] == "ignore"
     assert properties["Threshold"] == 0
     assert properties["ComparisonOperator"] == "GreaterThanThreshold"

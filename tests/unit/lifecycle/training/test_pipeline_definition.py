@@ -16,7 +16,7 @@ from lifecycle.training.model_gate import GateConfig
 from lifecycle.training.pipeline_definition import PLACEHOLDERS, training_definition
 from lifecycle.training.tuning import TuningConfig
 from lifecycle.training.tuning_ranges import IntegerRange
-from operations.models.decisions import Decision
+from pipeline_code.contracts.decisions import Decision
 from pipeline_code.evaluate.gate import Candidate, Limits, decide
 
 ROOT = Path(__file__).parents[4]

@@ -1,25 +1,33 @@
-"""How the parameters that the serving stack reads spell a model package.
+"""Model packages: their variables, and how the parameters that the serving stack reads spell one.
 
 One text holds all that a model of the package takes. A challenger is run by what its package holds,
 since SageMaker makes models of approved packages only. The approved package is named, but its
 variables reach the container for sure only where the stack gives them itself: whether SageMaker
 merges a package's variables with a model's is not documented.
-
-The Lambda that deploys spells for itself, because it ships without this package; a test compares
-the two.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["NOBODY", "PARTS", "SEPARATOR", "package_of", "spelled", "variables_of"]
+__all__ = [
+    "DIGEST",
+    "NO_MODEL",
+    "PARTS",
+    "SEPARATOR",
+    "VARIABLES",
+    "package_of",
+    "spelled",
+    "variables_of",
+]
 
 # What a parameter says while there is no package.
-NOBODY = "none"
+NO_MODEL = "none"
 SEPARATOR = "|"
+# A package's variable with the digest of its model.
+DIGEST = "MODEL_DIGEST"
 # The package's variables, by the names of their parts in capitals; empty where it has none.
-_VARIABLES = ("review_threshold", "decline_threshold", "model_digest")
-PARTS = ("model_package", "image", "model_data_url", *_VARIABLES)
+VARIABLES = ("review_threshold", "decline_threshold", DIGEST.lower())
+PARTS = ("model_package", "image", "model_data_url", *VARIABLES)
 
 
 def spelled(package: Mapping[str, Any]) -> str:
@@ -37,7 +45,7 @@ def spelled(package: Mapping[str, Any]) -> str:
         "model_package": package["ModelPackageArn"],
         "image": container["Image"],
         "model_data_url": container["ModelDataUrl"],
-        **{name: environment.get(name.upper(), "") for name in _VARIABLES},
+        **{name: environment.get(name.upper(), "") for name in VARIABLES},
     }
     for name, value in parts.items():
         if SEPARATOR in value:
@@ -53,4 +61,4 @@ def package_of(value: str) -> str:
 def variables_of(value: str) -> dict[str, str]:
     """The variables that a parameter's value spells; none of an ARN alone."""
     parts = dict(zip(PARTS, value.split(SEPARATOR), strict=False))
-    return {name.upper(): parts[name] for name in _VARIABLES if parts.get(name)}
+    return {name.upper(): parts[name] for name in VARIABLES if parts.get(name)}

@@ -2,7 +2,10 @@
 
 from enum import StrEnum
 
-__all__ = ["MonitorKind"]
+__all__ = ["LABELS", "MonitorKind"]
+
+# What stands for the job that brings labels where a kind is named: it is of none.
+LABELS = "labels"
 
 
 class MonitorKind(StrEnum):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_code.common.spelling import (
-    NOBODY,
+from pipeline_code.contracts.packages import (
+    NO_MODEL,
     PARTS,
     SEPARATOR,
     package_of,
@@ -44,7 +44,7 @@ def test_every_part_is_read_back(
     assert variables_of(value) == variables
 
 
-@pytest.mark.parametrize("value", [NOBODY, "", "arn:fraud/2"])
+@pytest.mark.parametrize("value", [NO_MODEL, "", "arn:fraud/2"])
 def test_a_package_that_is_only_named_has_no_variables(value: str) -> None:
     assert package_of(value) == value
     assert variables_of(value) == {}
