@@ -2,7 +2,8 @@
 
 A feature is one line of `FEATURES`. Batch, Spark and online vectors, the feature groups' columns,
 the Glue table of feature rows, the monitor's baseline and the documentation's table all follow from
-it. This module imports nothing heavy: the stacks read it too.
+it. This module imports nothing heavy: the stacks read it too. Features that change are a new
+version of their schema: synthesis refuses them under the old one, and says how to pin the new.
 
 Everything is an event that becomes *known* at a time: a transaction at its event time, a fraud
 report at its report time, a matured transaction `LABEL_DELAY` after its event time, when its
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
+from pipeline_code.contracts.schema import SCHEMA_VERSION, SCHEMA_VERSION_KEY
 from pipeline_code.features.declarations import (
     CUSTOMER,
     DAY,
@@ -51,9 +53,6 @@ __all__ = [
     "stored_features",
 ]
 
-SCHEMA_VERSION = "v2"
-# Key of a feature file's Parquet metadata that names the version its rows follow.
-SCHEMA_VERSION_KEY = b"feature_schema_version"
 # Key of the same that says how many whole days of transactions lie before the file's period.
 HISTORY_DAYS_KEY = b"history_days"
 # A request may be this much older than its entity's newest event and still find whole windows.

@@ -1,16 +1,14 @@
 """The stored form of a state: a versioned header, a checksum and compressed integers, as text."""
 
 import binascii
-import hashlib
 import struct
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.features.definitions import Entity
-from pipeline_code.features.plan import plan_of
+from pipeline_code.features.schema import STATE_FORMAT, state_contract
 from pipeline_code.features.varints import pack, unpack
 
 __all__ = ["StateError", "read_text", "write_text"]
@@ -21,7 +19,6 @@ Lists = tuple[Ints, Ints, Ints, Ints]
 WIDTHS = (3, 4, 3, 4)
 
 MAGIC = b"FLS"
-FORMAT = 2
 # Magic, format; checksum of all that follows it.
 PREFIX = struct.Struct("<3sBI")
 # What was kept, newest known time; lengths of four lists.
@@ -33,21 +30,11 @@ class StateError(Exception):
     """A stored state cannot be read; the message says whose, and what to do."""
 
 
-@cache
-def _contract(entity: Entity) -> bytes:
-    """Names what a state of the entity keeps: events, how finely and how long."""
-    plan = plan_of()
-    keeps = [plan.keeps(entity, reports=reports) for reports in (False, True)]
-    schedules = [plan.schedule(entity, reports=reports).tolist() for reports in (False, True)]
-    text = repr((entity.name, keeps, schedules))
-    return hashlib.blake2b(text.encode(), digest_size=8).digest()
-
-
 def write_text(entity: Entity, newest: int, lists: Lists) -> str:
     """The text of a state; `read_text` reads it back."""
-    packed = HEADER.pack(_contract(entity), newest, *map(len, lists))
+    packed = HEADER.pack(state_contract(entity), newest, *map(len, lists))
     rest = packed + pack(*lists).tobytes()
-    prefix = PREFIX.pack(MAGIC, FORMAT, binascii.crc32(rest))
+    prefix = PREFIX.pack(MAGIC, STATE_FORMAT, binascii.crc32(rest))
     return binascii.b2a_base64(prefix + rest, newline=False).decode("ascii")
 
 
@@ -78,15 +65,15 @@ def _read_header(entity: Entity, data: bytes, owner: str) -> tuple[int, Sequence
         raise StateError(f"state of {owner} must start with {MAGIC!r}, got {data[:3]!r}")
     # The version comes first: what follows it is only known for the versions we know.
     _, version, checksum = PREFIX.unpack_from(data)
-    if version != FORMAT:
+    if version != STATE_FORMAT:
         raise StateError(
-            f"state of {owner} must have format {FORMAT}, got {version}; "
+            f"state of {owner} must have format {STATE_FORMAT}, got {version}; "
             "run the version of fraudloop that wrote it, or run `features` to write it anew"
         )
     if len(data) < BODY or binascii.crc32(data[PREFIX.size :]) != checksum:
         raise StateError(f"state of {owner} must be whole, got damaged bytes; run `features`")
     contract, newest, *lengths = HEADER.unpack_from(data, PREFIX.size)
-    if contract != _contract(entity):
+    if contract != state_contract(entity):
         raise StateError(
             f"state of {owner} must keep what today's features need, got one that was written for "
             "others; run `features` to write it anew"

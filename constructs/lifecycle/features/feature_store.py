@@ -24,6 +24,7 @@ from pipeline_code.features.definitions import (
     Entity,
     feature_group_columns,
 )
+from pipeline_code.features.schema import check_schema
 
 __all__ = ["OFFLINE_STORE_PREFIX", "FeatureStore", "FeatureStoreConfig"]
 
@@ -61,6 +62,9 @@ class FeatureStore(Construct):
         role_name: Physical name of the groups' role, which has the Region after it.
         config: What becomes of the groups with their stack.
         may_delete_data: Whether the environment allows deleting data with the stack.
+
+    Raises:
+        ValueError: If the features are not those that their schema's version promises.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class FeatureStore(Construct):
         may_delete_data: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
+        check_schema()
         self._bucket = bucket
         self._key = encryption_key
         self._removal_policy = data_removal_policy(
