@@ -41,6 +41,7 @@ from pipeline_code.batch.settings import FeatureSettings
 from pipeline_code.batch.writing import rows_within, write_computed
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import ml_root, processing_input, processing_output
+from pipeline_code.contracts.environment import read
 from pipeline_code.features.definitions import ENTITIES, SCHEMA_VERSION, Entity
 from pipeline_code.features.events import EPOCH
 from pipeline_code.parity.objects import Folder
@@ -63,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
     steps.add_parser("results", help="put together what was asked and answered")
     arguments = parser.parse_args(argv)
     if arguments.step == "features":
-        _features(arguments, FeatureSettings.parse(os.environ))
+        _features(arguments, read(FeatureSettings, os.environ, BadInput))
     else:
         _results(os.environ)
     return 0

@@ -10,6 +10,7 @@ __all__ = [
     "CSV",
     "JSON",
     "JSON_LINES",
+    "LONGEST_CACHE_SECONDS",
     "MEDIA_TYPES",
     "MOST_FEATURE_ROWS",
     "MOST_TRANSACTIONS",
@@ -35,6 +36,9 @@ ATTRIBUTES_HEADER = "x-amzn-sagemaker-custom-attributes"
 TRANSACTION_FIELDS = ("transaction_id", "event_time", "customer_id", "terminal_id", "amount")
 # Ten reads of the online store, and about as much time as a caller may wait.
 MOST_TRANSACTIONS = 1_000
+# The parity audit takes what was put within five seconds of a request for read or for not read
+# (`pipeline_code.parity.history`): an older cache would look like a defect to it.
+LONGEST_CACHE_SECONDS = 3.0
 # As many as fill batch transform's largest body with text; Parquet of few bytes may claim more.
 MOST_FEATURE_ROWS = 1_000_000
 

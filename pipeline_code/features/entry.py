@@ -26,6 +26,7 @@ the same bytes.
 
 import argparse
 import json
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from botocore.config import Config
 from pipeline_code.common import schema
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import ml_root, processing_input, processing_output
+from pipeline_code.contracts.environment import read
 from pipeline_code.features.definitions import (
     FEATURE_NAMES,
     HISTORY_DAYS_KEY,
@@ -47,7 +49,7 @@ from pipeline_code.features.definitions import (
 )
 from pipeline_code.features.files.manifest import Manifest
 from pipeline_code.features.files.sources import ParquetSource
-from pipeline_code.features.materializing import Materializer, groups_from_environment
+from pipeline_code.features.materializing import Materializer, MaterializingSettings
 from pipeline_code.features.parts import Output, Written
 from pipeline_code.features.sharded import ShardedFeatures
 from pipeline_code.features.spark.session import require
@@ -95,7 +97,7 @@ class _Job:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
-        groups = groups_from_environment()
+        groups = read(MaterializingSettings, os.environ, BadInput).groups
         transactions = ParquetSource.of(processing_input("transactions"), schema.TRANSACTIONS)
         reports = ParquetSource.of(processing_input("fraud_reports"), schema.FRAUD_REPORTS)
         if transactions.rows == 0:

@@ -1,33 +1,23 @@
 """Brings the online store up to what a job reads, shard by shard, from threads or other hosts."""
 
-import os
+from dataclasses import dataclass
 from threading import Lock
 
 import boto3
 from botocore.config import Config
 
-from pipeline_code.common.exits import BadInput
 from pipeline_code.features.declarations import Entity
 from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.store import FeatureGroups, Folded, StoreError, materialize
 
-__all__ = ["GROUP_VARIABLES", "Materializer", "groups_from_environment"]
-
-GROUP_VARIABLES = ("CUSTOMER_FEATURE_GROUP", "TERMINAL_FEATURE_GROUP")
+__all__ = ["Materializer", "MaterializingSettings"]
 
 
-def groups_from_environment() -> FeatureGroups | None:
-    """The feature groups that the environment names, or None if it names none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterializingSettings:
+    """The feature groups that the environment names; None if it names none."""
 
-    Raises:
-        BadInput: It names only one of the two.
-    """
-    given = [os.environ.get(name, "") for name in GROUP_VARIABLES]
-    if not any(given):
-        return None
-    if not all(given):
-        raise BadInput(f"{' and '.join(GROUP_VARIABLES)} must be set together, got {given}")
-    return FeatureGroups(customer=given[0], terminal=given[1])
+    groups: FeatureGroups | None = None
 
 
 class Materializer:

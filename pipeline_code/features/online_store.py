@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
+from pipeline_code.contracts.environment import variable
 from pipeline_code.features.definitions import CUSTOMER, Entity
 from pipeline_code.features.records import EVENT_TIME, STATE, Key, StoredRecord
 
@@ -37,8 +38,8 @@ class StoreError(Exception):
 class FeatureGroups:
     """Names of the feature groups by entity."""
 
-    customer: str
-    terminal: str
+    customer: str = variable("CUSTOMER_FEATURE_GROUP")
+    terminal: str = variable("TERMINAL_FEATURE_GROUP")
 
     def of(self, entity: Entity) -> str:
         """The entity's feature group."""

@@ -21,8 +21,9 @@ import boto3
 from botocore.config import Config
 
 from pipeline_code.captures.hour_files import hour_files
-from pipeline_code.common.exits import shortened
+from pipeline_code.common.exits import BadInput, shortened
 from pipeline_code.common.paths import failure_file
+from pipeline_code.contracts.environment import read
 from pipeline_code.labels.job import write_labels
 from pipeline_code.labels.lake import Lake
 from pipeline_code.labels.publishing import publish
@@ -34,7 +35,7 @@ __all__ = ["main"]
 def main(argv: Sequence[str]) -> int:
     """Runs the processing job."""
     argparse.ArgumentParser(prog="labels", description="judge predictions").parse_args(argv)
-    settings = LabelSettings.parse(os.environ)
+    settings = read(LabelSettings, os.environ, BadInput)
     config = Config(retries={"mode": "standard", "max_attempts": 5})
     lake = Lake.of(boto3.client("s3", config=config), settings.raw_uri)
     outcome = write_labels(settings, lake, hour_files(settings.ground_truth_uri))

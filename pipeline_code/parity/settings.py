@@ -8,18 +8,10 @@ from typing import Self
 
 from pipeline_code.captures.interval import Interval
 from pipeline_code.common.exits import BadInput
+from pipeline_code.contracts.environment import read, variable
 from pipeline_code.features.online_store import FeatureGroups
-from pipeline_code.monitor.settings import moment_of
 
 __all__ = ["AuditSettings"]
-
-_NAMES = (
-    "RAW_BUCKET",
-    "CAPTURES_URI",
-    "CUSTOMER_FEATURE_GROUP",
-    "TERMINAL_FEATURE_GROUP",
-    "ENDPOINT_NAME",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +24,9 @@ class AuditSettings:
         groups: CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP.
         endpoint_name: ENDPOINT_NAME, the metrics' dimension.
         metric_namespace: METRIC_NAMESPACE; None publishes no metrics.
-        interval: The inference times to audit: --hours that end --settle-minutes before END_TIME,
-            or before now.
+        end_time: END_TIME, or now.
+        hours: --hours, how many are audited.
+        settle: --settle-minutes, how long before the end time they end.
         sample: --sample, the most requests to audit.
         lookback: --lookback-days, how far before the first request records are looked for, unless
             an answer differs.
@@ -43,8 +36,10 @@ class AuditSettings:
     captures_uri: str
     groups: FeatureGroups
     endpoint_name: str
-    metric_namespace: str | None
-    interval: Interval
+    metric_namespace: str | None = None
+    end_time: datetime = variable(default_factory=lambda: datetime.now(UTC))
+    hours: timedelta
+    settle: timedelta
     sample: int
     lookback: timedelta
 
@@ -56,25 +51,21 @@ class AuditSettings:
             BadInput: A variable is missing or wrong.
         """
         arguments = _parser().parse_args(argv)
-        for name in _NAMES:
-            if not environment.get(name):
-                raise BadInput(f"{name} must be set, got none")
-        asked = moment_of(environment, "END_TIME") or datetime.now(UTC)
-        end = asked - timedelta(minutes=arguments.settle_minutes)
-        namespace = environment.get("METRIC_NAMESPACE", "")
-        return cls(
-            raw_bucket=environment["RAW_BUCKET"],
-            captures_uri=environment["CAPTURES_URI"],
-            groups=FeatureGroups(
-                customer=environment["CUSTOMER_FEATURE_GROUP"],
-                terminal=environment["TERMINAL_FEATURE_GROUP"],
-            ),
-            endpoint_name=environment["ENDPOINT_NAME"],
-            metric_namespace=namespace if namespace else None,
-            interval=Interval(end - timedelta(hours=arguments.hours), end),
+        return read(
+            cls,
+            environment,
+            BadInput,
+            hours=timedelta(hours=arguments.hours),
+            settle=timedelta(minutes=arguments.settle_minutes),
             sample=arguments.sample,
             lookback=timedelta(days=arguments.lookback_days),
         )
+
+    @property
+    def interval(self) -> Interval:
+        """The inference times to audit."""
+        end = self.end_time - self.settle
+        return Interval(end - self.hours, end)
 
 
 def _parser() -> argparse.ArgumentParser:

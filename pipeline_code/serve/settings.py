@@ -7,7 +7,8 @@ from typing import Self
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.model_digest import registered_digest
-from pipeline_code.contracts.packages import variables_of
+from pipeline_code.contracts.environment import read, variable
+from pipeline_code.contracts.packages import NO_MODEL, variables_of
 from pipeline_code.features.online_store import FeatureGroups
 from pipeline_code.serve.cores import available_cores
 from pipeline_code.serve.metrics import MetricsConfig
@@ -17,9 +18,6 @@ from pipeline_code.serve.thresholds import Thresholds
 __all__ = ["MEBIBYTE", "Settings"]
 
 MEBIBYTE = 1024 * 1024
-# The parity audit takes what was put within five seconds of a request for read or for not read
-# (`pipeline_code.parity.history`): an older cache would look like a defect to it.
-LONGEST_CACHE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +47,22 @@ class Settings:
         model_version: MODEL_PACKAGE_ARN, told in each answer.
     """
 
-    host: str = "0.0.0.0"  # noqa: S104 - inside a container the port is only SageMaker's to reach
-    port: int = 8080
-    workers: int = field(default_factory=available_cores)
-    max_body_bytes: int = 6 * MEBIBYTE
+    # Inside a container the port is only SageMaker's to reach.
+    host: str = variable("SAGEMAKER_BIND_HOST", default="0.0.0.0")  # noqa: S104
+    port: int = variable("SAGEMAKER_BIND_TO_PORT", default=8080, least=1, most=65_535)
+    workers: int = variable("SERVE_WORKERS", default_factory=available_cores, least=1, most=256)
+    max_body_bytes: int = variable(
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB", default=6 * MEBIBYTE, least=1, most=100, scale=MEBIBYTE
+    )
     states: StatesConfig = field(default_factory=StatesConfig)
-    store_timeout_seconds: float = 2.0
+    store_timeout_seconds: float = variable(
+        "SERVE_STORE_TIMEOUT_SECONDS", default=2.0, least=0.01, most=60.0
+    )
     thresholds: Thresholds = field(default_factory=Thresholds)
     metrics: MetricsConfig | None = None
     groups: FeatureGroups | None = None
     model_digest: str = ""
-    model_version: str = "none"
+    model_version: str = variable("MODEL_PACKAGE_ARN", default=NO_MODEL)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -70,52 +73,14 @@ class Settings:
                 other; a threshold is missing or wrong, or the digest is; metrics have no endpoint.
         """
         environment = {**environment, **variables_of(environment.get("MODEL_PACKAGE", ""))}
-        workers = _number(environment, "SERVE_WORKERS", available_cores(), 1, 256)
-        return cls(
-            host=environment.get("SAGEMAKER_BIND_HOST", "0.0.0.0"),  # noqa: S104 - as above
-            port=int(_number(environment, "SAGEMAKER_BIND_TO_PORT", 8080, 1, 65_535)),
-            workers=int(workers),
-            max_body_bytes=MEBIBYTE
-            * int(_number(environment, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 6, 1, 100)),
-            store_timeout_seconds=_number(
-                environment, "SERVE_STORE_TIMEOUT_SECONDS", 2.0, 0.01, 60.0
-            ),
-            states=_states(environment),
+        return read(
+            cls,
+            environment,
+            BadInput,
             thresholds=Thresholds.parse(environment),
             metrics=_metrics(environment),
-            groups=_groups(environment),
             model_digest=registered_digest(environment),
-            model_version=environment.get("MODEL_PACKAGE_ARN", "none"),
         )
-
-
-def _number(
-    environment: Mapping[str, str], name: str, default: float, least: float, most: float
-) -> float:
-    text = environment.get(name)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise BadInput(f"{name} must be a number, got {text!r}") from error
-    if not least <= value <= most:
-        raise BadInput(f"{name} must be between {least} and {most}, got {text}")
-    return value
-
-
-def _states(environment: Mapping[str, str]) -> StatesConfig:
-    usual = StatesConfig()
-    budget = _number(
-        environment, "SERVE_STORE_BUDGET_MILLISECONDS", usual.budget_seconds * 1000, 1, 60_000
-    )
-    return StatesConfig(
-        budget_seconds=budget / 1000,
-        cache_seconds=_number(
-            environment, "SERVE_STATE_CACHE_SECONDS", usual.cache_seconds, 0, LONGEST_CACHE_SECONDS
-        ),
-        reads=int(_number(environment, "SERVE_STORE_READS", usual.reads, 1, 256)),
-    )
 
 
 def _metrics(environment: Mapping[str, str]) -> MetricsConfig | None:
@@ -129,18 +94,5 @@ def _metrics(environment: Mapping[str, str]) -> MetricsConfig | None:
     return MetricsConfig(
         namespace=namespace,
         endpoint_name=endpoint,
-        model_version=environment.get("MODEL_PACKAGE_ARN", "none"),
+        model_version=environment.get("MODEL_PACKAGE_ARN", NO_MODEL),
     )
-
-
-def _groups(environment: Mapping[str, str]) -> FeatureGroups | None:
-    customer = environment.get("CUSTOMER_FEATURE_GROUP", "")
-    terminal = environment.get("TERMINAL_FEATURE_GROUP", "")
-    if not customer and not terminal:
-        return None
-    if not customer or not terminal:
-        raise BadInput(
-            "CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP must be set together, "
-            f"got {customer!r} and {terminal!r}"
-        )
-    return FeatureGroups(customer=customer, terminal=terminal)

@@ -19,7 +19,8 @@ from time import monotonic
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline_code.contracts.serving import Reason
+from pipeline_code.contracts.environment import variable
+from pipeline_code.contracts.serving import LONGEST_CACHE_SECONDS, Reason
 from pipeline_code.features.definitions import CUSTOMER
 from pipeline_code.features.online_store import READ_AT_ONCE, StoreError
 from pipeline_code.features.records import Key, StoredRecord
@@ -50,9 +51,13 @@ class StatesConfig:
         reads: Reads at a time.
     """
 
-    budget_seconds: float = 0.5
-    cache_seconds: float = 1.0
-    reads: int = 16
+    budget_seconds: float = variable(
+        "SERVE_STORE_BUDGET_MILLISECONDS", default=0.5, least=1, most=60_000, scale=0.001
+    )
+    cache_seconds: float = variable(
+        "SERVE_STATE_CACHE_SECONDS", default=1.0, least=0, most=LONGEST_CACHE_SECONDS
+    )
+    reads: int = variable("SERVE_STORE_READS", default=16, least=1, most=256)
 
 
 class States:

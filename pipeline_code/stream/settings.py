@@ -1,8 +1,6 @@
 """What the stream's functions are told by their environment."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
 
 from pipeline_code.features.store import FeatureGroups
 
@@ -23,19 +21,3 @@ class FoldSettings:
     groups: FeatureGroups
     quarantine_bucket: str
     terminal_stream: str | None = None
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """The settings that the stack gave.
-
-        Raises:
-            KeyError: One is missing.
-        """
-        return cls(
-            groups=FeatureGroups(
-                customer=environment["CUSTOMER_FEATURE_GROUP"],
-                terminal=environment["TERMINAL_FEATURE_GROUP"],
-            ),
-            quarantine_bucket=environment["QUARANTINE_BUCKET"],
-            terminal_stream=environment.get("TERMINAL_STREAM"),
-        )

@@ -10,13 +10,13 @@ from lifecycle.endpoint.scaling import ScalingConfig
 from lifecycle.endpoint.serverless import ServerlessConfig
 from lifecycle.endpoint.shadow import ShadowConfig
 from lifecycle.jobs.instance_types import check_instance_type
+from pipeline_code.contracts.serving import LONGEST_CACHE_SECONDS
 
 __all__ = ["VARIANT_NAME", "EndpointConfig", "ServerConfig"]
 
 # The same for every version: scaling, alarms and captures are keyed by it.
 VARIANT_NAME = "primary"
 # The server's own limit: an older state would be a wrong answer.
-LONGEST_CACHE_SECONDS = 3.0
 DEFAULT_INSTANCE_TYPE = "ml.c6i.large"
 
 # Of SageMaker's serverless inference; the reasons are its own.

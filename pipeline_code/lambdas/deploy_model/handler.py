@@ -30,6 +30,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
+from pipeline_code.contracts.environment import read
 
 from deploy_model.deployer import Deployer
 from deploy_model.log import log
@@ -42,7 +43,7 @@ RETRY_SECONDS = 60
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:
     """Lambda's entry."""
-    settings = Settings.from_environment(os.environ)
+    settings = read(Settings, os.environ)
     (message,) = event["Records"]
     try:
         cause = json.loads(message["body"])

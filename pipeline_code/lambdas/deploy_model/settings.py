@@ -1,15 +1,13 @@
 """What the stack tells the function."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
 
 __all__ = ["Settings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Names of what is deployed, and what a package has to fit.
+    """Names of what is deployed, and what a package has to fit; variables are in capitals.
 
     Attributes:
         queue_url: Where the events wait.
@@ -34,19 +32,10 @@ class Settings:
     endpoint_name: str
     model_package_group_name: str
     approved_parameter: str
-    challenger_parameter: str
     state_parameter: str
     artifacts_bucket: str
     metric_namespace: str
     image_repository: str
     feature_schema_version: str
     capture_contract: str
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """From the variables of the same names in capitals.
-
-        Raises:
-            KeyError: If one is missing.
-        """
-        return cls(**{name: environment[name.upper()] for name in cls.__slots__})
+    challenger_parameter: str = ""

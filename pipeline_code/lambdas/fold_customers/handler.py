@@ -16,6 +16,7 @@ Contract:
 import os
 from typing import Any
 
+from pipeline_code.contracts.environment import read
 from pipeline_code.features.definitions import CUSTOMER
 from pipeline_code.stream.folding import connected, consume
 from pipeline_code.stream.settings import FoldSettings
@@ -23,4 +24,4 @@ from pipeline_code.stream.settings import FoldSettings
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Lambda's entry."""
-    return consume(event, CUSTOMER, FoldSettings.from_environment(os.environ), connected())
+    return consume(event, CUSTOMER, read(FoldSettings, os.environ), connected())

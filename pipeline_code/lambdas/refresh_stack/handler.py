@@ -23,10 +23,12 @@ Contract:
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from pipeline_code.contracts.environment import read
 from pipeline_code.contracts.packages import NO_MODEL
 
 from served_model import served
@@ -36,10 +38,21 @@ class StackBusyError(Exception):
     """The stack cannot be updated now; the next attempt may find it at rest."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The contract's environment."""
+
+    stack_name: str
+    stack_role_arn: str
+    parameter_name: str
+    endpoint_name: str
+
+
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, bool]:
     """Lambda's entry."""
-    name, role = os.environ["STACK_NAME"], os.environ["STACK_ROLE_ARN"]
-    if serves_what_is_approved():
+    settings = read(Settings, os.environ)
+    name, role = settings.stack_name, settings.stack_role_arn
+    if serves_what_is_approved(settings):
         updated = refresh(boto3.client("cloudformation"), name, role, event["id"])
         print(json.dumps({"message": "refreshed", "stack": name, "updated": updated}))
         return {"updated": updated}
@@ -47,13 +60,13 @@ def handler(event: Mapping[str, Any], _context: Any) -> dict[str, bool]:
     return {"updated": False}
 
 
-def serves_what_is_approved() -> bool:
+def serves_what_is_approved(settings: Settings) -> bool:
     """Whether the endpoint serves what the parameter names, or the parameter names nothing."""
-    names = [os.environ["PARAMETER_NAME"]]
+    names = [settings.parameter_name]
     (parameter,) = boto3.client("ssm").get_parameters(Names=names)["Parameters"]
     if parameter["Value"] == NO_MODEL:
         return True
-    serving = served(boto3.client("sagemaker"), os.environ["ENDPOINT_NAME"])
+    serving = served(boto3.client("sagemaker"), settings.endpoint_name)
     return serving is not None and serving.spelled == parameter["Value"]
 
 

@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import boto3
+from pipeline_code.contracts import environment
 
 from retrain.calls import CONFIG
 from retrain.outcomes import FAILED, Outcome, log, log_outcome
@@ -42,7 +43,7 @@ LONGEST_RETRY_SECONDS = 15 * 60
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:
     """Lambda's entry."""
-    settings = Settings.from_environment(os.environ)
+    settings = environment.read(Settings, os.environ)
     retrainer = Retrainer.connected(settings)
     again = []
     for message in event["Records"]:

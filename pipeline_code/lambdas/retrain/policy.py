@@ -19,6 +19,8 @@ A person's request is declined only as a duplicate, as stale, or while an execut
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pipeline_code.contracts.environment import variable
+
 from retrain.state import Start, State
 from retrain.triggers import ALARM, DRIFT, MANUAL, SCHEDULE, Ask
 
@@ -35,6 +37,7 @@ __all__ = [
     "uncured",
 ]
 
+SECOND = timedelta(seconds=1)
 # Start one; one was started for this event before, and nobody was told; decline; or look at the
 # pipeline's executions and decide again.
 START, FOUND, DECLINE, LOOK = "start", "found", "decline", "look"
@@ -53,8 +56,8 @@ class Rules:
     """
 
     kinds: frozenset[str]
-    cool_down: timedelta
-    cool_down_of_failed: timedelta
+    cool_down: timedelta = variable("COOL_DOWN_SECONDS", scale=SECOND)
+    cool_down_of_failed: timedelta = variable("FAILED_COOL_DOWN_SECONDS", scale=SECOND)
     daily_budget: int
     uncured_limit: int
 

@@ -1,9 +1,6 @@
 """What the stack tells the function."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Self
 
 from retrain.policy import Rules
 
@@ -12,7 +9,7 @@ __all__ = ["Settings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Names of what is deployed, and the rules.
+    """Names of what is deployed, and the rules; variables are in capitals.
 
     Attributes:
         queue_url: Where the events wait.
@@ -33,28 +30,3 @@ class Settings:
     metric_namespace: str
     retry_seconds: int
     rules: Rules
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """From the variables of the same names in capitals, and those of the rules.
-
-        Raises:
-            KeyError: If one is missing.
-        """
-        rules = Rules(
-            kinds=frozenset(environment["KINDS"].split()),
-            cool_down=timedelta(seconds=int(environment["COOL_DOWN_SECONDS"])),
-            cool_down_of_failed=timedelta(seconds=int(environment["FAILED_COOL_DOWN_SECONDS"])),
-            daily_budget=int(environment["DAILY_BUDGET"]),
-            uncured_limit=int(environment["UNCURED_LIMIT"]),
-        )
-        return cls(
-            queue_url=environment["QUEUE_URL"],
-            pipeline_name=environment["PIPELINE_NAME"],
-            raw_bucket=environment["RAW_BUCKET"],
-            state_parameter=environment["STATE_PARAMETER"],
-            endpoint_name=environment["ENDPOINT_NAME"],
-            metric_namespace=environment["METRIC_NAMESPACE"],
-            retry_seconds=int(environment["RETRY_SECONDS"]),
-            rules=rules,
-        )

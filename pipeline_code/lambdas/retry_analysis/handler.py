@@ -18,9 +18,11 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
+from pipeline_code.contracts.environment import read
 from pipeline_code.contracts.metrics import Dimension, MetricName
 from pipeline_code.contracts.monitoring import LABELS
 
@@ -39,15 +41,24 @@ COPIED = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The contract's environment."""
+
+    endpoint_name: str
+    metric_namespace: str
+    retries: int
+
+
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, str | None]:
     """Lambda's entry."""
-    sagemaker = boto3.client("sagemaker")
+    settings, sagemaker = read(Settings, os.environ), boto3.client("sagemaker")
     failed = sagemaker.describe_processing_job(
         ProcessingJobName=event["detail"]["ProcessingJobName"]
     )
-    name = next_name(failed["ProcessingJobName"], int(os.environ["RETRIES"]))
+    name = next_name(failed["ProcessingJobName"], settings.retries)
     if name is None:
-        _give_up(failed)
+        _give_up(failed, settings)
     else:
         _start(sagemaker, name, failed)
     return {"started": name}
@@ -73,10 +84,10 @@ def _start(sagemaker: Any, name: str, failed: Mapping[str, Any]) -> None:
     _log("started again", failed, started=name)
 
 
-def _give_up(failed: Mapping[str, Any]) -> None:
+def _give_up(failed: Mapping[str, Any], settings: Settings) -> None:
     """In CloudWatch's embedded metric format."""
     metric = {
-        "Namespace": os.environ["METRIC_NAMESPACE"],
+        "Namespace": settings.metric_namespace,
         "Dimensions": [[Dimension.ENDPOINT], [Dimension.ENDPOINT, Dimension.MONITOR]],
         "Metrics": [{"Name": MetricName.ANALYSES_FAILED, "Unit": "Count"}],
     }
@@ -85,7 +96,7 @@ def _give_up(failed: Mapping[str, Any]) -> None:
         failed,
         _aws={"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},
         **{
-            Dimension.ENDPOINT: os.environ["ENDPOINT_NAME"],
+            Dimension.ENDPOINT: settings.endpoint_name,
             # The job that brings the labels is of no kind of monitor.
             Dimension.MONITOR: failed.get("Environment", {}).get("MONITOR_KIND", LABELS),
             MetricName.ANALYSES_FAILED: 1,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.contracts.environment import read
 from pipeline_code.labels.settings import LabelSettings
 
 ENVIRONMENT = {
@@ -19,7 +20,7 @@ ENVIRONMENT = {
 
 
 def test_whole_hours_are_judged() -> None:
-    settings = LabelSettings.parse(ENVIRONMENT)
+    settings = read(LabelSettings, ENVIRONMENT, BadInput)
     assert settings.interval.start == datetime(2024, 2, 29, 12, tzinfo=UTC)
     assert settings.interval.end == datetime(2024, 3, 1, 13, tzinfo=UTC)
     assert settings.now == datetime(2024, 3, 1, 12, 30, tzinfo=UTC)
@@ -29,7 +30,9 @@ def test_whole_hours_are_judged() -> None:
 
 def test_it_is_now_if_nobody_says_otherwise() -> None:
     before = datetime.now(UTC)
-    settings = LabelSettings.parse(ENVIRONMENT | {"END_TIME": "", "METRIC_NAMESPACE": "fraudloop"})
+    settings = read(
+        LabelSettings, ENVIRONMENT | {"END_TIME": "", "METRIC_NAMESPACE": "fraudloop"}, BadInput
+    )
     assert before <= settings.now <= datetime.now(UTC)
     assert settings.metric_namespace == "fraudloop"
 
@@ -49,4 +52,4 @@ def test_it_is_now_if_nobody_says_otherwise() -> None:
 )
 def test_refused(name: str, value: str, rule: str) -> None:
     with pytest.raises(BadInput, match=rule):
-        LabelSettings.parse(ENVIRONMENT | {name: value})
+        read(LabelSettings, ENVIRONMENT | {name: value}, BadInput)

@@ -254,7 +254,7 @@ def test_a_missing_setting_is_named(
     for name in Settings.__slots__:
         monkeypatch.setenv(name.upper(), "x")
     monkeypatch.delenv("STACK_NAME")
-    with pytest.raises(KeyError, match="STACK_NAME"):
+    with pytest.raises(ValueError, match="STACK_NAME must be set, got none"):
         handler.handler(message(), invocation)
 
 

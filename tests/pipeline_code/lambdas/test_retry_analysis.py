@@ -197,6 +197,8 @@ def test_an_event_that_comes_twice_starts_one_job(
     name = deployed.analyze(kind="attribution", healed_by="-r1")
     eventually(lambda: deployed.runs(name) == {"": "Failed", "-r1": "Completed"})
     monkeypatch.setattr(boto3, "client", deployed.session.client)
+    for variable in ("ENDPOINT_NAME", "METRIC_NAMESPACE"):
+        monkeypatch.setenv(variable, deployed.name)
     monkeypatch.setenv("RETRIES", str(RETRIES))
     assert handler({"detail": {"ProcessingJobName": name}}, None) == {"started": f"{name}-r1"}
     assert deployed.runs(name) == {"": "Failed", "-r1": "Completed"}

@@ -12,6 +12,7 @@ import pytest
 from aws_lambda_powertools import Metrics
 
 from local_aws.server import EmbeddedAws, free_port
+from pipeline_code.contracts.environment import read
 from pipeline_code.features.definitions import (
     CUSTOMER,
     TERMINAL,
@@ -330,10 +331,8 @@ def test_the_handler_is_told_where_everything_is(
 
 
 def test_a_setting_that_is_missing_is_named() -> None:
-    with pytest.raises(KeyError, match="QUARANTINE_BUCKET"):
-        FoldSettings.from_environment(
-            {"CUSTOMER_FEATURE_GROUP": "c", "TERMINAL_FEATURE_GROUP": "t"}
-        )
+    with pytest.raises(ValueError, match="QUARANTINE_BUCKET must be set, got none; set it"):
+        read(FoldSettings, {"CUSTOMER_FEATURE_GROUP": "c", "TERMINAL_FEATURE_GROUP": "t"})
 
 
 def test_the_clock_is_the_streams(clients: Clients, settings: FoldSettings, state: Any) -> None:

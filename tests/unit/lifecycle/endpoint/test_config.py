@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.endpoint.config import LONGEST_CACHE_SECONDS, EndpointConfig, ServerConfig
+from lifecycle.endpoint.config import EndpointConfig, ServerConfig
 from lifecycle.endpoint.health import HealthConfig, ScoreLimits
 from lifecycle.endpoint.rollout import AllAtOnce, Canary, Linear, RolloutConfig, Strategy
 from lifecycle.endpoint.scaling import ScalingConfig, ScheduledFloor
 from lifecycle.endpoint.serverless import ServerlessConfig
 from lifecycle.endpoint.shadow import ShadowConfig
-from pipeline_code.serve import settings
 
 FLOOR = {"name": "day", "schedule": "rate(1 day)", "min_instances": 2}
 
@@ -113,10 +112,6 @@ def test_what_cannot_be_is_refused(kind: Any, fields: dict[str, Any], message: s
 def test_serverless_refuses_what_needs_instances_by_both_names(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"^{field} must be left out with serverless, got .*; "):
         EndpointConfig(serverless=ServerlessConfig(), **{field: value})
-
-
-def test_the_cache_is_no_older_than_the_server_lets_it_be() -> None:
-    assert LONGEST_CACHE_SECONDS == settings.LONGEST_CACHE_SECONDS
 
 
 STRATEGIES = (
