@@ -8,6 +8,8 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from lifecycle.alarms.metric_alarm import alarm_above
+
 __all__ = ["MOST_RULES", "alarm_on_lost_events"]
 
 # EventBridge's: what it gave up on, and what it could not keep as a dead letter either.
@@ -55,17 +57,9 @@ def alarm_on_lost_events(
         for metric in _METRICS
     }
     metrics.update(more or {})
-    return cloudwatch.Alarm(
-        scope,
-        construct_id,
-        metric=cloudwatch.MathExpression(
-            expression=" + ".join(f"FILL({name}, 0)" for name in metrics),
-            using_metrics=metrics,
-            period=PERIOD,
-        ),
-        threshold=0,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-        evaluation_periods=1,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        alarm_description=description,
+    lost = cloudwatch.MathExpression(
+        expression=" + ".join(f"FILL({name}, 0)" for name in metrics),
+        using_metrics=metrics,
+        period=PERIOD,
     )
+    return alarm_above(scope, construct_id, lost, description=description)

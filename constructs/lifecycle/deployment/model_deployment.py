@@ -14,6 +14,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from lifecycle.alarms.metric_alarm import alarm_above
 from lifecycle.deployment.grants import (
     BASELINE_PREFIX,
     grant_baselines,
@@ -217,15 +218,12 @@ class ModelDeployment(Construct):
             statistic="Sum",
             period=Duration.minutes(1),
         )
-        return metric.create_alarm(
+        return alarm_above(
             self,
             "Failed",
-            alarm_description=f"A deployment to {endpoint_name} was rolled back, or cannot go on; "
+            metric,
+            description=f"A deployment to {endpoint_name} was rolled back, or cannot go on; "
             "`fraudloop status` says why",
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            threshold=0,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
 
 

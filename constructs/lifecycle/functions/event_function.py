@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-from aws_cdk import Acknowledgment, Duration, Validations
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from lifecycle.access.key_use import allow_through
 from lifecycle.alarms.rule_alarm import PERIOD, alarm_on_lost_events
+from lifecycle.functions.dead_letters import DeadLetters
 from lifecycle.functions.lambda_function import LambdaFunction
 
 __all__ = ["EventFunction"]
@@ -54,7 +52,7 @@ class EventFunction(Construct):
         environment: Mapping[str, str],
     ) -> None:
         super().__init__(scope, construct_id)
-        self.dead_letter_queue = self._define_dead_letter_queue(encryption_key)
+        self.dead_letter_queue = DeadLetters(self, "DeadLetters", encryption_key=encryption_key)
         runner = LambdaFunction(
             self,
             "Handler",
@@ -67,7 +65,7 @@ class EventFunction(Construct):
         self.role = runner.role
         self.function = runner.function
         self._rules: list[events.Rule] = []
-        self._keep_failures(encryption_key)
+        self._keep_failures()
 
     def run_on(self, construct_id: str, *, description: str, pattern: events.EventPattern) -> None:
         """Run the handler for every event that matches."""
@@ -87,11 +85,7 @@ class EventFunction(Construct):
             self,
             "Lost",
             rule_names=[rule.rule_name for rule in self._rules],
-            more={
-                "kept": queue.metric_approximate_number_of_messages_visible(
-                    statistic="Maximum", period=PERIOD
-                )
-            },
+            more={"kept": queue.waiting(PERIOD)},
             description=f"Events have not been handled: see the log of "
             f"{self.function.function_name}, do by hand what it was to do, then empty the queue "
             f"{queue.queue_name}. If nothing is in the queue, EventBridge could not put them "
@@ -104,13 +98,8 @@ class EventFunction(Construct):
         rule.add_target(self._target())
         self._rules.append(rule)
 
-    def _keep_failures(self, encryption_key: kms.IKey) -> None:
-        self.role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["sqs:SendMessage"], resources=[self.dead_letter_queue.queue_arn]
-            )
-        )
-        allow_through(self.role, encryption_key, "sqs", "kms:Decrypt", "kms:GenerateDataKey")
+    def _keep_failures(self) -> None:
+        self.dead_letter_queue.allow_writing(self.role)
         failures = lambda_.CfnEventInvokeConfig(
             self,
             "Failures",
@@ -134,21 +123,3 @@ class EventFunction(Construct):
             retry_attempts=RETRIES,
             max_event_age=PATIENCE,
         )
-
-    def _define_dead_letter_queue(self, encryption_key: kms.IKey) -> sqs.Queue:
-        queue = sqs.Queue(
-            self,
-            "DeadLetters",
-            encryption=sqs.QueueEncryption.KMS,
-            encryption_master_key=encryption_key,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
-        Validations.of(queue).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions::AwsSolutions-SQS3",
-                reason="This is the dead-letter queue itself, of a function and its rules; "
-                "the rule knows only those of other queues",
-            )
-        )
-        return queue

@@ -7,12 +7,12 @@ from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
 from tempfile import TemporaryDirectory
 
-from aws_cdk import Duration, RemovalPolicy
-from aws_cdk import aws_iam as iam
+from aws_cdk import Duration
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
+
+from lifecycle.functions.project_function import ProjectFunction
 
 __all__ = ["LambdaFunction", "ship"]
 
@@ -21,14 +21,13 @@ HANDLERS = CODE / "lambdas"
 SHARED_MODULES = ("custom_resource.py", "served_model.py")
 
 
-class LambdaFunction(Construct):
-    """Runs one handler with no more than it is granted.
+class LambdaFunction(ProjectFunction):
+    """Runs one handler of `pipeline_code/lambdas` by the standard library and boto3.
 
     Guarantees:
         Ships the handler's own folder, the shared modules and the contracts; a change elsewhere
         redeploys nothing.
-        Logs are JSON, kept for three months in a log group under the given key.
-        The role may write that log and, until it is granted more, nothing else.
+        Logs and leave are ProjectFunction's.
 
     Args:
         handler: Folder under `pipeline_code/lambdas` whose `handler.handler` is called.
@@ -52,48 +51,22 @@ class LambdaFunction(Construct):
         timeout: Duration,
         environment: Mapping[str, str],
     ) -> None:
-        super().__init__(scope, construct_id)
-        _check_handler(handler)
-        log_group = self._define_log_group(encryption_key)
-        self.role = iam.Role(
-            self,
-            "Role",
-            description=description,
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        super().__init__(
+            scope, construct_id, description=description, encryption_key=encryption_key
         )
-        log_group.grant_write(self.role)
+        _check_handler(handler)
         with TemporaryDirectory() as folder:
             ship(handler, Path(folder))
             # The CDK copies the folder at once.
-            self.function = lambda_.Function(
-                self,
-                "Function",
-                description=description,
+            self.function = self._define_function(
                 runtime=lambda_.Runtime.PYTHON_3_14,
                 architecture=lambda_.Architecture.ARM_64,
                 code=lambda_.Code.from_asset(folder),
                 handler=f"{handler}.handler.handler",
-                role=self.role,
-                log_group=log_group,
-                logging_format=lambda_.LoggingFormat.JSON,
-                timeout=timeout,
                 memory_size=256,
+                timeout=timeout,
                 environment=dict(environment),
             )
-
-    def _define_log_group(self, encryption_key: kms.IKey) -> logs.LogGroup:
-        return logs.LogGroup(
-            self,
-            "Log",
-            encryption_key=encryption_key,
-            retention=logs.RetentionDays.THREE_MONTHS,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-
-    @property
-    def grant_principal(self) -> iam.IPrincipal:
-        """The function's role, so that a construct's `grant_*` methods take the function."""
-        return self.role
 
 
 def _check_handler(handler: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-from aws_cdk import Acknowledgment, Duration, Stack, Validations
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -15,14 +15,15 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from lifecycle.access.key_use import allow_through
+from lifecycle.alarms.metric_alarm import alarm_above
 from lifecycle.alarms.rule_alarm import alarm_on_lost_events
+from lifecycle.functions.dead_letters import DeadLetters, EncryptedQueue
 from lifecycle.functions.lambda_function import LambdaFunction
 
 __all__ = ["QueuedFunction"]
 
 # All messages are of one group: the queue gives the next one out when the last one is done.
 MESSAGE_GROUP = "all"
-TWO_WEEKS = Duration.days(14)
 # EventBridge's own limits of how long it tries to put an event onto the queue.
 PATIENCE = Duration.days(1)
 MOST_ATTEMPTS = 185
@@ -67,8 +68,10 @@ class QueuedFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._key = encryption_key
-        self.dead_letter_queue = self._define_queue("DeadLetters", fifo=True)
-        self.undelivered_queue = self._define_queue("Undelivered", fifo=False)
+        self.dead_letter_queue = DeadLetters(
+            self, "DeadLetters", encryption_key=encryption_key, is_fifo=True
+        )
+        self.undelivered_queue = DeadLetters(self, "Undelivered", encryption_key=encryption_key)
         self.queue = self._define_work_queue(timeout, receives)
         runner = LambdaFunction(
             self,
@@ -186,9 +189,11 @@ class QueuedFunction(Construct):
         source.node.add_dependency(self.role)
 
     def _define_work_queue(self, timeout: Duration, receives: int) -> sqs.Queue:
-        return self._define_queue(
+        return EncryptedQueue(
+            self,
             "Queue",
-            fifo=True,
+            encryption_key=self._key,
+            is_fifo=True,
             # Lambda refuses a source that gives a message out again while it may be handled; it
             # needs some time before and after.
             visibility_timeout=Duration.seconds(timeout.to_seconds() + 60),
@@ -197,40 +202,11 @@ class QueuedFunction(Construct):
             ),
         )
 
-    def _define_queue(self, construct_id: str, *, fifo: bool, **settings: object) -> sqs.Queue:
-        queue = sqs.Queue(
+    def _define_alarm(self, construct_id: str, queue: DeadLetters, what: str) -> cloudwatch.Alarm:
+        return alarm_above(
             self,
             construct_id,
-            # Left out for a standard queue: CloudFormation takes no false.
-            fifo=True if fifo else None,
-            # Two events are never the same: each has an ID of its own.
-            content_based_deduplication=True if fifo else None,
-            encryption=sqs.QueueEncryption.KMS,
-            encryption_master_key=self._key,
-            enforce_ssl=True,
-            retention_period=TWO_WEEKS,
-            **settings,  # type: ignore[arg-type] # of this module only
-        )
-        if "dead_letter_queue" not in settings:
-            Validations.of(queue).acknowledge(
-                Acknowledgment(
-                    id="AwsSolutions::AwsSolutions-SQS3",
-                    reason="This is a queue of dead letters itself, of a queue or of its rules",
-                )
-            )
-        return queue
-
-    def _define_alarm(self, construct_id: str, queue: sqs.Queue, what: str) -> cloudwatch.Alarm:
-        metric = queue.metric_approximate_number_of_messages_visible(
-            statistic="Maximum", period=Duration.minutes(1)
-        )
-        return metric.create_alarm(
-            self,
-            construct_id,
-            alarm_description=f"Events that {what} wait in a queue: see the log of "
+            queue.waiting(),
+            description=f"Events that {what} wait in a queue: see the log of "
             f"{self.function.function_name}, then use `fraudloop redrive`",
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            threshold=0,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_ecr as ecr
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from lifecycle.functions.project_function import ProjectFunction
 from lifecycle.image.container_image import IMAGE_HANDLERS, ContainerImage
 
 __all__ = ["ImageFunction"]
@@ -21,13 +20,12 @@ RUNTIME_CLIENT = ["python", "-m", "awslambdaric"]
 MEMORY_MIB = 1769
 
 
-class ImageFunction(Construct):
+class ImageFunction(ProjectFunction):
     """Runs one handler of `pipeline_code/lambdas` in the project's image.
 
     Guarantees:
         Runs the very libraries and feature code of training and serving.
-        Logs are JSON, kept for three months in a log group under the given key.
-        The role may write that log and, until it is granted more, nothing else.
+        Logs and leave are ProjectFunction's.
 
     Args:
         handler: Folder under `pipeline_code/lambdas` that the image holds.
@@ -53,30 +51,18 @@ class ImageFunction(Construct):
         timeout: Duration,
         environment: Mapping[str, str],
     ) -> None:
-        super().__init__(scope, construct_id)
-        _check_handler(handler)
-        log_group = self._define_log_group(encryption_key)
-        self.role = iam.Role(
-            self,
-            "Role",
-            description=description,
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+        super().__init__(
+            scope, construct_id, description=description, encryption_key=encryption_key
         )
-        log_group.grant_write(self.role)
-        self.function = lambda_.Function(
-            self,
-            "Function",
-            description=description,
+        _check_handler(handler)
+        self.function = self._define_function(
             runtime=lambda_.Runtime.FROM_IMAGE,
             handler=lambda_.Handler.FROM_IMAGE,
             # The image's: CodeBuild builds it on such a machine.
             architecture=lambda_.Architecture.X86_64,
             code=self._code(handler, image),
-            role=self.role,
-            log_group=log_group,
-            logging_format=lambda_.LoggingFormat.JSON,
-            timeout=timeout,
             memory_size=MEMORY_MIB,
+            timeout=timeout,
             environment=dict(environment),
         )
         self.function.node.add_dependency(image)
@@ -95,15 +81,6 @@ class ImageFunction(Construct):
             tag_or_digest=image.tag,
             entrypoint=RUNTIME_CLIENT,
             cmd=[f"pipeline_code.lambdas.{handler}.handler.handler"],
-        )
-
-    def _define_log_group(self, encryption_key: kms.IKey) -> logs.LogGroup:
-        return logs.LogGroup(
-            self,
-            "Log",
-            encryption_key=encryption_key,
-            retention=logs.RetentionDays.THREE_MONTHS,
-            removal_policy=RemovalPolicy.DESTROY,
         )
 
 

@@ -8,6 +8,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from lifecycle.alarms.metric_alarm import alarm_above
 from lifecycle.alarms.silence_alarm import define_silence_alarm
 from pipeline_code.contracts.metrics import Dimension, MetricName
 
@@ -76,14 +77,11 @@ class ParityAlarms(Construct):
         self.alarms.append(alarm)
 
     def _define_defect_alarm(self, reports: str) -> cloudwatch.Alarm:
-        alarm = self.metric(MetricName.PARITY_DEFECTS, "Maximum").create_alarm(
+        alarm = alarm_above(
             self,
             "Defects",
-            alarm_description=RUNBOOK.format(reports=reports),
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            threshold=0,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            self.metric(MetricName.PARITY_DEFECTS, "Maximum"),
+            description=RUNBOOK.format(reports=reports),
         )
         alarm.add_alarm_action(actions.SnsAction(self._topic))
         return alarm

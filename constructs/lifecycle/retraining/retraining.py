@@ -11,6 +11,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from lifecycle.alarms.metric_alarm import alarm_above
 from lifecycle.functions.queued_function import QueuedFunction
 from lifecycle.retraining.config import RetrainingConfig
 from pipeline_code.contracts.events import (
@@ -174,17 +175,15 @@ class Retraining(Construct):
             statistic="Minimum",
             period=Duration.minutes(1),
         )
-        return metric.create_alarm(
+        return alarm_above(
             self,
             "Uncured",
-            alarm_description="Retraining did not cure a drift several times in a row, or failed, "
+            metric,
+            description="Retraining did not cure a drift several times in a row, or failed, "
             "and stopped trying. `fraudloop retraining status` names the monitor, `fraudloop "
             "drift` shows what it finds now: look for a broken feature or source first, then for "
             "fraud of a new kind. Once it is mended, or the baseline is as you want it, use "
             "`fraudloop retraining resume`, or `fraudloop retrain` at once",
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            threshold=0,
-            evaluation_periods=1,
             # It stays until it is said to be over.
             treat_missing_data=cloudwatch.TreatMissingData.IGNORE,
         )

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aws_cdk import Acknowledgment, Duration, Validations
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from lifecycle.access.key_use import allow_through
+from lifecycle.alarms.metric_alarm import alarm_above
+from lifecycle.functions.dead_letters import DeadLetters
 from lifecycle.image.container_image import ContainerImage
 from lifecycle.image.image_function import ImageFunction
 from lifecycle.streaming.event_stream import EventStream
@@ -100,7 +99,7 @@ class StreamConsumer(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._config = config
-        self.failures = self._define_failures(encryption_key)
+        self.failures = DeadLetters(self, "Failures", encryption_key=encryption_key)
         runner = ImageFunction(
             self,
             "Handler",
@@ -116,14 +115,11 @@ class StreamConsumer(Construct):
         stream.grant_consume(runner.role)
         # Firehose does not ask for it, Lambda does ("Process Kinesis records with Lambda").
         stream.stream.grant(runner.role, "kinesis:DescribeStreamSummary")
-        self._define_source(stream, encryption_key)
+        self._define_source(stream)
         self.alarms = (self._define_failure_alarm(handler), self._define_lateness_alarm(handler))
 
-    def _define_source(self, stream: EventStream, encryption_key: kms.IKey) -> None:
-        self.role.add_to_policy(
-            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.failures.queue_arn])
-        )
-        allow_through(self.role, encryption_key, "sqs", "kms:Decrypt", "kms:GenerateDataKey")
+    def _define_source(self, stream: EventStream) -> None:
+        self.failures.allow_writing(self.role)
         source = lambda_.CfnEventSourceMapping(
             self,
             "Source",
@@ -148,33 +144,11 @@ class StreamConsumer(Construct):
         # Lambda refuses a source and a destination that the role may not yet use.
         source.node.add_dependency(self.role)
 
-    def _define_failures(self, encryption_key: kms.IKey) -> sqs.Queue:
-        queue = sqs.Queue(
-            self,
-            "Failures",
-            encryption=sqs.QueueEncryption.KMS,
-            encryption_master_key=encryption_key,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
-        Validations.of(queue).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions::AwsSolutions-SQS3",
-                reason="This is the failure destination itself, of a consumer; "
-                "the rule knows only dead-letter queues of other queues",
-            )
-        )
-        return queue
-
     def _define_failure_alarm(self, handler: str) -> cloudwatch.Alarm:
-        metric = self.failures.metric_approximate_number_of_messages_visible(
-            statistic="Maximum", period=Duration.minutes(1)
-        )
-        return _alarm(
+        return alarm_above(
             self,
             "Failed",
-            metric=metric,
-            threshold=0,
+            self.failures.waiting(),
             description=f"Records that {handler} could not handle wait in its queue of failures; "
             "their messages say where they are in the stream",
         )
@@ -183,30 +157,11 @@ class StreamConsumer(Construct):
         metric = self.function.metric(
             "IteratorAge", statistic="Maximum", period=Duration.minutes(1)
         )
-        return _alarm(
+        return alarm_above(
             self,
             "Late",
-            metric=metric,
+            metric,
             threshold=self._config.late_seconds * 1000,
             description=f"{handler} is more than {self._config.late_seconds} seconds behind its "
             "stream: the endpoint scores with states that lack the newest events",
         )
-
-
-def _alarm(
-    scope: Construct,
-    construct_id: str,
-    *,
-    metric: cloudwatch.Metric,
-    threshold: int,
-    description: str,
-) -> cloudwatch.Alarm:
-    return metric.create_alarm(
-        scope,
-        construct_id,
-        alarm_description=description,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-        threshold=threshold,
-        evaluation_periods=1,
-        treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-    )

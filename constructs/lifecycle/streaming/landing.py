@@ -15,6 +15,7 @@ from constructs import Construct
 from lifecycle.access.key_use import allow_through
 from lifecycle.access.service_trust import for_no_other_account
 from lifecycle.access.wildcards import acknowledge_resource
+from lifecycle.alarms.metric_alarm import alarm_above
 from lifecycle.image.container_image import ContainerImage
 from lifecycle.image.image_function import ImageFunction
 from lifecycle.streaming.delivery import StreamDelivery
@@ -225,13 +226,11 @@ class StreamLanding(Construct):
             statistic="Maximum",
             period=Duration.minutes(5),
         )
-        return metric.create_alarm(
+        return alarm_above(
             self,
             "Late",
-            alarm_description=f"Rows of {self._table_name} wait for the lake for more than "
+            metric,
+            description=f"Rows of {self._table_name} wait for the lake for more than "
             f"{self._config.late_minutes} minutes; the delivery's log says why",
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             threshold=self._config.late_minutes * 60,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )

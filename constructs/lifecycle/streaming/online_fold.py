@@ -10,6 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from lifecycle.alarms.metric_alarm import alarm_above
 from lifecycle.features.feature_store import FeatureStore
 from lifecycle.image.container_image import ContainerImage
 from lifecycle.jobs.job_role import grant_write_objects
@@ -126,13 +127,10 @@ class OnlineFold(Construct):
             statistic="Sum",
             period=Duration.minutes(5),
         )
-        return metric.create_alarm(
+        return alarm_above(
             self,
             "Quarantined",
-            alarm_description="Records of the stream break a rule; those below quarantine/stream/ "
+            metric,
+            description="Records of the stream break a rule; those below quarantine/stream/ "
             "in the raw bucket say which",
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            threshold=0,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
