@@ -157,7 +157,7 @@ def _environment(work: Path) -> Path:
     if not (home / "installed").exists():
         venv.create(home, clear=True, with_pip=True)
         wanted = HERE / "requirements-evidently.txt"
-        install = [python, "-m", "pip", "install", "--quiet", "--requirement", wanted]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(wanted)]
         subprocess.run(install, check=True)
         (home / "installed").touch()
     return python

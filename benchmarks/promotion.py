@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from benchmarks.measuring import add_json, show
 from local_aws.server import EmbeddedAws, free_port

@@ -78,7 +78,7 @@ class Timed:
             self._taken.append(time.perf_counter() - started)
             return found
 
-        StoreReader.read = timed  # type: ignore[method-assign]
+        StoreReader.read = timed  # type: ignore[assignment, method-assign]
         self._application = build()
         self.__rsgi_init__ = self._application.__rsgi_init__
         self.__rsgi_del__ = self._application.__rsgi_del__

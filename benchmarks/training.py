@@ -196,6 +196,7 @@ def _write(folder: Path, rows: int, start: int) -> None:
 
 
 def _values(name: str, generator: np.random.Generator, count: int) -> np.ndarray:
+    values: np.ndarray
     if name.startswith("is_"):
         values = generator.integers(0, 2, count)
     elif "count" in name:

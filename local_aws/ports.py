@@ -2,7 +2,7 @@
 
 import socket
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from local_aws.settings import HOST
 

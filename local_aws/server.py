@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from local_aws import clients, ports, settings
 from local_aws.layout import Layout

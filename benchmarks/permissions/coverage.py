@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,7 @@ def mutants(used: Uses) -> Iterator[Mutant]:
     for element, found in used.items():
         decisions = [decision for _, decision in found]
         killed = any(
-            allowed(each, lambda part, gone=element: _without(part, gone)) is not each.allowed
-            for each in decisions
+            allowed(each, partial(_without, gone=element)) is not each.allowed for each in decisions
         )
         yield Mutant(element, "removed", killed)
         decisions += [
@@ -81,8 +81,7 @@ def mutants(used: Uses) -> Iterator[Mutant]:
         changes = {change for part, _ in found for change, _ in changed_conditions(part)}
         for change in sorted(changes):
             killed = any(
-                allowed(each, lambda part, e=element, c=change: _changed(part, e, c))
-                is not each.allowed
+                allowed(each, partial(_changed, element=element, change=change)) is not each.allowed
                 for each in decisions
             )
             yield Mutant(element, change, killed)

@@ -137,5 +137,5 @@ def _refused(call: Callable[..., Any], **arguments: Any) -> bool:
     try:
         call(**arguments)
     except ClientError as error:
-        return error.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+        return bool(error.response["ResponseMetadata"]["HTTPStatusCode"] == 403)
     return False

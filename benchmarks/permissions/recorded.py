@@ -145,8 +145,8 @@ def stage_of(stack: str) -> str:
 
 def policies_of(properties: Document) -> Document:
     """Those properties that are policies, or say whom they are for."""
-    kept = ("AssumeRolePolicyDocument", "Policies", "PolicyDocument", "KeyPolicy")
-    kept += ("RepositoryPolicyText", "ManagedPolicyArns", "Principal", "SourceArn", "Action")
+    kept = {"AssumeRolePolicyDocument", "Policies", "PolicyDocument", "KeyPolicy"}
+    kept |= {"RepositoryPolicyText", "ManagedPolicyArns", "Principal", "SourceArn", "Action"}
     return {key: value for key, value in properties.items() if key in kept}
 
 
@@ -168,7 +168,7 @@ def documents(
         case "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy":
             yield "identity", "", written["PolicyDocument"], made["PolicyDocument"]
         case "AWS::Lambda::Permission":
-            yield "resource", "", *map(_permission, (written, made))
+            yield "resource", "", _permission(written), _permission(made)
         case _:
             for key in ("PolicyDocument", "KeyPolicy", "RepositoryPolicyText"):
                 if key in written:

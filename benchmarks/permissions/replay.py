@@ -75,7 +75,7 @@ def _document(parts: Sequence[Part], change: Change) -> dict[str, Any]:
 
 def changed_conditions(part: Part) -> list[tuple[str, Document]]:
     """Each condition of a part with another value: what was changed, and the statement then."""
-    found = []
+    found: list[tuple[str, Document]] = []
     conditions = part.statement.get("Condition", {})
     for operator, keys in conditions.items():
         for key, value in keys.items():

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,17 +78,17 @@ def stop_pipelines(target: Target) -> None:
         definition = sagemaker.describe_pipeline(PipelineName=name)["PipelineDefinition"]
         kinds = {step["Type"] for step in json.loads(definition)["Steps"]} & _JOBS.keys()
         for kind in sorted(kinds):
-            arn = _started(target, name, kind)
-            await_(lambda arn=arn, kind=kind: _JOBS[kind] in _running(sagemaker, arn))
-            sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="s" * 32)
-            await_(
-                lambda arn=arn: (
-                    sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)[
-                        "PipelineExecutionStatus"
-                    ]
-                    == "Stopped"
-                )
-            )
+            _stop(sagemaker, _started(target, name, kind), _JOBS[kind])
+
+
+def _stop(sagemaker: Any, arn: str, job: str) -> None:
+    def status() -> str:
+        found = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+        return str(found["PipelineExecutionStatus"])
+
+    await_(lambda: job in _running(sagemaker, arn))
+    sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn, ClientRequestToken="s" * 32)
+    await_(lambda: status() == "Stopped")
 
 
 def _started(target: Target, pipeline: str, kind: str) -> str:
@@ -199,6 +200,10 @@ def _fire_schedules(target: Target) -> None:
         found = scheduler.list_schedules(NamePrefix=target.stack_name(""))["Schedules"]
         return [each["Name"] for each in found]
 
+    def started(pipeline: str) -> Any:
+        found = sagemaker.list_pipeline_executions(PipelineName=pipeline)
+        return found["PipelineExecutionSummaries"]
+
     pipelines = [each["PipelineName"] for each in sagemaker.list_pipelines()["PipelineSummaries"]]
     await_(lambda: len(schedules()) >= len(pipelines) - 2)  # training and batch have none
     for name in schedules():
@@ -210,12 +215,7 @@ def _fire_schedules(target: Target) -> None:
             ScheduleExpression=f"at({moment:%Y-%m-%dT%H:%M:%S})",
             Target=known["Target"],
         )
-        pipeline = known["Target"]["Arn"].rpartition("/")[2]
-        await_(
-            lambda name=pipeline: sagemaker.list_pipeline_executions(PipelineName=name)[
-                "PipelineExecutionSummaries"
-            ]
-        )
+        await_(partial(started, known["Target"]["Arn"].rpartition("/")[2]))
 
 
 def await_(is_so: Callable[[], object]) -> None:

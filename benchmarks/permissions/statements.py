@@ -122,6 +122,7 @@ def _text(value: Any) -> str:
 def _spelled(value: Any) -> str:
     if not isinstance(value, Mapping):
         return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    argument: Any
     ((name, argument),) = value.items() if len(value) == 1 else ((None, None),)
     if name == "Ref":
         return f"{{{argument}}}"

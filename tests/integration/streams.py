@@ -53,7 +53,7 @@ class Crowd:
 def crowd(transactions: int = 120, customers: int = 6, terminals: int = 4, days: int = 40) -> Crowd:
     """A new crowd; its ids are its own."""
     first, generator = next(_fresh), np.random.default_rng(5)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "transaction_id": 10**12 + first * 1000 + number,
             "event_time": START + timedelta(minutes=int(generator.integers(days * 24 * 60))),

@@ -94,7 +94,9 @@ def test_new_transactions_have_the_answers_of_the_endpoint(
     """One of each customer and terminal: asking the endpoint tells it of no event."""
     transactions, _ = events
     rows = transactions.sort_by([("event_time", "descending")]).to_pylist()
-    newest, seen, asked = rows[0]["event_time"], set(), []
+    newest = rows[0]["event_time"]
+    seen: set[tuple[str, int]] = set()
+    asked: list[Any] = []
     for number, row in enumerate(rows):
         owners = {("customer", row["customer_id"]), ("terminal", row["terminal_id"])}
         if not owners & seen:

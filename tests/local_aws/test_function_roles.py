@@ -90,7 +90,7 @@ def test_a_role_is_passed_to_lambda_only_by_who_may(
     to: str | None, client: Client, as_user: Callable[..., Any]
 ) -> None:
     arn = role(client("iam"), LAMBDA, "s3:GetObject")
-    statements = [{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}]
+    statements: list[dict[str, Any]] = [{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}]
     if to is not None:
         condition = {"StringEquals": {"iam:PassedToService": to}}
         statements.append(

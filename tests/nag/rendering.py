@@ -39,8 +39,8 @@ class Rendered:
             function = getattr(self, "_" + name.rpartition("::")[2].lower(), None)
             if name == "Ref" or (name.startswith("Fn::") and function is not None):
                 return function(argument) if function is not None else None
-        found = {key: self.value(each) for key, each in expression.items()}
-        return {key: each for key, each in found.items() if each is not None}
+        values = {key: self.value(each) for key, each in expression.items()}
+        return {key: each for key, each in values.items() if each is not None}
 
     def _ref(self, name: str) -> Any:
         if name in PSEUDO:

@@ -47,6 +47,6 @@ def test_cloudformation_waits_for_the_longest_rollout_and_its_way_back() -> None
     }
     assert limits["update"] * 60 >= 2 * LONGEST_DEPLOYMENT
     # A first endpoint is created, and the verbs wait for that as long as CloudFormation does.
-    target = Target("local", None, {})  # type: ignore[arg-type]
+    target = Target("local", None, {})
     target.__dict__["outputs"] = {"RolloutTimeoutSeconds": "0"}
     assert limits["create"] * 60 <= longest_deployment(target)

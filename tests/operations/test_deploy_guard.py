@@ -222,7 +222,8 @@ def test_what_is_not_deployed_has_no_endpoint_to_lose(deployed: Deployed, tmp_pa
 
 
 def test_an_update_that_is_under_way_is_waited_for(deployed: Deployed) -> None:
-    cloudformation, told = deployed.target.client("cloudformation"), []
+    cloudformation = deployed.target.client("cloudformation")
+    told: list[str] = []
     handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
     waiting = {
         "Type": "AWS::CloudFormation::WaitCondition",

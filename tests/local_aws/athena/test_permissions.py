@@ -24,8 +24,11 @@ def lake(session: Any) -> str:
     session.client("s3").create_bucket(Bucket=name)
     glue = session.client("glue")
     glue.create_database(DatabaseInput={"Name": name})
-    columns = {"Columns": [{"Name": "a", "Type": "string"}], "Location": f"s3://{name}/t/"}
-    columns["SerdeInfo"] = {"SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe"}
+    columns = {
+        "Columns": [{"Name": "a", "Type": "string"}],
+        "Location": f"s3://{name}/t/",
+        "SerdeInfo": {"SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe"},
+    }
     keys = [{"Name": "day", "Type": "string"}]
     table = {"Name": "t", "PartitionKeys": keys, "StorageDescriptor": columns}
     glue.create_table(DatabaseName=name, TableInput=table | {"TableType": "EXTERNAL_TABLE"})

@@ -36,7 +36,7 @@ def seen(client: Client, queue: Queue) -> Iterator[Callable[..., list[dict[str, 
     events.delete_rule(Name=name)
 
 
-TOPIC = {"Type": "AWS::SNS::Topic"}
+TOPIC: dict[str, Any] = {"Type": "AWS::SNS::Topic"}
 
 
 def test_each_status_of_a_stack_is_an_event(

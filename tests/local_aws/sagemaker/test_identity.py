@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ PROCESSING = {
     "AppSpecification": {"ImageUri": IMAGE},
     "ProcessingResources": {"ClusterConfig": CLUSTER},
 }
-TRAINING = {
+TRAINING: dict[str, Any] = {
     "AlgorithmSpecification": {
         "TrainingImage": IMAGE,
         "TrainingInputMode": "File",
@@ -409,7 +409,7 @@ def test_registering_makes_the_group_first(
 
 def test_policies_name_what_aws_documents() -> None:
     """Each operation is evaluated on the resources of the Service Authorization Reference."""
-    data = Path(__import__("cfnlint").__file__).parent / "data/AdditionalSpecs/Policies.json"
+    data = files("cfnlint") / "data/AdditionalSpecs/Policies.json"
     reference = json.loads(data.read_text())["sagemaker"]["Actions"]
     kinds = {"pipeline-execution": "pipeline"}
     for name, api in _operations():

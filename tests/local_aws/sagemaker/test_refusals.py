@@ -94,7 +94,7 @@ def test_foreign_images_are_refused_wherever_they_are_named(
     image: str,
 ) -> None:
     sagemaker = client("sagemaker")
-    step = {
+    step: dict[str, Any] = {
         "Name": "Run",
         "Type": "Processing",
         "Arguments": {
@@ -107,7 +107,7 @@ def test_foreign_images_are_refused_wherever_they_are_named(
     for call, request in (
         (
             sagemaker.create_processing_job,
-            {"ProcessingJobName": unique("job"), **step["Arguments"]},  # type: ignore[dict-item]
+            {"ProcessingJobName": unique("job"), **step["Arguments"]},
         ),
         (
             sagemaker.create_training_job,

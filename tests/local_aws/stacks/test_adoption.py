@@ -24,7 +24,7 @@ class World:
     def resources(self, policy: str, **more: Any) -> dict[str, Any]:
         """A stream and a group of model packages, named, and a repository, unnamed."""
         tags = [{"Key": "owner", "Value": self.name}]
-        properties = {
+        properties: dict[str, tuple[str, dict[str, Any]]] = {
             "Stream": ("AWS::Kinesis::Stream", {"Name": self.name, "ShardCount": 1}),
             "Group": ("AWS::SageMaker::ModelPackageGroup", {"ModelPackageGroupName": self.name}),
             "Repository": ("AWS::ECR::Repository", {}),

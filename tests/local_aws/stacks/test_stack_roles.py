@@ -206,13 +206,14 @@ def test_policies_can_tell_requests_apart(world: World, refused: str) -> None:
         allow("cloudformation:UpdateStack", world.stack, **conditions), allow("iam:PassRole", "*")
     )
     good = {"RoleARN": world.narrow, **body(template(world.board("b")))}
-    changed = {
+    changes: dict[str, dict[str, Any]] = {
         "no role": {"RoleARN": None},
         "another role": {"RoleARN": world.administrator},
         "a template by URL": {"TemplateBody": None, "TemplateURL": "https://s3.test/a/b"},
         "types": {"ResourceTypes": ["AWS::IAM::Role"]},
-    }[refused]
-    request = {key: value for key, value in (good | changed).items() if value is not None}
+    }
+    changed = good | changes[refused]
+    request = {key: value for key, value in changed.items() if value is not None}
     with pytest.raises(ClientError, match="not authorized to perform: cloudformation:UpdateStack"):
         caller.update_stack(StackName=world.name, **request)
     caller.update_stack(StackName=world.name, **good)

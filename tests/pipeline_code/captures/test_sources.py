@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -131,7 +132,7 @@ def test_an_object_that_is_cut_off_is_read_again_as_it_is_then(
         bucket.put(name, line(1), line(2), line(3))
         paused.set()
 
-    monkeypatch.setattr(sources.time, "sleep", pause)
+    monkeypatch.setattr(time, "sleep", pause)
     assert read(bucket.uri)[0] == [1, 2, 3]
     assert paused.is_set()
 
@@ -168,7 +169,7 @@ def test_an_object_that_is_replaced_or_gone_is_refused_by_name(bucket: Bucket) -
 
 
 def test_a_connection_that_breaks_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     broken = Broken(failures=2)
     assert S3File(broken, "bucket", "key", 4, "tag").read(0, 4) == b"text"
     with pytest.raises(BadInput, match=r"s3://bucket/key: .*Connection broken"):

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_code.captures import merging
 from pipeline_code.captures import scan as capture_scan
 from pipeline_code.captures.blocks import Block, Piece
 from pipeline_code.captures.chunks import Chunk, Tally
@@ -30,7 +29,9 @@ HOUR = Interval(NOON, NOON + timedelta(hours=1))
 COMPACT = (",", ":")
 
 numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)
-odd_values = st.sampled_from([None, "much", True, 10**400, 5, -0.0, [1], {}])
+odd_values: st.SearchStrategy[Any] = st.sampled_from(
+    [None, "much", True, 10**400, 5, -0.0, [1], {}]
+)
 values = st.one_of(numbers, numbers, numbers, numbers, odd_values)
 answers = st.fixed_dictionaries(
     {
@@ -181,8 +182,13 @@ def usual(number: int, **changes: Any) -> bytes:
 def slowly_read(folder: Path, lines: Sequence[bytes], monkeypatch: pytest.MonkeyPatch) -> int:
     """How many of the lines no template knew."""
     read: list[int] = []
-    add = merging.Rows.add
-    monkeypatch.setattr(Rows, "add", lambda self, exchange: read.append(1) or add(self, exchange))
+    add = Rows.add
+
+    def noted(self: Rows, exchange: Any) -> None:
+        read.append(1)
+        add(self, exchange)
+
+    monkeypatch.setattr(Rows, "add", noted)
     parse(folder, b"\n".join(lines), Wanted(interval=HOUR, predictions=True))
     return len(read)
 

@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -15,7 +16,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.landing import REPORT_DELAY, land, prepare
 from pipeline_code.common.schema import CUSTOMERS, FRAUD_REPORTS, TRANSACTIONS, read
 
-Row = dict[str, object]
+Row = dict[str, Any]
 HEADER = "transaction_id,event_time,customer_id,terminal_id,amount"
 
 
@@ -52,10 +53,10 @@ def test_what_lands_is_what_came(tmp_path_factory: pytest.TempPathFactory, came:
     expected = [
         {
             "transaction_id": row["transaction_id"],
-            "event_time": row["event_time"].replace(tzinfo=UTC),  # type: ignore[attr-defined]
+            "event_time": row["event_time"].replace(tzinfo=UTC),
             "customer_id": row["customer_id"],
             "terminal_id": row["terminal_id"],
-            "amount_minor": round(row["amount"] * 100),  # type: ignore[operator]
+            "amount_minor": round(row["amount"] * 100),
         }
         for row in came
     ]

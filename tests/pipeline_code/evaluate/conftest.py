@@ -2,6 +2,7 @@
 
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ def feature_table(first_day: int, days: int, seed: int, rows_a_day: int = 400) -
     """Rows of so many days; frauds are the large amounts at risky terminals, with some noise."""
     generator = np.random.default_rng(seed)
     count = days * rows_a_day
-    columns = {name: generator.integers(0, 50, count) for name in FEATURE_NAMES}
+    columns: dict[str, Any] = {name: generator.integers(0, 50, count) for name in FEATURE_NAMES}
     amount = generator.integers(100, 40_000, count)
     risk = generator.random(count)
     fraud = (amount > 24_000) & (risk > 0.8) | (generator.random(count) < 0.003)

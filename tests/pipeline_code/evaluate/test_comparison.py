@@ -25,7 +25,7 @@ from tests.pipeline_code.evaluate.conftest import fit_rows
 from tests.pipeline_code.quality.some_rows import Row, mixed_rows, random_rows, scored
 
 
-def with_scores(rows: Scored, change: Callable[[np.ndarray], np.ndarray]) -> Scored:  # type: ignore[type-arg]
+def with_scores(rows: Scored, change: Callable[[np.ndarray], np.ndarray]) -> Scored:
     return Scored(
         days=rows.days,
         customers=rows.customers,

@@ -19,7 +19,7 @@ from pipeline_code.quality.segments import KINDS, segments_of
 from tests.pipeline_code.quality.some_rows import random_rows, scored
 
 
-def in_segments(rows: Scored, codes: np.ndarray) -> Scored:  # type: ignore[type-arg]
+def in_segments(rows: Scored, codes: np.ndarray) -> Scored:
     return replace(rows, segments={"activity": codes.astype(np.int8)})
 
 
@@ -68,7 +68,7 @@ def test_a_segments_figures_by_hand() -> None:
     assert occasional.recall.value == pytest.approx(2 / 3)
     assert occasional.caught_amount_share == pytest.approx(1100 / 1400)
     assert occasional.false_positive_rate is None
-    assert regular.recall is regular.caught_amount_share is None
+    assert (regular.recall, regular.caught_amount_share) == (None, None)
     assert regular.false_positive_rate is not None
     assert regular.false_positive_rate.value == 0.5
     assert (frequent.rows, frequent.recall) == (0, None)

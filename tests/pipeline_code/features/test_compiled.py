@@ -6,6 +6,7 @@ What was compiled of other sources than those that are there is never run.
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -184,8 +185,8 @@ def test_the_image_itself_is_used_where_it_can_be_written_to(
     for folder in (image / kernel_cache.DIGEST / "features", temporary):
         folder.mkdir(parents=True)
     monkeypatch.setattr(kernel_cache, "IMAGE_CACHE", image)
-    monkeypatch.setattr(kernel_cache.tempfile, "tempdir", str(temporary))
-    monkeypatch.setattr(kernel_cache.os, "access", lambda *_: writable)  # root may all else
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(os, "access", lambda *_: writable)  # root may all else
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(image))
     copied = temporary / "compiled"
     assert kernel_cache.cache() == (image if writable else copied)

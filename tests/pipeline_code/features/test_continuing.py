@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline_code.features import state as state_module
 from pipeline_code.features.batch import compute
 from pipeline_code.features.continuing import features_after
-from pipeline_code.features.definitions import FEATURE_NAMES, Entity
+from pipeline_code.features.definitions import ENTITIES, FEATURE_NAMES, Entity
 from pipeline_code.features.events import Reports, Transaction, Transactions
 from pipeline_code.features.online import vector
 from pipeline_code.features.owners import EventsByOwner
@@ -100,9 +100,7 @@ def test_rows_after_states_are_what_the_online_driver_answers(
         folded = Folded(told, known)
         customer, terminal = (
             folded(entity, [owner]).get(owner)
-            for entity, owner in zip(
-                state_module.ENTITIES, (row.customer, row.terminal), strict=True
-            )
+            for entity, owner in zip(ENTITIES, (row.customer, row.terminal), strict=True)
         )
         request = Transaction(
             transaction_id=row.id,

@@ -118,7 +118,7 @@ def test_partial_sums_by_hop_answer_as_batch(rows: list[Row], data: st.DataObjec
         replace(row, report_delays=row.report_delays[:1])
         for row in {row.time: row for row in rows}.values()
     ]
-    arrivals: list[Arrival] = [(row, None) for row in rows] + reports_of(rows)
+    arrivals: list[Arrival] = [*((row, None) for row in rows), *reports_of(rows)]
     batch = compute(transactions_table(rows), reports_table(reports_of(rows)))
     expected = dict(zip(batch["transaction_id"].to_pylist(), vectors(batch), strict=True))
     store, clock = Store(), -(2**62)

@@ -15,9 +15,9 @@ import pytest
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
-from pipeline_code.features import sharded as sharded_module
 from pipeline_code.features.batch import FEATURE_ROWS, compute
 from pipeline_code.features.files.sources import ParquetSource
+from pipeline_code.features.files.spill import Spill
 from pipeline_code.features.parts import Output, Written
 from pipeline_code.features.sharded import ShardedFeatures
 from pipeline_code.features.windows import Period
@@ -74,7 +74,8 @@ def job(tmp_path: Path, rows: Sequence[Row], **settings: Any) -> ShardedFeatures
         "work": tmp_path / "work",
         "workers": 2,
         "shard_rows": 500,
-    } | settings
+        **settings,
+    }
     return ShardedFeatures(transactions=transactions, reports=reports, **settings)
 
 
@@ -196,7 +197,7 @@ def test_a_killed_job_goes_on_where_it_was(
 
     with monkeypatch.context() as patch:
         # Each append leaves rows behind that no journal knows of, as a kill would.
-        patch.setattr(sharded_module.Spill, "append", killing(sharded_module.Spill.append))
+        patch.setattr(Spill, "append", killing(Spill.append))
         patch.setattr(Output, "stage", killing(Output.stage))
         with pytest.raises(Killed):
             job(tmp_path, rows, workers=1).run()

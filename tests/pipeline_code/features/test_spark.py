@@ -65,7 +65,10 @@ def both(
     answers, files = [], []
     for name in ("batch", "spark"):
         folders = [replace(output, folder=tmp_path / name / output.folder) for output in outputs]
-        given = {"transactions": transactions, "reports": reports, "outputs": folders} | {
+        given: dict[str, Any] = {
+            "transactions": transactions,
+            "reports": reports,
+            "outputs": folders,
             "shard_rows": SHARD_ROWS,
             **changes,
         }

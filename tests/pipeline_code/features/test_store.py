@@ -74,7 +74,7 @@ def embedded_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedA
 
 @pytest.fixture(scope="module")
 def client_of(embedded_aws: EmbeddedAws) -> Callable[[str], Any]:
-    return embedded_aws.session().client  # type: ignore[no-any-return]
+    return embedded_aws.session().client
 
 
 @pytest.fixture(scope="module")
@@ -301,12 +301,12 @@ class Overloaded:
     def batch_get_record(self, **request: Any) -> dict[str, Any]:
         if self._busy():
             return {"Records": [], "UnprocessedIdentifiers": request["Identifiers"]}
-        return self._client.batch_get_record(**request)  # type: ignore[no-any-return]
+        return self._client.batch_get_record(**request)
 
     def batch_write_record(self, **request: Any) -> dict[str, Any]:
         if self._busy():
             return {"UnprocessedEntries": request["Entries"]}
-        return self._client.batch_write_record(**request)  # type: ignore[no-any-return]
+        return self._client.batch_write_record(**request)
 
     def _busy(self) -> bool:
         self._left -= 1
@@ -344,13 +344,13 @@ class Overtaken:
         self._client, self._groups, self._rows = client, groups, rows
 
     def batch_get_record(self, **request: Any) -> dict[str, Any]:
-        return self._client.batch_get_record(**request)  # type: ignore[no-any-return]
+        return self._client.batch_get_record(**request)
 
     def batch_write_record(self, **request: Any) -> dict[str, Any]:
         if self._rows:
             event = transactions_table([self._rows.pop()])
             fold_into_store(self._client, self._groups, event, NO_REPORTS)
-        return self._client.batch_write_record(**request)  # type: ignore[no-any-return]
+        return self._client.batch_write_record(**request)
 
 
 @pytest.mark.parametrize("stored", [0, 3], ids=["new", "known"])
@@ -382,7 +382,7 @@ def test_a_consumer_whose_first_record_met_a_jobs_folds_again(
                 materialize(
                     self._client, self._groups, transactions_table([self._rows.pop()]), NO_REPORTS
                 )
-            return self._client.batch_write_record(**request)  # type: ignore[no-any-return]
+            return self._client.batch_write_record(**request)
 
     consumer = Consumer(client, groups, [lake])
     event = transactions_table([live])

@@ -1,7 +1,6 @@
 """Lambda handlers are imported as Lambda does it: with `pipeline_code/lambdas` as the root."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ import pipeline_code
 from local_aws.server import EmbeddedAws, free_port
 
 LAMBDAS = Path(pipeline_code.__file__).parent / "lambdas"
-sys.path.insert(0, str(LAMBDAS))
 
 
 @dataclass

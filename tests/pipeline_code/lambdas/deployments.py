@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lifecycle  # noqa: F401  # first: it tells jsii which node to start when aws_cdk is imported
 
@@ -342,7 +342,8 @@ def define_endpoint(stack: cdk.Stack, name: str, approved: str, challenger: str)
         stack,
         "HasShadow",
         expression=cdk.Fn.condition_and(
-            has_model, cdk.Fn.condition_not(cdk.Fn.condition_equals(challenger, "none"))
+            cast(cdk.ICfnConditionExpression, has_model),
+            cdk.Fn.condition_not(cdk.Fn.condition_equals(challenger, "none")),
         ),
     )
     role = cdk.aws_iam.Role(

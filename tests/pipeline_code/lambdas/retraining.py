@@ -63,7 +63,8 @@ def violations(
 
 def storm(draw: random.Random, size: int) -> list[dict[str, Any]]:
     """A minute's events of the same drift, each up to three times, in any order."""
-    now, events = datetime.now(UTC), []
+    now = datetime.now(UTC)
+    events: list[dict[str, Any]] = []
     while len(events) < size:
         end = now + timedelta(minutes=draw.uniform(-90, 30))
         monitor = draw.choice(["data-quality", "model-quality", "bias"])

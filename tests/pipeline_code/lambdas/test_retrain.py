@@ -365,7 +365,7 @@ class World:
         running = any(now - at < timedelta(hours=6) for at, _ in self.starts)
         newest = max((at for at, _ in self.starts), default=None)
         last = self.state.last
-        arn = last and last.execution_arn
+        arn = last.execution_arn if last else None
         seen = Seen(running="arn" if running else None, newest=arn, retrained=newest, named={})
         decision = decide(asked, self.state, RULES, now=now, seen=None)
         if decision.action == LOOK:

@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from retrain import handler as retrain
 
 from local_aws.server import EmbeddedAws
 from operations.redrive import redrive
@@ -14,7 +15,7 @@ from operations.target import Target
 from pipeline_code.contracts.pipelines import fingerprint
 
 from .conftest import Invocation
-from .retraining import Faults, Queued, executions, retrain, storm, violations
+from .retraining import Faults, Queued, executions, storm, violations
 
 pytestmark = pytest.mark.usefixtures("connected")
 

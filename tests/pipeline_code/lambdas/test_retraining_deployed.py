@@ -18,8 +18,7 @@ import pytest
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_s3 as s3
 from aws_cdk.assertions import Template
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from lifecycle.lake.data_key import DataKey
 from lifecycle.retraining.retraining import Retraining, RetrainingConfig

@@ -29,7 +29,7 @@ def training_rows(count: int, seed: int = 0) -> pa.Table:
         "terminal_id": random.integers(0, count // 5, count),
     }
     for feature in FEATURES:
-        drawn = random.lognormal(3, 1, count)
+        drawn: np.ndarray = random.lognormal(3, 1, count)
         if feature.unit == "0 or 1":
             drawn = random.integers(0, 2, count)
         whole = feature.store_type == "Integral"

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES
-from pipeline_code.parity import arrivals as arrivals_module
+from pipeline_code.features.online import vector
+from pipeline_code.features.state import NO_EVENTS, EntityState
 from pipeline_code.parity import replay as replay_module
 from pipeline_code.parity.replay import Parity, replay
 from pipeline_code.simulate.simulation import simulate
@@ -57,7 +58,7 @@ def losing(fold: Callable[..., Any]) -> Callable[..., Any]:
     """A fold that loses the events of every fiftieth call."""
     calls = iter(range(10**9))
 
-    def faulty(self: Any, transactions: Any, reports: Any = arrivals_module.NO_EVENTS) -> Any:
+    def faulty(self: Any, transactions: Any, reports: Any = NO_EVENTS) -> Any:
         kept = slice(0, 0) if next(calls) % 50 == 49 else slice(None)
         return fold(self, transactions[kept], reports)
 
@@ -67,8 +68,7 @@ def losing(fold: Callable[..., Any]) -> Callable[..., Any]:
 def test_a_defect_is_found_and_named(
     events: tuple[pa.Table, pa.Table], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = arrivals_module.EntityState
-    monkeypatch.setattr(state, "fold", losing(state.fold))
+    monkeypatch.setattr(EntityState, "fold", losing(EntityState.fold))
     found = replay(*events, processes=1)
     assert found.mismatches > 0
     assert found.first_difference is not None
@@ -84,7 +84,6 @@ def test_one_bit_is_a_mismatch(
         values[8] = float(np.nextafter(np.float32(values[8]), np.float32(np.inf)))
         return values
 
-    vector = replay_module.vector
     monkeypatch.setattr(replay_module, "vector", nudged)
     found = replay(*events, processes=1)
     assert found.mismatches == found.rows

@@ -55,7 +55,7 @@ def decision(score: float) -> str:
     return "review" if score >= REVIEW_THRESHOLD else "approve"
 
 
-BODIES = {
+BODIES: dict[str, bytes | str] = {
     CSV: "\n".join(",".join(map(repr, row)) for row in ROWS.tolist()),
     JSON: json.dumps(row_objects()),
     JSON_LINES: lines(row_objects()),
@@ -93,7 +93,7 @@ def test_every_decision_is_made_of_these_rows(scores: list[float]) -> None:
 
 @pytest.mark.parametrize("form", [JSON, JSON_LINES, PARQUET])
 def test_rows_need_no_ids(server: Server, scores: list[float], form: str) -> None:
-    bodies = {
+    bodies: dict[str, bytes | str] = {
         JSON: json.dumps(row_objects(ids=False)),
         JSON_LINES: lines(row_objects(ids=False)),
         PARQUET: parquet(row_table(ids=False)),

@@ -48,6 +48,9 @@ def record(key: Key, values: Any = VALUES) -> dict[str, Any]:
     }
 
 
+ODD_VALUES: tuple[Any, ...] = (None, 5, [None], [{}], [{"FeatureName": 5}])
+
+
 def found(*records: Any, **rest: Any) -> dict[str, Any]:
     return {"Records": list(records), "Errors": [], "UnprocessedIdentifiers": [], **rest}
 
@@ -224,7 +227,7 @@ def test_a_refusal_is_final(status: int, code: str) -> None:
         b"[" * 100_000,
         *([], None, "text", {}, {"Records": None}, {"Records": 5}, found(None), found({})),
         *(found(record(Key(CUSTOMER, 3))), found(record(ONE) | {"FeatureGroupName": [1]})),
-        *(found(record(ONE, values)) for values in (None, 5, [None], [{}], [{"FeatureName": 5}])),
+        *(found(record(ONE, values)) for values in ODD_VALUES),
         found(record(ONE, [{"FeatureName": "state", "ValueAsString": 5}])),
         found(Errors=[{}]),
         found(Errors=[{"ErrorCode": "AccessForbidden", "ErrorMessage": "no"}]),

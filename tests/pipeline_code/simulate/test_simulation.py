@@ -1,7 +1,9 @@
 """What holds in every simulated world, and what each setting changes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -125,11 +127,13 @@ def test_every_transaction_at_a_compromised_terminal_is_a_fraud(small: Simulatio
 
 
 @pytest.mark.parametrize(("affected", "lasting"), [(compromised_terminals, 28), (leaked_cards, 14)])
-def test_who_is_hit_stays_hit_for_the_stated_days(affected: object, lasting: int) -> None:
+def test_who_is_hit_stays_hit_for_the_stated_days(
+    affected: Callable[..., Any], lasting: int
+) -> None:
     # So few that hardly anybody is hit again meanwhile.
-    shares = {"compromised_terminal_share": 0.00003, "leaked_card_share": 0.00003}
+    shares: dict[str, Any] = {"compromised_terminal_share": 0.00003, "leaked_card_share": 0.00003}
     config = replace(SMALL, customers=3_000_000, terminals=3_000_000, **shares)
-    hit = [set(affected(config, day).tolist()) for day in range(17_600, 17_600 + 3 * lasting)]  # type: ignore[operator]
+    hit = [set(affected(config, day).tolist()) for day in range(17_600, 17_600 + 3 * lasting)]
     stays = [
         sum(member in day for day in hit)
         for member in hit[lasting] - hit[lasting - 1]
@@ -160,7 +164,8 @@ def test_a_leaked_card_is_misused_for_a_third_of_its_transactions() -> None:
     ],
 )
 def test_a_share_of_zero_switches_a_scenario_off(share: str, scenario: int) -> None:
-    reports = simulate(replace(SMALL, days=21, **{share: 0.0})).fraud_reports
+    none: dict[str, Any] = {share: 0.0}
+    reports = simulate(replace(SMALL, days=21, **none)).fraud_reports
     assert set(reports["fraud_scenario"].to_pylist()) == {1, 2, 3} - {scenario}
 
 
@@ -211,6 +216,6 @@ def test_everybody_finds_a_terminal_even_in_a_desert() -> None:
         ({"drift_factor": float("nan")}, "drift_factor must be above 0, got nan"),
     ],
 )
-def test_impossible_settings_are_refused(setting: dict[str, float], rule: str) -> None:
+def test_impossible_settings_are_refused(setting: dict[str, Any], rule: str) -> None:
     with pytest.raises(ValueError, match=rule):
         replace(SMALL, **setting)

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from aws_lambda_powertools import Metrics
+from fold_customers.handler import handler as fold_customers
 
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.contracts.environment import read
@@ -20,7 +21,6 @@ from pipeline_code.features.definitions import (
     feature_group_columns,
 )
 from pipeline_code.features.store import FeatureGroups, fold_into_store
-from pipeline_code.lambdas.fold_customers.handler import handler as fold_customers
 from pipeline_code.stream import folding
 from pipeline_code.stream.events import parse, tables
 from pipeline_code.stream.folding import Clients, consume
@@ -104,7 +104,7 @@ def state(clients: Clients, settings: FoldSettings) -> Callable[[Entity, int], s
 
 
 @pytest.fixture
-def folded(clients: Clients, session: boto3.Session) -> Callable[..., dict[int, str | None]]:
+def folded(clients: Clients, session: boto3.Session) -> Callable[..., str | None]:
     """folded(CUSTOMER, 2, documents): the state that folding these alone would leave."""
 
     def of(entity: Entity, id_: int, *documents: Any) -> str | None:
@@ -120,7 +120,7 @@ def folded(clients: Clients, session: boto3.Session) -> Callable[..., dict[int, 
         )["Record"]
         return {each["FeatureName"]: each["ValueAsString"] for each in found}["state"]
 
-    return of  # type: ignore[return-value]
+    return of
 
 
 def put_on(clients: Clients, settings: FoldSettings) -> list[tuple[str, Any]]:

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.json as pa_json
 import pytest
+from land_events.handler import handler
 
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
-from pipeline_code.lambdas.land_events.handler import handler
 from pipeline_code.stream.landing import dataset_named, transform
 
 from .conftest import firehose_event, report, transaction

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
 from pipeline_code.train import batches as module
 from pipeline_code.train.algorithms import find_algorithm
@@ -114,5 +115,5 @@ def test_a_reader_stops_where_a_file_breaks_a_rule(
     tmp_path: Path, write_rows: Callable[..., None]
 ) -> None:
     write_rows(tmp_path / "train", ROWS | {"is_fraud": pa.array([0.5] * 700)})
-    with pytest.raises(module.BadInput, match=r"is_fraud must be 0 or 1, got 0\.5 in row 0"):
+    with pytest.raises(BadInput, match=r"is_fraud must be 0 or 1, got 0\.5 in row 0"):
         list(ParquetBatches.open(tmp_path / "train", "train"))

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.common.peers import Peer
 from pipeline_code.train import joining, watching
 from pipeline_code.train.entry import main
 from pipeline_code.train.hosts import ALONE, Hosts
@@ -195,8 +197,8 @@ def test_a_host_that_is_done_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(watching, "GRACE_SECONDS", 0)
     ours, theirs = socket.socketpair()
     with theirs, ours:
-        other = joining.Peer(theirs, "algo-1")
-        with watching.watched([joining.Peer(ours, "algo-2")], ("algo-1", "algo-2")):
+        other = Peer(theirs, "algo-1")
+        with watching.watched([Peer(ours, "algo-2")], ("algo-1", "algo-2")):
             other.send({"done": True})
         assert other.receive() == {"done": True}
 
@@ -219,7 +221,7 @@ def test_strangers_at_the_leaders_port_are_sent_away(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("TRAINING_JOB_NAME", raising=False)
     thread = threading.Thread(target=knock)
     thread.start()
-    with joining.ExitStack() as stack:
+    with ExitStack() as stack:
         came = joining._gather(Hosts(HOSTS[0], HOSTS), stack)
     thread.join()
     assert [peer.name for peer in came] == ["127.0.0.2"]

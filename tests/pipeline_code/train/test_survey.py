@@ -1,5 +1,7 @@
 """What the rows hold, counted in one pass; what could only make a bad model is refused."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,7 +58,7 @@ def test_it_counts_what_is_there(rows: Batch, size: int) -> None:
 @settings(deadline=None)
 @given(some_rows(), st.integers(0, 2), st.data())
 def test_one_other_value_is_another_digest(rows: Batch, which: int, data: st.DataObject) -> None:
-    parts = [rows.rows.copy(), rows.labels.copy(), rows.times.copy()]
+    parts: list[Any] = [rows.rows.copy(), rows.labels.copy(), rows.times.copy()]
     before = Survey.of([rows], "train", NAMES).digest
     assert Survey.of([Batch(*parts)], "train", NAMES).digest == before
     row = data.draw(st.integers(0, len(rows) - 1))

@@ -1,5 +1,6 @@
 """The loop: what the later days decide, and what is learned from all of them."""
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ ROWS = rows_of()
 
 def run(parameters: Parameters, rows: Batch = ROWS, **more: Any) -> tuple[Trained, list[Any]]:
     """Trains, and what was reported."""
-    batches, said = ArrayBatches(rows), []
+    batches = ArrayBatches(rows)
+    said: list[Any] = []
     survey = Survey.of(batches, "train", NAMES)
     job = Job(
         batches=batches,
@@ -230,11 +232,11 @@ def test_an_interruption_while_rows_are_read_is_told() -> None:
 
 
 def test_a_signal_is_noticed_inside_the_block_only() -> None:
-    before = interruption.signal.getsignal(interruption.signal.SIGTERM)
+    before = signal.getsignal(signal.SIGTERM)
     with interruption.noticed() as asked:
-        interruption.signal.raise_signal(interruption.signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         assert asked.requested
-    assert interruption.signal.getsignal(interruption.signal.SIGTERM) == before
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 CHECKPOINT = Checkpoint(

@@ -148,8 +148,7 @@ class Deployed:
             topic=AlarmTopic(stack, "Topic", encryption_key=key),
             config=self._config,
         )
-        template: dict[str, Any] = Template.from_stack(stack).to_json()
-        return template
+        return dict(Template.from_stack(stack).to_json())
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.local_aws.sagemaker.load import load
 from tests.local_aws.sagemaker.serving import Serving, make_role, unique
 
 Client = Callable[[str], Any]
-CANARY = {
+CANARY: dict[str, Any] = {
     "BlueGreenUpdatePolicy": {
         "TrafficRoutingConfiguration": {
             "Type": "CANARY",

@@ -13,7 +13,7 @@ from lifecycle.endpoint.scaling import ScalingConfig, ScheduledFloor
 from lifecycle.endpoint.serverless import ServerlessConfig
 from lifecycle.endpoint.shadow import ShadowConfig
 
-FLOOR = {"name": "day", "schedule": "rate(1 day)", "min_instances": 2}
+FLOOR: dict[str, Any] = {"name": "day", "schedule": "rate(1 day)", "min_instances": 2}
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,9 @@ def test_what_cannot_be_is_refused(kind: Any, fields: dict[str, Any], message: s
     ],
 )
 def test_serverless_refuses_what_needs_instances_by_both_names(field: str, value: object) -> None:
+    fields: dict[str, Any] = {field: value}
     with pytest.raises(ValueError, match=rf"^{field} must be left out with serverless, got .*; "):
-        EndpointConfig(serverless=ServerlessConfig(), **{field: value})
+        EndpointConfig(serverless=ServerlessConfig(), **fields)
 
 
 STRATEGIES = (

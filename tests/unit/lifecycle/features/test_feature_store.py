@@ -45,7 +45,7 @@ def template(new_stack: Callable[[], cdk.Stack]) -> Template:
 
 def groups(template: Template) -> dict[str, dict[str, Any]]:
     found = template.find_resources("AWS::SageMaker::FeatureGroup").values()
-    return {body["Properties"]["FeatureGroupName"]: body for body in found}
+    return {body["Properties"]["FeatureGroupName"]: dict(body) for body in found}
 
 
 def group_ids(template: Template) -> list[str]:

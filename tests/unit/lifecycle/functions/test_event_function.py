@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import aws_cdk as cdk
 import pytest
@@ -142,7 +143,7 @@ def test_an_event_that_was_not_handled_is_an_alarm(template: Template) -> None:
     (alarm,) = template.find_resources("AWS::CloudWatch::Alarm").values()
     stats = [m["MetricStat"] for m in alarm["Properties"]["Metrics"] if "MetricStat" in m]
     rules = template.find_resources("AWS::Events::Rule")
-    expected = [
+    expected: list[tuple[str, dict[str, Any]]] = [
         (name, {"Ref": rule})
         for rule in rules
         for name in ("FailedInvocations", "InvocationsFailedToBeSentToDlq")

@@ -45,7 +45,7 @@ def resource(template: Template, kind: str, prefix: str) -> dict[str, Any]:
         for logical_id, body in template.find_resources(kind).items()
         if logical_id.startswith(prefix)
     )
-    return found
+    return dict(found)
 
 
 def bucket(template: Template, prefix: str) -> dict[str, Any]:
@@ -246,5 +246,6 @@ def test_one_key_alone_deletes_nothing(lake_template: LakeTemplate) -> None:
     ],
 )
 def test_a_time_below_a_day_is_refused(field: str) -> None:
+    fields: dict[str, Any] = {field: 0}
     with pytest.raises(ValueError, match=rf"^{field} must be at least 1, got 0; "):
-        DataLakeConfig(**{field: 0})
+        DataLakeConfig(**fields)

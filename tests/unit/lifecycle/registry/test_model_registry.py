@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from typing import Any
 
 import aws_cdk as cdk
 import pytest
@@ -19,9 +18,7 @@ def test_the_group_goes_with_its_stack_only_if_told(
     ModelRegistry(
         stack, "Registry", group_name="test-fraud", description="A model", removal_policy=policy
     )
-    groups: dict[str, Any] = Template.from_stack(stack).find_resources(
-        "AWS::SageMaker::ModelPackageGroup"
-    )
+    groups = Template.from_stack(stack).find_resources("AWS::SageMaker::ModelPackageGroup")
     ((logical_id, group),) = groups.items()
     assert group["DeletionPolicy"] == written
     assert group["Properties"] == {

@@ -51,8 +51,8 @@ class Handler(BaseHTTPRequestHandler):
             lines = "".join(json.dumps(score) + "\n" for score in scores)
             self.answer(200, lines.encode(), "application/jsonlines")
         elif (self.headers.get("Content-Type") or "").startswith("text/csv"):
-            lines = body.decode().splitlines()
-            self.answer(200, "".join(f"{len(line)}\n" for line in lines).encode(), "text/csv")
+            lengths = "".join(f"{len(line)}\n" for line in body.decode().splitlines())
+            self.answer(200, lengths.encode(), "text/csv")
         else:
             self.answer(200, json.dumps(self.about(body)).encode())
 
