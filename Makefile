@@ -32,12 +32,12 @@ test: install
 test-spark: install
 	$(BIN)/python -m pytest -m spark $$(grep -rl "mark\.spark" tests --include "*.py")
 
+# What tells without running anything; says nothing where all is well.
 check: install
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/hadolint pipeline_code/Dockerfile
-	$(BIN)/python -m pytest tests/nag
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/hadolint pipeline_code/Dockerfile
 
 # The container image's targets, and what `pytest -m image` (as root) runs in it.
 IMAGE_TARGETS ?= project spark cuda
