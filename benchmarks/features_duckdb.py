@@ -12,22 +12,22 @@ import duckdb
 from pipeline_code.features.declarations import (
     CUSTOMER,
     TERMINAL,
-    Aggregate,
+    Aggregation,
+    Derivation,
     Entity,
     Formula,
-    Quotient,
-    Request,
-    Stream,
-    Total,
+    Operation,
+    RequestValue,
+    Source,
 )
 from pipeline_code.features.definitions import FEATURES
 
 __all__ = ["run", "statement"]
 
 REQUEST = {
-    Request.AMOUNT: "amount_minor",
-    Request.WEEKEND: "isodow(event_time) >= 6",
-    Request.NIGHT: "hour(event_time) <= 6",
+    RequestValue.AMOUNT: "amount_minor",
+    RequestValue.WEEKEND: "isodow(event_time) >= 6",
+    RequestValue.NIGHT: "hour(event_time) <= 6",
 }
 
 
@@ -45,7 +45,7 @@ def run(lake: Path, output: Path, threads: int) -> int:
 
 def statement(lake: Path) -> str:
     """One SELECT of every feature of every transaction."""
-    totals = list(dict.fromkeys(total for feature in FEATURES for total in feature.totals))
+    totals = list(dict.fromkeys(total for feature in FEATURES for total in feature.aggregations))
     names = {total: f"total_{place}" for place, total in enumerate(totals)}
     features = ", ".join(
         f"CAST({_formula(feature.formula, names)} AS FLOAT) AS {feature.name}"
@@ -66,33 +66,33 @@ def statement(lake: Path) -> str:
     """
 
 
-def _side(entity: Entity, source: str, names: dict[Total, str]) -> str:
+def _side(entity: Entity, source: str, names: dict[Aggregation, str]) -> str:
     columns = ", ".join(
         f"{_total(total)} AS {name}" for total, name in names.items() if total.entity == entity
     )
     return f"{entity.name}s AS (SELECT *, {columns} FROM {source})"
 
 
-def _total(total: Total) -> str:
+def _total(total: Aggregation) -> str:
     newest, length = _interval(total.age), _interval(total.age + total.window.length)
     head = f"{newest} PRECEDING" if total.age else "CURRENT ROW"
-    if total.aggregate is Aggregate.SINCE_LAST:
+    if total.operation is Operation.SINCE_LAST:
         head = "INTERVAL 1 MICROSECOND PRECEDING"
     owner = total.entity.record_identifier
     over = f"(PARTITION BY {owner} ORDER BY known RANGE BETWEEN {length} PRECEDING AND {head})"
-    wanted = 1 if total.stream is Stream.REPORTS else 0
+    wanted = 1 if total.source is Source.REPORTS else 0
     seconds = int(total.window.length.total_seconds())
-    match total.aggregate:
-        case Aggregate.COUNT:
+    match total.operation:
+        case Operation.COUNT:
             return f"count(*) FILTER (reported = {wanted}) OVER {over}"
-        case Aggregate.SUM:
+        case Operation.SUM:
             return f"sum(amount_minor) FILTER (reported = {wanted}) OVER {over}"
-        case Aggregate.MAX:
+        case Operation.MAX:
             return f"coalesce(max(amount_minor) FILTER (reported = {wanted}) OVER {over}, 0)"
-        case Aggregate.SINCE_LAST:
+        case Operation.SINCE_LAST:
             last = f"max(known) FILTER (reported = {wanted}) OVER {over}"
             return f"coalesce(date_diff('second', {last}, known), {seconds})"
-        case Aggregate.AGE:
+        case Operation.AGE:
             return (
                 f"date_diff('second', min(known) FILTER (reported = {wanted}) OVER {over}, known)"
             )
@@ -102,8 +102,8 @@ def _interval(duration: timedelta) -> str:
     return f"INTERVAL {int(duration.total_seconds())} SECOND"
 
 
-def _formula(formula: Formula, names: dict[Total, str]) -> str:
-    if isinstance(formula, Quotient):
+def _formula(formula: Formula, names: dict[Aggregation, str]) -> str:
+    if isinstance(formula, Derivation):
         dividend, divisor = _formula(formula.dividend, names), _formula(formula.divisor, names)
         return f"coalesce(CAST({dividend} AS DOUBLE) / nullif(CAST({divisor} AS DOUBLE), 0), 0)"
-    return names[formula] if isinstance(formula, Total) else f"({REQUEST[formula]})"
+    return names[formula] if isinstance(formula, Aggregation) else f"({REQUEST[formula]})"

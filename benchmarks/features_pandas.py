@@ -13,12 +13,12 @@ import pandas as pd
 from pipeline_code.features.declarations import (
     CUSTOMER,
     TERMINAL,
-    Aggregate,
+    Aggregation,
+    Derivation,
     Formula,
-    Quotient,
-    Request,
-    Stream,
-    Total,
+    Operation,
+    RequestValue,
+    Source,
 )
 from pipeline_code.features.definitions import FEATURES
 
@@ -29,8 +29,8 @@ def run(lake: Path, output: Path) -> int:
     """Computes all features of a lake into one file; returns how many rows it has."""
     transactions = _read(lake / "transactions").sort_values(["event_time", "transaction_id"])
     reports = _read(lake / "fraud_reports")
-    totals = dict.fromkeys(total for feature in FEATURES for total in feature.totals)
-    values: dict[Total, pd.Series] = {}
+    totals = dict.fromkeys(total for feature in FEATURES for total in feature.aggregations)
+    values: dict[Aggregation, pd.Series] = {}
     for entity in (CUSTOMER, TERMINAL):
         events = _events(transactions, reports)
         mine = [total for total in totals if total.entity == entity]
@@ -58,7 +58,7 @@ def _events(transactions: pd.DataFrame, reports: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([spent[names], told[names]]).sort_values("known", kind="stable")
 
 
-def _roll(group: pd.DataFrame, totals: list[Total]) -> pd.DataFrame:
+def _roll(group: pd.DataFrame, totals: list[Aggregation]) -> pd.DataFrame:
     group = group.set_index("known")
     result = group[["transaction_id", "reported"]].copy()
     for place, total in enumerate(totals):
@@ -66,39 +66,41 @@ def _roll(group: pd.DataFrame, totals: list[Total]) -> pd.DataFrame:
     return result
 
 
-def _total(group: pd.DataFrame, total: Total) -> pd.Series:
-    wanted = group["reported"] == (1 if total.stream is Stream.REPORTS else 0)
+def _total(group: pd.DataFrame, total: Aggregation) -> pd.Series:
+    wanted = group["reported"] == (1 if total.source is Source.REPORTS else 0)
     amounts, ones = group["amount_minor"].where(wanted, 0), wanted.astype(np.int64)
     whole, newest = total.age + total.window.length, total.age
     times = pd.Series(group.index.astype(np.int64) // 10**6, group.index)
-    match total.aggregate:
-        case Aggregate.COUNT | Aggregate.SUM:
-            added = ones if total.aggregate is Aggregate.COUNT else amounts
+    match total.operation:
+        case Operation.COUNT | Operation.SUM:
+            added = ones if total.operation is Operation.COUNT else amounts
             counted = added.rolling(whole).sum()
             return counted - added.rolling(newest).sum() if newest else counted
-        case Aggregate.MAX:
+        case Operation.MAX:
             largest = amounts.rolling(total.window.length).max()
             if not newest:
                 return largest
             # A rolling window ends at its row: what ended earlier is looked up there.
             places = group.index.searchsorted(group.index - newest, "right") - 1
             return pd.Series(np.where(places < 0, 0, largest.to_numpy()[places]), group.index)
-        case Aggregate.SINCE_LAST:
+        case Operation.SINCE_LAST:
             return times.diff().fillna(total.window.length.total_seconds())
-        case Aggregate.AGE:
+        case Operation.AGE:
             return times - times.rolling(total.window.length).min()
 
 
-def _evaluate(formula: Formula, values: dict[Total, pd.Series], rows: pd.DataFrame) -> pd.Series:
-    if isinstance(formula, Quotient):
+def _evaluate(
+    formula: Formula, values: dict[Aggregation, pd.Series], rows: pd.DataFrame
+) -> pd.Series:
+    if isinstance(formula, Derivation):
         dividend = _evaluate(formula.dividend, values, rows)
         divisor = _evaluate(formula.divisor, values, rows)
         return (dividend / divisor.where(divisor != 0)).fillna(0)
-    if isinstance(formula, Total):
+    if isinstance(formula, Aggregation):
         return values[formula].reindex(rows.index)
     said = {
-        Request.AMOUNT: lambda: rows["amount_minor"],
-        Request.WEEKEND: lambda: rows["event_time"].dt.dayofweek >= 5,
-        Request.NIGHT: lambda: rows["event_time"].dt.hour <= 6,
+        RequestValue.AMOUNT: lambda: rows["amount_minor"],
+        RequestValue.WEEKEND: lambda: rows["event_time"].dt.dayofweek >= 5,
+        RequestValue.NIGHT: lambda: rows["event_time"].dt.hour <= 6,
     }
     return said[formula]().astype(np.float64)

@@ -1,7 +1,8 @@
-"""What a feature is made of: entities, streams, windows, aggregates and formulas.
+"""The declarations of features: entities, sources, windows, aggregations and derivations.
 
-The words are Chronon's where it has one; `pipeline_code.features.definitions` uses them to declare
-every feature. This module imports nothing heavy: the stacks read it too.
+The words are Chronon's, and Feast's for an entity and for what a request itself says;
+`pipeline_code.features.definitions` uses them to declare every feature. This module imports nothing
+heavy: the stacks read it too.
 """
 
 from dataclasses import dataclass
@@ -12,14 +13,14 @@ __all__ = [
     "CUSTOMER",
     "LABEL_DELAY",
     "TERMINAL",
-    "Aggregate",
+    "Aggregation",
+    "Derivation",
     "Entity",
     "Feature",
     "Formula",
-    "Quotient",
-    "Request",
-    "Stream",
-    "Total",
+    "Operation",
+    "RequestValue",
+    "Source",
     "Window",
 ]
 
@@ -32,7 +33,7 @@ LABEL_DELAY = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """What features are kept for; each entity has a feature group of its own."""
+    """What features are stored by; each entity has a feature group of its own."""
 
     name: str
 
@@ -46,8 +47,8 @@ CUSTOMER = Entity("customer")
 TERMINAL = Entity("terminal")
 
 
-class Stream(StrEnum):
-    """Where events come from, each known at its own time.
+class Source(StrEnum):
+    """The source of events, each known at its own time.
 
     A transaction is known at its event time, a fraud report at its report time. A matured
     transaction is one whose label's delay is over: it counts at its event time plus that delay.
@@ -64,8 +65,8 @@ class Window:
 
     Window(timedelta(days=7)).hop  # one hour: it starts at floor((t - 7 days) / 1 hour) * 1 hour
 
-    A window that ended `shift` ago has its head cut at a full hour, since what is that old is kept
-    by the hour: it ends before floor((t - shift) / 1 hour) * 1 hour.
+    A window that ended `shift` ago has its head cut at a full hour, since what is that old is
+    stored by the hour: it ends before floor((t - shift) / 1 hour) * 1 hour.
 
     Raises:
         ValueError: A length or a shift that hops do not divide; the cuts would not meet.
@@ -97,8 +98,8 @@ class Window:
         return self.shift + self.length + self.hop
 
 
-class Aggregate(StrEnum):
-    """What is made of the events of a window; always an integer, whatever their order."""
+class Operation(StrEnum):
+    """The operation of an aggregation; always an integer, whatever their order."""
 
     COUNT = "how many"
     SUM = "sum of amounts, in minor units"
@@ -109,29 +110,29 @@ class Aggregate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
-    """One aggregate of one entity's stream over a window."""
+class Aggregation:
+    """One operation of one entity's source over a window."""
 
     entity: Entity
-    stream: Stream
-    aggregate: Aggregate
+    source: Source
+    operation: Operation
     window: Window
 
     @property
     def age(self) -> timedelta:
         """How old the window's newest events are."""
-        delay = LABEL_DELAY if self.stream is Stream.MATURED else timedelta()
+        delay = LABEL_DELAY if self.source is Source.MATURED else timedelta()
         return self.window.shift + delay
 
     @property
     def warm_up(self) -> timedelta:
         """How long after the first transaction of all the window is full."""
-        delay = timedelta() if self.stream is Stream.TRANSACTIONS else LABEL_DELAY
+        delay = timedelta() if self.source is Source.TRANSACTIONS else LABEL_DELAY
         return self.window.shift + self.window.length + delay
 
 
-class Request(StrEnum):
-    """What the transaction itself says, in UTC: weekend is days 6 and 7, night hours 0 to 6."""
+class RequestValue(StrEnum):
+    """A request-time value, in UTC: weekend is days 6 and 7, night hours 0 to 6."""
 
     AMOUNT = "amount in minor units"
     WEEKEND = "on a weekend"
@@ -139,14 +140,14 @@ class Request(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Quotient:
-    """One formula divided by another; 0 where the divisor is 0."""
+class Derivation:
+    """A ratio: one formula divided by another; 0 where the divisor is 0."""
 
     dividend: "Formula"
     divisor: "Formula"
 
 
-Formula = Request | Total | Quotient
+Formula = RequestValue | Aggregation | Derivation
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,26 +159,26 @@ class Feature:
     formula: Formula
 
     @property
-    def totals(self) -> tuple[Total, ...]:
-        """The window aggregates that the feature is made of."""
-        return tuple(part for part in _parts(self.formula) if isinstance(part, Total))
+    def aggregations(self) -> tuple[Aggregation, ...]:
+        """The aggregations that the feature is made of."""
+        return tuple(part for part in _parts(self.formula) if isinstance(part, Aggregation))
 
     @property
     def stored_for(self) -> Entity | None:
         """The entity whose feature group can hold the value; None if the request is needed too."""
-        entities = {total.entity for total in self.totals}
-        uses_request = any(isinstance(part, Request) for part in _parts(self.formula))
+        entities = {each.entity for each in self.aggregations}
+        uses_request = any(isinstance(part, RequestValue) for part in _parts(self.formula))
         return entities.pop() if len(entities) == 1 and not uses_request else None
 
     @property
     def owner(self) -> Entity:
         """Whose behaviour the feature tells of: records of one owner are alike."""
-        return TERMINAL if {total.entity for total in self.totals} == {TERMINAL} else CUSTOMER
+        return TERMINAL if {each.entity for each in self.aggregations} == {TERMINAL} else CUSTOMER
 
     @property
     def warm_up(self) -> timedelta:
         """How much history it takes until the feature means what it says."""
-        return max((total.warm_up for total in self.totals), default=timedelta())
+        return max((each.warm_up for each in self.aggregations), default=timedelta())
 
     @property
     def follows_calendar(self) -> bool:
@@ -185,17 +186,17 @@ class Feature:
 
         After a night the last transaction is always long ago.
         """
-        if any(total.aggregate is Aggregate.SINCE_LAST for total in self.totals):
+        if any(each.operation is Operation.SINCE_LAST for each in self.aggregations):
             return True
-        return self.formula in (Request.WEEKEND, Request.NIGHT)
+        return self.formula in (RequestValue.WEEKEND, RequestValue.NIGHT)
 
     @property
     def store_type(self) -> str:
         """The Feature Store type of the value."""
-        return "Fractional" if isinstance(self.formula, Quotient) else "Integral"
+        return "Fractional" if isinstance(self.formula, Derivation) else "Integral"
 
 
-def _parts(formula: Formula) -> tuple[Request | Total, ...]:
-    if isinstance(formula, Quotient):
+def _parts(formula: Formula) -> tuple[RequestValue | Aggregation, ...]:
+    if isinstance(formula, Derivation):
         return _parts(formula.dividend) + _parts(formula.divisor)
     return (formula,)

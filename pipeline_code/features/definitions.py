@@ -24,13 +24,13 @@ from pipeline_code.features.declarations import (
     DAY,
     LABEL_DELAY,
     TERMINAL,
-    Aggregate,
+    Aggregation,
+    Derivation,
     Entity,
     Feature,
-    Quotient,
-    Request,
-    Stream,
-    Total,
+    Operation,
+    RequestValue,
+    Source,
     Window,
 )
 
@@ -62,49 +62,49 @@ ALLOWED_LATENESS = timedelta(days=1)
 LATEST_REPORT = timedelta(days=120)
 ENTITIES = (CUSTOMER, TERMINAL)
 
-# What the next lines are made of: (entity, stream) and how long a window is.
-_SPENT, _MATURED, _REPORTED = Stream.TRANSACTIONS, Stream.MATURED, Stream.REPORTS
+# What the next lines are made of: (entity, source) and how long a window is.
+_SPENT, _MATURED, _REPORTED = Source.TRANSACTIONS, Source.MATURED, Source.REPORTS
 
 
-def _total(
-    entity: Entity, stream: Stream, aggregate: Aggregate, length: timedelta, shift: timedelta
-) -> Total:
-    return Total(entity, stream, aggregate, Window(length, shift))
+def _aggregation(
+    entity: Entity, source: Source, operation: Operation, length: timedelta, shift: timedelta
+) -> Aggregation:
+    return Aggregation(entity, source, operation, Window(length, shift))
 
 
 def _count(
-    entity: Entity, stream: Stream, length: timedelta, shift: timedelta = timedelta()
-) -> Total:
-    return _total(entity, stream, Aggregate.COUNT, length, shift)
+    entity: Entity, source: Source, length: timedelta, shift: timedelta = timedelta()
+) -> Aggregation:
+    return _aggregation(entity, source, Operation.COUNT, length, shift)
 
 
-def _largest(entity: Entity, length: timedelta, shift: timedelta = timedelta()) -> Total:
-    return _total(entity, _SPENT, Aggregate.MAX, length, shift)
+def _largest(entity: Entity, length: timedelta, shift: timedelta = timedelta()) -> Aggregation:
+    return _aggregation(entity, _SPENT, Operation.MAX, length, shift)
 
 
-def _mean(entity: Entity, length: timedelta, shift: timedelta = timedelta()) -> Quotient:
-    amounts = _total(entity, _SPENT, Aggregate.SUM, length, shift)
-    return Quotient(amounts, _count(entity, _SPENT, length, shift))
+def _mean(entity: Entity, length: timedelta, shift: timedelta = timedelta()) -> Derivation:
+    amounts = _aggregation(entity, _SPENT, Operation.SUM, length, shift)
+    return Derivation(amounts, _count(entity, _SPENT, length, shift))
 
 
-def _risk(entity: Entity, length: timedelta) -> Quotient:
-    return Quotient(_count(entity, _REPORTED, length), _count(entity, _MATURED, length))
+def _risk(entity: Entity, length: timedelta) -> Derivation:
+    return Derivation(_count(entity, _REPORTED, length), _count(entity, _MATURED, length))
 
 
-def _since_last(entity: Entity, length: timedelta) -> Total:
-    return _total(entity, _SPENT, Aggregate.SINCE_LAST, length, timedelta())
+def _since_last(entity: Entity, length: timedelta) -> Aggregation:
+    return _aggregation(entity, _SPENT, Operation.SINCE_LAST, length, timedelta())
 
 
-def _age(entity: Entity, length: timedelta) -> Total:
-    return _total(entity, _SPENT, Aggregate.AGE, length, timedelta())
+def _age(entity: Entity, length: timedelta) -> Aggregation:
+    return _aggregation(entity, _SPENT, Operation.AGE, length, timedelta())
 
 
-_AMOUNT = Request.AMOUNT
+_AMOUNT = RequestValue.AMOUNT
 
 FEATURES: tuple[Feature, ...] = (
     Feature("amount_minor", "minor units", _AMOUNT),
-    Feature("is_weekend", "0 or 1", Request.WEEKEND),
-    Feature("is_night", "0 or 1", Request.NIGHT),
+    Feature("is_weekend", "0 or 1", RequestValue.WEEKEND),
+    Feature("is_night", "0 or 1", RequestValue.NIGHT),
     Feature("customer_count_1d", "transactions", _count(CUSTOMER, _SPENT, 1 * DAY)),
     Feature("customer_count_7d", "transactions", _count(CUSTOMER, _SPENT, 7 * DAY)),
     Feature("customer_count_30d", "transactions", _count(CUSTOMER, _SPENT, 30 * DAY)),
@@ -117,19 +117,21 @@ FEATURES: tuple[Feature, ...] = (
     Feature("terminal_risk_1d", "reports per matured transaction", _risk(TERMINAL, 1 * DAY)),
     Feature("terminal_risk_7d", "reports per matured transaction", _risk(TERMINAL, 7 * DAY)),
     Feature("terminal_risk_30d", "reports per matured transaction", _risk(TERMINAL, 30 * DAY)),
-    Feature("amount_over_customer_mean_7d", "ratio", Quotient(_AMOUNT, _mean(CUSTOMER, 7 * DAY))),
-    Feature("amount_over_customer_mean_30d", "ratio", Quotient(_AMOUNT, _mean(CUSTOMER, 30 * DAY))),
+    Feature("amount_over_customer_mean_7d", "ratio", Derivation(_AMOUNT, _mean(CUSTOMER, 7 * DAY))),
+    Feature(
+        "amount_over_customer_mean_30d", "ratio", Derivation(_AMOUNT, _mean(CUSTOMER, 30 * DAY))
+    ),
     Feature("customer_max_14d", "minor units", _largest(CUSTOMER, 14 * DAY)),
     # How spending has changed since a time before a card may have leaked.
     Feature(
         "customer_max_7d_over_max_30d_before_14d",
         "ratio",
-        Quotient(_largest(CUSTOMER, 7 * DAY), _largest(CUSTOMER, 30 * DAY, 14 * DAY)),
+        Derivation(_largest(CUSTOMER, 7 * DAY), _largest(CUSTOMER, 30 * DAY, 14 * DAY)),
     ),
     Feature(
         "customer_max_7d_over_mean_30d_before_14d",
         "ratio",
-        Quotient(_largest(CUSTOMER, 7 * DAY), _mean(CUSTOMER, 30 * DAY, 14 * DAY)),
+        Derivation(_largest(CUSTOMER, 7 * DAY), _mean(CUSTOMER, 30 * DAY, 14 * DAY)),
     ),
     Feature("terminal_risk_2d", "reports per matured transaction", _risk(TERMINAL, 2 * DAY)),
     Feature("terminal_risk_21d", "reports per matured transaction", _risk(TERMINAL, 21 * DAY)),

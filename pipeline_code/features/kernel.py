@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.common.compiled import compiled
-from pipeline_code.features.declarations import Aggregate
+from pipeline_code.features.declarations import Operation
 from pipeline_code.features.plan import TERMS, WINDOW_FIELDS
 
 __all__ = ["add_totals", "carry", "combine", "floored", "group_totals", "recall"]
@@ -29,7 +29,7 @@ FIRST_WEEKEND_DAY = 5
 LAST_NIGHT_HOUR = 6
 
 HOP, BACK, SHIFT, LENGTH = (WINDOW_FIELDS.index(n) for n in ("hop", "back", "shift", "length"))
-COUNT, SUM, MAX, SINCE_LAST, AGE = (WINDOW_FIELDS.index(aggregate) for aggregate in Aggregate)
+COUNT, SUM, MAX, SINCE_LAST, AGE = (WINDOW_FIELDS.index(aggregate) for aggregate in Operation)
 AMOUNT_ROW, WEEKEND_ROW, NIGHT_ROW = 0, 1, 2
 
 

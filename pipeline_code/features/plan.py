@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.features.declarations import (
-    Aggregate,
+    Aggregation,
+    Derivation,
     Entity,
     Feature,
     Formula,
-    Quotient,
-    Request,
-    Stream,
-    Total,
+    Operation,
+    RequestValue,
+    Source,
 )
 from pipeline_code.features.definitions import ALLOWED_LATENESS, FEATURES, LATEST_REPORT
 
@@ -40,11 +40,11 @@ Ints = npt.NDArray[np.int64]
 # The hops, finest first; a state keeps what is old by the hour or the day.
 LEVELS = (timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
 # Operands that every plan starts with, in this order.
-OPERANDS = (Request.AMOUNT, Request.WEEKEND, Request.NIGHT)
+OPERANDS = (RequestValue.AMOUNT, RequestValue.WEEKEND, RequestValue.NIGHT)
 # At most so many factors above and below a feature's fraction bar.
 TERMS = 4
-# Columns of a table of windows; from COUNT on, where the aggregate goes, or -1.
-WINDOW_FIELDS = ("hop", "back", "shift", "length", *Aggregate)
+# Columns of a table of windows; from COUNT on, where the operation goes, or -1.
+WINDOW_FIELDS = ("hop", "back", "shift", "length", *Operation)
 ABSENT = -1
 
 
@@ -59,12 +59,12 @@ class Plan:
 
     Attributes:
         features: What it is the plan of, in order.
-        operands: What the request says, then totals; a place here is the operand's row.
+        operands: What the request says, then aggregations; a place here is the operand's row.
         formulas: One row a feature: how many factors above and below the bar, then their operands.
     """
 
     features: tuple[Feature, ...]
-    operands: tuple[Request | Total, ...]
+    operands: tuple[RequestValue | Aggregation, ...]
     formulas: Ints
     _windows: dict[tuple[Entity, bool], Ints] = field(default_factory=dict)
 
@@ -75,28 +75,28 @@ class Plan:
         return self._windows[entity, reports]
 
     def _table(self, entity: Entity, *, reports: bool) -> Ints:
-        totals = [
+        aggregations = [
             (place, operand)
             for place, operand in enumerate(self.operands)
-            if isinstance(operand, Total)
+            if isinstance(operand, Aggregation)
             and operand.entity == entity
-            and (operand.stream is Stream.REPORTS) is reports
+            and (operand.source is Source.REPORTS) is reports
         ]
-        ordered = sorted(totals, key=lambda total: _span(total[1]))
-        groups = groupby(ordered, lambda total: _span(total[1]))
+        ordered = sorted(aggregations, key=lambda each: _span(each[1]))
+        groups = groupby(ordered, lambda each: _span(each[1]))
         rows = [_window(list(group)) for _, group in groups]
         return np.array(rows, np.int64).reshape(-1, len(WINDOW_FIELDS))
 
     def places(self, entity: Entity) -> Ints:
-        """Where the entity's totals are among the operands."""
-        return np.array([self.operands.index(total) for total in self.totals(entity)], np.int64)
+        """Where the entity's aggregations are among the operands."""
+        return np.array([self.operands.index(each) for each in self.aggregations(entity)], np.int64)
 
-    def totals(self, entity: Entity) -> list[Total]:
-        """The entity's totals, in the order of the operands."""
+    def aggregations(self, entity: Entity) -> list[Aggregation]:
+        """The entity's aggregations, in the order of the operands."""
         return [
             operand
             for operand in self.operands
-            if isinstance(operand, Total) and operand.entity == entity
+            if isinstance(operand, Aggregation) and operand.entity == entity
         ]
 
     def keeps(self, entity: Entity, *, reports: bool) -> bool:
@@ -112,9 +112,9 @@ class Plan:
         """
         edges = [
             edge
-            for total in self.totals(entity)
-            if (total.stream is Stream.REPORTS) is reports
-            for edge in _edges(total)
+            for aggregation in self.aggregations(entity)
+            if (aggregation.source is Source.REPORTS) is reports
+            for edge in _edges(aggregation)
         ]
         ages = [
             max((age + ALLOWED_LATENESS for age, hop in edges if hop <= level), default=timedelta())
@@ -128,8 +128,8 @@ class Plan:
 @cache
 def plan_of(features: tuple[Feature, ...] = FEATURES) -> Plan:
     """The plan of some features; of all if omitted."""
-    totals = dict.fromkeys(total for feature in features for total in feature.totals)
-    operands: tuple[Request | Total, ...] = (*OPERANDS, *totals)
+    aggregations = dict.fromkeys(each for feature in features for each in feature.aggregations)
+    operands: tuple[RequestValue | Aggregation, ...] = (*OPERANDS, *aggregations)
     places = {operand: place for place, operand in enumerate(operands)}
     rows = []
     for feature in features:
@@ -140,39 +140,43 @@ def plan_of(features: tuple[Feature, ...] = FEATURES) -> Plan:
     return Plan(features, operands, np.array(rows, np.int64))
 
 
-def _fraction(formula: Formula) -> tuple[list[Request | Total], list[Request | Total]]:
-    """The factors above and below the bar when nested quotients are multiplied out."""
-    if not isinstance(formula, Quotient):
+def _fraction(
+    formula: Formula,
+) -> tuple[list[RequestValue | Aggregation], list[RequestValue | Aggregation]]:
+    """The factors above and below the bar when nested ratios are multiplied out."""
+    if not isinstance(formula, Derivation):
         return [formula], []
     above, below = _fraction(formula.dividend)
     divisor_above, divisor_below = _fraction(formula.divisor)
     return above + divisor_below, below + divisor_above
 
 
-def _padded(terms: Sequence[Request | Total], places: dict[Request | Total, int]) -> list[int]:
+def _padded(
+    terms: Sequence[RequestValue | Aggregation], places: dict[RequestValue | Aggregation, int]
+) -> list[int]:
     return [places[term] for term in terms] + [ABSENT] * (TERMS - len(terms))
 
 
-def _span(total: Total) -> tuple[timedelta, timedelta]:
-    return total.window.length, total.age
+def _span(aggregation: Aggregation) -> tuple[timedelta, timedelta]:
+    return aggregation.window.length, aggregation.age
 
 
-def _window(totals: list[tuple[int, Total]]) -> list[int]:
-    """One row of a table: all aggregates over one span."""
-    _, first = totals[0]
+def _window(aggregations: list[tuple[int, Aggregation]]) -> list[int]:
+    """One row of a table: all operations over one span."""
+    _, first = aggregations[0]
     length, age = _span(first)
-    goes_to = {total.aggregate: place for place, total in totals}
+    goes_to = {aggregation.operation: place for place, aggregation in aggregations}
     return [
         LEVELS.index(first.window.hop),
         microseconds(length + age),
         microseconds(age),
         microseconds(length),
-        *(goes_to.get(aggregate, ABSENT) for aggregate in Aggregate),
+        *(goes_to.get(operation, ABSENT) for operation in Operation),
     ]
 
 
-def _edges(total: Total) -> list[tuple[timedelta, timedelta]]:
-    """The edges that an event of the total passes: at most how old it is then, and their hop."""
-    age, window = total.age, total.window
+def _edges(aggregation: Aggregation) -> list[tuple[timedelta, timedelta]]:
+    """The edges that an event passes: at most how old it is then, and their hop."""
+    age, window = aggregation.age, aggregation.window
     tail = [(age + window.length + window.hop, window.hop)]
     return tail + ([(age + LEVELS[1], LEVELS[1])] if age else [])

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.features.declarations import Aggregate
+from pipeline_code.features.declarations import Operation
 from pipeline_code.features.definitions import CUSTOMER, SCHEMA_VERSION, TERMINAL, Entity
 from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.files.sources import ParquetSource
@@ -57,7 +57,7 @@ SHARD_ROWS = 500_000
 TERMINAL_OF_TRANSACTION, CUSTOMER_OF_TRANSACTION = 3, 2
 TERMINAL_OF_REPORT, CUSTOMER_OF_REPORT = 2, 1
 # Totals that may need 64 bits; a count or a number of seconds never does.
-WIDE = (Aggregate.SUM, Aggregate.MAX)
+WIDE = (Operation.SUM, Operation.MAX)
 
 
 def shards_of(rows: int, shard_rows: int = SHARD_ROWS) -> int:
@@ -230,4 +230,4 @@ def narrow_columns(source: ParquetSource) -> list[bool]:
 
 def narrow_totals() -> list[bool]:
     """The same of each of a terminal's totals."""
-    return [total.aggregate not in WIDE for total in plan_of().totals(TERMINAL)]
+    return [total.operation not in WIDE for total in plan_of().aggregations(TERMINAL)]

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from deploy_model.approval import approval as lambdas_approval
 from hypothesis import given
 from hypothesis import strategies as st
 

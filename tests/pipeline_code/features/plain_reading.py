@@ -7,13 +7,13 @@ import numpy as np
 
 from pipeline_code.features.declarations import (
     CUSTOMER,
-    Aggregate,
+    Aggregation,
+    Derivation,
     Feature,
     Formula,
-    Quotient,
-    Request,
-    Stream,
-    Total,
+    Operation,
+    RequestValue,
+    Source,
 )
 from pipeline_code.features.definitions import FEATURES
 from pipeline_code.features.plan import microseconds
@@ -34,25 +34,25 @@ def feature_value(feature: Feature, rows: Sequence[Row], asked: Row) -> float:
 
 
 def _value(formula: Formula, rows: Sequence[Row], asked: Row) -> Fraction:
-    if isinstance(formula, Quotient):
+    if isinstance(formula, Derivation):
         divisor = _value(formula.divisor, rows, asked)
         return _value(formula.dividend, rows, asked) / divisor if divisor else Fraction(0)
-    if isinstance(formula, Total):
+    if isinstance(formula, Aggregation):
         return Fraction(_total(formula, rows, asked))
     when = moment(asked.time)
     said = {
-        Request.AMOUNT: asked.amount,
-        Request.WEEKEND: when.isoweekday() in (6, 7),
-        Request.NIGHT: when.hour <= 6,
+        RequestValue.AMOUNT: asked.amount,
+        RequestValue.WEEKEND: when.isoweekday() in (6, 7),
+        RequestValue.NIGHT: when.hour <= 6,
     }
     return Fraction(int(said[formula]))
 
 
-def _total(total: Total, rows: Sequence[Row], asked: Row) -> int:
+def _total(total: Aggregation, rows: Sequence[Row], asked: Row) -> int:
     """(known time, amount) of each event of the asked entity, then what is made of those in the
     window."""
     mine = [row for row in rows if _owner(total, row) == _owner(total, asked)]
-    if total.stream is Stream.REPORTS:
+    if total.source is Source.REPORTS:
         events = [(row.time + min(row.report_delays), 0) for row in mine if row.report_delays]
     else:
         delay = microseconds(total.age - total.window.shift)
@@ -65,19 +65,19 @@ def _total(total: Total, rows: Sequence[Row], asked: Row) -> int:
         end = asked.time // HOUR * HOUR - shift
     inside = [event for event in events if start <= event[0] < end]
     earlier = [known for known, _ in events if known < asked.time]
-    match total.aggregate:
-        case Aggregate.COUNT:
+    match total.operation:
+        case Operation.COUNT:
             return len(inside)
-        case Aggregate.SUM:
+        case Operation.SUM:
             return sum(amount for _, amount in inside)
-        case Aggregate.MAX:
+        case Operation.MAX:
             return max((amount for _, amount in inside), default=0)
-        case Aggregate.SINCE_LAST:
+        case Operation.SINCE_LAST:
             return min(asked.time - max(earlier, default=-(2**62)), length) // SECOND
-        case Aggregate.AGE:
+        case Operation.AGE:
             first = min((known for known, _ in inside), default=asked.time)
             return min(asked.time // hop * hop - first // hop * hop, length) // SECOND
 
 
-def _owner(total: Total, row: Row) -> int:
+def _owner(total: Aggregation, row: Row) -> int:
     return row.customer if total.entity == CUSTOMER else row.terminal

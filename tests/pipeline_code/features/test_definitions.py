@@ -62,7 +62,7 @@ def test_a_state_reaches_back_as_far_as_the_longest_window_its_hop_delay_and_lat
     longest = max(
         total.age + total.window.length + total.window.hop
         for feature in FEATURES
-        for total in feature.totals
+        for total in feature.aggregations
         if total.entity == CUSTOMER
     )
     assert (

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from pipeline_code.features.declarations import (
     CUSTOMER,
     TERMINAL,
-    Aggregate,
+    Aggregation,
+    Derivation,
     Feature,
-    Quotient,
-    Stream,
-    Total,
+    Operation,
+    Source,
     Window,
 )
 from pipeline_code.features.events import Reports, Transactions
@@ -35,21 +35,21 @@ windows = st.builds(
     st.sampled_from([timedelta(), timedelta(), DAY, 14 * DAY]),
 )
 totals = st.builds(
-    Total,
+    Aggregation,
     st.sampled_from([CUSTOMER, TERMINAL]),
-    st.sampled_from(list(Stream)),
-    st.sampled_from([Aggregate.COUNT, Aggregate.SUM, Aggregate.MAX]),
+    st.sampled_from(list(Source)),
+    st.sampled_from([Operation.COUNT, Operation.SUM, Operation.MAX]),
     windows,
 ) | st.builds(
-    Total,
+    Aggregation,
     st.sampled_from([CUSTOMER, TERMINAL]),
-    st.just(Stream.TRANSACTIONS),
-    st.sampled_from(list(Aggregate)),
+    st.just(Source.TRANSACTIONS),
+    st.sampled_from(list(Operation)),
     st.builds(Window, st.sampled_from([HOUR, DAY, 30 * DAY])),
 )
 features = st.lists(
     st.builds(
-        Feature, st.just("drawn"), st.just("none"), totals | st.builds(Quotient, totals, totals)
+        Feature, st.just("drawn"), st.just("none"), totals | st.builds(Derivation, totals, totals)
     ),
     min_size=1,
     max_size=4,
