@@ -32,7 +32,7 @@ from pipeline_code.evaluate.backtest import History
 from pipeline_code.evaluate.protocol import Fold, folds_back
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.quality.metrics import auc_roc, average_precision, card_precision
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 from pipeline_code.train.model import fit
 from pipeline_code.train.parameters import Parameters
 
@@ -180,8 +180,8 @@ def _figures(history: History, fold: Fold, variant: _Variant, seed: int) -> tupl
 
 def _scored(
     history: History, test: npt.NDArray[np.bool_], scores: npt.NDArray[np.float32]
-) -> Scored:
-    return Scored(
+) -> ScoredRows:
+    return ScoredRows(
         days=history.days[test],
         customers=history.customers[test],
         labels=history.labels[test],

@@ -11,11 +11,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Measured", "add_json", "in_process", "show", "write"]
+__all__ = ["Measurement", "add_json", "in_process", "show", "write"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class Measurement:
     """One run: seconds from its start to its end, peak resident MiB, and what it returned."""
 
     seconds: float
@@ -23,7 +23,7 @@ class Measured:
     result: Any
 
 
-def in_process(work: Callable[..., Any], *arguments: Any) -> Measured:
+def in_process(work: Callable[..., Any], *arguments: Any) -> Measurement:
     """Runs work in a new interpreter; imports are not counted, compiled kernels are cached."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -31,7 +31,7 @@ def in_process(work: Callable[..., Any], *arguments: Any) -> Measured:
     process.start()
     theirs.close()
     try:
-        measured: Measured = ours.recv()
+        measured: Measurement = ours.recv()
     except EOFError:
         process.join()
         raise SystemExit(f"{work.__name__} ended with exit code {process.exitcode}") from None
@@ -44,7 +44,7 @@ def _run(connection: Connection, work: Callable[..., Any], arguments: tuple[Any,
     result = work(*arguments)
     seconds = time.monotonic() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    connection.send(Measured(seconds=seconds, peak_mib=peak, result=result))
+    connection.send(Measurement(seconds=seconds, peak_mib=peak, result=result))
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

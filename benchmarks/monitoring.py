@@ -27,7 +27,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import Measured, add_json, in_process, show
+from benchmarks.measuring import Measurement, add_json, in_process, show
 from benchmarks.monitoring_world import (
     DRIFTS,
     build,
@@ -111,7 +111,7 @@ def ours(folder: Path, capture: str) -> dict[str, Any]:
 
 def _measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     peer = _environment(arguments.work)
-    runs: list[Measured] = []
+    runs: list[Measurement] = []
 
     def run_ours() -> None:
         runs.extend(in_process(ours, folder, "capture") for _ in range(arguments.rounds))

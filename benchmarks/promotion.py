@@ -31,7 +31,7 @@ from benchmarks.measuring import add_json, show
 from local_aws.server import EmbeddedAws, free_port
 from operations.demo.run import Demo
 from operations.demo.story import Scale, simulated
-from operations.demo.traffic import Asked, Traffic, captured
+from operations.demo.traffic import SentRequest, Traffic, captured
 from operations.errors import OperationError
 from operations.models import approvals, registry
 from operations.serving.scoring import requests_of
@@ -217,14 +217,14 @@ def kill(server: psutil.Process) -> None:
         process.kill()
 
 
-def share_of(asked: Sequence[Asked], version: str) -> float:
+def share_of(asked: Sequence[SentRequest], version: str) -> float:
     """Of the answers between a version's first and last one, those that it gave."""
     given = [each.answer["model_version"] == version for each in asked if each.answer is not None]
     places = np.flatnonzero(given)
     return float(np.mean(given[places[0] : places[-1] + 1])) if len(places) else 0.0
 
 
-def _figures(asked: Sequence[Asked]) -> dict[str, Any]:
+def _figures(asked: Sequence[SentRequest]) -> dict[str, Any]:
     milliseconds = np.array([each.seconds for each in asked if each.answer is not None]) * 1e3
     failed = sum(each.answer is None for each in asked)
     return {

@@ -65,7 +65,7 @@ class Store:
         }
 
 
-class Timed:
+class TimedApplication:
     """Our application, with a watch on its reads of the online store and nothing else."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ def build_store() -> Any:
 
 def build_timed() -> Any:
     """Granian's factory."""
-    return Timed()
+    return TimedApplication()
 
 
 def flask_app() -> Any:

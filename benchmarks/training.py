@@ -36,7 +36,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xgboost
 
-from benchmarks.measuring import Measured, add_json, in_process, show
+from benchmarks.measuring import Measurement, add_json, in_process, show
 from pipeline_code.common.schema import UTC_MICROSECONDS
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
 from pipeline_code.train.boosted_trees import available_cores, settings_of
@@ -106,7 +106,7 @@ def _measure(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     }
 
 
-def _told(name: str, measured: Measured) -> dict[str, Any]:
+def _told(name: str, measured: Measurement) -> dict[str, Any]:
     return {
         f"{name}_seconds": round(measured.seconds, 2),
         f"{name}_peak_mib": round(measured.peak_mib),

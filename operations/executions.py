@@ -15,7 +15,7 @@ _FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
 
 
 @dataclass(frozen=True)
-class Step:
+class ExecutionStep:
     """One step of a pipeline execution as it stands."""
 
     name: str
@@ -33,14 +33,14 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Execution:
+class PipelineExecution:
     """One pipeline execution as it stands."""
 
     arn: str
     name: str
     status: str
     failure_reason: str = ""
-    steps: list[Step] = field(default_factory=list)
+    steps: list[ExecutionStep] = field(default_factory=list)
 
     @property
     def finished(self) -> bool:
@@ -90,7 +90,7 @@ def start(target: Target, *, reason: str, parameters: dict[str, str] | None = No
     return arn
 
 
-def describe(target: Target, arn: str) -> Execution:
+def describe(target: Target, arn: str) -> PipelineExecution:
     """An execution with its steps in the order in which they began."""
     sagemaker = target.client("sagemaker")
     execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
@@ -98,7 +98,7 @@ def describe(target: Target, arn: str) -> Execution:
         PipelineExecutionArn=arn, SortOrder="Ascending"
     )
     steps = [_step(item) for page in pages for item in page["PipelineExecutionSteps"]]
-    return Execution(
+    return PipelineExecution(
         arn=arn,
         name=execution.get("PipelineExecutionDisplayName", arn.rsplit("/", 1)[-1]),
         status=execution["PipelineExecutionStatus"],
@@ -111,10 +111,10 @@ def watch(
     target: Target,
     arn: str,
     *,
-    on_change: Callable[[Execution], None] = lambda _: None,
-) -> Execution:
+    on_change: Callable[[PipelineExecution], None] = lambda _: None,
+) -> PipelineExecution:
     """Follow an execution to its end, reporting every state that differs from the last."""
-    last: Execution | None = None
+    last: PipelineExecution | None = None
     for _ in looks():
         current = describe(target, arn)
         if current != last:
@@ -136,7 +136,7 @@ def recent(target: Target, *, limit: int = 10) -> list[dict[str, Any]]:
     return summaries
 
 
-def require_success(execution: Execution) -> Execution:
+def require_success(execution: PipelineExecution) -> PipelineExecution:
     """Return the execution if it succeeded.
 
     Raises:
@@ -147,9 +147,9 @@ def require_success(execution: Execution) -> Execution:
     return execution
 
 
-def _step(item: dict[str, Any]) -> Step:
+def _step(item: dict[str, Any]) -> ExecutionStep:
     begun, ended = item.get("StartTime"), item.get("EndTime")
-    return Step(
+    return ExecutionStep(
         name=item["StepName"],
         status=item["StepStatus"],
         seconds=(ended - begun).total_seconds() if begun and ended else 0.0,

@@ -28,7 +28,7 @@ _HIDDEN_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class DeadLetterBatch:
     """Where records are that a consumer gave up on."""
 
     stream: str
@@ -38,7 +38,7 @@ class Batch:
     size: int
 
     @classmethod
-    def of(cls, message: str) -> "Batch":
+    def of(cls, message: str) -> "DeadLetterBatch":
         """What a message of a queue of failures says.
 
         Raises:
@@ -66,7 +66,7 @@ def redrive(target: Target) -> dict[str, Any]:
     for output in _QUEUES:
         url = target.output(output)
         for message in _messages(sqs, url):
-            batch = Batch.of(message["Body"])
+            batch = DeadLetterBatch.of(message["Body"])
             counts[batch.stream] = counts.get(batch.stream, 0) + _put_again(kinesis, batch)
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     events = {f"{name.lower()}_events": _handle_again(target, sqs, name) for name in _QUEUED}
@@ -112,7 +112,7 @@ def _messages(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
             yield message
 
 
-def _put_again(kinesis: Any, batch: Batch) -> int:
+def _put_again(kinesis: Any, batch: DeadLetterBatch) -> int:
     entries = [Entry(each["PartitionKey"], each["Data"]) for each in _records(kinesis, batch)]
     if len(entries) < batch.size:
         raise OperationError(
@@ -129,7 +129,7 @@ def _put_again(kinesis: Any, batch: Batch) -> int:
     return len(entries)
 
 
-def _records(kinesis: Any, batch: Batch) -> Iterator[dict[str, Any]]:
+def _records(kinesis: Any, batch: DeadLetterBatch) -> Iterator[dict[str, Any]]:
     iterator = kinesis.get_shard_iterator(
         StreamName=batch.stream,
         ShardId=batch.shard,

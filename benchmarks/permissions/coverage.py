@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.permissions.recorded import Decision, documents
+from benchmarks.permissions.recorded import RecordedDecision, documents
 from benchmarks.permissions.replay import allowed, applies, changed_conditions
 from benchmarks.permissions.statements import Document, Element, Part, parts
 
 JUSTIFIED = Path(__file__).with_name("justified.json")
-Uses = Mapping[Element, Sequence[tuple[Part, Decision]]]
+Uses = Mapping[Element, Sequence[tuple[Part, RecordedDecision]]]
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,19 @@ def elements(templates: Iterable[Mapping[str, Document]]) -> set[Element]:
     }
 
 
-def faithful(decisions: Iterable[Decision]) -> tuple[list[Decision], list[Decision]]:
+def faithful(
+    decisions: Iterable[RecordedDecision],
+) -> tuple[list[RecordedDecision], list[RecordedDecision]]:
     """The decisions that policies of the templates account for, and those that they do not."""
-    found: tuple[list[Decision], list[Decision]] = ([], [])
+    found: tuple[list[RecordedDecision], list[RecordedDecision]] = ([], [])
     for decision in decisions:
         found[allowed(decision) is not decision.allowed].append(decision)
     return found
 
 
-def uses(decisions: Iterable[Decision]) -> Uses:
+def uses(decisions: Iterable[RecordedDecision]) -> Uses:
     """The requests that each element bore on: allowed ones of grants, refused ones of denials."""
-    found: dict[Element, list[tuple[Part, Decision]]] = defaultdict(list)
+    found: dict[Element, list[tuple[Part, RecordedDecision]]] = defaultdict(list)
     for decision in decisions:
         wanted = "Allow" if decision.allowed else "Deny"
         if decision.allowed and decision.is_attack:
@@ -87,7 +89,7 @@ def mutants(used: Uses) -> Iterator[Mutant]:
             yield Mutant(element, change, killed)
 
 
-def _with_keys(part: Part, decision: Decision) -> Decision:
+def _with_keys(part: Part, decision: RecordedDecision) -> RecordedDecision:
     """The same request with the keys that it may but need not have, as the statement wants them."""
     keys = {
         key.lower(): value

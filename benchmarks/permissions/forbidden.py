@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from benchmarks.permissions.acting import Roles
 from benchmarks.permissions.capabilities import Capability, Clients, capabilities
-from benchmarks.permissions.recorded import Decision
+from benchmarks.permissions.recorded import RecordedDecision
 from operations.target import Target
 
 _END = re.compile(r"-[0-9a-fA-F]{13}\b")
@@ -32,7 +32,7 @@ class Row:
     got_through: Mapping[str, str]
 
 
-def matrix(target: Target, decisions: Sequence[Decision]) -> list[Row]:
+def matrix(target: Target, decisions: Sequence[RecordedDecision]) -> list[Row]:
     """Every capability, tried by each role that did not need it."""
     roles = Roles(target)
     clients = {role: roles.act_as(*role) for role in roles.names}
@@ -76,7 +76,7 @@ def _written(name: str) -> str:
     return _END.sub("", name)
 
 
-def _needs(decisions: Sequence[Decision]) -> dict[str, set[tuple[str, str]]]:
+def _needs(decisions: Sequence[RecordedDecision]) -> dict[str, set[tuple[str, str]]]:
     """What each role, by name but for its end, was allowed in the loop."""
     found: dict[str, set[tuple[str, str]]] = {}
     for decision in decisions:

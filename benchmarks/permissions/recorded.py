@@ -21,7 +21,7 @@ _MANAGED: Mapping[str, Document] = {
 
 
 @dataclass(frozen=True)
-class Decision:
+class RecordedDecision:
     """One decision; its keys are those of `local_aws.adapter.identity.decisions`.
 
     Attributes:
@@ -107,10 +107,10 @@ class Policies:
             case "AWS::Lambda::Permission":
                 yield f"function:{str(made['FunctionName']).rpartition(':')[2]}"
 
-    def decision(self, asked: Mapping[str, Any]) -> Decision:
+    def decision(self, asked: Mapping[str, Any]) -> RecordedDecision:
         """A recorded decision with what applies to it now."""
         resource = self._resource.get(_policy_holder(asked))
-        return Decision(
+        return RecordedDecision(
             asked,
             list(self._of_principal(asked)),
             [part for parts in (resource or {}).values() for part in parts],
@@ -123,7 +123,7 @@ class Policies:
         return (part for parts in found.values() for part in parts)
 
 
-def read(file: Path, templates: Sequence[Mapping[str, Document]]) -> list[Decision]:
+def read(file: Path, templates: Sequence[Mapping[str, Document]]) -> list[RecordedDecision]:
     """The decisions of a recording, in order."""
     policies, found = Policies(templates), []
     with file.open() as lines:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ministack.core import iam_evaluator
 
-from benchmarks.permissions.recorded import Decision
+from benchmarks.permissions.recorded import RecordedDecision
 from benchmarks.permissions.statements import Document, Part
 
 Change = Callable[[Part], Document | None]
@@ -18,7 +18,7 @@ def unchanged(part: Part) -> Document | None:
     return part.statement
 
 
-def allowed(decision: Decision, change: Change = unchanged) -> bool:
+def allowed(decision: RecordedDecision, change: Change = unchanged) -> bool:
     """Whether a request is allowed once each part is changed, or left out where that is None."""
     asked, context = decision.asked, context_of(decision.asked)
     resource = _document(decision.resource, change)
@@ -42,7 +42,7 @@ def allowed(decision: Decision, change: Change = unchanged) -> bool:
     return bool(result.decision == "Allow")
 
 
-def applies(part: Part, decision: Decision) -> bool:
+def applies(part: Part, decision: RecordedDecision) -> bool:
     """Whether a part alone is about a request, whatever its effect."""
     context, service = context_of(decision.asked), decision.asked["service"]
     statement = {**part.statement, "Effect": "Allow"}

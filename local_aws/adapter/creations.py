@@ -18,7 +18,7 @@ _FORBIDDEN, _BAD_REQUEST = 403, 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class CreationRequest:
     """What a service is asked for.
 
     Attributes:
@@ -36,14 +36,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class CreationRefusal:
     """Why something is not done: AWS's code, and what a person reads."""
 
     code: str
     message: str
 
 
-Check = Callable[[Asked], Refused | None]
+Check = Callable[[CreationRequest], CreationRefusal | None]
 
 
 def check_requests(services: Iterable[str], check: Check) -> None:
@@ -64,7 +64,7 @@ def _check_service(service: str, check: Check) -> None:
         method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
     ) -> Any:
         request = parse(service, method, path, headers, body, query_params)
-        asked = Asked(
+        asked = CreationRequest(
             action=f"{service}:{request.operation}",
             document=request.parameters,
             name="",
@@ -87,7 +87,9 @@ def check_templates(types: Iterable[str], check: Check) -> None:
         if kind not in checked:
             return
         refused = check(
-            Asked(action=kind, document=properties, name=name, actor=stack_roles._actor.get())
+            CreationRequest(
+                action=kind, document=properties, name=name, actor=stack_roles._actor.get()
+            )
         )
         if refused is not None:
             raise ValueError(

@@ -13,11 +13,11 @@ from ministack.services import lambda_svc, sns, sqs
 _by_service: ContextVar[bool] = ContextVar("queue_by_service", default=False)
 
 
-class NotThereError(Exception):
+class TargetNotFoundError(Exception):
     """There is no such queue, topic or function."""
 
 
-class NotTakenError(Exception):
+class MessageRejectedError(Exception):
     """A queue or topic does not take a message: it is too large, or misses something."""
 
 
@@ -53,7 +53,7 @@ def check_exists(arn: str) -> None:
     """Check that a queue, topic or function exists.
 
     Raises:
-        NotThereError: If it does not.
+        TargetNotFoundError: If it does not.
     """
     service = arn.split(":")[2]
     if service == "lambda":
@@ -63,7 +63,7 @@ def check_exists(arn: str) -> None:
     else:
         there = sqs._queue_by_arn(arn) is not None
     if not there:
-        raise NotThereError(f"{arn} does not exist")
+        raise TargetNotFoundError(f"{arn} does not exist")
 
 
 def send_to_queue(
@@ -82,8 +82,8 @@ def send_to_queue(
         group: Its message group, which a FIFO queue wants.
 
     Raises:
-        NotThereError: If there is no such queue.
-        NotTakenError: If the queue does not take the message.
+        TargetNotFoundError: If there is no such queue.
+        MessageRejectedError: If the queue does not take the message.
     """
     check_exists(arn)
     request: dict[str, Any] = {
@@ -99,7 +99,7 @@ def send_to_queue(
     try:
         sqs._act_send_message(request, sqs._queue_url(arn.rpartition(":")[2]))
     except sqs._Err as error:
-        raise NotTakenError(str(error)) from error
+        raise MessageRejectedError(str(error)) from error
     finally:
         _by_service.reset(token)
 
@@ -108,15 +108,15 @@ def publish(arn: str, message: str) -> None:
     """Publish to a topic.
 
     Raises:
-        NotThereError: If there is no such topic.
-        NotTakenError: If the topic does not take the message.
+        TargetNotFoundError: If there is no such topic.
+        MessageRejectedError: If the topic does not take the message.
     """
     try:
         published = sns.publish_internal(arn, message)
     except sns.SnsPublishError as error:
-        raise NotTakenError(str(error)) from error
+        raise MessageRejectedError(str(error)) from error
     if published is None:
-        raise NotThereError(f"topic {arn} does not exist")
+        raise TargetNotFoundError(f"topic {arn} does not exist")
 
 
 def invoke_function(arn: str, event: Any) -> bool:

@@ -132,7 +132,7 @@ def _bury(delivery: Delivery, queue: str, failure: Failure) -> str | None:
             return denied
         attributes["RULE_ARN"] = str(delivery.source["Arn"])
         messages.send_to_queue(queue, json.dumps(delivery.event), attributes=attributes)
-    except (messages.NotThereError, messages.NotTakenError) as error:
+    except (messages.TargetNotFoundError, messages.MessageRejectedError) as error:
         return str(error)
     return None
 

@@ -93,9 +93,9 @@ def reach(delivery: Delivery) -> None:
         raise _undeliverable(error) from error
     except adapter.RoleNotAssumableError as error:
         raise UndeliverableError("NO_PERMISSIONS", str(error)) from error
-    except messages.NotThereError as error:
+    except messages.TargetNotFoundError as error:
         raise UndeliverableError("NO_RESOURCE", str(error)) from error
-    except (messages.NotTakenError, botocore.exceptions.ParamValidationError) as error:
+    except (messages.MessageRejectedError, botocore.exceptions.ParamValidationError) as error:
         raise UndeliverableError("SDK_CLIENT_ERROR", str(error)) from error
 
 

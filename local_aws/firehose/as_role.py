@@ -15,7 +15,7 @@ logger = logging.getLogger("fraudloop.firehose")
 CREDENTIALS_SECONDS = 1800.0
 
 
-class AsRole:
+class RoleSession:
     """Acts as the role of one delivery stream.
 
     Args:

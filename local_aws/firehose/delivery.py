@@ -10,8 +10,8 @@ from local_aws import adapter
 from local_aws.adapter import kinesis
 from local_aws.adapter.functions import mappings
 from local_aws.firehose import objects
-from local_aws.firehose.as_role import AsRole
-from local_aws.firehose.items import HeldUpError, Item
+from local_aws.firehose.as_role import RoleSession
+from local_aws.firehose.items import DeliveryBlockedError, Item
 from local_aws.firehose.objects import OutputObject
 from local_aws.firehose.permissions import object_denied, source_denied
 from local_aws.firehose.settings import DeliverySettings
@@ -61,7 +61,7 @@ class Delivery(threading.Thread):
         self._bytes = 0
         self._finish_by: float | None = None
         self._woken = threading.Event()
-        self._as_role = AsRole(endpoint_url)
+        self._as_role = RoleSession(endpoint_url)
         self._checked = 0.0
         self._told = 0.0
 
@@ -89,7 +89,7 @@ class Delivery(threading.Thread):
                     self._tell(settings)
                     self._log.wait_for_any(latest, self._patience(settings))
                 except Exception as error:
-                    known = isinstance(error, HeldUpError)
+                    known = isinstance(error, DeliveryBlockedError)
                     self._as_role.log_error(settings, "HeldUp", str(error))
                     logger.error("%s is held up: %s", settings.name, error, exc_info=not known)
                     if finishing and time.monotonic() > (self._finish_by or 0.0):
@@ -124,7 +124,7 @@ class Delivery(threading.Thread):
         if settings.source is not None and time.monotonic() - self._checked > PERMISSION_SECONDS:
             denied = source_denied(settings)
             if denied is not None:
-                raise HeldUpError(denied)
+                raise DeliveryBlockedError(denied)
             self._checked = time.monotonic()
 
     def _is_due(self, settings: DeliverySettings) -> bool:
@@ -163,7 +163,7 @@ class Delivery(threading.Thread):
         while True:
             try:
                 if (denied := object_denied(settings, made.key)) is not None:
-                    raise HeldUpError(denied)
+                    raise DeliveryBlockedError(denied)
                 self._as_role.client(settings, "s3").put_object(
                     Bucket=settings.bucket,
                     Key=made.key,
@@ -175,7 +175,9 @@ class Delivery(threading.Thread):
                 self._as_role.log_error(settings, "S3.AccessDenied", str(error))
                 late = self._finish_by is not None and time.monotonic() > self._finish_by
                 if late or self._current() is None:
-                    raise HeldUpError(f"s3://{settings.bucket}/{made.key}: {error}") from error
+                    raise DeliveryBlockedError(
+                        f"s3://{settings.bucket}/{made.key}: {error}"
+                    ) from error
                 _metric(settings, "DeliveryToS3.Success", 0, "Count")
                 logger.warning("%s cannot write %s yet: %s", settings.name, made.key, error)
                 time.sleep(min(FIRST_WAIT_SECONDS * 2**waits, LONGEST_WAIT_SECONDS))

@@ -52,5 +52,5 @@ class Failure:
     attempts: int = 1
 
 
-class HeldUpError(Exception):
+class DeliveryBlockedError(Exception):
     """Nothing can be delivered now, through no fault of the records; they are kept."""

@@ -16,8 +16,8 @@ from local_aws.firehose.items import (
     CONVERSION_FAILED,
     PROCESSING_FAILED,
     TOO_MANY_PARTITIONS,
+    DeliveryBlockedError,
     Failure,
-    HeldUpError,
     Item,
 )
 from local_aws.firehose.permissions import table_denied
@@ -70,7 +70,7 @@ def _convert(
         return None, list(items), []
     denied = table_denied(settings)
     if denied is not None:
-        raise HeldUpError(denied)
+        raise DeliveryBlockedError(denied)
     try:
         converter = Converter(conversion, glue.get_table(conversion.database, conversion.table))
     except ConversionError as error:

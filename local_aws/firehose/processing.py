@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from local_aws.adapter.functions import mappings
-from local_aws.firehose.items import PROCESSING_FAILED, Failure, HeldUpError, Item
+from local_aws.firehose.items import PROCESSING_FAILED, DeliveryBlockedError, Failure, Item
 from local_aws.firehose.permissions import function_denied
 from local_aws.firehose.prefixes import Keys
 from local_aws.firehose.queries import QueryError
@@ -67,13 +67,13 @@ def _transform(
     settings: DeliverySettings, function: Transformation, batch: Sequence[Item]
 ) -> Processed:
     if (denied := function_denied(settings)) is not None:
-        raise HeldUpError(denied)
+        raise DeliveryBlockedError(denied)
     event, wait = _event(settings, batch), FIRST_WAIT_SECONDS
     for attempt in range(1, function.retries + 2):
         try:
             answer = mappings.invoke(function.function, event)
         except LookupError as error:
-            raise HeldUpError(str(error)) from error
+            raise DeliveryBlockedError(str(error)) from error
         if not answer.failed and not answer.throttled:
             return _outcomes(batch, answer.body, attempt)
         if attempt <= function.retries:

@@ -6,8 +6,8 @@ from typing import Any
 from local_aws import adapter
 from local_aws.adapter.creations import (
     ACCESS_DENIED,
-    Asked,
-    Refused,
+    CreationRefusal,
+    CreationRequest,
     check_requests,
     check_templates,
 )
@@ -38,7 +38,7 @@ def install() -> None:
         check_templates((_TYPE,), check)
 
 
-def role_refusal(asked: Asked) -> Refused | None:
+def role_refusal(asked: CreationRequest) -> CreationRefusal | None:
     """Why a function cannot be configured so with its role, or None."""
     if asked.action not in _CONFIGURES:
         return None
@@ -51,7 +51,7 @@ def role_refusal(asked: Asked) -> Refused | None:
         if role.denied(action, resource) is not None:
             # elastic/beats #13963.
             message = f"The provided execution role does not have permissions to call {call}"
-            return Refused(_INVALID, message)
+            return CreationRefusal(_INVALID, message)
     return None
 
 
@@ -72,7 +72,7 @@ def _needed(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "xray:PutTraceSegments", "*", "PutTraceSegments on XRAY"
 
 
-def code_refusal(asked: Asked) -> Refused | None:
+def code_refusal(asked: CreationRequest) -> CreationRefusal | None:
     """Why who makes a function cannot bring its code from S3, or None."""
     code = asked.document.get("Code") or asked.document
     bucket, key = code.get("S3Bucket"), code.get("S3Key")
@@ -80,7 +80,7 @@ def code_refusal(asked: Asked) -> Refused | None:
         return None
     arn = f"arn:aws:s3:::{bucket}/{key}"
     if asked.actor is not None and asked.actor.denied("s3:GetObject", arn) is not None:
-        return Refused(
+        return CreationRefusal(
             ACCESS_DENIED,
             "Your access has been denied by S3, please make sure your request credentials have "
             f"permission to GetObject for {bucket}/{key}. S3 Error Code: AccessDenied. "
@@ -88,7 +88,7 @@ def code_refusal(asked: Asked) -> Refused | None:
         )
     if adapter.has_object(str(bucket), str(key)):
         return None
-    return Refused(
+    return CreationRefusal(
         _INVALID,
         "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The "
         "specified key does not exist.",

@@ -11,8 +11,8 @@ from typing import Any
 from local_aws import adapter
 from local_aws.adapter.creations import (
     ACCESS_DENIED,
-    Asked,
-    Refused,
+    CreationRefusal,
+    CreationRequest,
     check_requests,
     check_templates,
 )
@@ -37,7 +37,7 @@ def install() -> None:
     check_templates((_TYPE,), pull_refusal)
 
 
-def pull_refusal(asked: Asked) -> Refused | None:
+def pull_refusal(asked: CreationRequest) -> CreationRefusal | None:
     """Why an image may not be pulled: by Lambda for the function, or by who makes it; or None.
 
     "the user permission to access the image MUST be configured" (Lambda Developer Guide,
@@ -54,7 +54,7 @@ def pull_refusal(asked: Asked) -> Refused | None:
     actor = asked.actor
     if actor is not None and any(actor.denied(action, arn) for action in _PULL):
         message = "Your access has been denied by ECR, please check your request permissions."
-        return Refused(ACCESS_DENIED, guessed(message, Guess.WORDS))
+        return CreationRefusal(ACCESS_DENIED, guessed(message, Guess.WORDS))
     place = f"arn:aws:lambda:{adapter.current_region()}:{adapter.current_account()}:function:"
     name = str(asked.document.get("FunctionName") or asked.name)
     name = name.rpartition(":function:")[2]
@@ -63,7 +63,7 @@ def pull_refusal(asked: Asked) -> Refused | None:
         return None
     if actor is None or any(actor.denied(action, arn) for action in _CHANGE_POLICY):
         message = "Lambda does not have permission to access the ECR image. Check the ECR "
-        return Refused(ACCESS_DENIED, message + "permissions.")
+        return CreationRefusal(ACCESS_DENIED, message + "permissions.")
     statement = {
         "Sid": "LambdaECRImageRetrievalPolicy",
         "Effect": "Allow",

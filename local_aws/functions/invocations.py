@@ -11,7 +11,7 @@ import botocore.exceptions
 
 from local_aws import adapter
 from local_aws.adapter.functions import invocations
-from local_aws.adapter.functions.invocations import Configuration, Outcome
+from local_aws.adapter.functions.invocations import Configuration, InvocationOutcome
 from local_aws.functions.creation import CALLS
 from local_aws.policies import authorization
 from local_aws.policies.passed_roles import LAMBDA
@@ -58,7 +58,7 @@ def destination_refusal(config: Configuration, destination: str) -> str | None:
     )
 
 
-def tell(outcome: Outcome) -> None:
+def tell(outcome: InvocationOutcome) -> None:
     """Tell a function's destination, or else its dead-letter queue, how an invocation ended."""
     name = str(outcome.config["FunctionName"])
     if outcome.failed:
@@ -82,7 +82,7 @@ def tell(outcome: Outcome) -> None:
         invocations.count_failed_delivery(name, metric)
 
 
-def _record(outcome: Outcome) -> dict[str, Any]:
+def _record(outcome: InvocationOutcome) -> dict[str, Any]:
     """The invocation record (Lambda Developer Guide, "Asynchronous invocation", "Configuring
     destinations").
     """
@@ -133,7 +133,7 @@ def _said(*, succeeded: bool) -> str:
     return "Success" if succeeded else "Failure"
 
 
-def _bury(session: LocalSession, arn: str, outcome: Outcome) -> None:
+def _bury(session: LocalSession, arn: str, outcome: InvocationOutcome) -> None:
     """A dead letter is the event itself, with what went wrong as attributes (Lambda Developer
     Guide, "Asynchronous invocation", "Dead-letter queues").
     """

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_aws import adapter
-from local_aws.adapter.creations import Asked, Refused, check_requests
+from local_aws.adapter.creations import CreationRefusal, CreationRequest, check_requests
 from local_aws.adapter.creations import check_templates as check_resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taker:
+class RoleTakingService:
     """A service that takes roles.
 
     Attributes:
@@ -26,7 +26,7 @@ class Taker:
     """
 
     operations: frozenset[str]
-    service: Callable[[Asked], adapter.Service]
+    service: Callable[[CreationRequest], adapter.Service]
     code: str
     message: str
 
@@ -40,7 +40,7 @@ def install() -> None:
     )
 
 
-def passed(asked: Asked) -> Iterator[tuple[str, str]]:
+def passed(asked: CreationRequest) -> Iterator[tuple[str, str]]:
     """The roles that a request passes, each with the service that it is passed to."""
     for taker in _TAKERS:
         if asked.action in taker.operations:
@@ -48,7 +48,7 @@ def passed(asked: Asked) -> Iterator[tuple[str, str]]:
                 yield role, taker.service(asked).name
 
 
-def refusal(asked: Asked) -> Refused | None:
+def refusal(asked: CreationRequest) -> CreationRefusal | None:
     """Why a service does not take a role, or None."""
     for taker in _TAKERS:
         if asked.action not in taker.operations:
@@ -59,7 +59,7 @@ def refusal(asked: Asked) -> Refused | None:
             roles.add(adapter.project_role(str(asked.document.get("projectName", ""))) or "")
         for role in sorted(roles - {""}):
             if service.not_trusted(role) is not None:
-                return Refused(taker.code, taker.message.format(role=role))
+                return CreationRefusal(taker.code, taker.message.format(role=role))
     return None
 
 
@@ -114,7 +114,7 @@ _START_BUILD = "codebuild:StartBuild"
 LAMBDA = adapter.Service(name="lambda.amazonaws.com")
 
 
-def _of_rule(asked: Asked) -> adapter.Service:
+def _of_rule(asked: CreationRequest) -> adapter.Service:
     document = asked.document
     bus = str(document.get("EventBusName", "default")).rpartition("/")[2]
     name = document.get("Rule") or document.get("Name") or asked.name
@@ -123,7 +123,7 @@ def _of_rule(asked: Asked) -> adapter.Service:
     return events_service(f"arn:aws:events:{place}:rule/{path}")
 
 
-def _of_project(asked: Asked) -> adapter.Service:
+def _of_project(asked: CreationRequest) -> adapter.Service:
     # CodeBuild User Guide, "Cross-service confused deputy prevention": the project's ARN.
     members = ("name", "projectName", "Name")
     name = next(filter(None, map(asked.document.get, members)), asked.name)
@@ -136,14 +136,14 @@ def _of_project(asked: Asked) -> adapter.Service:
 
 
 _TAKERS = (
-    Taker(
+    RoleTakingService(
         operations=frozenset({"events:PutRule", "events:PutTargets", "AWS::Events::Rule"}),
         service=_of_rule,
         code="ValidationException",
         # Miserlou/Zappa #381.
         message="Provided role '{role}' cannot be assumed by principal 'events.amazonaws.com'.",
     ),
-    Taker(
+    RoleTakingService(
         operations=frozenset(
             {
                 "scheduler:CreateSchedule",
@@ -159,7 +159,7 @@ _TAKERS = (
             "role."
         ),
     ),
-    Taker(
+    RoleTakingService(
         operations=frozenset(
             {
                 "lambda:CreateFunction",
@@ -172,7 +172,7 @@ _TAKERS = (
         # boto3 #2976.
         message="The role defined for the function cannot be assumed by Lambda.",
     ),
-    Taker(
+    RoleTakingService(
         operations=frozenset(
             {
                 "firehose:CreateDeliveryStream",
@@ -185,7 +185,7 @@ _TAKERS = (
         # What terraform-provider-aws waits for (service/firehose, "unable to assume role").
         message="Firehose is unable to assume role {role}. Please check the role provided.",
     ),
-    Taker(
+    RoleTakingService(
         operations=frozenset(
             {
                 "codebuild:CreateProject",

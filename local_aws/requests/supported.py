@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws import adapter
-from local_aws.adapter.creations import Asked
+from local_aws.adapter.creations import CreationRequest
 from local_aws.adapter.operations import Check, Refusal, decide_requests
 from local_aws.adapter.requests import Request
 from local_aws.policies import passed_roles
@@ -147,7 +147,7 @@ def checks(request: Request) -> list[Check] | None:
     keys = _keys(request, action)
     actions = [action, *_also(request, action)]
     found = [Check(each, arn, keys) for each in actions for arn in dict.fromkeys(resources)]
-    asked = Asked(action=action, document=request.parameters, name="", actor=None)
+    asked = CreationRequest(action=action, document=request.parameters, name="", actor=None)
     passed = passed_roles.passed(asked)
     return [*found, *(Check("iam:PassRole", role, {_PASSED: service}) for role, service in passed)]
 

@@ -8,7 +8,7 @@ from local_aws.streams.record import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class RecordBatch:
     """Records that are invoked together.
 
     Args:
@@ -32,12 +32,12 @@ class Verdict:
     """
 
     done: tuple[Record, ...] = ()
-    discarded: Batch | None = None
-    again: Sequence[Batch] = field(default_factory=tuple)
+    discarded: RecordBatch | None = None
+    again: Sequence[RecordBatch] = field(default_factory=tuple)
     wait: bool = False
 
 
-def judge(batch: Batch, first_failed: int | None, *, retries: int, bisect: bool) -> Verdict:
+def judge(batch: RecordBatch, first_failed: int | None, *, retries: int, bisect: bool) -> Verdict:
     """Decide what becomes of a batch.
 
     Args:
@@ -59,8 +59,8 @@ def judge(batch: Batch, first_failed: int | None, *, retries: int, bisect: bool)
     # With progress it is another record that fails, for the first time.
     used = 0 if done else batch.retries
     if 0 <= retries <= used:
-        return Verdict(done=done, discarded=Batch(rest, used))
-    return Verdict(done=done, again=(Batch(rest, used + 1),), wait=True)
+        return Verdict(done=done, discarded=RecordBatch(rest, used))
+    return Verdict(done=done, again=(RecordBatch(rest, used + 1),), wait=True)
 
 
 def first_failure(records: Sequence[Record], answer: Any) -> int | None:
@@ -83,7 +83,9 @@ def first_failure(records: Sequence[Record], answer: Any) -> int | None:
         return 0
 
 
-def split_expired(batch: Batch, before: float) -> tuple[Batch | None, Batch | None]:
+def split_expired(
+    batch: RecordBatch, before: float
+) -> tuple[RecordBatch | None, RecordBatch | None]:
     """The part of a batch that arrived before a moment, and the rest; None for an empty one."""
     count = next(
         (i for i, record in enumerate(batch.records) if record.arrival >= before),

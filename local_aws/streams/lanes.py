@@ -10,7 +10,7 @@ from local_aws import adapter
 from local_aws.adapter import kinesis
 from local_aws.adapter.functions import mappings
 from local_aws.settings import ACCOUNT, REGION
-from local_aws.streams.batches import Batch, first_failure, judge, split_expired
+from local_aws.streams.batches import RecordBatch, first_failure, judge, split_expired
 from local_aws.streams.destinations import (
     RETRIES_EXHAUSTED,
     TOO_OLD,
@@ -119,7 +119,7 @@ class Lane(threading.Thread):
     def _process(self, records: list[Record]) -> None:
         """Invoke until each record is processed or given up."""
         wanted = tuple(self._matching(records))
-        pending = [Batch(wanted)] if wanted else []
+        pending = [RecordBatch(wanted)] if wanted else []
         waits = 0
         while pending:
             batch = self._give_up_expired(pending.pop())
@@ -160,7 +160,7 @@ class Lane(threading.Thread):
         kept = {event["kinesis"]["sequenceNumber"] for event in events}
         return [record for record in records if record.number in kept]
 
-    def _invoke(self, records: Sequence[Record]) -> mappings.Answer | None:
+    def _invoke(self, records: Sequence[Record]) -> mappings.InvocationResult | None:
         """The function's answer, or None if it cannot be invoked now."""
         function, age = self.settings.function_arn, time.time() - records[-1].arrival
         name = function.split(":")[6]
@@ -178,12 +178,14 @@ class Lane(threading.Thread):
             logger.warning("%s: %s failed: %s", self.name, name, _told(answer.body))
         return answer
 
-    def _first_failed(self, records: Sequence[Record], answer: mappings.Answer) -> int | None:
+    def _first_failed(
+        self, records: Sequence[Record], answer: mappings.InvocationResult
+    ) -> int | None:
         if answer.failed:
             return 0
         return first_failure(records, answer.body) if self.settings.partial else None
 
-    def _give_up_expired(self, batch: Batch) -> Batch | None:
+    def _give_up_expired(self, batch: RecordBatch) -> RecordBatch | None:
         stream = kinesis.get_stream(self.settings.stream_arn)
         limits = [self.settings.age] if self.settings.age >= 0 else []
         limits += [stream.retention_seconds] if stream is not None else []
@@ -194,7 +196,7 @@ class Lane(threading.Thread):
             self._give_up(expired, TOO_OLD, expired.retries)
         return rest
 
-    def _give_up(self, batch: Batch, condition: str, invocations: int) -> None:
+    def _give_up(self, batch: RecordBatch, condition: str, invocations: int) -> None:
         """Tell the destination, if there is one, and go on past the records."""
         first, last = batch.records[0].number, batch.records[-1].number
         text = f"{len(batch.records)} records of {self._shard} ({first} to {last}): {condition}"

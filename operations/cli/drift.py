@@ -15,7 +15,7 @@ from operations.console import show
 from operations.errors import OperationError
 from operations.monitoring import drift as monitors
 from operations.monitoring.drift import Asked
-from operations.monitoring.findings import Finding, Outcome
+from operations.monitoring.findings import Finding, FindingOutcome
 from operations.target import STATE_ROOT, Target
 from pipeline_code.contracts.monitoring import MonitorKind
 
@@ -23,7 +23,7 @@ __all__ = ["drift"]
 
 # Of the process, by what is worst; 2 is typer's own, for options that it does not know.
 FAILED = 1
-CODES = {Outcome.PASSED: 0, Outcome.VIOLATED: 3, Outcome.UNKNOWN: 4}
+CODES = {FindingOutcome.PASSED: 0, FindingOutcome.VIOLATED: 3, FindingOutcome.UNKNOWN: 4}
 PAGES = STATE_ROOT / "reports"
 _WINDOW = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -121,7 +121,7 @@ def _code(asked: Sequence[Asked]) -> int:
     outcomes = [each.outcome for each in asked if isinstance(each, Finding)]
     if len(outcomes) < len(asked):
         return FAILED
-    for worst in (Outcome.VIOLATED, Outcome.UNKNOWN):
+    for worst in (FindingOutcome.VIOLATED, FindingOutcome.UNKNOWN):
         if worst in outcomes:
             return CODES[worst]
-    return CODES[Outcome.PASSED]
+    return CODES[FindingOutcome.PASSED]

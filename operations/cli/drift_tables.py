@@ -8,12 +8,16 @@ from rich.text import Text
 
 from operations.console import table
 from operations.monitoring.drift import Asked
-from operations.monitoring.findings import Finding, Outcome
+from operations.monitoring.findings import Finding, FindingOutcome
 from pipeline_code.contracts.monitoring import MonitorKind
 
 __all__ = ["tables"]
 
-_STYLES = {Outcome.PASSED: "green", Outcome.VIOLATED: "red", Outcome.UNKNOWN: "yellow"}
+_STYLES = {
+    FindingOutcome.PASSED: "green",
+    FindingOutcome.VIOLATED: "red",
+    FindingOutcome.UNKNOWN: "yellow",
+}
 _BAR = 20  # characters; the limit is in the middle
 _SHOWN = 15  # figures of one kind; the page has all
 

@@ -9,7 +9,7 @@ from rich.live import Live
 
 from operations.console import errors, people, table, tell
 from operations.errors import OperationError, StoppedWaitingError
-from operations.executions import Execution
+from operations.executions import PipelineExecution
 
 __all__ = ["follow", "shown_live", "steps_table", "unattended"]
 
@@ -30,7 +30,7 @@ def unattended(goes_on: str) -> Iterator[None]:
         raise OperationError(f"cannot wait any longer: {error}; {goes_on}") from error
 
 
-def steps_table(execution: Execution) -> object:
+def steps_table(execution: PipelineExecution) -> object:
     """A pipeline execution as it stands, one row a step."""
     rows = [
         (step.name, step.status, f"{step.seconds:.1f}", step.detail) for step in execution.steps
@@ -45,7 +45,7 @@ def shown_live(json: str | None) -> bool:
 
 
 @contextmanager
-def follow(json: str | None) -> Iterator[Callable[[Execution], None]]:
+def follow(json: str | None) -> Iterator[Callable[[PipelineExecution], None]]:
     """Shows each state that it is told, in place, on a terminal; elsewhere a line for each."""
     if not shown_live(json):
         yield _lines()
@@ -54,10 +54,10 @@ def follow(json: str | None) -> Iterator[Callable[[Execution], None]]:
         yield lambda now: live.update(steps_table(now))  # type: ignore[arg-type]
 
 
-def _lines() -> Callable[[Execution], None]:
+def _lines() -> Callable[[PipelineExecution], None]:
     told: dict[str, str] = {}
 
-    def show(now: Execution) -> None:
+    def show(now: PipelineExecution) -> None:
         for step in now.steps:
             if told.get(step.name) != step.status:
                 tell(f"{now.name}: {step.name} {step.status}")

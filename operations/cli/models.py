@@ -10,7 +10,7 @@ from operations.cli.verbs import Json, on_target
 from operations.console import show, table
 from operations.errors import OperationError
 from operations.models.comparison import (
-    Contender,
+    ComparedVersion,
     compare_versions,
     newest_execution,
     window_of,
@@ -122,7 +122,7 @@ def compare(
             "a window must be --execution, or --data with --test-start, or neither, got "
             f"--execution {execution}, --data {data}, --test-start {test_start}"
         )
-    one, other = Contender.of(target, a), Contender.of(target, b)
+    one, other = ComparedVersion.of(target, a), ComparedVersion.of(target, b)
     if data is not None and test_start is not None:
         window = window_of_file(data, start=test_start.date(), days=test_days)
     else:

@@ -15,7 +15,7 @@ _UPLOADS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """What Athena returned.
 
     Attributes:
@@ -78,7 +78,7 @@ def data_version(target: Target) -> str:
     return fingerprint(objects)
 
 
-def query(target: Target, sql: str, *, timeout_seconds: float = 120.0) -> Answer:
+def query(target: Target, sql: str, *, timeout_seconds: float = 120.0) -> QueryResult:
     """Run one SQL statement in the environment's own Athena workgroup and wait for it.
 
     Raises:
@@ -97,7 +97,7 @@ def query(target: Target, sql: str, *, timeout_seconds: float = 120.0) -> Answer
         for page in pages
         for row in page["ResultSet"]["Rows"]
     ]
-    return Answer(
+    return QueryResult(
         columns=rows[0] if rows else [],
         rows=rows[1:],
         scanned_bytes=execution["Statistics"].get("DataScannedInBytes", 0),

@@ -24,7 +24,7 @@ def await_landed(target: Target, events: Stream, *, timeout_seconds: float = 150
     """
     s3, bucket = target.client("s3"), target.output(Output.RAW_BUCKET)
     missing = [
-        _Missing(s3, bucket, dataset, getattr(events, dataset.name))
+        _MissingEvents(s3, bucket, dataset, getattr(events, dataset.name))
         for dataset in DATASETS
         if dataset.time is not None
     ]
@@ -38,7 +38,7 @@ def await_landed(target: Target, events: Stream, *, timeout_seconds: float = 150
     )
 
 
-class _Missing:
+class _MissingEvents:
     """One data set's events that were not found in the lake yet; every file is read once."""
 
     def __init__(self, s3: Any, bucket: str, dataset: Dataset, events: pa.Table) -> None:

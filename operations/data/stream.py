@@ -55,7 +55,7 @@ class EventStream:
         self._probes = probes
         store = target.client("sagemaker-featurestore-runtime")
         groups = feature_groups(target)
-        self._waiting = {entity: _Waiting(store, groups, entity) for entity in ENTITIES}
+        self._waiting = {entity: _UnfoldedEvents(store, groups, entity) for entity in ENTITIES}
 
     def publish(self, events: Stream) -> None:
         """Put events onto the stream, in the order in which they became known.
@@ -96,7 +96,7 @@ class EventStream:
                 )
 
 
-class _Waiting:
+class _UnfoldedEvents:
     """Published events that are not known to be in one kind of entity's states."""
 
     def __init__(self, store: Any, groups: FeatureGroups, entity: Entity) -> None:

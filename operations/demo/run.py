@@ -18,7 +18,7 @@ from operations.deployment import toolchain
 from operations.deployment.revision import code_revision
 from operations.deployment.status import stack_states
 from operations.errors import OperationError
-from operations.executions import Execution
+from operations.executions import PipelineExecution
 from operations.models import approvals, registry
 from operations.monitoring import drift
 from operations.serving.replay import replay
@@ -172,7 +172,7 @@ class Demo:
         execution = executions.watch(target, arn, on_change=self._show)
         return self._registered(stage, execution)
 
-    def _registered(self, stage: Stage, execution: Execution) -> str:
+    def _registered(self, stage: Stage, execution: PipelineExecution) -> str:
         package = executions.require_success(execution).model_package
         if package is None:
             raise OperationError(f"execution {execution.name} registered no model package")
@@ -180,7 +180,7 @@ class Demo:
         stage.evidence = f"{execution.arn} -> {package}"
         return package
 
-    def _show(self, execution: Execution) -> None:
+    def _show(self, execution: PipelineExecution) -> None:
         steps = ", ".join(f"{step.name} {step.status.lower()}" for step in execution.steps)
         self._progress(f"{execution.name}: {steps}")
 

@@ -15,18 +15,18 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 
 from operations.errors import OperationError
-from operations.serving.scoring import Scored, Scorer
+from operations.serving.scoring import Scorer, ScoringResult
 from operations.target import Target
 from pipeline_code.contracts.outputs import Output
 
-__all__ = ["Asked", "Traffic", "captured"]
+__all__ = ["SentRequest", "Traffic", "captured"]
 
 # An answer that takes long must not make the requests after it wait.
 _THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SentRequest:
     """One request and what became of it.
 
     Attributes:
@@ -65,8 +65,8 @@ class Traffic:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="traffic")
         self._thread = threading.Thread(target=self._pace, daemon=True, name="traffic")
         self._adding = threading.Lock()
-        self.asked: list[Asked] = []
-        self.scored = Scored()
+        self.asked: list[SentRequest] = []
+        self.scored = ScoringResult()
         self.began = datetime.now(UTC)
 
     def __enter__(self) -> "Traffic":
@@ -93,7 +93,7 @@ class Traffic:
             reason = str(error)
         seconds = time.monotonic() - begun
         with self._adding:
-            self.asked.append(Asked(id_, seconds, answer, reason))
+            self.asked.append(SentRequest(id_, seconds, answer, reason))
             if answer is None:
                 self.scored.failures.append((request["transaction_id"], str(reason)))
             else:

@@ -21,7 +21,7 @@ from operations.errors import OperationError
 from operations.target import Target
 from pipeline_code.contracts.resources import RESOURCE_TAG
 
-__all__ = ["Kept", "adopt", "find_kept"]
+__all__ = ["RetainedResource", "adopt", "find_kept"]
 
 _GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 _CREATION_FAILED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
@@ -61,7 +61,7 @@ _NAMED: dict[str, tuple[str, Callable[[Target, str], Any]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class RetainedResource:
     """A resource that has outlived its stack.
 
     Attributes:
@@ -84,7 +84,7 @@ class Kept:
         return {name: value}
 
 
-def find_kept(target: Target, assembly: Path) -> list[Kept]:
+def find_kept(target: Target, assembly: Path) -> list[RetainedResource]:
     """What the environment's stacks left: all that a deployment would otherwise make again.
 
     Raises:
@@ -101,7 +101,7 @@ def find_kept(target: Target, assembly: Path) -> list[Kept]:
                 continue
             arns = tagged.get((resource["Type"], f"{stack.name}/{logical_id}"), [])
             if arn := _only(target, f"{stack.name}/{logical_id}", resource, arns):
-                found = Kept(
+                found = RetainedResource(
                     stack=stack, logical_id=logical_id, resource_type=resource["Type"], arn=arn
                 )
                 left.append(found)
@@ -110,7 +110,7 @@ def find_kept(target: Target, assembly: Path) -> list[Kept]:
     return kept
 
 
-def adopt(target: Target, assembly: Path, kept: Iterable[Kept]) -> None:
+def adopt(target: Target, assembly: Path, kept: Iterable[RetainedResource]) -> None:
     """Import into each stack what it left, before it is deployed.
 
     Of what a resource needs from another stack, the other stack has to be deployed first.
@@ -205,7 +205,7 @@ def _is_taken(target: Target, describe: Callable[[Target, str], Any], name: str)
     return True
 
 
-def _check_whole(stack: Stack, there: set[str], left: Iterable[Kept]) -> None:
+def _check_whole(stack: Stack, there: set[str], left: Iterable[RetainedResource]) -> None:
     """Refuse to adopt what refers to a retained resource of its stack that is gone."""
     for each in left:
         text = json.dumps(stack.template["Resources"][each.logical_id]["Properties"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from operations.deployment import adoption, deploy_guard, toolchain
-from operations.deployment.adoption import Kept
+from operations.deployment.adoption import RetainedResource
 from operations.deployment.assembly import Stack, stacks
 from operations.deployment.status import stack_states
 from operations.errors import OperationError
@@ -23,7 +23,7 @@ _CREATION_FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 
 def deploy(
     target: Target, assembly: Path, *, may_go: str | None = None, report: Report
-) -> list[Kept]:
+) -> list[RetainedResource]:
     """Deploy every stack, with what an earlier deployment left; returns that.
 
     Args:

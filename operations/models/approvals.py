@@ -11,11 +11,11 @@ from operations.models.decisions import record
 from operations.target import Target
 from pipeline_code.contracts.decisions import APPROVED, PENDING, REJECTED
 
-__all__ = ["RolledBack", "approve", "reject", "roll_back"]
+__all__ = ["Rollback", "approve", "reject", "roll_back"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RolledBack:
+class Rollback:
     """What a roll-back decided.
 
     Attributes:
@@ -89,7 +89,7 @@ def reject(target: Target, package: str, *, reason: str, overrule: bool = False)
     return str(described["ModelPackageArn"])
 
 
-def roll_back(target: Target, *, reason: str, to: str | None = None) -> RolledBack:
+def roll_back(target: Target, *, reason: str, to: str | None = None) -> Rollback:
     """Revoke the deployed package; the deployed rule and Lambda bring back an approved one.
 
     Which one: the one that was approved last. With `to` it is that one, which is approved anew for
@@ -117,7 +117,7 @@ def roll_back(target: Target, *, reason: str, to: str | None = None) -> RolledBa
         why = f"brought back in place of version {current['ModelPackageVersion']}: {reason}"
         record(target, chosen, APPROVED, why, after=others[0])
     at = record(target, current, REJECTED, f"rolled back: {reason}")
-    return RolledBack(
+    return Rollback(
         revoked=deployed,
         restored=str(chosen["ModelPackageArn"]),
         passed_over=[package["ModelPackageVersion"] for package in others[:place]],

@@ -29,11 +29,18 @@ from pipeline_code.train.batches import LABEL
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
-__all__ = ["Compared", "Contender", "Window", "compare_versions", "window_of", "window_of_file"]
+__all__ = [
+    "ComparedVersion",
+    "LabelledPeriod",
+    "ModelComparison",
+    "compare_versions",
+    "window_of",
+    "window_of_file",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contender:
+class ComparedVersion:
     """One of the two versions, and its model."""
 
     package: Mapping[str, Any]
@@ -67,7 +74,7 @@ class Contender:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class LabelledPeriod:
     """Labelled feature rows of some days, and the fraud reports that say which cards were known.
 
     Attributes:
@@ -89,12 +96,12 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class ModelComparison:
     """What was found, and on what."""
 
-    a: Contender
-    b: Contender
-    window: Window
+    a: ComparedVersion
+    b: ComparedVersion
+    window: LabelledPeriod
     removed: int
     comparison: Comparison
 
@@ -114,7 +121,9 @@ class Compared:
         }
 
 
-def compare_versions(a: Contender, b: Contender, window: Window, *, reviews: int) -> Compared:
+def compare_versions(
+    a: ComparedVersion, b: ComparedVersion, window: LabelledPeriod, *, reviews: int
+) -> ModelComparison:
     """Has both versions score the window, without the cards known to be compromised.
 
     Raises:
@@ -134,10 +143,12 @@ def compare_versions(a: Contender, b: Contender, window: Window, *, reviews: int
     removed = compromised(window.rows, window.reports, since=since)
     rows = window.rows.filter(~removed)
     comparison = compare(a.model, b.model, rows, reviews_per_day=reviews)
-    return Compared(a=a, b=b, window=window, removed=int(removed.sum()), comparison=comparison)
+    return ModelComparison(
+        a=a, b=b, window=window, removed=int(removed.sum()), comparison=comparison
+    )
 
 
-def newest_execution(a: Contender, b: Contender) -> str:
+def newest_execution(a: ComparedVersion, b: ComparedVersion) -> str:
     """The pipeline execution of the version that learned from later days.
 
     Raises:
@@ -153,7 +164,7 @@ def newest_execution(a: Contender, b: Contender) -> str:
     return execution
 
 
-def window_of(target: Target, execution_arn: str) -> Window:
+def window_of(target: Target, execution_arn: str) -> LabelledPeriod:
     """The test window that a pipeline execution computed.
 
     Raises:
@@ -173,7 +184,7 @@ def window_of(target: Target, execution_arn: str) -> Window:
             _download(target, job["outputs"][name], place)
         lake.download(target, "fraud_reports/", Path(folder))
         told = json.loads((summary / "summary.json").read_text(encoding="utf-8"))["test"]
-        return Window(
+        return LabelledPeriod(
             start=date.fromisoformat(told["start"][:10]),
             end=date.fromisoformat(told["end"][:10]),
             rows=FeatureRows.read(test, "test"),
@@ -182,7 +193,7 @@ def window_of(target: Target, execution_arn: str) -> Window:
         )
 
 
-def window_of_file(file: Path, *, start: date, days: int) -> Window:
+def window_of_file(file: Path, *, start: date, days: int) -> LabelledPeriod:
     """Some days of a user's file of labelled transactions; the days before are their history.
 
     Raises:
@@ -197,7 +208,9 @@ def window_of_file(file: Path, *, start: date, days: int) -> Window:
     inside = (event_days >= epoch_day(start)) & (event_days < epoch_day(end))
     rows = everything.filter(np.asarray(inside))
     rows.check(f"{file.name} from {start} to {end}")
-    return Window(start=start, end=end, rows=rows, reports=landing.fraud_reports, origin=str(file))
+    return LabelledPeriod(
+        start=start, end=end, rows=rows, reports=landing.fraud_reports, origin=str(file)
+    )
 
 
 def _download(target: Target, uri: str, folder: Path) -> None:

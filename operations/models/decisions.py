@@ -11,7 +11,6 @@ from pipeline_code.contracts.decisions import (
     DESCRIPTION_LIMIT,
     PENDING,
     PROPERTIES_LIMIT,
-    Decision,
     approval,
     next_decision_key,
     numbered_decisions,
@@ -21,17 +20,17 @@ from pipeline_code.contracts.decisions import (
 __all__ = ["decisions_on", "last_decision", "record"]
 
 
-def decisions_on(package: Mapping[str, Any]) -> list[Decision]:
+def decisions_on(package: Mapping[str, Any]) -> list[ApprovalDecision]:
     """Every decision recorded with a described package, in order.
 
     The first may be the pipeline's: decision_000 says that passing the gate approved it, if so.
     """
     numbered = numbered_decisions(package)
-    parsed = (Decision.parse(numbered[number]) for number in sorted(numbered))
+    parsed = (ApprovalDecision.parse(numbered[number]) for number in sorted(numbered))
     return [decision for decision in parsed if decision is not None]
 
 
-def last_decision(package: Mapping[str, Any]) -> Decision | None:
+def last_decision(package: Mapping[str, Any]) -> ApprovalDecision | None:
     """How a described package came to the status that it has; None while it waits for a decision.
 
     One that was registered as approved, or decided on elsewhere, in SageMaker's console for
@@ -45,14 +44,14 @@ def last_decision(package: Mapping[str, Any]) -> Decision | None:
     whole = " ".join(package.get("ApprovalDescription", "").split())
     if recorded and recorded[-1].status == status:
         last = recorded[-1]
-        return Decision(at=last.at, status=status, by=last.by, reason=whole or last.reason)
+        return ApprovalDecision(at=last.at, status=status, by=last.by, reason=whole or last.reason)
     changed = package.get("LastModifiedTime")
     if changed is None:
         at = utc(package["CreationTime"])
-        return Decision(at=at, status=status, by="the pipeline", reason="passed the gate")
+        return ApprovalDecision(at=at, status=status, by="the pipeline", reason="passed the gate")
     user = package.get("LastModifiedBy", {})
     by = user.get("IamIdentity", {}).get("Arn") or user.get("UserProfileArn") or "unknown"
-    return Decision(at=utc(changed), status=status, by=by, reason=whole)
+    return ApprovalDecision(at=utc(changed), status=status, by=by, reason=whole)
 
 
 def record(
@@ -88,7 +87,7 @@ def record(
     moment = datetime.now(UTC)
     if after is not None:
         moment = max(moment, approval(after)[0] + timedelta(milliseconds=1))
-    decision = Decision(
+    decision = ApprovalDecision(
         at=utc_text(moment),
         status=status,
         by=str(target.client("sts").get_caller_identity()["Arn"]),

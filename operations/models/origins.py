@@ -16,14 +16,14 @@ from operations.console import utc
 from operations.errors import OperationError
 from operations.target import Target
 
-__all__ = ["Origins", "Step", "arguments_of"]
+__all__ = ["OriginStep", "Origins", "arguments_of"]
 
 SOURCES_FILE = "sources.json"
 _MOST_EXECUTIONS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class OriginStep:
     """One step of a pipeline execution.
 
     Attributes:
@@ -64,7 +64,7 @@ class Origins:
             "parameters": given,
         }
 
-    def steps(self, execution_arn: str) -> list[Step]:
+    def steps(self, execution_arn: str) -> list[OriginStep]:
         """The steps of an execution, each with the job that did it, even if an earlier one ran it.
 
         Raises:
@@ -79,12 +79,12 @@ class Origins:
         for page in pages:
             yield from page["PipelineExecutionSteps"]
 
-    def _resolved(self, item: dict[str, Any], execution_arn: str) -> Step:
+    def _resolved(self, item: dict[str, Any], execution_arn: str) -> OriginStep:
         name, ran_in, evidence = item["StepName"], execution_arn, item.get("Metadata", {})
         for _ in range(_MOST_EXECUTIONS):
             source = _source_of(item)
             if not source or source == ran_in:
-                return Step(
+                return OriginStep(
                     name=name,
                     kind=next(iter(evidence), ""),
                     status=item.get("StepStatus", ""),
@@ -99,7 +99,7 @@ class Origins:
             "before, got only results that were taken over"
         )
 
-    def training_job(self, steps: list[Step]) -> dict[str, Any]:
+    def training_job(self, steps: list[OriginStep]) -> dict[str, Any]:
         """The training job behind the steps' model: with tuning, the best of its jobs.
 
         Raises:
@@ -140,7 +140,9 @@ class Origins:
             "artifact": job.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
         }
 
-    def feature_job(self, steps: list[Step], inputs: Mapping[str, str]) -> dict[str, Any] | None:
+    def feature_job(
+        self, steps: list[OriginStep], inputs: Mapping[str, str]
+    ) -> dict[str, Any] | None:
         """The processing job that wrote the training job's input; None if no step did."""
         for step in steps:
             if ":processing-job/" not in step.job:

@@ -127,7 +127,7 @@ def await_deployment(
     for _ in looks(limit):
         if reason := why_not_deployed(target, package_arn):
             raise OperationError(f"{package_arn} is not deployed; {reason}")
-        now = _Standing.of(target, package_arn)
+        now = _DeploymentStatus.of(target, package_arn)
         if now.is_at_rest and _serves(target, now.endpoint, package_arn):
             return str(now.endpoint["EndpointArn"])
         tell(str(now))
@@ -143,7 +143,7 @@ def await_deployment(
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _DeploymentStatus:
     """Where the deployment of a package stands."""
 
     is_taken: bool

@@ -11,13 +11,13 @@ from operations.target import Target
 from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import MISSING_DATA
 
-__all__ = ["Finding", "Outcome", "finding_of", "reason_of"]
+__all__ = ["Finding", "FindingOutcome", "finding_of", "reason_of"]
 
 VIOLATIONS, ANALYSIS, REPORT = "constraint_violations.json", "analysis.json", "report.html"
 VIOLATED = "CompletedWithViolations"
 
 
-class Outcome(StrEnum):
+class FindingOutcome(StrEnum):
     """What a finding means, in words."""
 
     PASSED = "nothing is wrong"
@@ -46,11 +46,11 @@ class Finding:
     analysis: dict[str, Any]
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> FindingOutcome:
         """What it means."""
         if self.broken:
-            return Outcome.VIOLATED
-        return Outcome.UNKNOWN if self.violations else Outcome.PASSED
+            return FindingOutcome.VIOLATED
+        return FindingOutcome.UNKNOWN if self.violations else FindingOutcome.PASSED
 
     @property
     def broken(self) -> list[dict[str, Any]]:

@@ -10,21 +10,21 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from operations.errors import OperationError
-from operations.executions import Execution, describe, watch
+from operations.executions import PipelineExecution, describe, watch
 from operations.target import Target
 from pipeline_code.batch.computed import FeatureSource
 from pipeline_code.batch.tables import input_files
 from pipeline_code.contracts.outputs import Output
 from pipeline_code.contracts.pipelines import PipelineParameter
 
-__all__ = ["Batch", "live_model", "start"]
+__all__ = ["BatchExecution", "live_model", "start"]
 
 _INPUT, _RESULTS, _WORK = "batch/input/", "batch/results/", "batch/executions/"
 _RAW = "transactions/"
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchExecution:
     """A batch that was started.
 
     Attributes:
@@ -48,7 +48,7 @@ class Batch:
         }
 
     def wait(
-        self, target: Target, on_change: Callable[[Execution], None] = lambda _: None
+        self, target: Target, on_change: Callable[[PipelineExecution], None] = lambda _: None
     ) -> dict[str, Any]:
         """Follow the batch to its end; returns its summary and the monitor's violations.
 
@@ -76,7 +76,7 @@ def start(
     output: str | None = None,
     *,
     features: FeatureSource = FeatureSource.AUTO,
-) -> Batch:
+) -> BatchExecution:
     """Start a batch.
 
     Args:
@@ -106,7 +106,7 @@ def start(
         PipelineExecutionDisplayName=f"batch-{name}",
         PipelineParameters=[{"Name": key, "Value": value} for key, value in parameters.items()],
     )["PipelineExecutionArn"]
-    return Batch(execution=arn, model=model, source=uri, output=target_uri)
+    return BatchExecution(execution=arn, model=model, source=uri, output=target_uri)
 
 
 def _split(uri: str) -> tuple[str, str]:

@@ -34,14 +34,14 @@ from pipeline_code.features.records import Key, StoredRecord, timestamp
 from pipeline_code.parity.arrived import lacks
 from pipeline_code.parity.replay import Difference
 
-__all__ = ["Probed", "through_stack"]
+__all__ = ["ProbeResult", "through_stack"]
 
 _DAY = timedelta(days=1)
 _REPEATED_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
+class ProbeResult:
     """What a probe found.
 
     Attributes:
@@ -70,7 +70,7 @@ class Probed:
         return asdict(self)
 
 
-def through_stack(target: Target, events: Stream, *, sample: int, seed: int) -> Probed:
+def through_stack(target: Target, events: Stream, *, sample: int, seed: int) -> ProbeResult:
     """Sends a sample through the deployed system and compares the endpoint's features with batch's.
 
     Args:
@@ -121,9 +121,9 @@ class _Probe:
         self._first: Difference | None = None
 
     @property
-    def found(self) -> Probed:
+    def found(self) -> ProbeResult:
         """What has been found so far."""
-        return Probed(
+        return ProbeResult(
             **self._counts,
             events=self._sent,
             repeated_events=self._repeated,

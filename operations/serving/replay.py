@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from operations.data.events import Stream
 from operations.data.landing import await_landed
 from operations.data.stream import EventStream
-from operations.serving.scoring import Scored, Scorer, requests_of
+from operations.serving.scoring import Scorer, ScoringResult, requests_of
 from operations.target import Target
 
 _DAY = timedelta(days=1)
@@ -28,8 +28,8 @@ def replay(
     end: datetime,
     *,
     asked: pa.Array,
-    on_day: Callable[[datetime, Scored], None] = lambda *_: None,
-) -> Scored:
+    on_day: Callable[[datetime, ScoringResult], None] = lambda *_: None,
+) -> ScoringResult:
     """Play the days of [start, end) through the endpoint and the environment's stream.
 
     Args:
@@ -44,9 +44,9 @@ def replay(
         counted, never raised.
     """
     events = EventStream(target)
-    scorer, total, day = Scorer(target), Scored(), start
+    scorer, total, day = Scorer(target), ScoringResult(), start
     while day < end:
-        scored = Scored()
+        scored = ScoringResult()
         for hour in stream.between(day, day + _DAY).hours(day, day + _DAY):
             scored.merge(_play_hour(scorer, events, hour, asked))
         on_day(day, scored)
@@ -57,8 +57,8 @@ def replay(
     return total
 
 
-def _play_hour(scorer: Scorer, events: EventStream, hour: Stream, asked: pa.Array) -> Scored:
-    scored = Scored()
+def _play_hour(scorer: Scorer, events: EventStream, hour: Stream, asked: pa.Array) -> ScoringResult:
+    scored = ScoringResult()
     rows = hour.transactions.filter(pc.is_in(hour.transactions["customer_id"], value_set=asked))
     if rows.num_rows:
         events.await_folded(

@@ -20,7 +20,7 @@ _REQUESTS_AT_ONCE = 4
 
 
 @dataclass
-class Scored:
+class ScoringResult:
     """What became of a number of requests.
 
     Attributes:
@@ -38,7 +38,7 @@ class Scored:
         version = str(answer["model_version"])
         self.model_versions[version] = self.model_versions.get(version, 0) + 1
 
-    def merge(self, other: "Scored") -> None:
+    def merge(self, other: "ScoringResult") -> None:
         self.scores += other.scores
         self.failures += other.failures
         for version, count in other.model_versions.items():
@@ -93,9 +93,9 @@ class Scorer:
         answer: dict[str, Any] = json.load(response["Body"])
         return answer
 
-    def ask_all(self, requests: Iterable[dict[str, Any]]) -> Scored:
+    def ask_all(self, requests: Iterable[dict[str, Any]]) -> ScoringResult:
         """Ask for many, a few at once; a request that fails is counted, never raised."""
-        result = Scored()
+        result = ScoringResult()
         with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
             for request, outcome in pool.map(self._try, requests):
                 if isinstance(outcome, str):

@@ -15,11 +15,11 @@ from pipeline_code.captures.exchanges import Exchange, exchanges_of
 from pipeline_code.common.exits import BadInput
 from pipeline_code.contracts.outputs import Output
 
-__all__ = ["Answer", "CapturedAnswers", "Window"]
+__all__ = ["CaptureInterval", "CapturedResponse", "CapturedResponses"]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class CaptureInterval:
     """Inference times from `start` on, before `end`."""
 
     start: datetime
@@ -43,7 +43,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class CapturedResponse:
     """One captured answer about one transaction or one feature row.
 
     Attributes:
@@ -64,7 +64,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class CapturedAnswers:
+class CapturedResponses:
     """The answers of one package's version that one variant gave, hour by hour.
 
     Args:
@@ -80,10 +80,10 @@ class CapturedAnswers:
     target: Target
     variant: str
     package: str
-    window: Window
+    window: CaptureInterval
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def read(self) -> Iterator[Answer]:
+    def read(self) -> Iterator[CapturedResponse]:
         """Every answer that counts; one file at a time is on the disk.
 
         Raises:
@@ -101,7 +101,7 @@ class CapturedAnswers:
                     for exchange in exchanges_of(file, f"s3://{bucket}/{found['Key']}"):
                         yield from self._answers(exchange)
 
-    def _answers(self, exchange: Exchange) -> Iterator[Answer]:
+    def _answers(self, exchange: Exchange) -> Iterator[CapturedResponse]:
         if not self.window.holds(exchange.time()):
             return
         if exchange.is_probe():
@@ -118,7 +118,7 @@ class CapturedAnswers:
             if _field(exchange, answer, "model_version") != self.package:
                 self.left_out["of other versions"] += 1
                 continue
-            yield Answer(
+            yield CapturedResponse(
                 inference_id=str(inference_id),
                 place=place,
                 transaction_id=str(answer.get("transaction_id", "")),

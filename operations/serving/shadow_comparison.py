@@ -19,7 +19,7 @@ from operations.console import utc
 from operations.errors import OperationError
 from operations.models import registry
 from operations.serving import shadow
-from operations.serving.shadow_captures import Answer, CapturedAnswers, Window
+from operations.serving.shadow_captures import CapturedResponse, CapturedResponses, CaptureInterval
 from operations.serving.shadow_latency import Latency
 from operations.target import Target
 from pipeline_code.contracts.packages import NO_MODEL
@@ -125,14 +125,14 @@ def compare(target: Target, *, hours: float, package: str | None = None) -> dict
         champion=registry.find(target, "deployed")["ModelPackageArn"],
         challenger=registry.find(target, challenger)["ModelPackageArn"],
     )
-    return compared(target, versions, Window.until(datetime.now(UTC), hours))
+    return compared(target, versions, CaptureInterval.until(datetime.now(UTC), hours))
 
 
-def compared(target: Target, versions: Versions, window: Window) -> dict[str, Any]:
+def compared(target: Target, versions: Versions, window: CaptureInterval) -> dict[str, Any]:
     """The comparison of two versions within a window, as one document."""
     sides = {
-        "champion": CapturedAnswers(target, CHAMPION, versions.champion, window),
-        "challenger": CapturedAnswers(target, CHALLENGER, versions.challenger, window),
+        "champion": CapturedResponses(target, CHAMPION, versions.champion, window),
+        "challenger": CapturedResponses(target, CHALLENGER, versions.challenger, window),
     }
     with tempfile.TemporaryDirectory(prefix="shadow-") as folder, _database(folder) as database:
         answers = {name: _fill(database, name, captured.read()) for name, captured in sides.items()}
@@ -215,7 +215,9 @@ def _database(folder: str) -> duckdb.DuckDBPyConnection:
     return database
 
 
-def _fill(database: duckdb.DuckDBPyConnection, side: str, answers: Iterable[Answer]) -> int:
+def _fill(
+    database: duckdb.DuckDBPyConnection, side: str, answers: Iterable[CapturedResponse]
+) -> int:
     remaining, count = iter(answers), 0
     while part := [{"side": side, **asdict(answer)} for answer in islice(remaining, ROWS_AT_ONCE)]:
         database.register("rows", pa.Table.from_pylist(part, schema=SCHEMA))

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Self
 
-from operations.serving.shadow_captures import Window
+from operations.serving.shadow_captures import CaptureInterval
 from operations.target import Target
 from pipeline_code.contracts.outputs import Output
 
@@ -23,7 +23,7 @@ class Latency:
     p99: float | None
 
     @classmethod
-    def of(cls, target: Target, variant: str, window: Window) -> Self:
+    def of(cls, target: Target, variant: str, window: CaptureInterval) -> Self:
         """The latency of one variant's model in a window, the whole of it in one datapoint.
 
         CloudWatch keeps minutes, so the window's ends are those of its minutes.

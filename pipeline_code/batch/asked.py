@@ -20,7 +20,7 @@ from pipeline_code.batch.tables import FileTable, input_files, read_table
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.events import Transactions
 
-__all__ = ["REFUSED", "Asked", "Refused"]
+__all__ = ["REFUSED", "BatchInput", "RejectedRow"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -42,7 +42,7 @@ _SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RejectedRow:
     """A row that cannot be scored: where it is, counted from 0, its id as given, and why."""
 
     file: str
@@ -52,7 +52,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class BatchInput:
     """What a batch's input holds.
 
     Attributes:
@@ -66,11 +66,11 @@ class Asked:
     rows: Transactions
     files: Sequence[str]
     sources: Ints
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RejectedRow] = field(default_factory=list)
     repeated: int = 0
 
     @classmethod
-    def read(cls, folder: Path) -> "Asked":
+    def read(cls, folder: Path) -> "BatchInput":
         """All rows of the files below a folder.
 
         Raises:
@@ -79,7 +79,7 @@ class Asked:
         files = input_files(folder)
         names = [file.relative_to(folder).as_posix() for file in files]
         columns, sources = [np.empty((5, 0), np.int64)], [np.empty((0, 2), np.int64)]
-        refused: list[Refused] = []
+        refused: list[RejectedRow] = []
         for place, (file, name) in enumerate(zip(files, names, strict=True)):
             table = read_table(file, name)
             values, kept, reasons = _checked(table)
@@ -105,12 +105,12 @@ class Asked:
         """How many rows the files have."""
         return len(self.rows) + len(self.refused) + self.repeated
 
-    def without(self, places: Ints, reason: str) -> "Asked":
+    def without(self, places: Ints, reason: str) -> "BatchInput":
         """The same with some of the rows refused for a reason."""
         kept = np.setdiff1d(np.arange(len(self.rows)), places)
         more = [self._refusal(place, reason) for place in places.tolist()]
         rows, sources = self.rows.take(kept), self.sources[kept]
-        return Asked(rows, self.files, sources, [*self.refused, *more], self.repeated)
+        return BatchInput(rows, self.files, sources, [*self.refused, *more], self.repeated)
 
     def check(self, tolerated_share: float) -> None:
         """Raises BadInput if more than this share of the rows was refused, or all were."""
@@ -130,11 +130,11 @@ class Asked:
         """The refused rows, for a file."""
         return pa.Table.from_pylist([asdict(each) for each in self.refused], REFUSED)
 
-    def _refusal(self, place: int, reason: str) -> Refused:
+    def _refusal(self, place: int, reason: str) -> RejectedRow:
         file, row = self.sources[place].tolist()
-        return Refused(self.files[file], row, str(int(self.rows.ids[place])), reason)
+        return RejectedRow(self.files[file], row, str(int(self.rows.ids[place])), reason)
 
-    def _once(self) -> "Asked":
+    def _once(self) -> "BatchInput":
         """In order of ids, without repetitions and without ids that name several transactions."""
         order = np.argsort(self.rows.ids, kind="stable")
         rows, sources = self.rows.take(order), self.sources[order]
@@ -142,7 +142,7 @@ class Asked:
         conflicting = np.flatnonzero(~_same(rows, rows.take(first)))
         in_conflict = np.isin(rows.ids, rows.ids[conflicting])
         kept = np.flatnonzero(~(again & ~in_conflict))
-        once = Asked(
+        once = BatchInput(
             rows.take(kept), self.files, sources[kept], self.refused, len(rows) - len(kept)
         )
         places = np.flatnonzero(in_conflict[kept])
@@ -176,14 +176,14 @@ def _checked(table: FileTable) -> tuple[Ints, npt.NDArray[np.bool_], dict[int, s
     return np.array([column.values for column in columns], np.int64), kept, reasons
 
 
-def _refused(table: FileTable, reasons: dict[int, str]) -> list[Refused]:
+def _refused(table: FileTable, reasons: dict[int, str]) -> list[RejectedRow]:
     found = [
-        Refused(table.name, int(table.rows[row]), table.text("transaction_id", row), reason)
+        RejectedRow(table.name, int(table.rows[row]), table.text("transaction_id", row), reason)
         for row, reason in reasons.items()
     ]
     rule = "row must have as many values as the header, got"
     found += [
-        Refused(table.name, row, None, f"{rule} {text[:_SHOWN_CHARACTERS]!a}")
+        RejectedRow(table.name, row, None, f"{rule} {text[:_SHOWN_CHARACTERS]!a}")
         for row, text in table.broken.items()
     ]
     return sorted(found, key=lambda each: each.row)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.batch.asked import Asked
+from pipeline_code.batch.asked import BatchInput
 from pipeline_code.features.definitions import Entity
 
-__all__ = ["Computed", "FeatureSource", "Unusable", "first_of_owner"]
+__all__ = ["BatchFeatures", "FeatureSource", "UnusableSourceError", "first_of_owner"]
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -25,12 +25,12 @@ class FeatureSource(StrEnum):
     LAKE = "lake"
 
 
-class Unusable(Exception):  # noqa: N818 - it is no error where another source can be used
+class UnusableSourceError(Exception):
     """A source cannot give the exact features of these transactions; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Computed:
+class BatchFeatures:
     """Features of a batch.
 
     Attributes:
@@ -42,7 +42,7 @@ class Computed:
         facts: What else is worth telling, for the summary.
     """
 
-    asked: Asked
+    asked: BatchInput
     source: FeatureSource
     parts: Iterator[tuple[Ints, npt.NDArray[np.float32]]]
     unknown: Mapping[Entity, Mask]

@@ -32,8 +32,8 @@ import boto3
 import pyarrow.parquet as pq
 from botocore.config import Config
 
-from pipeline_code.batch.asked import Asked
-from pipeline_code.batch.computed import Computed, FeatureSource, Unusable
+from pipeline_code.batch.asked import BatchInput
+from pipeline_code.batch.computed import BatchFeatures, FeatureSource, UnusableSourceError
 from pipeline_code.batch.from_lake import features_from_lake
 from pipeline_code.batch.from_store import OBJECTS_AT_ONCE, features_from_store
 from pipeline_code.batch.results import join_results
@@ -74,7 +74,7 @@ def _features(arguments: argparse.Namespace, settings: FeatureSettings) -> None:
     source = _source(arguments.source)
     client = _client("s3")
     _refuse_used(client, settings.output_uri)
-    asked = Asked.read(processing_input("batch"))
+    asked = BatchInput.read(processing_input("batch"))
     asked.check(arguments.tolerated_share)
     with tempfile.TemporaryDirectory(prefix="batch-", dir=ml_root()) as work:
         computed = _computed(asked, source, settings, client, Path(work))
@@ -119,8 +119,8 @@ def _refuse_used(client: Any, output_uri: str) -> None:
 
 
 def _computed(
-    asked: Asked, source: FeatureSource, settings: FeatureSettings, client: Any, work: Path
-) -> Computed:
+    asked: BatchInput, source: FeatureSource, settings: FeatureSettings, client: Any, work: Path
+) -> BatchFeatures:
     if source != FeatureSource.LAKE:
         sagemaker = _client("sagemaker")
         stores = {
@@ -128,7 +128,7 @@ def _computed(
         }
         try:
             return features_from_store(asked, stores, settings.as_of)
-        except Unusable as reason:
+        except UnusableSourceError as reason:
             if source == FeatureSource.OFFLINE_STORE:
                 raise BadInput(f"{reason}; let features come from the lake") from reason
             print(f"features come from the lake: {reason}")
@@ -141,7 +141,7 @@ def _offline_store(sagemaker: Any, s3: Any, settings: FeatureSettings, entity: E
     return Folder.of(s3, group["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"])
 
 
-def _facts(computed: Computed) -> dict[str, Any]:
+def _facts(computed: BatchFeatures) -> dict[str, Any]:
     asked = computed.asked
     times = (
         EPOCH + timedelta(microseconds=int(asked.rows.times.min())),

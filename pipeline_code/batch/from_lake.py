@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline_code.batch.asked import Asked
-from pipeline_code.batch.computed import Computed, FeatureSource
+from pipeline_code.batch.asked import BatchInput
+from pipeline_code.batch.computed import BatchFeatures, FeatureSource
 from pipeline_code.common.schema import DATASETS, FRAUD_REPORTS, TRANSACTIONS, Dataset
 from pipeline_code.features.definitions import ENTITIES, FEATURE_NAMES, Entity
 from pipeline_code.features.events import EPOCH, Transactions
@@ -41,7 +41,7 @@ _CONFLICT = (
 )
 
 
-def features_from_lake(asked: Asked, lake: Folder, work: Path) -> Computed:
+def features_from_lake(asked: BatchInput, lake: Folder, work: Path) -> BatchFeatures:
     """Computes the features.
 
     Args:
@@ -58,14 +58,14 @@ def features_from_lake(asked: Asked, lake: Folder, work: Path) -> Computed:
         days = _day(int(asked.rows.times.min()) - reach), _day(int(asked.rows.times.max()))
         files += _download(lake / dataset.name, dataset, days, work / dataset.name)
     history = ParquetSource.of(work / _TRANSACTIONS.name, TRANSACTIONS)
-    held = _Held(asked.rows)
+    held = _LakeHistory(asked.rows)
     for piece in history.pieces:
         for columns in history.read(piece):
             held.take(Transactions.from_columns(columns))
     conflicts = np.flatnonzero(held.conflicting)
     kept = asked.without(conflicts, _CONFLICT) if len(conflicts) else asked
     unknown = {entity: np.delete(held.unknown(entity, conflicts), conflicts) for entity in ENTITIES}
-    return Computed(
+    return BatchFeatures(
         asked=kept,
         source=FeatureSource.LAKE,
         parts=_computed(kept.rows, work),
@@ -78,7 +78,7 @@ def features_from_lake(asked: Asked, lake: Folder, work: Path) -> Computed:
     )
 
 
-class _Held:
+class _LakeHistory:
     """What the lake holds of the transactions asked about, and of their owners before."""
 
     def __init__(self, rows: Transactions) -> None:

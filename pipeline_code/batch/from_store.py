@@ -18,8 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline_code.batch.asked import Asked
-from pipeline_code.batch.computed import Computed, FeatureSource, Unusable, first_of_owner
+from pipeline_code.batch.asked import BatchInput
+from pipeline_code.batch.computed import (
+    BatchFeatures,
+    FeatureSource,
+    UnusableSourceError,
+    first_of_owner,
+)
 from pipeline_code.batch.remote import RemoteFile
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.schema import INT96_UNIT
@@ -39,7 +44,9 @@ OBJECTS_AT_ONCE = 16
 OBJECTS_IN_A_CHUNK = 64
 
 
-def features_from_store(asked: Asked, stores: Mapping[Entity, Folder], as_of: datetime) -> Computed:
+def features_from_store(
+    asked: BatchInput, stores: Mapping[Entity, Folder], as_of: datetime
+) -> BatchFeatures:
     """Computes the features.
 
     Args:
@@ -70,7 +77,7 @@ def features_from_store(asked: Asked, stores: Mapping[Entity, Folder], as_of: da
         owners = asked.rows.owners(entity)
         known = np.isin(owners, np.array(list(texts[entity]), np.int64))
         unknown[entity] = ~known & first_of_owner(owners, asked.rows.times)
-    return Computed(
+    return BatchFeatures(
         asked=asked,
         source=FeatureSource.OFFLINE_STORE,
         parts=features_after(asked.rows, states_of),
@@ -83,10 +90,10 @@ def _decoded(entity: Entity, id_: int, text: str) -> EntityState:
     try:
         return EntityState.decode(entity, text, str(Key(entity, id_)))
     except StateError as error:
-        raise Unusable(str(error)) from error
+        raise UnusableSourceError(str(error)) from error
 
 
-def _refuse_older(asked: Asked, entity: Entity, texts: Mapping[int, str]) -> None:
+def _refuse_older(asked: BatchInput, entity: Entity, texts: Mapping[int, str]) -> None:
     """Raises Unusable if a state has forgotten what a row's windows are made of."""
     owners, places = np.unique(asked.rows.owners(entity), return_inverse=True)
     limits = np.full(len(owners), np.iinfo(np.int64).min)
@@ -96,7 +103,7 @@ def _refuse_older(asked: Asked, entity: Entity, texts: Mapping[int, str]) -> Non
     older = np.flatnonzero(asked.rows.times < limits[places])
     if len(older):
         row = int(older[0])
-        raise Unusable(
+        raise UnusableSourceError(
             f"event_time must be at most {ALLOWED_LATENESS} before the newest event of its "
             f"{entity.name}, and after those that its state no longer knows one by one, got "
             f"{len(older)} transactions that are older, the first {int(asked.rows.ids[row])} of "
@@ -115,7 +122,7 @@ def _earliest(state: EntityState) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _NewestRecord:
     """An entity's newest record: its times, in which row of which object it is, and if it ended."""
 
     time: int
@@ -130,7 +137,7 @@ def _texts(
 ) -> dict[int, str]:
     """The text of the newest state of each owner that has one."""
     missing = {str(owner) for owner in np.unique(owners).tolist()}
-    found: dict[str, _Found] = {}
+    found: dict[str, _NewestRecord] = {}
     newest = partial(_newest, store, entity=entity, limit=epoch_microseconds(as_of))
     with ThreadPoolExecutor(OBJECTS_AT_ONCE) as pool:
         for names in _chunks(store):
@@ -148,7 +155,7 @@ def _texts(
         return {id_: text for states in read for id_, text in states}
 
 
-def _keep_newest(found: dict[str, _Found], records: Mapping[str, _Found]) -> None:
+def _keep_newest(found: dict[str, _NewestRecord], records: Mapping[str, _NewestRecord]) -> None:
     for name, record in records.items():
         before = found.get(name)
         if before is None or (before.time, before.invoked) < (record.time, record.invoked):
@@ -157,7 +164,7 @@ def _keep_newest(found: dict[str, _Found], records: Mapping[str, _Found]) -> Non
 
 def _newest(
     store: Folder, name: str, *, entity: Entity, wanted: pa.Array, limit: int
-) -> dict[str, _Found]:
+) -> dict[str, _NewestRecord]:
     """Of each wanted entity the newest record of an object that had been put by then."""
     identifier = entity.record_identifier
     table = _columns(store, name, [identifier, EVENT_TIME, INVOKED, DELETED])
@@ -165,10 +172,10 @@ def _newest(
     invoked = table[INVOKED].cast(pa.timestamp("us")).cast(pa.int64())
     table = table.set_column(table.column_names.index(INVOKED), INVOKED, invoked)
     mine = pc.is_in(table[identifier], value_set=wanted)
-    found: dict[str, _Found] = {}
+    found: dict[str, _NewestRecord] = {}
     for row in table.filter(pc.and_(mine, pc.less_equal(invoked, limit))).to_pylist():
         time = epoch_microseconds(datetime.fromisoformat(row[EVENT_TIME]))
-        record = _Found(time, row[INVOKED], name, row["row"], bool(row[DELETED]))
+        record = _NewestRecord(time, row[INVOKED], name, row["row"], bool(row[DELETED]))
         _keep_newest(found, {row[identifier]: record})
     return found
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline_code.batch.computed import Computed
+from pipeline_code.batch.computed import BatchFeatures
 from pipeline_code.common.schema import TRANSACTIONS
 from pipeline_code.features.definitions import (
     ENTITIES,
@@ -63,7 +63,7 @@ def rows_within(payload_mib: int) -> int:
     return min(max(int(payload_mib * MEBIBYTE * FILLED) // row, 1), MOST_ROWS)
 
 
-def write_computed(computed: Computed, folder: Path, rows_a_file: int) -> int:
+def write_computed(computed: BatchFeatures, folder: Path, rows_a_file: int) -> int:
     """Writes the features and the rows below a folder; returns how many files of each.
 
     The same rows give the same files.

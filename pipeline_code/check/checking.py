@@ -75,7 +75,7 @@ def check(
         known.check(source.file, batch, offset, findings)
         reports.meet(batch, findings)
 
-    walk = _Walk(findings)
+    walk = _DatasetCheck(findings)
     if customers is not None:
         walk.through(_CUSTOMERS, customers, lambda _source, batch, _offset: known.add(batch))
         known.close()
@@ -94,7 +94,7 @@ def check(
     return findings.report()
 
 
-class _Walk:
+class _DatasetCheck:
     """Goes through a data set's files and hands on the pieces that can be relied on."""
 
     def __init__(self, findings: Findings) -> None:

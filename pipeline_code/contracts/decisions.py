@@ -13,7 +13,7 @@ __all__ = [
     "PENDING",
     "PROPERTIES_LIMIT",
     "REJECTED",
-    "Decision",
+    "ApprovalDecision",
     "approval",
     "decision_key",
     "fitting",
@@ -36,7 +36,7 @@ _TEXT = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class ApprovalDecision:
     """One decision.
 
     `by` is the ARN of whoever decided; what else is known of one that was not made here is said in
@@ -99,7 +99,7 @@ def approval(package: Mapping[str, Any]) -> tuple[datetime, int]:
     older model back.
     """
     decisions = numbered_decisions(package)
-    last = Decision.parse(decisions[max(decisions)]) if decisions else None
+    last = ApprovalDecision.parse(decisions[max(decisions)]) if decisions else None
     moment: datetime = package.get("LastModifiedTime", package["CreationTime"])
     if last is not None and last.status == APPROVED:
         moment = datetime.fromisoformat(last.at)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pipeline_code.contracts.serving import CAPTURE_CONTRACT
-from pipeline_code.evaluate.declining import DECLINE_PRECISION, Declining
+from pipeline_code.evaluate.declining import DECLINE_PRECISION, DeclineEffect
 from pipeline_code.evaluate.evaluation import Evaluation
 from pipeline_code.evaluate.model_quality import binary_classification_metrics
 from pipeline_code.quality.importance import Importance
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 from pipeline_code.serve.thresholds import NO_THRESHOLD
 from pipeline_code.train.model import Metadata
 
@@ -62,16 +62,16 @@ class Assessment:
     importances: Sequence[Importance]
     removed: int = 0
     windows: Mapping[str, Any] = field(default_factory=dict)
-    rival: Scored | None = None
+    rival: ScoredRows | None = None
     gate: Mapping[str, Any] | None = None
     artifact: Artifact | None = None
     decline_precision: float = DECLINE_PRECISION
     trigger: tuple[str, str] = ("", "")
 
     @property
-    def declining(self) -> Declining:
+    def declining(self) -> DeclineEffect:
         """From which score on nobody has to look at a transaction any more."""
-        return Declining.of(
+        return DeclineEffect.of(
             self.evaluation.scored,
             precision=self.decline_precision,
             review_threshold=self.evaluation.threshold,

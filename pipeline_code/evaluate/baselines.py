@@ -9,8 +9,8 @@ from pipeline_code.evaluate.evaluation import Evaluation
 from pipeline_code.monitor.attribution import baseline as attribution_baseline
 from pipeline_code.monitor.bias import baseline as bias_baseline
 from pipeline_code.monitor.model_quality import baseline as model_quality_baseline
-from pipeline_code.quality.importance import Explained
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.importance import ExplainedSample
+from pipeline_code.quality.scored import ScoredRows
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
@@ -22,7 +22,7 @@ def write_baselines(
     rows: FeatureRows,
     evaluation: Evaluation,
     *,
-    explained: Explained,
+    explained: ExplainedSample,
     bias_limit: float,
     folder: Path,
 ) -> None:
@@ -37,7 +37,7 @@ def write_baselines(
         bias_limit: How far the gate lets recall differ between customer segments.
         folder: The evaluation's output.
     """
-    scored = Scored.of(model, rows)
+    scored = ScoredRows.of(model, rows)
     baselines = {
         MonitorKind.MODEL_QUALITY: model_quality_baseline.compute(
             scored, threshold=evaluation.threshold, reviews_per_day=evaluation.reviews_per_day

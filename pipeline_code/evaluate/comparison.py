@@ -15,8 +15,8 @@ import numpy as np
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.quality.bootstrap import CONFIDENCE, SEED, Resampling, interval
-from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY, Yardstick
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY, WeightedMetrics
+from pipeline_code.quality.scored import Floats, ScoredRows
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
@@ -102,8 +102,8 @@ def compare(
     for model in (model_a, model_b):
         model.require_schema()
     return compare_scored(
-        Scored.of(model_a, rows),
-        Scored.of(model_b, rows),
+        ScoredRows.of(model_a, rows),
+        ScoredRows.of(model_b, rows),
         reviews_per_day=reviews_per_day,
         resamples=resamples,
         seed=seed,
@@ -111,15 +111,17 @@ def compare(
 
 
 def compare_scored(
-    a: Scored,
-    b: Scored,
+    a: ScoredRows,
+    b: ScoredRows,
     *,
     reviews_per_day: int = CARDS_REVIEWED_A_DAY,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Comparison:
     """The comparison of scores that were given already; both of the same rows, in one order."""
-    yardsticks = {name: Yardstick.of(one, reviews_per_day) for name, one in (("a", a), ("b", b))}
+    yardsticks = {
+        name: WeightedMetrics.of(one, reviews_per_day) for name, one in (("a", a), ("b", b))
+    }
 
     def both(weights: Floats) -> dict[str, float]:
         return {

@@ -10,15 +10,15 @@ from typing import Any, Self
 import numpy as np
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 
-__all__ = ["DECLINE_PRECISION", "Declining"]
+__all__ = ["DECLINE_PRECISION", "DeclineEffect"]
 
 DECLINE_PRECISION = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declining:
+class DeclineEffect:
     """What declining from a threshold on would have done on the test rows.
 
     Attributes:
@@ -33,7 +33,7 @@ class Declining:
     recall: float
 
     @classmethod
-    def of(cls, scored: Scored, *, precision: float, review_threshold: float) -> Self:
+    def of(cls, scored: ScoredRows, *, precision: float, review_threshold: float) -> Self:
         """The lowest threshold with that precision on these rows.
 
         Raises:

@@ -54,9 +54,9 @@ from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
 from pipeline_code.evaluate.latency import latency_milliseconds
 from pipeline_code.evaluate.protocol import compromised
 from pipeline_code.evaluate.report import write_report
-from pipeline_code.quality.importance import Explained
-from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY, Yardstick
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.importance import ExplainedSample
+from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY, WeightedMetrics
+from pipeline_code.quality.scored import ScoredRows
 from pipeline_code.train.archive import MODEL_ARCHIVE, unpacked
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     everything = FeatureRows.read(processing_input("test"), "test")
     removed = compromised_rows(everything, challenger)
     rows = everything.filter(~removed)
-    explained = Explained.of(challenger, everything.matrix())
+    explained = ExplainedSample.of(challenger, everything.matrix())
     evaluation = evaluate(challenger, rows, reviews_per_day=reviews_per_day)
     rival = find_rival(rows)
     artifact = _measure_artifact(archive, digest, challenger, rows)
@@ -126,14 +126,14 @@ def _write(assessment: Assessment, gate: Mapping[str, Any], folder: Path) -> Non
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
+class ChampionScores:
     """The champion, and its scores of the test rows; none if it takes other features."""
 
     champion: Champion
-    scored: Scored | None = None
+    scored: ScoredRows | None = None
 
 
-def find_rival(rows: FeatureRows) -> Rival | None:
+def find_rival(rows: FeatureRows) -> ChampionScores | None:
     """The champion, scored on the same rows; None if nothing is approved.
 
     A champion that takes other features cannot be scored on these rows. It does not stand in the
@@ -149,11 +149,13 @@ def find_rival(rows: FeatureRows) -> Rival | None:
     try:
         model.require_schema()
     except BadInput as mismatch:
-        return Rival(Champion(arn=package.arn, average_precision=None, remark=str(mismatch)))
-    scored = Scored.of(model, rows)
+        return ChampionScores(
+            Champion(arn=package.arn, average_precision=None, remark=str(mismatch))
+        )
+    scored = ScoredRows.of(model, rows)
     # By the challenger's own measure, to the bit: with a tolerance of 0 the champion itself passes.
-    precision = Yardstick.of(scored).measure()["average_precision"]
-    return Rival(Champion(arn=package.arn, average_precision=precision), scored)
+    precision = WeightedMetrics.of(scored).measure()["average_precision"]
+    return ChampionScores(Champion(arn=package.arn, average_precision=precision), scored)
 
 
 def _champion_model(package: Package) -> Model:

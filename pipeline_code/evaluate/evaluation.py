@@ -17,11 +17,11 @@ from pipeline_code.quality.metrics import (
     CARDS_REVIEWED_A_DAY,
     RESAMPLES,
     Metric,
-    Yardstick,
+    WeightedMetrics,
     with_deviation,
 )
-from pipeline_code.quality.reviews import Reviewed, cost_curve
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.reviews import ReviewOutcome, cost_curve
+from pipeline_code.quality.scored import Floats, ScoredRows
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
@@ -44,15 +44,15 @@ class Evaluation:
         differences: Of recall between segments, for the kinds with enough frauds.
     """
 
-    scored: Scored
+    scored: ScoredRows
     reviews_per_day: int
     metrics: Mapping[str, Metric]
     threshold: float
-    reviewed: Reviewed
+    reviewed: ReviewOutcome
     card_recall: float
     decisions: Decisions
     rates: Mapping[str, Metric]
-    cost_curve: Sequence[Reviewed]
+    cost_curve: Sequence[ReviewOutcome]
     calibration: Calibration
     scenarios: Sequence[Group]
     segments: Mapping[str, Sequence[Group]]
@@ -111,15 +111,15 @@ def evaluate(
     Raises:
         BadInput: The rows hold no fraud, or nothing else; or there are no reviews.
     """
-    return measured(Scored.of(model, rows), reviews_per_day)
+    return measured(ScoredRows.of(model, rows), reviews_per_day)
 
 
-def measured(scored: Scored, reviews_per_day: int) -> Evaluation:
+def measured(scored: ScoredRows, reviews_per_day: int) -> Evaluation:
     """The evaluation of scores that were given already."""
     if reviews_per_day < 1:
         raise BadInput(f"reviews_per_day must be at least 1, got {reviews_per_day}")
     resampling = Resampling.of(scored, RESAMPLES)
-    yardstick = Yardstick.of(scored, reviews_per_day)
+    yardstick = WeightedMetrics.of(scored, reviews_per_day)
     threshold = yardstick.card_days.threshold(reviews_per_day)
     decisions = Decisions.of(scored, threshold)
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pipeline_code.common.money import MINOR_PER_UNIT
 from pipeline_code.quality.bootstrap import Interval, Resampling, interval
 from pipeline_code.quality.metrics import Metric, deviation
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.scored import Floats, ScoredRows
 from pipeline_code.quality.segments import KINDS
 
 __all__ = ["SCENARIOS", "Difference", "Group", "by_scenario", "by_segment", "proven_bias"]
@@ -64,7 +64,7 @@ class Difference:
 
 
 def by_scenario(
-    scored: Scored, flagged: npt.NDArray[np.bool_], resampling: Resampling
+    scored: ScoredRows, flagged: npt.NDArray[np.bool_], resampling: Resampling
 ) -> list[Group]:
     """Detection of each scenario that has frauds; genuine transactions belong to none."""
     frauds = scored.labels == 1
@@ -78,7 +78,7 @@ def by_scenario(
 
 
 def by_segment(
-    scored: Scored, flagged: npt.NDArray[np.bool_], resampling: Resampling
+    scored: ScoredRows, flagged: npt.NDArray[np.bool_], resampling: Resampling
 ) -> tuple[dict[str, list[Group]], list[Difference]]:
     """Detection in each segment of each kind, and the differences of the kinds it is known of."""
     groups, differences = {}, []
@@ -109,7 +109,7 @@ class _Tally:
     @classmethod
     def of(
         cls,
-        scored: Scored,
+        scored: ScoredRows,
         flagged: npt.NDArray[np.bool_],
         codes: npt.NDArray[np.int64],
         names: Sequence[str],
@@ -166,7 +166,7 @@ class _Tally:
 
 
 def _card_sums(
-    scored: Scored,
+    scored: ScoredRows,
     flagged: npt.NDArray[np.bool_],
     codes: npt.NDArray[np.int64],
     groups: int,

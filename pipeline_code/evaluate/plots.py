@@ -16,8 +16,8 @@ from sklearn.metrics import precision_recall_curve
 from pipeline_code.evaluate.assessment import Assessment
 from pipeline_code.evaluate.groups import Group
 from pipeline_code.quality.metrics import average_precision
-from pipeline_code.quality.reviews import CardDays, Reviewed, cost_curve
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.reviews import CardDays, ReviewOutcome, cost_curve
+from pipeline_code.quality.scored import Floats, ScoredRows
 
 __all__ = ["TITLES", "draw"]
 
@@ -88,7 +88,7 @@ def _precision_recall(axes: Axes, assessment: Assessment) -> None:
     axes.legend(loc="best")
 
 
-def _pr_curve(axes: Axes, scored: Scored, name: str, color: str, line: str) -> None:
+def _pr_curve(axes: Axes, scored: ScoredRows, name: str, color: str, line: str) -> None:
     precisions, recalls, _ = precision_recall_curve(scored.labels, scored.scores)
     label = f"{name}, average precision {average_precision(scored):.3f}"
     axes.step(recalls, precisions, where="post", color=color, linestyle=line, label=label)
@@ -147,7 +147,7 @@ def _cost(axes: Axes, assessment: Assessment) -> None:
 
 
 def _saved(points: Any) -> tuple[list[int], list[float]]:
-    curve: list[Reviewed] = list(points)
+    curve: list[ReviewOutcome] = list(points)
     return [point.per_day for point in curve], [point.saved_share for point in curve]
 
 

@@ -50,7 +50,7 @@ from pipeline_code.features.definitions import (
 from pipeline_code.features.files.manifest import Manifest
 from pipeline_code.features.files.sources import ParquetSource
 from pipeline_code.features.materializing import Materializer, MaterializingSettings
-from pipeline_code.features.parts import Output, Written
+from pipeline_code.features.parts import Output, OutputCounts
 from pipeline_code.features.sharded import ShardedFeatures
 from pipeline_code.features.spark.session import require
 from pipeline_code.features.windows import LATEST, Period, Windows, parse_as_of
@@ -126,7 +126,7 @@ class _Job:
     def outputs(self) -> list[Output]:
         return [_output(name, period, self.first_event) for name, period in self.periods.items()]
 
-    def document(self, written: Sequence[Written]) -> dict[str, object]:
+    def document(self, written: Sequence[OutputCounts]) -> dict[str, object]:
         """What was done, for the summary."""
         return {
             "as_of": self.windows.as_of.isoformat(),
@@ -146,7 +146,7 @@ def _sources(raw_uri: str) -> Manifest:
     return Manifest.of(client, raw_uri, folders)
 
 
-def _on_one_host(job: _Job, work: Path) -> list[Written] | None:
+def _on_one_host(job: _Job, work: Path) -> list[OutputCounts] | None:
     return ShardedFeatures(
         transactions=job.transactions,
         reports=job.reports,
@@ -157,7 +157,7 @@ def _on_one_host(job: _Job, work: Path) -> list[Written] | None:
     ).run()
 
 
-def _on_spark(job: _Job, work: Path) -> list[Written] | None:
+def _on_spark(job: _Job, work: Path) -> list[OutputCounts] | None:
     # Only the image's target `spark` has PySpark.
     from pipeline_code.features.spark.job import SparkJob  # noqa: PLC0415
 

@@ -8,7 +8,7 @@ from botocore.config import Config
 
 from pipeline_code.features.declarations import Entity
 from pipeline_code.features.events import Reports, Transactions
-from pipeline_code.features.store import FeatureGroups, Folded, StoreError, materialize
+from pipeline_code.features.store import FeatureGroups, FoldResult, StoreError, materialize
 
 __all__ = ["Materializer", "MaterializingSettings"]
 
@@ -33,12 +33,12 @@ class Materializer:
             config=Config(retries={"mode": "standard", "max_attempts": 6}),
         )
         self._lock = Lock()
-        self._total = Folded()
+        self._total = FoldResult()
 
     def __reduce__(self) -> tuple[type["Materializer"], tuple[FeatureGroups]]:
         return Materializer, (self._groups,)
 
-    def __call__(self, entity: Entity, transactions: Transactions, reports: Reports) -> Folded:
+    def __call__(self, entity: Entity, transactions: Transactions, reports: Reports) -> FoldResult:
         """Brings the store up to all that is known of some entities.
 
         Raises:
@@ -51,7 +51,7 @@ class Materializer:
         self.add(folded)
         return folded
 
-    def add(self, folded: Folded) -> None:
+    def add(self, folded: FoldResult) -> None:
         """Counts what was written elsewhere."""
         with self._lock:
             self._total += folded

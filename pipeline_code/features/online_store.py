@@ -13,9 +13,9 @@ from pipeline_code.features.records import EVENT_TIME, STATE, Key, StoredRecord
 __all__ = [
     "FIRST_PAUSE_SECONDS",
     "READ_AT_ONCE",
+    "BatchRead",
     "FeatureGroups",
     "OnlineStore",
-    "Reading",
     "StoreError",
     "pauses",
 ]
@@ -46,7 +46,7 @@ class FeatureGroups:
         return self.customer if entity == CUSTOMER else self.terminal
 
 
-class Reading:
+class BatchRead:
     """One batch of records being read: what is still to be asked for, and what was answered.
 
     Attributes:
@@ -119,7 +119,7 @@ class OnlineStore:
         return sum(self._write_batch(batch) for batch in _batches(records, WRITTEN_AT_ONCE))
 
     def _read_batch(self, keys: Sequence[Key]) -> dict[Key, StoredRecord]:
-        reading = Reading(self._groups, keys)
+        reading = BatchRead(self._groups, keys)
         for pause in pauses("BatchGetRecord"):
             time.sleep(pause)
             reading.take(self._client.batch_get_record(Identifiers=reading.pending))

@@ -26,10 +26,10 @@ class EventsByOwner:
     def __init__(self, entity: Entity, transactions: Transactions, reports: Reports) -> None:
         self.entity = entity
         events = events_of(transactions.times, transactions.ids, transactions.amounts)
-        self._transactions = _Grouped(transactions.owners(entity), events)
+        self._transactions = _OwnerEvents(transactions.owners(entity), events)
         reports = reports.timely()
         reported = events_of(reports.times, reports.ids)
-        self._reports = _Grouped(reports.owners(entity), reported)
+        self._reports = _OwnerEvents(reports.owners(entity), reported)
 
     @property
     def keys(self) -> list[Key]:
@@ -63,7 +63,7 @@ class EventsByOwner:
         )
 
 
-class _Grouped:
+class _OwnerEvents:
     """The events of each owner [time, id, amount], each id once."""
 
     def __init__(self, owners: Ints, events: Ints) -> None:

@@ -20,7 +20,7 @@ from pipeline_code.features.definitions import SCHEMA_VERSION, SCHEMA_VERSION_KE
 from pipeline_code.features.events import Reports, Transactions, epoch_microseconds
 from pipeline_code.features.windows import Period
 
-__all__ = ["Output", "Written", "part_name"]
+__all__ = ["Output", "OutputCounts", "part_name"]
 
 LABELLED_ROWS = FEATURE_ROWS.append(pa.field("is_fraud", pa.int8())).append(
     pa.field("fraud_scenario", pa.int8())
@@ -29,7 +29,7 @@ STAGING = "_unfinished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class OutputCounts:
     """What came of one output: its rows, those of them that were reported as frauds, repetitions.
 
     `repeated` counts transactions, of any period, that were left out because they came again.
@@ -39,8 +39,8 @@ class Written:
     frauds: int = 0
     repeated: int = 0
 
-    def __add__(self, other: "Written") -> "Written":
-        return Written(
+    def __add__(self, other: "OutputCounts") -> "OutputCounts":
+        return OutputCounts(
             rows=self.rows + other.rows,
             frauds=self.frauds + other.frauds,
             repeated=self.repeated + other.repeated,
@@ -70,7 +70,7 @@ class Output:
         rows: Transactions,
         features: npt.NDArray[np.float32],
         reports: Reports,
-    ) -> Written:
+    ) -> OutputCounts:
         """Writes the rows of the period as one part, out of sight until `publish`.
 
         Args:
@@ -88,9 +88,9 @@ class Output:
             table = table.append_column("is_fraud", pa.array((scenarios >= 0).astype(np.int8)))
             known = pa.array(np.maximum(scenarios, 0).astype(np.int8))
             self._write(table.append_column("fraud_scenario", known).cast(LABELLED_ROWS), part)
-        return Written(rows=len(rows), frauds=int((scenarios >= 0).sum()))
+        return OutputCounts(rows=len(rows), frauds=int((scenarios >= 0).sum()))
 
-    def check(self, written: Written) -> None:
+    def check(self, written: OutputCounts) -> None:
         """Raises BadInput if there has to be a row and there is none."""
         if written.rows == 0 and self.must_hold_rows and self.period is not None:
             start, end = self.period.start.isoformat(), self.period.end.isoformat()

@@ -30,7 +30,7 @@ from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.files.sources import ParquetSource
 from pipeline_code.features.files.spill import Journal, Spill
 from pipeline_code.features.grouping import shard_of
-from pipeline_code.features.parts import Output, Written
+from pipeline_code.features.parts import Output, OutputCounts
 from pipeline_code.features.plan import plan_of
 from pipeline_code.features.sides import customer_features, terminal_totals
 
@@ -92,7 +92,7 @@ class ShardedFeatures:
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     shard_rows: int = SHARD_ROWS
 
-    def run(self) -> list[Written]:
+    def run(self) -> list[OutputCounts]:
         """Does what is not done yet; returns what each output holds.
 
         Raises:
@@ -192,13 +192,13 @@ class ShardedFeatures:
 
     def _write(
         self, shard: int, transactions: Transactions, totals: Ints, reports: Reports
-    ) -> list[Written]:
+    ) -> list[OutputCounts]:
         if self.keep_states is not None:
             self.keep_states(CUSTOMER, transactions, reports)
         known = reports.known_by(self.as_of)
         answer = customer_features(transactions, known, totals, plan_of())
         transactions = transactions.take(answer.rows)
-        repeated = Written(repeated=answer.repeated)
+        repeated = OutputCounts(repeated=answer.repeated)
         return [
             output.stage(shard, transactions, answer.features, known) + repeated
             for output in self.outputs
@@ -217,10 +217,12 @@ class ShardedFeatures:
     def _note(self, shard: int) -> Path:
         return self.work / f"written-{shard:05d}.json"
 
-    def _summed(self) -> list[Written]:
+    def _summed(self) -> list[OutputCounts]:
         shards = [json.loads(self._note(shard).read_text()) for shard in range(self.shards)]
         by_output = zip(*shards, strict=True)
-        return [sum((Written(**part) for part in parts), Written()) for parts in by_output]
+        return [
+            sum((OutputCounts(**part) for part in parts), OutputCounts()) for parts in by_output
+        ]
 
 
 def narrow_columns(source: ParquetSource) -> list[bool]:

@@ -22,7 +22,7 @@ from pipeline_code.features.folding import fold, join
 from pipeline_code.features.plan import plan_of
 from pipeline_code.features.state_text import StateError, read_text, write_text
 
-__all__ = ["NO_EVENTS", "EntityState", "Kept", "StateError", "events_of"]
+__all__ = ["NO_EVENTS", "EntityState", "SourceState", "StateError", "events_of"]
 
 Ints = npt.NDArray[np.int64]
 PartialSums = tuple[Ints, Ints, Ints, Ints]
@@ -44,14 +44,14 @@ def events_of(times: Ints, ids: Ints, amounts: Ints | None = None) -> Ints:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kept:
+class SourceState:
     """What is kept of one stream (`pipeline_code.features.folding` says how)."""
 
     recent: Ints = field(default_factory=lambda: NO_EVENTS)
     hops: Ints = field(default_factory=lambda: NO_HOPS)
 
 
-NOTHING = Kept()
+NOTHING = SourceState()
 
 
 @cache
@@ -76,8 +76,8 @@ class EntityState:
 
     entity: Entity
     newest: int = NO_EVENT_YET
-    transactions: Kept = NOTHING
-    reports: Kept = NOTHING
+    transactions: SourceState = NOTHING
+    reports: SourceState = NOTHING
 
     def fold(self, transactions: Ints, reports: Ints = NO_EVENTS) -> "EntityState":
         """The state with these events [k, 3] of the entity added, reports at their report time.
@@ -147,13 +147,13 @@ class EntityState:
             StateError: Another format, written for other features, or damaged; it names `owner`.
         """
         newest, (recent, hops, reported, reported_hops) = read_text(entity, text, owner)
-        return cls(entity, newest, Kept(recent, hops), Kept(reported, reported_hops))
+        return cls(entity, newest, SourceState(recent, hops), SourceState(reported, reported_hops))
 
 
-def _folded(kept: Kept, events: Ints, newest: int, schedule: Ints) -> Kept:
-    return Kept(*fold(kept.recent, kept.hops, events, newest, schedule, REMEMBERED))
+def _folded(kept: SourceState, events: Ints, newest: int, schedule: Ints) -> SourceState:
+    return SourceState(*fold(kept.recent, kept.hops, events, newest, schedule, REMEMBERED))
 
 
-def _merged(one: Kept, other: Kept, newest: int, schedule: Ints) -> Kept:
+def _merged(one: SourceState, other: SourceState, newest: int, schedule: Ints) -> SourceState:
     hops = np.concatenate([one.hops, other.hops])
-    return Kept(*fold(one.recent, hops, other.recent, newest, schedule, REMEMBERED))
+    return SourceState(*fold(one.recent, hops, other.recent, newest, schedule, REMEMBERED))

@@ -26,7 +26,7 @@ from pipeline_code.features.state import EntityState, StateError
 
 __all__ = [
     "FeatureGroups",
-    "Folded",
+    "FoldResult",
     "StoreError",
     "fold_into_store",
     "materialize",
@@ -45,7 +45,7 @@ Change = Callable[[Key, StoredRecord | None], EntityState]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Folded:
+class FoldResult:
     """What a fold did.
 
     Attributes:
@@ -57,8 +57,8 @@ class Folded:
     terminals: int = 0
     failed: Mapping[Key, str] = field(default_factory=dict)
 
-    def __add__(self, other: "Folded") -> "Folded":
-        return Folded(
+    def __add__(self, other: "FoldResult") -> "FoldResult":
+        return FoldResult(
             customers=self.customers + other.customers,
             terminals=self.terminals + other.terminals,
             failed={**self.failed, **other.failed},
@@ -86,7 +86,7 @@ def fold_into_store(
     reports: pa.Table,
     *,
     entities: Sequence[Entity] = ENTITIES,
-) -> Folded:
+) -> FoldResult:
     """Folds new events into the states of the entities they touch.
 
     Events may be late, out of order or repeated: each counts once. What failed can be folded again
@@ -109,7 +109,7 @@ def fold_into_store(
     work = [(folded(side), keys) for side in sides for keys in _chunks(side.keys)]
     with ThreadPoolExecutor(THREADS) as pool:
         done = [pool.submit(_write, store, change, keys, Writer.CONSUMER) for change, keys in work]
-        return sum((part.result() for part in done), Folded())
+        return sum((part.result() for part in done), FoldResult())
 
 
 def materialize(
@@ -118,7 +118,7 @@ def materialize(
     entity: Entity,
     transactions: Transactions,
     reports: Reports,
-) -> Folded:
+) -> FoldResult:
     """Brings the store up to all that the lake knows of some entities.
 
     The lake has everything but the newest events, which a stored state remembers one by one: they
@@ -138,7 +138,7 @@ def materialize(
         stored = _state_or_none(before)
         return state if stored is None else state.fold(*events.unknown(stored, key))
 
-    total = Folded()
+    total = FoldResult()
     for keys in _chunks(events.keys):
         done = _write(store, whole, keys, Writer.JOB)
         for _ in range(JOB_ATTEMPTS - 1):
@@ -165,18 +165,18 @@ def _chunks(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
         yield keys[start : start + ENTITIES_AT_ONCE]
 
 
-def _write(store: OnlineStore, change: Change, keys: Sequence[Key], writer: Writer) -> Folded:
+def _write(store: OnlineStore, change: Change, keys: Sequence[Key], writer: Writer) -> FoldResult:
     """Changes the states of some entities of one kind."""
     try:
         return _write_changed(store, change, keys, writer)
     except (StoreError, ClientError, BotoCoreError) as error:
         # Some may have been written all the same; folding them again changes nothing.
-        return Folded(failed=dict.fromkeys(keys, str(error)))
+        return FoldResult(failed=dict.fromkeys(keys, str(error)))
 
 
 def _write_changed(
     store: OnlineStore, change: Change, keys: Sequence[Key], writer: Writer
-) -> Folded:
+) -> FoldResult:
     stored = store.read(keys)
     texts: dict[Key, str] = {}
     records: list[tuple[Key, list[dict[str, str]]]] = []
@@ -198,7 +198,7 @@ def _write_changed(
     lost = _overtaken(store, texts, doubtful)
     written = len(texts) - len(lost)
     is_customer = keys[0].entity == CUSTOMER
-    return Folded(
+    return FoldResult(
         customers=written if is_customer else 0,
         terminals=0 if is_customer else written,
         failed={**failed, **lost},

@@ -26,7 +26,7 @@ from pipeline_code.labels.judging import Counts, event_times, judge
 from pipeline_code.labels.lake import FraudReports, Lake
 from pipeline_code.labels.settings import HOUR, LabelSettings
 
-__all__ = ["Outcome", "write_labels"]
+__all__ = ["LabelRunResult", "write_labels"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -41,7 +41,7 @@ JOINED = ("label_id", "inference_time", "transaction_id", "event_time")
 
 
 @dataclass(slots=True)
-class Outcome:
+class LabelRunResult:
     """What a run came to.
 
     Attributes:
@@ -83,17 +83,17 @@ class Outcome:
         )
 
 
-def write_labels(settings: LabelSettings, lake: Lake, truth: HourFiles) -> Outcome:
+def write_labels(settings: LabelSettings, lake: Lake, truth: HourFiles) -> LabelRunResult:
     """Judges what was captured in the interval, and writes what has changed.
 
     Raises:
         BadInput: A capture or a file of the lake cannot be read; what was judged before is written.
     """
-    outcome = Outcome(as_of=lake.newest(settings.now))
+    outcome = LabelRunResult(as_of=lake.newest(settings.now))
     as_of = NEVER if outcome.as_of is None else outcome.as_of
     delay = settings.delay // MICROSECOND
     reports = FraudReports(lake, as_of)
-    met = _Met()
+    met = _SeenTransactions()
     for hour, predictions in _hours(settings, outcome.tally):
         labels = judge(predictions, reports.about, as_of=as_of, delay=delay, counts=outcome.counts)
         outcome.written += truth.replace(hour, LABELS, render(labels))
@@ -126,7 +126,7 @@ def _by_hour(predictions: pa.Table) -> Iterator[tuple[datetime, pa.Table]]:
 
 
 @dataclass(slots=True)
-class _Met:
+class _SeenTransactions:
     """Which transactions were asked about, and when they were."""
 
     ids: list[Ints] = field(default_factory=list)

@@ -10,12 +10,14 @@ from typing import Any
 
 from pipeline_code.contracts.metrics import Dimension, MetricName
 from pipeline_code.contracts.monitoring import LABELS
-from pipeline_code.labels.job import Outcome
+from pipeline_code.labels.job import LabelRunResult
 
 __all__ = ["publish"]
 
 
-def publish(outcome: Outcome, *, namespace: str, endpoint_name: str, cloudwatch: Any) -> None:
+def publish(
+    outcome: LabelRunResult, *, namespace: str, endpoint_name: str, cloudwatch: Any
+) -> None:
     """Publishes the metrics; a boto3 client of cloudwatch."""
     endpoint = {"Name": Dimension.ENDPOINT, "Value": endpoint_name}
     metrics = [_metric(MetricName.UNMET_REPORTS, outcome.unmet, [endpoint], "Count")]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["Context", "Outcome", "answer"]
+__all__ = ["Context", "ResourceResult", "answer"]
 
 DELIVERY_ATTEMPTS = 4
 # CloudFormation drops an answer of more than 4096 bytes; the rest of it needs room too.
@@ -31,7 +31,7 @@ class Context(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ResourceResult:
     """What became of a request.
 
     `physical_resource_id` must stay the same while the resource does: CloudFormation deletes the
@@ -43,7 +43,9 @@ class Outcome:
 
 
 def answer(
-    event: Mapping[str, Any], context: Context, work: Callable[[Mapping[str, Any]], Outcome | None]
+    event: Mapping[str, Any],
+    context: Context,
+    work: Callable[[Mapping[str, Any]], ResourceResult | None],
 ) -> None:
     """Does the work and tells CloudFormation how it ended.
 

@@ -10,11 +10,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 from pipeline_code.contracts.packages import NO_MODEL
 
-__all__ = ["Served", "is_absent", "served"]
+__all__ = ["ServedModel", "is_absent", "served"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class ServedModel:
     """What is behind an endpoint.
 
     Attributes:
@@ -36,7 +36,7 @@ class Served:
     lost: bool = False
 
 
-def served(sagemaker: Any, endpoint_name: str) -> Served | None:
+def served(sagemaker: Any, endpoint_name: str) -> ServedModel | None:
     """What the endpoint serves; None if there is no endpoint."""
     try:
         endpoint = sagemaker.describe_endpoint(EndpointName=endpoint_name)
@@ -53,9 +53,9 @@ def served(sagemaker: Any, endpoint_name: str) -> Served | None:
         challenger, _ = _package(sagemaker, config.get("ShadowProductionVariants", ()))
     except ClientError as error:
         if is_absent(error):
-            return Served(failure=failure, status=status, lost=True)
+            return ServedModel(failure=failure, status=status, lost=True)
         raise
-    return Served(
+    return ServedModel(
         package=package, spelled=spelled, challenger=challenger, failure=failure, status=status
     )
 

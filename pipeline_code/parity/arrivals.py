@@ -44,14 +44,14 @@ class Arrivals:
         self._entity = entity
         self._events = EventsByOwner(entity, rows, reports)
         self._random = random
-        self._stored: dict[int, _Stored] = {}
+        self._stored: dict[int, _EntityArrivals] = {}
 
     def state(self, owner: int, time: int, request: int) -> EntityState:
         """The state when a request comes; its own event may be folded by then or not."""
         key = Key(self._entity, owner)
         if owner not in self._stored:
             events = self._events.transactions(key), self._events.reports(key)
-            self._stored[owner] = _Stored(*events, EntityState(self._entity).encode())
+            self._stored[owner] = _EntityArrivals(*events, EntityState(self._entity).encode())
         stored = self._stored[owner]
         spent, reported = stored.arriving(time)
         if self._random.random() < HELD_BACK_SHARE:
@@ -82,7 +82,9 @@ class Arrivals:
         self._random.shuffle(order)
         return events[order]
 
-    def _with_repeated(self, stored: "_Stored", spent: Ints, reported: Ints) -> tuple[Ints, Ints]:
+    def _with_repeated(
+        self, stored: "_EntityArrivals", spent: Ints, reported: Ints
+    ) -> tuple[Ints, Ints]:
         """Some that came before come again, of those that a state is bound to remember."""
         again = stored.remembered()
         again = again[self._random.sample(range(len(again)), min(2, len(again)))]
@@ -91,7 +93,7 @@ class Arrivals:
         return np.concatenate([spent, again]), np.concatenate([reported, told])
 
 
-class _Stored:
+class _EntityArrivals:
     """One entity: all its events, how many have come, and its state as it is stored."""
 
     def __init__(self, transactions: Ints, reports: Ints, text: str) -> None:

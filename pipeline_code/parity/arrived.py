@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from pipeline_code.features.definitions import Entity
 from pipeline_code.features.plan import plan_of
-from pipeline_code.features.state import EntityState, Kept
+from pipeline_code.features.state import EntityState, SourceState
 
 __all__ = ["arrived", "lacks"]
 
@@ -46,7 +46,7 @@ def lacks(entity: Entity, events: Events, state: EntityState | None, time: int) 
     return missing[0], missing[1]
 
 
-def _is_kept(events: Ints, kept: Kept) -> npt.NDArray[np.bool_]:
+def _is_kept(events: Ints, kept: SourceState) -> npt.NDArray[np.bool_]:
     is_kept: npt.NDArray[np.bool_] = np.isin(events[:, 1], kept.recent[:, 1])
     if len(kept.hops) and len(kept.recent):
         is_kept |= events[:, 0] < kept.recent[0, 0]

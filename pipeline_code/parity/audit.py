@@ -27,17 +27,17 @@ from pipeline_code.features.online import vector
 from pipeline_code.features.records import Key
 from pipeline_code.features.state import EntityState
 from pipeline_code.parity.arrived import arrived, lacks
-from pipeline_code.parity.history import Held
+from pipeline_code.parity.history import StateHistory
 from pipeline_code.parity.lake import KnownEvents
-from pipeline_code.parity.requests import Audited
+from pipeline_code.parity.requests import AuditedRequest
 
-__all__ = ["Audit", "Judged", "Outcome", "judge"]
+__all__ = ["Audit", "AuditOutcome", "AuditResult", "judge"]
 
 Vector = npt.NDArray[np.float64]
 State = EntityState | None
 
 
-class Outcome(StrEnum):
+class AuditOutcome(StrEnum):
     """What became of one request."""
 
     EQUAL = "the answer is batch's"
@@ -51,11 +51,11 @@ class Outcome(StrEnum):
     @property
     def is_defect(self) -> bool:
         """Whether somebody has to mend something."""
-        return self in (Outcome.ANSWER, Outcome.STATE, Outcome.LOST)
+        return self in (AuditOutcome.ANSWER, AuditOutcome.STATE, AuditOutcome.LOST)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class AuditResult:
     """One request's outcome.
 
     Attributes:
@@ -66,9 +66,9 @@ class Judged:
             older than was looked for.
     """
 
-    row: Audited
+    row: AuditedRequest
     batch: Vector
-    outcome: Outcome
+    outcome: AuditOutcome
     confirmed: bool
 
     def document(self) -> dict[str, Any]:
@@ -94,12 +94,12 @@ class Audit:
         judged: Every request, in the order of event times.
     """
 
-    judged: list[Judged] = field(default_factory=list)
+    judged: list[AuditResult] = field(default_factory=list)
 
     @property
-    def differences(self) -> list[Judged]:
+    def differences(self) -> list[AuditResult]:
         """The requests that are not equal."""
-        return [each for each in self.judged if each.outcome is not Outcome.EQUAL]
+        return [each for each in self.judged if each.outcome is not AuditOutcome.EQUAL]
 
     def document(self) -> dict[str, Any]:
         """The counts, for the report and for metrics."""
@@ -108,8 +108,8 @@ class Audit:
         return {
             "rows": len(self.judged),
             "mismatches": len(differences),
-            "late": counts[Outcome.LATE],
-            "degraded": counts[Outcome.DEGRADED],
+            "late": counts[AuditOutcome.LATE],
+            "degraded": counts[AuditOutcome.DEGRADED],
             "defects": sum(each.outcome.is_defect for each in self.judged),
             "confirmed": sum(each.confirmed for each in self.judged),
             "first_difference": differences[0].document() if differences else None,
@@ -117,8 +117,8 @@ class Audit:
 
 
 def judge(
-    rows: Collection[Audited], known: KnownEvents, held: Mapping[Key, Held]
-) -> Iterator[Judged]:
+    rows: Collection[AuditedRequest], known: KnownEvents, held: Mapping[Key, StateHistory]
+) -> Iterator[AuditResult]:
     """Judges each request, in the order of event times.
 
     Args:
@@ -133,7 +133,9 @@ def judge(
         yield _judge(row, expected, known, [held[key] for key in row.keys])
 
 
-def _judge(row: Audited, expected: Vector, known: KnownEvents, held: list[Held]) -> Judged:
+def _judge(
+    row: AuditedRequest, expected: Vector, known: KnownEvents, held: list[StateHistory]
+) -> AuditResult:
     answering = [
         states
         for states in product(*(each.states(row.time) for each in held))
@@ -142,15 +144,15 @@ def _judge(row: Audited, expected: Vector, known: KnownEvents, held: list[Held])
     equal = np.array_equal(expected, row.answered)
     found = all(each.knows(row.time) for each in held)
     if not answering and (found or not equal):
-        outcome = Outcome.DEGRADED if _is_degraded(row, held) else Outcome.ANSWER
-        return Judged(row, expected, outcome, confirmed=False)
+        outcome = AuditOutcome.DEGRADED if _is_degraded(row, held) else AuditOutcome.ANSWER
+        return AuditResult(row, expected, outcome, confirmed=False)
     if equal:
-        return Judged(row, expected, Outcome.EQUAL, confirmed=bool(answering) and found)
+        return AuditResult(row, expected, AuditOutcome.EQUAL, confirmed=bool(answering) and found)
     outcome = _explained(row, known, held, answering)
-    return Judged(row, expected, outcome, confirmed=outcome is Outcome.LATE)
+    return AuditResult(row, expected, outcome, confirmed=outcome is AuditOutcome.LATE)
 
 
-def _is_degraded(row: Audited, held: list[Held]) -> bool:
+def _is_degraded(row: AuditedRequest, held: list[StateHistory]) -> bool:
     """Whether the answer says that a state was not read, and is what comes of that.
 
     One of the two may have been known all the same, from the endpoint's cache.
@@ -162,11 +164,11 @@ def _is_degraded(row: Audited, held: list[Held]) -> bool:
 
 
 def _explained(
-    row: Audited,
+    row: AuditedRequest,
     known: KnownEvents,
-    held: list[Held],
+    held: list[StateHistory],
     answering: Iterable[tuple[State, ...]],
-) -> Outcome:
+) -> AuditOutcome:
     """Why an answer that is its states' is not batch's."""
     for states in answering:
         made = tuple(
@@ -178,8 +180,8 @@ def _explained(
                 _missing(known, each, state, row.event_time)
                 for each, state in zip(held, states, strict=True)
             )
-            return Outcome.LOST if lost else Outcome.LATE
-    return Outcome.STATE
+            return AuditOutcome.LOST if lost else AuditOutcome.LATE
+    return AuditOutcome.STATE
 
 
 def _vector(states: tuple[State, ...], request: Transaction) -> Vector:
@@ -187,7 +189,7 @@ def _vector(states: tuple[State, ...], request: Transaction) -> Vector:
     return np.array(vector(customer, terminal, request), np.float64)
 
 
-def _missing(known: KnownEvents, held: Held, state: State, time: int) -> bool:
+def _missing(known: KnownEvents, held: StateHistory, state: State, time: int) -> bool:
     """Whether the lake has an event that the state lacked and that has not come since either."""
     newest = None if held.newest is None else held.newest.state(held.key)
     events = known.events(held.key)

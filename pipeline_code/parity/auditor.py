@@ -8,11 +8,11 @@ from pipeline_code.features.definitions import ALLOWED_LATENESS, ENTITIES, Entit
 from pipeline_code.features.events import EPOCH
 from pipeline_code.features.plan import plan_of
 from pipeline_code.features.records import Key
-from pipeline_code.parity.audit import Audit, Judged, Outcome, judge
-from pipeline_code.parity.history import Held, states_held
+from pipeline_code.parity.audit import Audit, AuditOutcome, AuditResult, judge
+from pipeline_code.parity.history import StateHistory, states_held
 from pipeline_code.parity.lake import read_events
 from pipeline_code.parity.objects import Folder
-from pipeline_code.parity.requests import Audited
+from pipeline_code.parity.requests import AuditedRequest
 
 __all__ = ["Auditor"]
 
@@ -33,7 +33,7 @@ class Auditor:
     stores: Mapping[Entity, Folder]
     lookback: timedelta
 
-    def audit(self, rows: Collection[Audited]) -> Audit:
+    def audit(self, rows: Collection[AuditedRequest]) -> Audit:
         """Judges every request.
 
         Raises:
@@ -53,7 +53,7 @@ class Auditor:
             judged = [again.get(each.row, each) for each in judged]
         return Audit(judged)
 
-    def _held(self, rows: Collection[Audited], since: datetime) -> dict[Key, Held]:
+    def _held(self, rows: Collection[AuditedRequest], since: datetime) -> dict[Key, StateHistory]:
         moments: dict[Entity, dict[Key, set[int]]] = {entity: {} for entity in ENTITIES}
         for row in rows:
             for key in row.keys:
@@ -65,9 +65,9 @@ class Auditor:
         }
 
 
-def _is_sure(judged: Judged, held: Mapping[Key, Held]) -> bool:
+def _is_sure(judged: AuditResult, held: Mapping[Key, StateHistory]) -> bool:
     """Whether older records could not change the outcome."""
-    return judged.outcome is Outcome.EQUAL or all(
+    return judged.outcome is AuditOutcome.EQUAL or all(
         held[key].knows(judged.row.time) for key in judged.row.keys
     )
 

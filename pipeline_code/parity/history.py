@@ -19,7 +19,7 @@ from pipeline_code.features.records import EVENT_TIME, STATE, Key
 from pipeline_code.features.state import EntityState, StateError
 from pipeline_code.parity.objects import Folder
 
-__all__ = ["CLOCK_TOLERANCE", "DELETED", "INVOKED", "Held", "states_held"]
+__all__ = ["CLOCK_TOLERANCE", "DELETED", "INVOKED", "StateHistory", "states_held"]
 
 # The endpoint's and the store's clocks, a request's duration and the precision of what is noted of
 # both, in microseconds: what was put so near a request may have been read by it or not.
@@ -47,7 +47,7 @@ class Record:
 
 
 @dataclass(slots=True)
-class Held:
+class StateHistory:
     """What the online store may have held of one entity at several moments.
 
     Attributes:
@@ -101,7 +101,7 @@ class Held:
 
 def states_held(
     folder: Folder, entity: Entity, moments: Mapping[Key, set[int]], since: datetime
-) -> dict[Key, Held]:
+) -> dict[Key, StateHistory]:
     """What was held of each entity at its moments.
 
     Args:
@@ -113,7 +113,7 @@ def states_held(
     Raises:
         BadInput: An object cannot be read.
     """
-    held = {key: Held(key, times) for key, times in moments.items()}
+    held = {key: StateHistory(key, times) for key, times in moments.items()}
     incomplete = dict(held)
     for start, hour in _newest_first(folder):
         if not incomplete or start < since.replace(minute=0, second=0, microsecond=0):
@@ -140,7 +140,9 @@ def _newest_first(folder: Folder) -> Iterator[tuple[datetime, Folder]]:
         below += [((*time, int(name.removeprefix(level))), place / name) for name in parts]
 
 
-def _records(hour: Folder, entity: Entity, wanted: dict[Key, Held]) -> dict[Key, list[Record]]:
+def _records(
+    hour: Folder, entity: Entity, wanted: dict[Key, StateHistory]
+) -> dict[Key, list[Record]]:
     identifier = entity.record_identifier
     ids = pa.array([str(key.id) for key in wanted], pa.string())
     found: dict[Key, list[Record]] = {}

@@ -20,7 +20,7 @@ from pipeline_code.features.plan import plan_of
 from pipeline_code.features.records import Key
 from pipeline_code.features.state import EntityState
 from pipeline_code.parity.objects import Folder
-from pipeline_code.parity.requests import Audited
+from pipeline_code.parity.requests import AuditedRequest
 
 __all__ = ["KnownEvents", "read_events"]
 
@@ -68,7 +68,7 @@ class KnownEvents:
     def __len__(self) -> int:
         return sum(table.num_rows for table in self._tables)
 
-    def batch(self, rows: Collection[Audited]) -> dict[int, Vector]:
+    def batch(self, rows: Collection[AuditedRequest]) -> dict[int, Vector]:
         """The batch driver's vector of each transaction that the lake holds as it was asked about.
 
         Returns:
@@ -90,12 +90,12 @@ class KnownEvents:
         )
         return {id_: features for id_, features in vectors if id_ in same}
 
-    def alone(self, row: Audited) -> Vector:
+    def alone(self, row: AuditedRequest) -> Vector:
         """The vector of a transaction that the lake does not hold, after all it knew by then."""
         customer, terminal = (self._state(key, row) for key in row.keys)
         return np.array(vector(customer, terminal, row.request), np.float64)
 
-    def _state(self, key: Key, row: Audited) -> EntityState:
+    def _state(self, key: Key, row: AuditedRequest) -> EntityState:
         spent, reported = (events[events[:, 0] <= row.event_time] for events in self.events(key))
         own = spent[:, 1] == row.request.transaction_id
         return EntityState(key.entity).fold(spent[~own], reported)
@@ -106,7 +106,7 @@ class KnownEvents:
         return owners.transactions(key), owners.reports(key)
 
 
-def _identity(row: Audited) -> tuple[int, ...]:
+def _identity(row: AuditedRequest) -> tuple[int, ...]:
     request = row.request
     ids = request.transaction_id, row.event_time, request.customer_id, request.terminal_id
     return (*ids, request.amount_minor)

@@ -16,13 +16,13 @@ from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL
 from pipeline_code.features.events import Transaction, epoch_microseconds
 from pipeline_code.features.records import Key
 
-__all__ = ["Audited", "Sample", "read_sample"]
+__all__ = ["AuditedRequest", "Sample", "read_sample"]
 
 Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Audited:
+class AuditedRequest:
     """One request and its answer.
 
     Attributes:
@@ -59,7 +59,7 @@ class Sample:
         probes: Exchanges that are no traffic.
     """
 
-    rows: list[Audited] = field(default_factory=list)
+    rows: list[AuditedRequest] = field(default_factory=list)
     captured: int = 0
     other_schema: int = 0
     probes: int = 0
@@ -95,7 +95,7 @@ def read_sample(folder: Path, interval: Interval, size: int) -> Sample:
     return sample
 
 
-def _audited(exchange: Exchange) -> Iterator[Audited | None]:
+def _audited(exchange: Exchange) -> Iterator[AuditedRequest | None]:
     """The exchange's requests; None for one whose answer has other features than this version's.
 
     Nothing for feature rows: what was asked about those says itself what was answered.
@@ -115,7 +115,7 @@ def _audited(exchange: Exchange) -> Iterator[Audited | None]:
             vector = np.array([features[name] for name in FEATURE_NAMES], np.float64)
         except (TypeError, ValueError) as error:
             raise BadInput(f"{exchange.place}: must hold numbers as features: {error}") from error
-        yield Audited(
+        yield AuditedRequest(
             request,
             vector,
             degraded=answer.get("degraded") is True,
@@ -123,9 +123,9 @@ def _audited(exchange: Exchange) -> Iterator[Audited | None]:
         )
 
 
-def _drawn(rows: Iterable[Audited], size: int) -> list[Audited]:
+def _drawn(rows: Iterable[AuditedRequest], size: int) -> list[AuditedRequest]:
     return sorted(rows, key=_chance)[:size]
 
 
-def _chance(row: Audited) -> tuple[bytes, int]:
+def _chance(row: AuditedRequest) -> tuple[bytes, int]:
     return hashlib.sha256(str(row.request.transaction_id).encode()).digest(), row.time

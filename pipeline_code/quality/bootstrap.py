@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.scored import Floats, ScoredRows
 
 __all__ = ["CONFIDENCE", "SEED", "Interval", "Resampling", "interval"]
 
@@ -38,7 +38,7 @@ class Resampling:
     seed: int = SEED
 
     @classmethod
-    def of(cls, scored: Scored, resamples: int, seed: int = SEED) -> "Resampling":
+    def of(cls, scored: ScoredRows, resamples: int, seed: int = SEED) -> "Resampling":
         """Prepares to draw from the cards of these rows."""
         customers, card = np.unique(scored.customers, return_inverse=True)
         return cls(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import brier_score_loss, log_loss
 
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.scored import Floats, ScoredRows
 
 __all__ = ["Bin", "Calibration", "calibration"]
 
@@ -48,7 +48,7 @@ class Calibration:
         return self.expected_frauds / self.observed_frauds
 
 
-def calibration(scored: Scored) -> Calibration:
+def calibration(scored: ScoredRows) -> Calibration:
     """Measures it, in bins that hold stated shares of the rows; equal scores share a bin."""
     scores, labels = scored.scores, scored.labels
     # By values and not by places, so that the order of rows with one score does not matter.

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 
 __all__ = ["curves"]
 
@@ -12,7 +12,7 @@ __all__ = ["curves"]
 CURVE_POINTS = 200
 
 
-def curves(scored: Scored) -> dict[str, dict[str, list[float]]]:
+def curves(scored: ScoredRows) -> dict[str, dict[str, list[float]]]:
     """Both curves, with as many points as a plot can show."""
     false_positives, true_positives, _ = roc_curve(scored.labels, scored.scores)
     precisions, recalls, _ = precision_recall_curve(

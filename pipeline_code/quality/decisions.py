@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.scored import Floats, ScoredRows
 
 __all__ = ["Confusion", "Decisions"]
 
@@ -71,12 +71,12 @@ class Decisions:
     counts: Floats
 
     @classmethod
-    def of(cls, scored: Scored, threshold: float) -> Self:
+    def of(cls, scored: ScoredRows, threshold: float) -> Self:
         """Calls every transaction a fraud that reaches the threshold."""
         return cls.flagging(scored, scored.scores >= threshold)
 
     @classmethod
-    def flagging(cls, scored: Scored, flagged: npt.NDArray[np.bool_]) -> Self:
+    def flagging(cls, scored: ScoredRows, flagged: npt.NDArray[np.bool_]) -> Self:
         """Calls just these transactions frauds."""
         customers, card = np.unique(scored.customers, return_inverse=True)
         kind = 2 * (scored.labels == 1) + flagged

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipeline_code.train.model import Model
 
-__all__ = ["ROWS", "Explained", "Importance", "importances"]
+__all__ = ["ROWS", "ExplainedSample", "Importance", "importances"]
 
 # A mean over more rows would look the same.
 ROWS = 1000
@@ -23,7 +23,7 @@ class Importance:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Explained:
+class ExplainedSample:
     """Some of many rows, evenly far apart, and what the model's scores of them are made of.
 
     Attributes:
@@ -51,4 +51,4 @@ class Explained:
 
 def importances(model: Model, rows: npt.NDArray[np.float32]) -> list[Importance]:
     """Every feature, the one that matters most first; measured on evenly many of the rows."""
-    return Explained.of(model, rows).importances()
+    return ExplainedSample.of(model, rows).importances()

@@ -11,7 +11,7 @@ from pipeline_code.common.money import MINOR_PER_UNIT
 from pipeline_code.quality.bootstrap import Resampling
 from pipeline_code.quality.ranking import Ranking
 from pipeline_code.quality.reviews import CardDays
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.scored import Floats, ScoredRows
 
 CARDS_REVIEWED_A_DAY = 100
 RESAMPLES = 200
@@ -25,23 +25,23 @@ class Metric:
     standard_deviation: float
 
 
-def auc_roc(scored: Scored) -> float:
+def auc_roc(scored: ScoredRows) -> float:
     """Probability that a fraud scores above a genuine transaction."""
     return float(roc_auc_score(scored.labels, scored.scores))
 
 
-def average_precision(scored: Scored) -> float:
+def average_precision(scored: ScoredRows) -> float:
     """Precision averaged over recall."""
     return float(average_precision_score(scored.labels, scored.scores))
 
 
-def card_precision(scored: Scored, k: int = CARDS_REVIEWED_A_DAY) -> list[float]:
+def card_precision(scored: ScoredRows, k: int = CARDS_REVIEWED_A_DAY) -> list[float]:
     """Card precision@k of each test day: which part of the k cards reviewed has a fraud."""
     return [float(found / k) for found in CardDays.of(scored).review(k).found]
 
 
 @dataclass(frozen=True, slots=True)
-class Yardstick:
+class WeightedMetrics:
     """Rows prepared to be measured many times, with other weights of the cards each time."""
 
     ranking: Ranking
@@ -49,7 +49,7 @@ class Yardstick:
     reviews_per_day: int
 
     @classmethod
-    def of(cls, scored: Scored, reviews_per_day: int = CARDS_REVIEWED_A_DAY) -> Self:
+    def of(cls, scored: ScoredRows, reviews_per_day: int = CARDS_REVIEWED_A_DAY) -> Self:
         """Sorts the rows once."""
         return cls(Ranking.of(scored), CardDays.of(scored), reviews_per_day)
 
@@ -86,9 +86,11 @@ def with_deviation(
     }
 
 
-def measure(scored: Scored, *, reviews_per_day: int = CARDS_REVIEWED_A_DAY) -> dict[str, Metric]:
+def measure(
+    scored: ScoredRows, *, reviews_per_day: int = CARDS_REVIEWED_A_DAY
+) -> dict[str, Metric]:
     """The yardstick's figures with their deviations, by a bootstrap over cards."""
-    yardstick = Yardstick.of(scored, reviews_per_day)
+    yardstick = WeightedMetrics.of(scored, reviews_per_day)
     return with_deviation(yardstick.measure, Resampling.of(scored, RESAMPLES))
 
 

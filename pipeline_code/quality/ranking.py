@@ -9,13 +9,13 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.scored import Floats, ScoredRows
 
-__all__ = ["Areas", "Ranking"]
+__all__ = ["CurveAreas", "Ranking"]
 
 
 @dataclass(frozen=True, slots=True)
-class Areas:
+class CurveAreas:
     """Both areas, by the definitions of scikit-learn's `sample_weight`."""
 
     auc_roc: float
@@ -37,7 +37,7 @@ class Ranking:
     ends: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, scored: Scored) -> Self:
+    def of(cls, scored: ScoredRows) -> Self:
         """Ranks the rows."""
         order = np.argsort(-scored.scores, kind="stable")
         cards = np.unique(scored.customers, return_inverse=True)[1]
@@ -48,7 +48,7 @@ class Ranking:
             ends=np.append(falls, len(order) - 1),
         )
 
-    def areas(self, weights: Floats) -> Areas:
+    def areas(self, weights: Floats) -> CurveAreas:
         """The areas if each card counts as often as its weight; some fraud and genuine row must."""
         row_weights = weights[self.cards]
         reviewed = np.cumsum(row_weights)[self.ends]
@@ -57,7 +57,7 @@ class Ranking:
         newly_caught = np.diff(caught, prepend=0.0)
         heights = caught - newly_caught / 2
         raised = newly_caught > 0
-        return Areas(
+        return CurveAreas(
             auc_roc=float(np.diff(wrong, prepend=0.0) @ heights / (wrong[-1] * caught[-1])),
             average_precision=float(
                 newly_caught[raised] @ (caught[raised] / reviewed[raised]) / caught[-1]

@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.common.money import MINOR_PER_UNIT
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.scored import Floats, ScoredRows
 
-__all__ = ["CardDays", "Reviewed", "cost_curve"]
+__all__ = ["CardDays", "ReviewOutcome", "cost_curve"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
+class ReviewOutcome:
     """What a number of reviews a day came to.
 
     Attributes:
@@ -74,7 +74,7 @@ class CardDays:
     amounts: Floats
 
     @classmethod
-    def of(cls, scored: Scored) -> Self:
+    def of(cls, scored: ScoredRows) -> Self:
         """Gathers transactions into cards' days."""
         customers, card = np.unique(scored.customers, return_inverse=True)
         days, day = np.unique(scored.days, return_inverse=True)
@@ -98,7 +98,7 @@ class CardDays:
             amounts=amounts.astype(np.float64),
         )
 
-    def review(self, per_day: int, weights: Floats | None = None) -> Reviewed:
+    def review(self, per_day: int, weights: Floats | None = None) -> ReviewOutcome:
         """Reviews so many cards a day.
 
         Args:
@@ -118,7 +118,7 @@ class CardDays:
             saved += float(taken[hits] @ self.ahead[day][hits])
             blocked[cards[hits]] = True
         total = float(count @ self.amounts)
-        return Reviewed(per_day, found, saved, saved / total if total else 0.0)
+        return ReviewOutcome(per_day, found, saved, saved / total if total else 0.0)
 
     @property
     def compromised(self) -> int:
@@ -138,6 +138,6 @@ class CardDays:
         return float(np.nextafter(first_without, np.inf))
 
 
-def cost_curve(card_days: CardDays, capacities: Iterable[int]) -> list[Reviewed]:
+def cost_curve(card_days: CardDays, capacities: Iterable[int]) -> list[ReviewOutcome]:
     """Amount saved against reviews spent, in order of the number of reviews a day."""
     return [card_days.review(per_day) for per_day in sorted(capacities)]

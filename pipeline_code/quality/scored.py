@@ -12,7 +12,7 @@ from pipeline_code.quality.segments import Codes, segments_of
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 
-__all__ = ["Floats", "Scored"]
+__all__ = ["Floats", "ScoredRows"]
 
 AMOUNT = "amount_minor"
 
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
+class ScoredRows:
     """Test rows and the scores a model gave them.
 
     Attributes:

@@ -23,12 +23,12 @@ from pipeline_code.common.paths import model_folder
 from pipeline_code.contracts.serving import ATTRIBUTES_HEADER, JSON, MEDIA_TYPES, PARQUET
 from pipeline_code.serve.identity import Identity
 from pipeline_code.serve.metrics import Meter
-from pipeline_code.serve.negotiation import Asking, asking
+from pipeline_code.serve.negotiation import RequestHeaders, asking
 from pipeline_code.serve.refusals import TOO_LARGE, RequestError
 from pipeline_code.serve.rendering import render
-from pipeline_code.serve.requests import Requested, parse_body
+from pipeline_code.serve.requests import ScoringRequest, parse_body
 from pipeline_code.serve.rows import FeatureRows
-from pipeline_code.serve.scoring import Answers, Scoring, keys_of
+from pipeline_code.serve.scoring import Scoring, ScoringResponse, keys_of
 from pipeline_code.serve.settings import MEBIBYTE, Settings
 from pipeline_code.serve.states import States
 from pipeline_code.serve.store import StoreReader
@@ -124,7 +124,7 @@ class Application:
         quick = not asked.reason_codes and asked.answers != PARQUET
         inline = inline and quick and len(requested.what) <= INLINE_ANSWERS
 
-        def answer() -> tuple[Answers, bytes]:
+        def answer() -> tuple[ScoringResponse, bytes]:
             answers = score()
             return answers, render(answers, asked.answers, single=requested.single)
 
@@ -132,7 +132,9 @@ class Application:
         self._meter.answered(answers, prepared - read, perf_counter() - started)
         return 200, asked.answers, content
 
-    async def _prepared(self, requested: Requested, asked: Asking) -> Callable[[], Answers]:
+    async def _prepared(
+        self, requested: ScoringRequest, asked: RequestHeaders
+    ) -> Callable[[], ScoringResponse]:
         """What scores the request, once all is there that it needs."""
         what, codes = requested.what, asked.reason_codes
         if isinstance(what, FeatureRows):

@@ -20,7 +20,7 @@ from typing import Any
 
 from pipeline_code.contracts.metrics import Dimension, MetricName
 from pipeline_code.contracts.serving import Decision
-from pipeline_code.serve.scoring import Answers
+from pipeline_code.serve.scoring import ScoringResponse
 
 __all__ = ["Meter", "MetricsConfig"]
 
@@ -86,7 +86,7 @@ class Meter:
             self._thread.join(SECONDS_BETWEEN_LINES)
         self.flush()
 
-    def answered(self, answers: Answers, read_seconds: float, seconds: float) -> None:
+    def answered(self, answers: ScoringResponse, read_seconds: float, seconds: float) -> None:
         """Notes a request.
 
         Args:

@@ -11,7 +11,7 @@ from pipeline_code.contracts.serving import JSON, JSON_LINES, MEDIA_TYPES
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.serve.refusals import NOT_ACCEPTABLE, UNSUPPORTED, RequestError
 
-__all__ = ["MOST_REASON_CODES", "Asking", "asking"]
+__all__ = ["MOST_REASON_CODES", "RequestHeaders", "asking"]
 
 MOST_REASON_CODES = len(FEATURE_NAMES)
 REASON_CODES, STATE_CACHE = "reason_codes", "state_cache"
@@ -21,7 +21,7 @@ REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class RequestHeaders:
     """What the headers say.
 
     Attributes:
@@ -66,9 +66,9 @@ class Asking:
 
 
 @lru_cache(REMEMBERED)
-def asking(content_type: str, accept: str, attributes: str) -> Asking:
-    """`Asking.of`, remembered: most requests carry the same headers."""
-    return Asking.of(content_type, accept, attributes)
+def asking(content_type: str, accept: str, attributes: str) -> RequestHeaders:
+    """`RequestHeaders.of`, remembered: most requests carry the same headers."""
+    return RequestHeaders.of(content_type, accept, attributes)
 
 
 def _media_type(text: str) -> str:

@@ -8,11 +8,11 @@ from pipeline_code.contracts.serving import Reason
 from pipeline_code.features.records import Key
 from pipeline_code.serve.scoring import Found
 
-__all__ = ["Read"]
+__all__ = ["StateRead"]
 
 
 @dataclass(slots=True, eq=False)
-class Read:
+class StateRead:
     """A read of several states, waiting for its turn or under way; used on the event loop only.
 
     Attributes:

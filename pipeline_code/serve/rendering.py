@@ -4,12 +4,12 @@ import orjson
 
 from pipeline_code.contracts.serving import CSV, JSON_LINES, PARQUET
 from pipeline_code.serve.parquet import answers_as_parquet
-from pipeline_code.serve.scoring import Answers
+from pipeline_code.serve.scoring import ScoringResponse
 
 __all__ = ["render"]
 
 
-def render(answers: Answers, media_type: str, *, single: bool) -> bytes:
+def render(answers: ScoringResponse, media_type: str, *, single: bool) -> bytes:
     """The body of an answer; a float is the shortest text that reads back the same.
 
     Args:

@@ -38,11 +38,11 @@ from pipeline_code.serve.rows import (
     rows_of_objects,
 )
 
-__all__ = ["RequestError", "Requested", "parse_body", "parse_transaction"]
+__all__ = ["RequestError", "ScoringRequest", "parse_body", "parse_transaction"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Requested:
+class ScoringRequest:
     """What a body asks to score.
 
     Attributes:
@@ -58,7 +58,7 @@ class Requested:
 _PARQUET = IsolatedReader()
 
 
-def parse_body(media_type: str, body: bytes) -> Requested:
+def parse_body(media_type: str, body: bytes) -> ScoringRequest:
     """What a body of one of the contract's media types asks for.
 
     Raises:
@@ -66,9 +66,9 @@ def parse_body(media_type: str, body: bytes) -> Requested:
     """
     try:
         if media_type == CSV:
-            return Requested(rows_of_csv(text_of(body, "body")))
+            return ScoringRequest(rows_of_csv(text_of(body, "body")))
         if media_type == PARQUET:
-            return Requested(_PARQUET.read(body))
+            return ScoringRequest(_PARQUET.read(body))
         if media_type == JSON_LINES:
             return _lines(body)
         return _document(body)
@@ -104,26 +104,26 @@ def transaction_of(document: Mapping[str, Any], name: str) -> Transaction:
     )
 
 
-def _document(body: bytes) -> Requested:
+def _document(body: bytes) -> ScoringRequest:
     document = json_value(body, "body")
     if isinstance(document, list):
         places = [f"item {number}: " for number in range(1, len(document) + 1)]
-        return Requested(_batch(document, places))
+        return ScoringRequest(_batch(document, places))
     if not isinstance(document, dict):
         raise FieldError(f"body must be a JSON object or an array of them, got {kind(document)}")
     if is_feature_row(document):
-        return Requested(rows_of_objects([document], [""]), single=True)
-    return Requested([transaction_of(document, "body")], single=True)
+        return ScoringRequest(rows_of_objects([document], [""]), single=True)
+    return ScoringRequest([transaction_of(document, "body")], single=True)
 
 
-def _lines(body: bytes) -> Requested:
+def _lines(body: bytes) -> ScoringRequest:
     # Not splitlines: JSON text may hold other characters that it takes for ends of lines.
     lines = body.split(b"\n")
     if not lines[-1].strip():
         lines.pop()
     require_batch_length(len(lines), MOST_FEATURE_ROWS, "lines")
     documents = [json_value(line, f"line {number}") for number, line in enumerate(lines, start=1)]
-    return Requested(_batch(documents, [f"line {n}: " for n in range(1, len(documents) + 1)]))
+    return ScoringRequest(_batch(documents, [f"line {n}: " for n in range(1, len(documents) + 1)]))
 
 
 def _batch(documents: Sequence[Any], places: Sequence[str]) -> Sequence[Transaction] | FeatureRows:

@@ -18,7 +18,7 @@ from pipeline_code.serve.rows import FeatureRows
 from pipeline_code.serve.thresholds import Thresholds
 from pipeline_code.train.model import Model
 
-__all__ = ["Answers", "Found", "Scoring", "keys_of"]
+__all__ = ["Found", "Scoring", "ScoringResponse", "keys_of"]
 
 # The state of an entity, or why there is none.
 Found = EntityState | Reason
@@ -27,7 +27,7 @@ Values = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answers:
+class ScoringResponse:
     """What became of one request.
 
     Attributes:
@@ -92,7 +92,7 @@ class Scoring:
         if not 0.0 <= score <= 1.0:
             raise RuntimeError(f"the model must score a row between 0 and 1, got {score}")
 
-    def score_rows(self, rows: FeatureRows, reason_codes: int = 0) -> Answers:
+    def score_rows(self, rows: FeatureRows, reason_codes: int = 0) -> ScoringResponse:
         """Answers to feature rows, with so many reason codes each."""
         return self._answers(rows.ids, rows.values, None, reason_codes, perf_counter())
 
@@ -101,7 +101,7 @@ class Scoring:
         transactions: Sequence[Transaction],
         found: Mapping[Key, Found],
         reason_codes: int = 0,
-    ) -> Answers:
+    ) -> ScoringResponse:
         """Answers to raw transactions.
 
         Args:
@@ -127,12 +127,12 @@ class Scoring:
         degraded: list[list[Reason]] | None,
         reason_codes: int,
         started: float,
-    ) -> Answers:
+    ) -> ScoringResponse:
         prepared = perf_counter()
         scores = self._scores(values)
         codes = self._reason_codes(values, reason_codes) if reason_codes else None
         scored = perf_counter()
-        return Answers(
+        return ScoringResponse(
             ids=ids,
             scores=scores,
             decisions=[self._thresholds.decide(score) for score in scores],

@@ -26,7 +26,7 @@ from pipeline_code.features.online_store import READ_AT_ONCE, StoreError
 from pipeline_code.features.records import Key, StoredRecord
 from pipeline_code.features.state import StateError
 from pipeline_code.serve.breaker import Breaker
-from pipeline_code.serve.reads import Read
+from pipeline_code.serve.reads import StateRead
 from pipeline_code.serve.scoring import Found
 from pipeline_code.serve.store import StoreReader, Values
 
@@ -72,8 +72,8 @@ class States:
         self._breaker = Breaker(FAILURES_IN_A_ROW, PAUSE_SECONDS)
         self._cached: dict[Key, tuple[float, Found]] = {}
         # The newest read of each key that is not over, and those that wait for their turn.
-        self._reads: dict[Key, Read] = {}
-        self._queue: deque[Read] = deque()
+        self._reads: dict[Key, StateRead] = {}
+        self._queue: deque[StateRead] = deque()
         self._under_way: set[asyncio.Task[None]] = set()
 
     def known(self, keys: Iterable[Key]) -> dict[Key, Found] | None:
@@ -135,13 +135,13 @@ class States:
         if self._store is not None:
             await self._store.close()
 
-    def _read_of(self, key: Key, *, fresh: bool) -> Read:
+    def _read_of(self, key: Key, *, fresh: bool) -> StateRead:
         """The read that brings a key's state, one that others wait for if there is one."""
         read = self._reads.get(key)
         # One under way may have been answered before the caller asked.
         if read is None or (fresh and read.started is not None):
             if not self._queue or len(self._queue[-1].keys) >= READ_AT_ONCE:
-                self._queue.append(Read())
+                self._queue.append(StateRead())
             read = self._reads[key] = self._queue[-1]
             read.keys[key] = None
         return read
@@ -156,7 +156,9 @@ class States:
             task = loop.create_task(self._work(loop, store, read))
             self._under_way.add(task)
 
-    async def _work(self, loop: asyncio.AbstractEventLoop, store: StoreReader, read: Read) -> None:
+    async def _work(
+        self, loop: asyncio.AbstractEventLoop, store: StoreReader, read: StateRead
+    ) -> None:
         found, started = None, loop.time()
         until = started + self._config.budget_seconds
         try:
@@ -178,7 +180,7 @@ class States:
         self._under_way.discard(task)
         self._ask(loop, store)
 
-    def _finish(self, read: Read) -> None:
+    def _finish(self, read: StateRead) -> None:
         for key in read.keys:
             if self._reads.get(key) is read:
                 del self._reads[key]

@@ -30,8 +30,8 @@ from yarl import URL
 
 from pipeline_code.features.online_store import (
     FIRST_PAUSE_SECONDS,
+    BatchRead,
     FeatureGroups,
-    Reading,
     StoreError,
     pauses,
 )
@@ -125,7 +125,7 @@ class StoreReader:
             BotoCoreError, ClientError: The store was not reached, or refused.
             StoreError: A record could not be read, or the answer is none.
         """
-        reading = Reading(self._groups, keys)
+        reading = BatchRead(self._groups, keys)
         for pause in pauses(OPERATION):
             if pause:
                 await asyncio.sleep(pause)

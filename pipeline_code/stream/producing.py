@@ -40,7 +40,7 @@ def put_all(client: Any, stream: str, entries: Iterable[Entry]) -> Mapping[int, 
         The places of the entries that were not taken, with the reason: those that were refused time
         and again, and those of the same key behind them.
     """
-    waiting = _Waiting(entries)
+    waiting = _PendingEntries(entries)
     failures = 0
     while request := waiting.next_request():
         answer = client.put_records(
@@ -65,7 +65,7 @@ def _reason(result: Mapping[str, Any]) -> str | None:
     return f"{result['ErrorCode']}: {result.get('ErrorMessage', '')}"
 
 
-class _Waiting:
+class _PendingEntries:
     """The entries that were not taken yet, by key."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:

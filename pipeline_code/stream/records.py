@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import Ki
 from pipeline_code.common.fields import FieldError
 from pipeline_code.stream.events import Event, parse
 
-__all__ = ["Record", "Sorted", "sort"]
+__all__ = ["ParsedRecords", "Record", "sort"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +45,14 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
+class ParsedRecords:
     """Records by what became of their reading: the event, or the reason why there is none."""
 
     events: Mapping[Record, Event]
     refused: Mapping[Record, str]
 
 
-def sort(records: Iterable[Record]) -> Sorted:
+def sort(records: Iterable[Record]) -> ParsedRecords:
     """Parses every record."""
     events: dict[Record, Event] = {}
     refused: dict[Record, str] = {}
@@ -61,4 +61,4 @@ def sort(records: Iterable[Record]) -> Sorted:
             events[record] = parse(record.data, record.arrived)
         except FieldError as error:
             refused[record] = error.reason
-    return Sorted(events, refused)
+    return ParsedRecords(events, refused)

@@ -23,8 +23,8 @@ __all__ = [
     "ArrayBatches",
     "Batch",
     "Batches",
-    "Between",
     "ParquetBatches",
+    "PeriodBatches",
     "check_schema",
     "converted",
     "empty_batch",
@@ -85,7 +85,7 @@ class ArrayBatches:
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
+class PeriodBatches:
     """Those of other batches' rows whose event time is in [start, end)."""
 
     batches: Batches

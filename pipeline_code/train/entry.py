@@ -46,9 +46,9 @@ from pipeline_code.train.batches import Batches, Matrix, ParquetBatches
 from pipeline_code.train.hosts import Hosts, Team
 from pipeline_code.train.interruption import (
     EXIT_CODE,
-    Interrupted,
+    InterruptibleBatches,
     Interruption,
-    Watched,
+    TrainingInterruptedError,
     noticed,
 )
 from pipeline_code.train.joining import join
@@ -80,14 +80,14 @@ def main(argv: Sequence[str]) -> int:
             # Apart from the others, with whom XGBoost would share even the rows of a comparison.
             if team.leads:
                 _package(learned)
-        except Interrupted as error:
+        except TrainingInterruptedError as error:
             _log({"interrupted": "SIGTERM", "when": str(error)})
             return EXIT_CODE
     return 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Learned:
+class _TrainedModel:
     """A model, this host's rows, and how long each part has taken."""
 
     model: Model
@@ -95,7 +95,7 @@ class _Learned:
     seconds: dict[str, float]
 
 
-def _learn(parameters: Parameters, team: Team, interruption: Interruption) -> _Learned:
+def _learn(parameters: Parameters, team: Team, interruption: Interruption) -> _TrainedModel:
     started = time.monotonic()
     batches = _batches(team, interruption)
     survey = Survey.of(batches, CHANNEL, FEATURE_NAMES, team)
@@ -118,10 +118,10 @@ def _learn(parameters: Parameters, team: Team, interruption: Interruption) -> _L
     )
     model = assembled(train(job), survey, parameters, FEATURE_NAMES, survey.period())
     seconds = {"survey": surveyed - started, "fit": time.monotonic() - surveyed}
-    return _Learned(model, batches, seconds)
+    return _TrainedModel(model, batches, seconds)
 
 
-def _package(learned: _Learned) -> None:
+def _package(learned: _TrainedModel) -> None:
     """Writes the model, once it is known to score the same when it is compiled."""
     started = time.monotonic()
     model = learned.model.checked(_some_rows(learned.batches))
@@ -147,7 +147,7 @@ def _batches(team: Team, interruption: Interruption) -> Batches:
             shares=team.size if dealt else 1,
         )
     # A host that leaves while others wait for it would look like one that was lost.
-    return Watched(batches, interruption) if team.size == 1 else batches
+    return InterruptibleBatches(batches, interruption) if team.size == 1 else batches
 
 
 def _is_sharded() -> bool:

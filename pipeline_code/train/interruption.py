@@ -8,13 +8,19 @@ from types import FrameType
 
 from pipeline_code.train.batches import Batch, Batches
 
-__all__ = ["EXIT_CODE", "Interrupted", "Interruption", "Watched", "noticed"]
+__all__ = [
+    "EXIT_CODE",
+    "InterruptibleBatches",
+    "Interruption",
+    "TrainingInterruptedError",
+    "noticed",
+]
 
 # What a shell reports of a process that SIGTERM ended.
 EXIT_CODE = 128 + signal.SIGTERM
 
 
-class Interrupted(Exception):  # noqa: N818 - nothing is wrong: the job is asked to end
+class TrainingInterruptedError(Exception):
     """The job ends before its model is done, because it was asked to."""
 
 
@@ -41,7 +47,7 @@ def noticed() -> Iterator[Interruption]:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class InterruptibleBatches:
     """Batches that end with Interrupted where the job is asked to end between two of them."""
 
     batches: Batches
@@ -50,5 +56,5 @@ class Watched:
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.batches:
             if self.interruption.requested:
-                raise Interrupted("while rows were read")
+                raise TrainingInterruptedError("while rows were read")
             yield batch

@@ -18,7 +18,7 @@ from pipeline_code.train.batches import ArrayBatches, Batch
 from pipeline_code.train.calibration import Calibration
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.survey import Survey
-from pipeline_code.train.training import Job, Trained, train
+from pipeline_code.train.training import Job, TrainingResult, train
 
 Scores = npt.NDArray[np.float32]
 
@@ -199,7 +199,7 @@ def fit(
 
 
 def assembled(
-    trained: Trained,
+    trained: TrainingResult,
     survey: Survey,
     parameters: Parameters,
     names: Sequence[str],

@@ -59,7 +59,7 @@ class Survey:
             BadInput: No rows, on any host; a value that is no finite number.
         """
         with team.all_or_none():
-            own = _Own.read(batches, name, names)
+            own = _HostSurvey.read(batches, name, names)
         return own.joined(names, team)
 
     @property
@@ -116,7 +116,7 @@ def check_classes(rows: int, frauds: int, name: str) -> None:
         raise BadInput(f"{name} must hold a genuine transaction, got {frauds} frauds only")
 
 
-class _Own:
+class _HostSurvey:
     """One host's part of the survey."""
 
     def __init__(self, width: int) -> None:
@@ -128,7 +128,7 @@ class _Own:
         self.hash = hashlib.sha256()
 
     @classmethod
-    def read(cls, batches: Batches, name: str, names: Sequence[str]) -> "_Own":
+    def read(cls, batches: Batches, name: str, names: Sequence[str]) -> "_HostSurvey":
         own = cls(len(names))
         for batch in batches:
             _check_finite(batch, own.rows, name, names)

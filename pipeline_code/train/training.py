@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from pipeline_code.features.definitions import SCHEMA_VERSION
 from pipeline_code.train.algorithms import Boosting, find_algorithm
-from pipeline_code.train.batches import Batches, Between
+from pipeline_code.train.batches import Batches, PeriodBatches
 from pipeline_code.train.calibration import Calibration
 from pipeline_code.train.checkpoints import (
     Checkpoint,
@@ -28,13 +28,13 @@ from pipeline_code.train.checkpoints import (
     fingerprint,
 )
 from pipeline_code.train.hosts import ALONE, Team
-from pipeline_code.train.interruption import Interrupted, Interruption
+from pipeline_code.train.interruption import Interruption, TrainingInterruptedError
 from pipeline_code.train.memory import lies_on_disk
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.survey import Survey
 from pipeline_code.train.validation import figures_of, prefixed
 
-__all__ = ["Job", "Trained", "train"]
+__all__ = ["Job", "TrainingResult", "train"]
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -78,14 +78,14 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainingResult:
     """The model's file, and what was chosen for it."""
 
     content: bytes
     selection: Selection
 
 
-def train(job: Job) -> Trained:
+def train(job: Job) -> TrainingResult:
     """Learns one model, or goes on where a killed run of the same job has left it.
 
     Raises:
@@ -113,7 +113,7 @@ class _Training:
         )
         self._checkpoints = self._open_checkpoints()
 
-    def run(self) -> Trained:
+    def run(self) -> TrainingResult:
         days = self._parameters.validation_days
         start = self._job.survey.slice_start(days, self._job.name) if days else None
         checkpoint = self._left()
@@ -127,8 +127,8 @@ class _Training:
 
     def _select(self, checkpoint: Checkpoint, start: int) -> Selection:
         """Learns from the days before the slice until the slice is scored no better."""
-        earlier = self._prepared("earlier", Between(self._job.batches, end=start))
-        later = Between(self._job.batches, start=start)
+        earlier = self._prepared("earlier", PeriodBatches(self._job.batches, end=start))
+        later = PeriodBatches(self._job.batches, start=start)
         watched = self._prepared("later", later, reference=earlier)
         own = [batch.labels for batch in later]
         labels = self._job.team.together(np.concatenate([np.empty(0, np.int8), *own]))
@@ -156,7 +156,7 @@ class _Training:
         counts = {"rows": float(len(labels)), "frauds": float(labels.sum())}
         return Selection(rounds=rounds, calibration=calibration, validation=figures | counts)
 
-    def _fit(self, checkpoint: Checkpoint) -> Trained:
+    def _fit(self, checkpoint: Checkpoint) -> TrainingResult:
         """Learns the chosen number of rounds from all rows."""
         data = self._prepared("all", self._job.batches)
         boosting = self._begin(data, checkpoint)
@@ -168,7 +168,7 @@ class _Training:
 
         progress = self._learn(boosting, checkpoint.progress, measured)
         assert progress.selection is not None  # noqa: S101 - `run` has seen to it
-        return Trained(boosting.content(progress.rounds), progress.selection)
+        return TrainingResult(boosting.content(progress.rounds), progress.selection)
 
     def _learn(
         self, boosting: Boosting, progress: Progress, measured: Callable[[Progress], Progress]
@@ -181,7 +181,7 @@ class _Training:
             if self._checkpoints is not None and (ends or self._checkpoints.due):
                 self._write(Checkpoint(progress, boosting.content(progress.rounds)))
             if ends:
-                raise Interrupted(f"after round {progress.rounds}")
+                raise TrainingInterruptedError(f"after round {progress.rounds}")
         return progress
 
     def _done(self, progress: Progress) -> bool:

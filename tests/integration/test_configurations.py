@@ -113,7 +113,7 @@ def pipeline(played: Any) -> Iterator[str]:
     iam.delete_role_policy(RoleName=role, PolicyName="tuning")
 
 
-def run(target: Target, pipeline: str) -> executions.Execution:
+def run(target: Target, pipeline: str) -> executions.PipelineExecution:
     arn = target.client("sagemaker").start_pipeline_execution(
         PipelineName=pipeline,
         PipelineParameters=[{"Name": "DataVersion", "Value": data_version(target)}],
@@ -122,12 +122,12 @@ def run(target: Target, pipeline: str) -> executions.Execution:
 
 
 @pytest.fixture(scope="module")
-def first(played: Any, pipeline: str) -> executions.Execution:
+def first(played: Any, pipeline: str) -> executions.PipelineExecution:
     return run(played.target, pipeline)
 
 
 @pytest.fixture(scope="module")
-def tuning_job(played: Any, first: executions.Execution) -> dict[str, Any]:
+def tuning_job(played: Any, first: executions.PipelineExecution) -> dict[str, Any]:
     (step,) = (step for step in first.steps if step.name == "TuneModel")
     assert step.status == "Succeeded", step.detail
     return dict(
@@ -137,7 +137,7 @@ def tuning_job(played: Any, first: executions.Execution) -> dict[str, Any]:
     )
 
 
-def test_every_step_before_the_gate_succeeds(first: executions.Execution) -> None:
+def test_every_step_before_the_gate_succeeds(first: executions.PipelineExecution) -> None:
     assert {step.name: step.status for step in first.steps} == {
         "CheckData": "Succeeded",
         "ComputeFeatures": "Succeeded",
@@ -150,7 +150,7 @@ def test_every_step_before_the_gate_succeeds(first: executions.Execution) -> Non
 
 
 def test_the_refusal_says_which_limit_was_missed_and_by_how_much(
-    played: Any, first: executions.Execution
+    played: Any, first: executions.PipelineExecution
 ) -> None:
     assert first.status == "Failed"
     (refused,) = (step.detail for step in first.steps if step.status == "Failed")
@@ -178,7 +178,7 @@ def test_the_jobs_that_were_compared_are_of_two_instances_on_spare_capacity(
 
 
 def test_the_model_that_was_judged_is_the_one_that_validated_best(
-    played: Any, first: executions.Execution, tuning_job: dict[str, Any]
+    played: Any, first: executions.PipelineExecution, tuning_job: dict[str, Any]
 ) -> None:
     sagemaker = played.target.client("sagemaker")
     best = tuning_job["BestTrainingJob"]
@@ -193,7 +193,7 @@ def test_the_model_that_was_judged_is_the_one_that_validated_best(
 
 
 def test_the_same_data_is_not_tuned_on_again(
-    played: Any, pipeline: str, first: executions.Execution
+    played: Any, pipeline: str, first: executions.PipelineExecution
 ) -> None:
     before = len(registry.packages(played.target))
     second = run(played.target, pipeline)

@@ -21,7 +21,7 @@ from operations import executions
 from operations.deployment import toolchain
 from operations.errors import OperationError
 from operations.monitoring import drift, retraining
-from operations.monitoring.findings import Finding, Outcome
+from operations.monitoring.findings import Finding, FindingOutcome
 from operations.monitoring.monitor_runs import bring_labels
 from operations.target import Target, connect
 from pipeline_code.contracts.monitoring import MonitorKind
@@ -103,7 +103,7 @@ def monitored(target: Target, exchanges: Exchanges) -> Captured:
 def test_a_quiet_week_raises_nothing(monitored: Captured, week: Week) -> None:
     found = monitored(week.features(), *MonitorKind)
     assert [each for finding in found.values() for each in finding.broken] == []
-    assert [found[kind].outcome for kind in INPUTS] == [Outcome.PASSED] * 2
+    assert [found[kind].outcome for kind in INPUTS] == [FindingOutcome.PASSED] * 2
 
 
 def test_inflated_amounts_are_drift_and_retrain_once(
@@ -143,8 +143,8 @@ def test_other_labels_of_the_same_inputs_are_worse_quality(monitored: Captured, 
     place = rows.schema.get_field_index("transaction_id")
     other = rows.set_column(place, "transaction_id", pa.array(np.roll(ids, len(ids) // 2)))
     found = monitored(other, *INPUTS, MonitorKind.MODEL_QUALITY)
-    assert found[MonitorKind.MODEL_QUALITY].outcome is Outcome.VIOLATED
-    assert [found[kind].outcome for kind in INPUTS] == [Outcome.PASSED] * 2
+    assert found[MonitorKind.MODEL_QUALITY].outcome is FindingOutcome.VIOLATED
+    assert [found[kind].outcome for kind in INPUTS] == [FindingOutcome.PASSED] * 2
 
 
 def test_a_damaged_capture_is_a_failure_and_is_tried_again(

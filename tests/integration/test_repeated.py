@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from operations import executions
-from operations.executions import Execution
+from operations.executions import PipelineExecution
 from operations.models import registry
 from operations.models.origins import Origins
 from operations.target import Target
@@ -38,7 +38,7 @@ def as_of(played: Any) -> str:
     return str(json.load(answer["Body"])["windows"]["as_of"])
 
 
-def run(target: Target, as_of: str) -> Execution:
+def run(target: Target, as_of: str) -> PipelineExecution:
     arn = executions.start(
         target, reason="repeated, with what no registry takes: #!", parameters={"AsOf": as_of}
     )
@@ -46,7 +46,7 @@ def run(target: Target, as_of: str) -> Execution:
 
 
 @pytest.fixture(scope="module")
-def first(played: Any, as_of: str) -> Execution:
+def first(played: Any, as_of: str) -> PipelineExecution:
     return run(played.target, as_of)
 
 
@@ -56,7 +56,7 @@ def content(target: Target, uri: str) -> bytes:
     return bytes(answer["Body"].read())
 
 
-def archive(target: Target, execution: Execution) -> bytes:
+def archive(target: Target, execution: PipelineExecution) -> bytes:
     """The model that the execution registered."""
     assert execution.model_package is not None
     package = registry.find(target, execution.model_package)
@@ -64,7 +64,7 @@ def archive(target: Target, execution: Execution) -> bytes:
 
 
 def test_a_second_start_is_served_from_the_cache_and_registers_the_same_model(
-    played: Any, first: Execution, as_of: str
+    played: Any, first: PipelineExecution, as_of: str
 ) -> None:
     second = run(played.target, as_of)
     details = {step.name: step.detail for step in second.steps}
@@ -74,7 +74,9 @@ def test_a_second_start_is_served_from_the_cache_and_registers_the_same_model(
     assert archive(played.target, second) == archive(played.target, first)
 
 
-def test_a_training_that_runs_again_ends_with_the_same_bytes(played: Any, first: Execution) -> None:
+def test_a_training_that_runs_again_ends_with_the_same_bytes(
+    played: Any, first: PipelineExecution
+) -> None:
     sagemaker = played.target.client("sagemaker")
     origins = Origins(played.target)
     job = origins.training_job(origins.steps(first.arn))

@@ -15,7 +15,7 @@ from operations.errors import OperationError
 from operations.models import approvals, registry
 from operations.models.decisions import decisions_on, last_decision
 from operations.target import Target
-from pipeline_code.contracts.decisions import Decision, approval, decision_key
+from pipeline_code.contracts.decisions import ApprovalDecision, approval, decision_key
 
 
 class Group:
@@ -263,7 +263,7 @@ def test_a_change_of_the_metadata_is_no_approval(group: Group) -> None:
 
 
 def test_an_approval_follows_that_of_the_deployed_whatever_the_clocks_say(group: Group) -> None:
-    ahead = Decision(
+    ahead = ApprovalDecision(
         at="2999-01-01T00:00:00.000Z", status="Approved", by="arn", reason="fast clock"
     )
     first = group.add("Approved", CustomerMetadataProperties={"decision_001": ahead.text()})
@@ -351,7 +351,9 @@ LETTERS_SEPARATORS_NUMBERS, OTHERS = "LZN", "_.:/=+-@"
 
 @given(reason=st.text(min_size=1, max_size=400), by=st.sampled_from([SAID_BY, "arn:" + "x" * 400]))
 def test_a_record_is_within_what_sagemaker_takes(reason: str, by: str) -> None:
-    text = Decision(at="2026-01-01T00:00:00Z", status="Approved", by=by, reason=reason).text()
+    text = ApprovalDecision(
+        at="2026-01-01T00:00:00Z", status="Approved", by=by, reason=reason
+    ).text()
     assert 1 <= len(text) <= 256
     for character in text:
         kind = unicodedata.category(character)[0]
@@ -360,12 +362,14 @@ def test_a_record_is_within_what_sagemaker_takes(reason: str, by: str) -> None:
 
 @given(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=100))
 def test_a_record_is_read_as_it_was_written(reason: str) -> None:
-    decision = Decision(at="2026-01-01T00:00:00Z", status="Rejected", by=SAID_BY, reason=reason)
-    assert Decision.parse(decision.text()) == decision
+    decision = ApprovalDecision(
+        at="2026-01-01T00:00:00Z", status="Rejected", by=SAID_BY, reason=reason
+    )
+    assert ApprovalDecision.parse(decision.text()) == decision
 
 
 @pytest.mark.parametrize("text", ["", "approved by me", "2026 Maybe by me: why"])
 def test_what_is_no_record_is_left_out(text: str) -> None:
-    assert Decision.parse(text) is None
+    assert ApprovalDecision.parse(text) is None
     package = {"CustomerMetadataProperties": {"decision_001": text}}
     assert decisions_on(package) == []

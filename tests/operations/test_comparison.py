@@ -16,9 +16,9 @@ from local_aws.server import EmbeddedAws
 from operations.cli import app
 from operations.errors import OperationError
 from operations.models.comparison import (
-    Compared,
-    Contender,
-    Window,
+    ComparedVersion,
+    LabelledPeriod,
+    ModelComparison,
     compare_versions,
     window_of_file,
 )
@@ -42,7 +42,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def window(file: Path) -> Window:
+def window(file: Path) -> LabelledPeriod:
     return window_of_file(file, start=TEST_DAY, days=7)
 
 
@@ -110,12 +110,12 @@ def registered(
     yield group
 
 
-def compared(group: Registered, a: str, b: str, window: Window) -> Compared:
-    one, other = Contender.of(group.target, a), Contender.of(group.target, b)
+def compared(group: Registered, a: str, b: str, window: LabelledPeriod) -> ModelComparison:
+    one, other = ComparedVersion.of(group.target, a), ComparedVersion.of(group.target, b)
     return compare_versions(one, other, window, reviews=100)
 
 
-def test_the_better_version_is_told(registered: Registered, window: Window) -> None:
+def test_the_better_version_is_told(registered: Registered, window: LabelledPeriod) -> None:
     found = compared(registered, "2", "champion", window).as_dict()
     assert (found["a"]["version"], found["b"]["version"]) == (2, 1)
     precision = found["metrics"]["average_precision"]
@@ -124,7 +124,9 @@ def test_the_better_version_is_told(registered: Registered, window: Window) -> N
     assert (found["window"]["start"], found["window"]["end"]) == ("2018-06-22", "2018-06-29")
 
 
-def test_cards_known_to_be_compromised_are_left_out(registered: Registered, window: Window) -> None:
+def test_cards_known_to_be_compromised_are_left_out(
+    registered: Registered, window: LabelledPeriod
+) -> None:
     found = compared(registered, "1", "2", window)
     assert found.removed > 0
     assert found.comparison.rows == len(window.rows) - found.removed
@@ -148,7 +150,7 @@ def test_a_window_that_a_version_may_have_learned_of_is_refused(
     assert compared(registered, "1", "2", first_possible).comparison.rows > 0
 
 
-def test_one_version_twice_is_refused(registered: Registered, window: Window) -> None:
+def test_one_version_twice_is_refused(registered: Registered, window: LabelledPeriod) -> None:
     with pytest.raises(OperationError, match="must be two versions, got 1 twice"):
         compared(registered, "1", "champion", window)
 

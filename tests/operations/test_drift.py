@@ -15,7 +15,7 @@ from operations.cli import app
 from operations.console import show
 from operations.errors import OperationError
 from operations.monitoring import drift
-from operations.monitoring.findings import Finding, Outcome
+from operations.monitoring.findings import Finding, FindingOutcome
 from operations.target import Target
 from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import MISSING_DATA
@@ -273,7 +273,7 @@ def test_a_window_and_no_labels(pipelines: Monitors) -> None:
     finding = drift.run_now(
         pipelines.target, kind=MonitorKind.BIAS, window=timedelta(seconds=90), labels=False
     )
-    assert finding.outcome is Outcome.PASSED
+    assert finding.outcome is FindingOutcome.PASSED
     assert pipelines.seen(finding)["LOOK_BACK_HOURS"] == "0.025"
     with pytest.raises(OperationError, match=r"labels run .* failed: labels must not be asked for"):
         drift.run_now(pipelines.target, kind=MonitorKind.BIAS)
@@ -359,6 +359,6 @@ def test_a_stack_of_before_has_one_monitor(
 ) -> None:
     pipelines.tell(MonitorKind.DATA_QUALITY, QUIET)
     older = target_with(MonitoringPipelineName=pipelines.names[MonitorKind.DATA_QUALITY])
-    assert drift.run_now(older).outcome is Outcome.PASSED
+    assert drift.run_now(older).outcome is FindingOutcome.PASSED
     with pytest.raises(OperationError, match="stack output BiasMonitorName must exist"):
         drift.run_now(older, kind=MonitorKind.BIAS, labels=False)

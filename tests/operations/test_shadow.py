@@ -17,7 +17,7 @@ from local_aws.server import EmbeddedAws
 from operations.cli import app
 from operations.errors import OperationError
 from operations.serving import shadow
-from operations.serving.shadow_captures import Window
+from operations.serving.shadow_captures import CaptureInterval
 from operations.serving.shadow_comparison import Versions, compare, compared
 from operations.target import Target
 from pipeline_code.common.exits import BadInput
@@ -280,10 +280,10 @@ def test_what_another_version_answered_is_left_out(
     )
     now = datetime.now(UTC)
     with pytest.raises(OperationError, match="both must have answered the same requests, got none"):
-        compared(shadowed.target, swapped, Window.until(now, 1))
+        compared(shadowed.target, swapped, CaptureInterval.until(now, 1))
     right = Versions(**shadowed.packages)
     with pytest.raises(OperationError, match="got none of 0 and 0 answers"):
-        compared(shadowed.target, right, Window.until(now - timedelta(days=2), 1))
+        compared(shadowed.target, right, CaptureInterval.until(now - timedelta(days=2), 1))
 
 
 def test_a_damaged_capture_is_named(shadowed: Shadowed, asked: list[dict[str, Any]]) -> None:

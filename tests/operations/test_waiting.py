@@ -6,7 +6,7 @@ import pytest
 
 from operations import waiting
 from operations.cli.following import follow
-from operations.executions import Execution, Step
+from operations.executions import ExecutionStep, PipelineExecution
 from operations.waiting import changes, looks
 
 
@@ -66,9 +66,9 @@ def test_what_is_told_twice_is_reported_once() -> None:
 def test_where_there_is_no_terminal_each_change_of_a_step_is_a_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def at(**steps: str) -> Execution:
-        made = [Step(name, status, 1.0, "") for name, status in steps.items()]
-        return Execution(arn="arn", name="manual-1", status="Executing", steps=made)
+    def at(**steps: str) -> PipelineExecution:
+        made = [ExecutionStep(name, status, 1.0, "") for name, status in steps.items()]
+        return PipelineExecution(arn="arn", name="manual-1", status="Executing", steps=made)
 
     with follow("-") as on_change:
         on_change(at(CheckData="Executing"))

@@ -18,7 +18,7 @@ from lifecycle.monitoring.runbooks import (
     STALE,
     VIOLATIONS,
 )
-from lifecycle.monitoring.watched import DAY, HOUR, Watched
+from lifecycle.monitoring.watched import DAY, HOUR, MonitoredEndpoint
 from pipeline_code.contracts.metrics import MetricName
 from pipeline_code.contracts.monitoring import LABELS, MonitorKind
 
@@ -58,7 +58,7 @@ class MonitoringAlarms(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        watched: Watched,
+        watched: MonitoredEndpoint,
         encryption_key: kms.IKey,
         config: MonitoringConfig,
         condition: CfnCondition,

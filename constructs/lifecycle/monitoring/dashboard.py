@@ -8,7 +8,7 @@ from constructs import Construct
 from lifecycle.monitoring.alarms import MonitoringAlarms
 from lifecycle.monitoring.costs import CostConfig, cost_widgets
 from lifecycle.monitoring.graphs import FULL, MonitoringGraphs, graph
-from lifecycle.monitoring.watched import Watched
+from lifecycle.monitoring.watched import MonitoredEndpoint
 from lifecycle.parity.alarms import ParityAlarms
 from pipeline_code.contracts.metrics import MetricName
 
@@ -35,7 +35,7 @@ class MonitoringDashboard(Construct):
         construct_id: str,
         *,
         dashboard_name: str,
-        watched: Watched,
+        watched: MonitoredEndpoint,
         variant_name: str,
         alarms: MonitoringAlarms,
         costs: CostConfig,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from lifecycle.monitoring.watched import DAY, HOUR, Watched
+from lifecycle.monitoring.watched import DAY, HOUR, MonitoredEndpoint
 from pipeline_code.contracts.metrics import Dimension, MetricName
 from pipeline_code.contracts.monitoring import LABELS, MonitorKind
 
@@ -31,7 +31,7 @@ class MonitoringGraphs:
         variant_name: The endpoint's production variant.
     """
 
-    watched: Watched
+    watched: MonitoredEndpoint
     variant_name: str
 
     def rows(self) -> list[Widgets]:

@@ -17,7 +17,7 @@ from lifecycle.monitoring.config import AlarmLimits, Engine, MonitoringConfig, M
 from lifecycle.monitoring.label_pipeline import LabelPipeline
 from lifecycle.monitoring.pipeline import MonitoringPipelines
 from lifecycle.monitoring.schedule import MonitoringSchedules
-from lifecycle.monitoring.watched import Watched
+from lifecycle.monitoring.watched import MonitoredEndpoint
 from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.contracts.packages import NO_MODEL
 
@@ -138,7 +138,7 @@ class Monitoring(Construct):
                 condition=self.condition,
             )
 
-    def _watch(self, names: Mapping[MonitorKind, str]) -> Watched:
+    def _watch(self, names: Mapping[MonitorKind, str]) -> MonitoredEndpoint:
         """Has failed jobs repeated, and says what runbooks name."""
         analyzer = self._analyzer
         self._retry = AnalysisRetry(
@@ -149,7 +149,7 @@ class Monitoring(Construct):
             roles=[analyzer.role, self._labels.role],
             encryption_key=self._key,
         )
-        return Watched(
+        return MonitoredEndpoint(
             endpoint_name=analyzer.endpoint_name,
             metric_namespace=analyzer.metric_namespace,
             monitor_names=names,

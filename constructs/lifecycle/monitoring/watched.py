@@ -11,14 +11,14 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from pipeline_code.contracts.metrics import Dimension
 from pipeline_code.contracts.monitoring import MonitorKind
 
-__all__ = ["DAY", "HOUR", "Watched"]
+__all__ = ["DAY", "HOUR", "MonitoredEndpoint"]
 
 HOUR = Duration.hours(1)
 DAY = Duration.days(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class MonitoredEndpoint:
     """What is watched, and by whom: what runbooks name.
 
     Attributes:

@@ -22,7 +22,7 @@ _RESPONSE_BYTES = 6_291_556
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class InvocationOutcome:
     """How an asynchronous invocation ended.
 
     Attributes:
@@ -50,7 +50,7 @@ class Outcome:
 
 
 def invoke_asynchronously(
-    ended: Callable[[Outcome], None], refusal: Callable[[Configuration, str], str | None]
+    ended: Callable[[InvocationOutcome], None], refusal: Callable[[Configuration, str], str | None]
 ) -> None:
     """Invoke functions asynchronously with Lambda's rules of failure.
 
@@ -79,7 +79,9 @@ def invoke_asynchronously(
     lambda_svc._put_event_invoke_config = put_config
 
 
-def _invoke(function: dict[str, Any], event: Any, ended: Callable[[Outcome], None]) -> None:
+def _invoke(
+    function: dict[str, Any], event: Any, ended: Callable[[InvocationOutcome], None]
+) -> None:
     config = function.get("config") or function
     with responses.request_scope(*lambda_svc._account_region_from_function_config(config)):
         settings = (
@@ -105,7 +107,7 @@ def _invoke(function: dict[str, Any], event: Any, ended: Callable[[Outcome], Non
                 time.sleep(wait)
         kind = "OnSuccess" if condition == "Success" else "OnFailure"
         destinations = settings.get("DestinationConfig") or {}
-        outcome = Outcome(
+        outcome = InvocationOutcome(
             config=config,
             event=event,
             result=result,

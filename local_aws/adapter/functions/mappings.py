@@ -15,7 +15,7 @@ _TYPE = "AWS::Lambda::EventSourceMapping"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class InvocationResult:
     """How an invocation ended."""
 
     body: Any
@@ -72,7 +72,7 @@ def function_configuration(name_or_arn: str) -> dict[str, Any] | None:
     return config
 
 
-def invoke(function_arn: str, event: Any) -> Answer:
+def invoke(function_arn: str, event: Any) -> InvocationResult:
     """Invoke a function and wait for its answer; its metrics are counted.
 
     Raises:
@@ -89,7 +89,7 @@ def invoke(function_arn: str, event: Any) -> Answer:
     failed, throttled = bool(result.get("error")), bool(result.get("throttle"))
     seconds = time.monotonic() - started
     lambda_svc._emit_lambda_metrics(name, seconds * 1000, failed and not throttled, throttled)
-    return Answer(result.get("body"), failed, throttled)
+    return InvocationResult(result.get("body"), failed, throttled)
 
 
 def matching(records: list[dict[str, Any]], mapping: Mapping) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ _CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tracked:
+class TrackedMetric:
     """The metric that a policy keeps at its target.
 
     Args:
@@ -47,7 +47,7 @@ class Tracked:
     periods_low: int = _PERIODS_LOW
 
 
-def tracked(policy: Mapping[str, Any]) -> Tracked:
+def tracked(policy: Mapping[str, Any]) -> TrackedMetric:
     """What a target tracking policy looks at.
 
     Raises:
@@ -63,7 +63,7 @@ def tracked(policy: Mapping[str, Any]) -> Tracked:
     _, endpoint, _, variant = policy["ResourceId"].split("/")
     dimensions = {"EndpointName": endpoint, "VariantName": variant}
     if kind == _INVOCATIONS:
-        return Tracked(
+        return TrackedMetric(
             namespace=_NAMESPACE,
             dimensions=dimensions,
             name="InvocationsPerInstance",
@@ -72,7 +72,7 @@ def tracked(policy: Mapping[str, Any]) -> Tracked:
             target=target / SPEED,
         )
     if kind == _CONCURRENCY:
-        return Tracked(
+        return TrackedMetric(
             namespace=_NAMESPACE,
             dimensions=dimensions,
             name="ConcurrentRequestsPerModel",
@@ -84,11 +84,11 @@ def tracked(policy: Mapping[str, Any]) -> Tracked:
     raise unsupported(f"the metric {kind}", f"use {_INVOCATIONS} or {_CONCURRENCY}")
 
 
-def _customized(spec: Mapping[str, Any], target: float) -> Tracked:
+def _customized(spec: Mapping[str, Any], target: float) -> TrackedMetric:
     if "Metrics" in spec:
         raise unsupported("metric math in a scaling policy", "name one metric")
     statistic = spec["Statistic"]
-    return Tracked(
+    return TrackedMetric(
         namespace=spec["Namespace"],
         name=spec["MetricName"],
         dimensions={item["Name"]: item["Value"] for item in spec.get("Dimensions", ())},
@@ -156,7 +156,7 @@ class Readings:
         with adapter.request_scope(*self._scope):
             return alarms.state_of(alarm) == "ALARM"
 
-    def value(self, metric: Tracked) -> float | None:
+    def value(self, metric: TrackedMetric) -> float | None:
         """A metric's statistic over the last period; None if it has no data."""
         since = time.time() - metric.period
         with adapter.request_scope(*self._scope):

@@ -11,26 +11,26 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from local_aws.sagemaker.autoscaling import alarms as scaling_alarms
-from local_aws.sagemaker.autoscaling.alarms import Tracked
+from local_aws.sagemaker.autoscaling.alarms import TrackedMetric
 
 _COOL_DOWN_SECONDS = 300.0  # AWS's default for variants of endpoints
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ScalingDecision:
     """Another capacity, and its reason as activities tell it."""
 
     desired: int
     cause: str
 
 
-def bounded(target: Mapping[str, Any], current: int) -> Decision | None:
+def bounded(target: Mapping[str, Any], current: int) -> ScalingDecision | None:
     """What the target's bounds alone demand."""
     low, high = target["MinCapacity"], target["MaxCapacity"]
     if current < low:
-        return Decision(low, f"minimum capacity was set to {low}")
+        return ScalingDecision(low, f"minimum capacity was set to {low}")
     if current > high:
-        return Decision(high, f"maximum capacity was set to {high}")
+        return ScalingDecision(high, f"maximum capacity was set to {high}")
     return None
 
 
@@ -40,7 +40,7 @@ class Readings(Protocol):
     def fires(self, alarm: str) -> bool:
         """Whether an alarm is in ALARM."""
 
-    def value(self, metric: Tracked) -> float | None:
+    def value(self, metric: TrackedMetric) -> float | None:
         """A metric's statistic over the last period; None if it has no data."""
 
 
@@ -61,7 +61,7 @@ class Situation:
     now: float
 
 
-def by_policies(situation: Situation, readings: Readings) -> Decision | None:
+def by_policies(situation: Situation, readings: Readings) -> ScalingDecision | None:
     """What the policies want, within the bounds and cool-downs."""
     suspended = situation.target.get("SuspendedState", {})
     out = None
@@ -72,7 +72,7 @@ def by_policies(situation: Situation, readings: Readings) -> Decision | None:
     return _in(situation, readings)
 
 
-def _out(situation: Situation, readings: Readings) -> Decision | None:
+def _out(situation: Situation, readings: Readings) -> ScalingDecision | None:
     target, wanted = situation.target, []
     for policy in situation.policies:
         name = scaling_alarms.alarm(policy, "High")
@@ -82,12 +82,12 @@ def _out(situation: Situation, readings: Readings) -> Decision | None:
         cooling = _cooling(policy, "ScaleOutCooldown", last, situation.now)
         base = last["From"] if cooling else situation.current
         desired = min(_needed(policy, base, readings), target["MaxCapacity"])
-        wanted.append(Decision(desired, _cause(policy, name)))
+        wanted.append(ScalingDecision(desired, _cause(policy, name)))
     best = max(wanted, key=lambda decision: decision.desired, default=None)
     return best if best is not None and best.desired > situation.current else None
 
 
-def _in(situation: Situation, readings: Readings) -> Decision | None:
+def _in(situation: Situation, readings: Readings) -> ScalingDecision | None:
     target, current, wanted = situation.target, situation.current, []
     for policy in situation.policies:
         name = scaling_alarms.alarm(policy, "Low")
@@ -97,7 +97,7 @@ def _in(situation: Situation, readings: Readings) -> Decision | None:
         if not readings.fires(name) or _cooling(policy, "ScaleInCooldown", last, situation.now):
             return None
         desired = max(_needed(policy, current, readings), target["MinCapacity"])
-        wanted.append(Decision(desired, _cause(policy, name)))
+        wanted.append(ScalingDecision(desired, _cause(policy, name)))
     best = max(wanted, key=lambda decision: decision.desired, default=None)
     return best if best is not None and best.desired < current else None
 

@@ -10,7 +10,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.sagemaker.autoscaling import alarms as scaling_alarms
 from local_aws.sagemaker.autoscaling import records
-from local_aws.sagemaker.autoscaling.decisions import Decision, Situation, bounded, by_policies
+from local_aws.sagemaker.autoscaling.decisions import (
+    ScalingDecision,
+    Situation,
+    bounded,
+    by_policies,
+)
 from local_aws.sagemaker.autoscaling.schedules import next_time
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError
@@ -129,7 +134,7 @@ class ScalingEngine:
         specs = (*deployed["variants"], *deployed.get("shadows", ()))
         return next((int(spec["count"]) for spec in specs if spec["variant"] == variant), None)
 
-    def _change(self, target: Mapping[str, Any], current: int, decision: Decision) -> None:
+    def _change(self, target: Mapping[str, Any], current: int, decision: ScalingDecision) -> None:
         name = records.key(target)
         try:
             self._set_capacity(target, current, decision)
@@ -141,7 +146,9 @@ class ScalingEngine:
         finally:
             self._busy.discard(name)
 
-    def _set_capacity(self, target: Mapping[str, Any], current: int, decision: Decision) -> None:
+    def _set_capacity(
+        self, target: Mapping[str, Any], current: int, decision: ScalingDecision
+    ) -> None:
         endpoint, variant = records.endpoint_and_variant(target["ResourceId"])
         desired = {"VariantName": variant, "DesiredInstanceCount": decision.desired}
         self._context.call(

@@ -6,7 +6,7 @@ from typing import Any
 
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.endpoints.admission import Admission
-from local_aws.sagemaker.endpoints.forwarding import LOST, NOT_SENT, Answer, Forwarder
+from local_aws.sagemaker.endpoints.forwarding import LOST, NOT_SENT, Forwarder, ModelResponse
 from local_aws.sagemaker.endpoints.metrics import Invocation, InvocationMetrics
 from local_aws.sagemaker.endpoints.mirroring import Mirror, offer
 from local_aws.sagemaker.endpoints.routes import LiveEndpoint, Route, choose
@@ -109,7 +109,7 @@ class Balancer:
         route: Route,
         server: Server,
         request: dict[str, Any],
-        answer: Answer,
+        answer: ModelResponse,
     ) -> dict[str, Any]:
         if answer.status >= _CLIENT_ERROR:
             raise self._model_error(live, server, answer)
@@ -142,7 +142,7 @@ class Balancer:
             )
         )
 
-    def _model_error(self, live: LiveEndpoint, server: Server, answer: Answer) -> ModelError:
+    def _model_error(self, live: LiveEndpoint, server: Server, answer: ModelResponse) -> ModelError:
         original = answer.body.decode("utf-8", "replace")
         side = "server" if answer.status >= _SERVER_ERROR else "client"
         group = f"/aws/sagemaker/Endpoints/{live.name}"
@@ -161,7 +161,7 @@ class Balancer:
         )
 
 
-_LATE = Answer(
+_LATE = ModelResponse(
     0,
     "text/plain",
     None,

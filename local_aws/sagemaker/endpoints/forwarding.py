@@ -27,7 +27,7 @@ LOST = (aiohttp.ClientError,)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelResponse:
     """What a model's server said."""
 
     status: int
@@ -42,7 +42,7 @@ class Forwarder:
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, server: Server, request: Mapping[str, Any]) -> Answer:
+    async def send(self, server: Server, request: Mapping[str, Any]) -> ModelResponse:
         """A server's answer to an InvokeEndpoint request.
 
         Raises:
@@ -56,7 +56,7 @@ class Forwarder:
         server.in_flight += 1
         try:
             async with self._http().post(server.url, data=body, headers=headers) as response:
-                return Answer(
+                return ModelResponse(
                     response.status,
                     response.headers.get("Content-Type", "application/octet-stream"),
                     response.headers.get(_CUSTOM_ATTRIBUTES),

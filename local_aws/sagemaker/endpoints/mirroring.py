@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from local_aws.sagemaker.endpoints.capture import Exchange
-from local_aws.sagemaker.endpoints.forwarding import Answer, Forwarder
+from local_aws.sagemaker.endpoints.forwarding import Forwarder, ModelResponse
 from local_aws.sagemaker.endpoints.metrics import Invocation, InvocationMetrics
 from local_aws.sagemaker.endpoints.routes import Route, sampled
 
@@ -75,7 +75,7 @@ class Mirror:
             )
 
 
-def offer(route: Route, request: Mapping[str, Any], answer: Answer) -> None:
+def offer(route: Route, request: Mapping[str, Any], answer: ModelResponse) -> None:
     """Have a variant's exchange captured, if it is a success and the variant captures."""
     if route.capture is None or answer.status >= _CLIENT_ERROR:
         return

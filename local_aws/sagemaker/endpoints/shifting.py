@@ -18,7 +18,7 @@ _TERMINATION = "TerminationWaitInSeconds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class TrafficStep:
     """A stage of an update.
 
     Args:
@@ -56,7 +56,7 @@ class Step:
 _ALL = {"Type": "CAPACITY_PERCENT", "Value": WHOLE}
 
 
-def steps(config: Mapping[str, Any], instances: int) -> Iterator[Step]:
+def steps(config: Mapping[str, Any], instances: int) -> Iterator[TrafficStep]:
     """The stages of an update, the last of them with all traffic on the new fleet.
 
     Args:
@@ -68,25 +68,25 @@ def steps(config: Mapping[str, Any], instances: int) -> Iterator[Step]:
         routing = policy["TrafficRoutingConfiguration"]
         wait = float(routing[_INTERVAL])
         if routing["Type"] == "CANARY":
-            yield Step(size=routing["CanarySize"], capacity="canary", seconds=wait)
+            yield TrafficStep(size=routing["CanarySize"], capacity="canary", seconds=wait)
         elif routing["Type"] == "LINEAR":
             yield from _ladder(routing["LinearStepSize"], wait, instances)
         # The interval lies between steps; the whole fleet is watched while the old one waits.
         last = float(policy.get(_TERMINATION, 0))
-        yield Step(size=_ALL, capacity="full", seconds=last, wait=_TERMINATION)
+        yield TrafficStep(size=_ALL, capacity="full", seconds=last, wait=_TERMINATION)
     elif _ROLLING in config:
         policy = config[_ROLLING]
         wait = float(policy[_INTERVAL])
         yield from _ladder(policy["MaximumBatchSize"], wait, instances)
-        yield Step(size=_ALL, capacity="full", seconds=wait)
+        yield TrafficStep(size=_ALL, capacity="full", seconds=wait)
     else:
-        yield Step(size=_ALL, capacity="full", seconds=0.0)
+        yield TrafficStep(size=_ALL, capacity="full", seconds=0.0)
 
 
-def _ladder(size: Mapping[str, Any], wait: float, instances: int) -> Iterator[Step]:
+def _ladder(size: Mapping[str, Any], wait: float, instances: int) -> Iterator[TrafficStep]:
     for number in range(1, math.ceil(WHOLE / size["Value"]) + instances):
         risen = {**size, "Value": size["Value"] * number}
-        step = Step(size=risen, capacity="batch", seconds=wait)
+        step = TrafficStep(size=risen, capacity="batch", seconds=wait)
         if step.percent(instances) >= WHOLE:
             return
         yield step
@@ -151,7 +151,7 @@ def _check_size(size: Mapping[str, Any], member: str, least: float, counts: Sequ
             )
 
 
-def mixed(old: Sequence[Route], new: Sequence[Route], step: Step) -> tuple[Route, ...]:
+def mixed(old: Sequence[Route], new: Sequence[Route], step: TrafficStep) -> tuple[Route, ...]:
     """The routes of a stage: the old fleets beside the active part of the new ones."""
     instances = max((route.fleet.spec.count for route in new), default=1)
     percent = step.percent(instances)

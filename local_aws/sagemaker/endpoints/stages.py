@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_aws.sagemaker.endpoints.plans import Plan
-from local_aws.sagemaker.endpoints.shifting import Step
+from local_aws.sagemaker.endpoints.shifting import TrafficStep
 from local_aws.sagemaker.events import now
 
 
@@ -21,7 +21,7 @@ class Stage:
 
     status: str
     message: str
-    step: Step | None = None
+    step: TrafficStep | None = None
 
 
 Report = Callable[[Stage], None]
@@ -29,13 +29,13 @@ Report = Callable[[Stage], None]
 LAUNCHING = Stage("Creating", "Launching {instances} instance(s).")
 
 
-def activating(step: Step) -> Stage:
+def activating(step: TrafficStep) -> Stage:
     """Traffic is about to reach that many."""
     text = f"Activating traffic on {step.capacity} capacity of {{instances}} instance(s)."
     return Stage("ActivatingTraffic", text, step)
 
 
-def baking(step: Step) -> Stage:
+def baking(step: TrafficStep) -> Stage:
     """The alarms are watched."""
     text = (
         f"Baking for {step.seconds:g} seconds ({step.wait}) with traffic enabled on "

@@ -32,7 +32,7 @@ _GET = "SELECT event_us, expires_us, deleted, record FROM online WHERE grp = ? A
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class OnlineRecord:
     """A record of the online store."""
 
     event_us: int
@@ -63,25 +63,25 @@ class RecordStore:
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(_SCHEMA)
 
-    def put(self, group: str, identifier: str, kept: Kept) -> bool:
+    def put(self, group: str, identifier: str, kept: OnlineRecord) -> bool:
         """Keep a record unless there is a newer one; whether it was kept."""
         text = json.dumps(kept.values)
         row = (group, identifier, kept.event_us, kept.expires_us, kept.deleted, text)
         with self._lock:
             return self._connection.execute(_PUT, row).rowcount == 1
 
-    def get(self, group: str, identifier: str) -> Kept | None:
+    def get(self, group: str, identifier: str) -> OnlineRecord | None:
         """The record, unless it is deleted or has expired."""
         kept = self.get_any(group, identifier)
         return None if kept is None or kept.deleted else kept
 
-    def get_any(self, group: str, identifier: str) -> Kept | None:
+    def get_any(self, group: str, identifier: str) -> OnlineRecord | None:
         """The record, even if it is deleted, unless it has expired."""
         with self._lock:
             row = self._connection.execute(_GET, (group, identifier)).fetchone()
         if row is None or (row[1] is not None and row[1] <= time.time_ns() // 1000):
             return None
-        return Kept(row[0], row[1], bool(row[2]), json.loads(row[3]))
+        return OnlineRecord(row[0], row[1], bool(row[2]), json.loads(row[3]))
 
     def remove(self, group: str, identifier: str) -> None:
         """Forget a record as if it had never been."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.feature_store.groups import FeatureGroups
-from local_aws.sagemaker.feature_store.record_store import Kept
+from local_aws.sagemaker.feature_store.record_store import OnlineRecord
 from local_aws.sagemaker.feature_store.schema import OFFLINE, ONLINE, Row, Schema, refused
 
 _PAGE = 100
@@ -107,7 +107,7 @@ class FeatureRecords(FeatureGroups):
                     raise refused("EventTime must be later than the record's event time")
                 self._records.remove(schema.name, identifier)
             elif not older:
-                marker = Kept(event_us, None, deleted=True, values=values)
+                marker = OnlineRecord(event_us, None, deleted=True, values=values)
                 self._records.put(schema.name, identifier, marker)
         if OFFLINE in targets:
             self._records.append(schema.name, event_us, values, deleted=True)
@@ -135,13 +135,13 @@ class FeatureRecords(FeatureGroups):
     def _write(self, schema: Schema, row: Row, asked: list[str] | None) -> None:
         targets = schema.targets(asked)
         if ONLINE in targets:
-            kept = Kept(row.event_us, row.expires_us, deleted=False, values=row.values)
+            kept = OnlineRecord(row.event_us, row.expires_us, deleted=False, values=row.values)
             self._records.put(schema.name, row.identifier, kept)
         if OFFLINE in targets:
             self._records.append(schema.name, row.event_us, row.values, deleted=False)
 
 
-def _features(kept: Kept, names: list[str] | None) -> list[dict[str, str]]:
+def _features(kept: OnlineRecord, names: list[str] | None) -> list[dict[str, str]]:
     return [
         {"FeatureName": name, "ValueAsString": value}
         for name, value in kept.values.items()
@@ -149,7 +149,7 @@ def _features(kept: Kept, names: list[str] | None) -> list[dict[str, str]]:
     ]
 
 
-def _expiry(kept: Kept, request: dict[str, Any]) -> dict[str, str]:
+def _expiry(kept: OnlineRecord, request: dict[str, Any]) -> dict[str, str]:
     if request.get("ExpirationTimeResponse") != "Enabled" or kept.expires_us is None:
         return {}
     expires = datetime.fromtimestamp(kept.expires_us / 1_000_000, UTC)

@@ -28,7 +28,7 @@ _networks = itertools.count(os.getpid() * 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class ClusterExit:
     """How the containers of a job ended.
 
     Args:
@@ -102,7 +102,7 @@ class Cluster:
     ) -> None:
         self._stack.close()
 
-    def wait(self, seconds: float) -> End | None:
+    def wait(self, seconds: float) -> ClusterExit | None:
         """Wait until all have succeeded or one has failed; None if neither comes in time.
 
         One that fails ends the others.
@@ -169,11 +169,11 @@ class Cluster:
 
         return min((i for i, m in enumerate(self._members) if m[1].exit_code), key=order)
 
-    def _end(self, index: int) -> End:
+    def _end(self, index: int) -> ClusterExit:
         host, container, log = self._members[index]
         code = container.wait() or 0  # it has ended: this waits for the last of its output
         self.stop(_PEER_GRACE_SECONDS)
-        return End(code=code, host=host, tail=log.tail())
+        return ClusterExit(code=code, host=host, tail=log.tail())
 
 
 def _written(file: Path) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local_aws.sagemaker import containers
 from local_aws.sagemaker.context import Context
-from local_aws.sagemaker.jobs.plan import Outcome, Plan
+from local_aws.sagemaker.jobs.plan import JobOutcome, Plan
 from local_aws.sagemaker.jobs.run import KEEP_FOLDERS, Run
 
 
@@ -34,7 +34,7 @@ class Runner:
         return containers.make_root(self._context, f"{self._kind}-{name}")
 
     def start(
-        self, plan: Plan, on_phase: Callable[[str], None], on_end: Callable[[Outcome], None]
+        self, plan: Plan, on_phase: Callable[[str], None], on_end: Callable[[JobOutcome], None]
     ) -> None:
         """Start a job.
 

@@ -85,7 +85,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class JobOutcome:
     """How a job, or one attempt at it, ended.
 
     Args:

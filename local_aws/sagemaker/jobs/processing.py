@@ -11,7 +11,7 @@ from local_aws.sagemaker.errors import unsupported
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.jobs import clusters
 from local_aws.sagemaker.jobs.jobs import Runner
-from local_aws.sagemaker.jobs.plan import Host, Outcome, Plan
+from local_aws.sagemaker.jobs.plan import Host, JobOutcome, Plan
 from local_aws.sagemaker.jobs.records import JobRecords, only
 
 _LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
@@ -96,7 +96,7 @@ class Processing:
                 name, lambda job: job.update(ProcessingStartTime=now()), silent=True
             )
 
-    def _on_end(self, name: str, outcome: Outcome) -> None:
+    def _on_end(self, name: str, outcome: JobOutcome) -> None:
         changes: dict[str, Any] = {
             "ProcessingJobStatus": outcome.status,
             "ProcessingEndTime": now(),

@@ -22,8 +22,8 @@ from local_aws.sagemaker import data
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.jobs.checkpoints import CheckpointSync
-from local_aws.sagemaker.jobs.clusters import Cluster, End
-from local_aws.sagemaker.jobs.plan import Host, Outcome, Plan
+from local_aws.sagemaker.jobs.clusters import Cluster, ClusterExit
+from local_aws.sagemaker.jobs.plan import Host, JobOutcome, Plan
 
 # Set to 1 for the server, it keeps the private folders of ended jobs, to be looked at.
 KEEP_FOLDERS = "FRAUDLOOP_KEEP_JOB_FOLDERS"
@@ -33,7 +33,7 @@ _KILLED = 137
 _LOG = logging.getLogger(__name__)
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
+class JobStoppedError(Exception):
     """The job was asked to stop."""
 
 
@@ -60,11 +60,11 @@ class Run:
         # seconds" (StopTrainingJob). For processing jobs: Guess.PROCESSING_STOPS.
         self.grace_seconds = 120.0
 
-    def execute(self) -> Outcome:
+    def execute(self) -> JobOutcome:
         """Run the job to its end, whichever that is."""
         return replace(self._execute(), active_seconds=self._active_seconds)
 
-    def _execute(self) -> Outcome:
+    def _execute(self) -> JobOutcome:
         plan = self._plan
         try:
             while not self._context.job_slots.acquire(timeout=_POLL_SECONDS):
@@ -73,24 +73,24 @@ class Run:
                 return self._attempts()
             finally:
                 self._context.job_slots.release()
-        except Stopped:
-            return Outcome(status="Stopped", exit_message=self._message())
+        except JobStoppedError:
+            return JobOutcome(status="Stopped", exit_message=self._message())
         except data.TransferError as error:
-            return Outcome(status="Failed", failure_reason=_shorten(str(error)))
+            return JobOutcome(status="Failed", failure_reason=_shorten(str(error)))
         except (ServiceError, OSError, BotoCoreError) as error:
-            return Outcome(
+            return JobOutcome(
                 status="Failed", failure_reason=_shorten(f"InternalServerError: {error}")
             )
         except Exception as error:
             _LOG.exception("job %s failed", plan.name)
-            return Outcome(
+            return JobOutcome(
                 status="Failed", failure_reason=_shorten(f"InternalServerError: {error!r}")
             )
         finally:
             if os.environ.get(KEEP_FOLDERS) != "1":
                 shutil.rmtree(plan.root, ignore_errors=True)
 
-    def _attempts(self) -> Outcome:
+    def _attempts(self) -> JobOutcome:
         plan = self._plan
         while True:
             started = time.monotonic()
@@ -102,12 +102,12 @@ class Run:
                 return outcome
             self._on_phase("Interrupted")
             if time.monotonic() - self._began >= plan.max_wait_seconds:
-                return Outcome(status="Stopped", exceeded="MaxWaitTime")
+                return JobOutcome(status="Stopped", exceeded="MaxWaitTime")
             self._check_stop()
             shutil.rmtree(plan.root)
             self._on_phase("Starting")
 
-    def _attempt(self) -> Outcome:
+    def _attempt(self) -> JobOutcome:
         plan = self._plan
         self._on_phase("Downloading")
         s3 = self._context.role_session(plan.role_arn, "SageMaker").client("s3")
@@ -152,21 +152,21 @@ class Run:
         sync.download()
         return sync
 
-    def _run_containers(self, sync: CheckpointSync | None) -> Outcome:
+    def _run_containers(self, sync: CheckpointSync | None) -> JobOutcome:
         if sync is not None:
             sync.start()
         started, killed = time.monotonic(), False
         try:
             with Cluster(self._context, self._plan) as cluster:
                 end = self._await(cluster, sync)
-            killed = isinstance(end, End) and end.code == _KILLED
+            killed = isinstance(end, ClusterExit) and end.code == _KILLED
         finally:
             self._ran_seconds += time.monotonic() - started
             if sync is not None:
                 sync.finish(copy_rest=not (killed or self.abandoned))
-        return self._outcome(end) if isinstance(end, End) else end
+        return self._outcome(end) if isinstance(end, ClusterExit) else end
 
-    def _await(self, cluster: Cluster, sync: CheckpointSync | None) -> End | Outcome:
+    def _await(self, cluster: Cluster, sync: CheckpointSync | None) -> ClusterExit | JobOutcome:
         """Wait for the containers to end, and end them if they have to."""
         plan = self._plan
         limits = {"MaxRuntime": plan.max_seconds - self._ran_seconds}
@@ -179,23 +179,23 @@ class Run:
             if self.stopping.is_set():
                 cluster.stop(self.grace_seconds)
                 if self.abandoned:
-                    raise Stopped
-                return Outcome(status="Stopped", exit_message=self._message())
+                    raise JobStoppedError
+                return JobOutcome(status="Stopped", exit_message=self._message())
             if time.monotonic() > deadline:
                 cluster.stop(self.grace_seconds)
-                return Outcome(status="Stopped", exceeded=exceeded, exit_message=self._message())
+                return JobOutcome(status="Stopped", exceeded=exceeded, exit_message=self._message())
             if sync is not None and sync.error is not None:
                 cluster.stop(self.grace_seconds)
                 raise sync.error
         return end
 
-    def _outcome(self, end: End) -> Outcome:
+    def _outcome(self, end: ClusterExit) -> JobOutcome:
         message = self._message(end.host)
         if end.code == 0:
-            return Outcome(status="Completed", exit_message=message)
+            return JobOutcome(status="Completed", exit_message=message)
         said = message if message is not None else "; ".join(end.tail[-3:])
         reason = _shorten(f"AlgorithmError: {said}", f", exit code: {end.code}")
-        return Outcome(
+        return JobOutcome(
             status="Failed",
             exit_message=message,
             failure_reason=reason,
@@ -212,7 +212,7 @@ class Run:
 
     def _check_stop(self) -> None:
         if self.stopping.is_set():
-            raise Stopped
+            raise JobStoppedError
 
 
 def _shorten(text: str, ending: str = "") -> str:

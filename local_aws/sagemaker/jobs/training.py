@@ -9,7 +9,7 @@ from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.jobs import clusters, training_plan
 from local_aws.sagemaker.jobs.jobs import Runner
-from local_aws.sagemaker.jobs.plan import Outcome, Plan
+from local_aws.sagemaker.jobs.plan import JobOutcome, Plan
 from local_aws.sagemaker.jobs.records import JobRecords
 from local_aws.sagemaker.metric_watch import MetricWatch
 from local_aws.sagemaker.store import Document
@@ -113,7 +113,7 @@ class Training:
 
         self._records.change(name, change)
 
-    def _on_end(self, name: str, outcome: Outcome, watch: MetricWatch) -> None:
+    def _on_end(self, name: str, outcome: JobOutcome, watch: MetricWatch) -> None:
         def change(job: Document) -> None:
             ended = now()
             job["TrainingJobStatus"] = outcome.status

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.sagemaker import data
 from local_aws.sagemaker.context import Context
-from local_aws.sagemaker.monitoring.windows import Window, stamp
+from local_aws.sagemaker.monitoring.windows import AnalysisWindow, stamp
 
 _BASELINE = "/opt/ml/processing/baseline"
 _MOST_PREFIXES = 8  # a job has at most ten inputs; the baseline may take two
@@ -60,7 +60,7 @@ def make_job(
     context: Context,
     schedule: str,
     definition: Mapping[str, Any],
-    window: Window,
+    window: AnalysisWindow,
     scheduled: datetime,
 ) -> dict[str, Any]:
     """The CreateProcessingJob request of one execution.
@@ -131,7 +131,7 @@ def _baseline(config: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str
 
 
 def _capture_inputs(
-    context: Context, role_arn: str, captures: Captures, window: Window, path: str
+    context: Context, role_arn: str, captures: Captures, window: AnalysisWindow, path: str
 ) -> list[dict[str, Any]]:
     """The captures' prefixes that cover the window; the container looks at times itself."""
     s3 = context.role_session(role_arn, "SageMaker").client("s3")
@@ -150,7 +150,7 @@ def _capture_inputs(
     ]
 
 
-def _filled_prefixes(s3: Any, captures: Captures, window: Window) -> list[str]:
+def _filled_prefixes(s3: Any, captures: Captures, window: AnalysisWindow) -> list[str]:
     bucket, root = data.split(captures.uri, "DestinationS3Uri")
     found: list[str] = []
     for level in _LEVELS:

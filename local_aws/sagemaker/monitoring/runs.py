@@ -17,7 +17,7 @@ from local_aws.sagemaker.endpoints import capture
 from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.monitoring.jobs import NoDataError, make_job
-from local_aws.sagemaker.monitoring.windows import Recurrence, Window
+from local_aws.sagemaker.monitoring.windows import AnalysisWindow, Recurrence
 
 KIND = "monitoring-execution"
 _LOG = logging.getLogger(__name__)
@@ -36,7 +36,11 @@ class Runs:
         self._context = context
 
     def start(
-        self, schedule: dict[str, Any], definition: dict[str, Any], window: Window, at: datetime
+        self,
+        schedule: dict[str, Any],
+        definition: dict[str, Any],
+        window: AnalysisWindow,
+        at: datetime,
     ) -> None:
         """Start an execution in the background."""
         name = schedule["MonitoringScheduleName"]
@@ -97,7 +101,7 @@ class Runs:
                     self._set(key, MonitoringExecutionStatus="Failed", FailureReason=reason)
 
     def _follow(
-        self, key: str, name: str, definition: dict[str, Any], window: Window, at: datetime
+        self, key: str, name: str, definition: dict[str, Any], window: AnalysisWindow, at: datetime
     ) -> None:
         try:
             capture.flush(endpoint_of(definition))

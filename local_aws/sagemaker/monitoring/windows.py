@@ -15,7 +15,7 @@ _HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class AnalysisWindow:
     """The time that one execution analyzes, from `start` on, before `end`."""
 
     start: datetime
@@ -64,19 +64,19 @@ class Recurrence:
             return moment.hour == self.first
         return moment.hour >= self.first and (moment.hour - self.first) % self.every == 0
 
-    def window(self, scheduled: datetime) -> Window:
+    def window(self, scheduled: datetime) -> AnalysisWindow:
         """What the execution of an hour analyzes."""
-        return Window(scheduled - self.every * _HOUR, scheduled)
+        return AnalysisWindow(scheduled - self.every * _HOUR, scheduled)
 
 
-def window_of_now(config: dict[str, str], now: datetime) -> Window:
+def window_of_now(config: dict[str, str], now: datetime) -> AnalysisWindow:
     """What a one-time schedule analyzes: DataAnalysisStartTime and -EndTime are offsets from now.
 
     Raises:
         ServiceError: If they are missing or wrong.
     """
     start, end = (_offset(config, member) for member in ("Start", "End"))
-    window = Window(now + start, now + end)
+    window = AnalysisWindow(now + start, now + end)
     if window.start >= window.end:
         raise validation("DataAnalysisStartTime must be before DataAnalysisEndTime")
     return window

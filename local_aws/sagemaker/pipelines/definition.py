@@ -26,7 +26,7 @@ _STEP_NAME = re.compile(r"[A-Za-z0-9\-_]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class StepDefinition:
     """One step.
 
     Args:
@@ -59,7 +59,7 @@ class Definition:
     """A pipeline's parameters and steps, in an order in which they could run."""
 
     parameters: Mapping[str, dict[str, Any]]
-    steps: Mapping[str, Step]
+    steps: Mapping[str, StepDefinition]
 
 
 def parse(text: str) -> Definition:
@@ -103,7 +103,7 @@ def _parameters(declared: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]
 
 def _flatten(
     documents: Iterable[dict[str, Any]], branch: tuple[str, bool] | None
-) -> Iterator[Step]:
+) -> Iterator[StepDefinition]:
     for document in documents:
         step = _step(document, branch)
         yield step
@@ -113,7 +113,7 @@ def _flatten(
                 yield from _flatten(arguments.get(member) or [], (step.name, outcome))
 
 
-def _step(document: dict[str, Any], branch: tuple[str, bool] | None) -> Step:
+def _step(document: dict[str, Any], branch: tuple[str, bool] | None) -> StepDefinition:
     name, kind = document.get("Name"), document.get("Type")
     if not isinstance(name, str) or not _STEP_NAME.fullmatch(name):
         raise validation(f"step names must be 1 to 64 letters, digits, '-' or '_', got {name!r}")
@@ -136,7 +136,7 @@ def _step(document: dict[str, Any], branch: tuple[str, bool] | None) -> Step:
     after |= {step for ref in expressions.names(arguments) if (step := expressions.step_of(ref))}
     if branch is not None:
         after.add(branch[0])
-    return Step(
+    return StepDefinition(
         name=name,
         type=kind,
         arguments=arguments,
@@ -163,8 +163,8 @@ def _depends_on(name: str, document: dict[str, Any]) -> Iterator[str]:
         yield dependency
 
 
-def _unique(steps: list[Step]) -> dict[str, Step]:
-    found: dict[str, Step] = {}
+def _unique(steps: list[StepDefinition]) -> dict[str, StepDefinition]:
+    found: dict[str, StepDefinition] = {}
     for step in steps:
         if step.name in found:
             raise validation(f"step names must be unique, got '{step.name}' twice")
@@ -173,7 +173,9 @@ def _unique(steps: list[Step]) -> dict[str, Step]:
 
 
 def _check_references(
-    step: Step, steps: Mapping[str, Step], parameters: Mapping[str, dict[str, Any]]
+    step: StepDefinition,
+    steps: Mapping[str, StepDefinition],
+    parameters: Mapping[str, dict[str, Any]],
 ) -> None:
     for function in expressions.functions(step.arguments):
         if not expressions.is_supported(function):

@@ -9,7 +9,7 @@ from typing import Any
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.events import now
-from local_aws.sagemaker.pipelines.definition import Definition, Step
+from local_aws.sagemaker.pipelines.definition import Definition, StepDefinition
 from local_aws.sagemaker.pipelines.execution_records import ExecutionRecord
 from local_aws.sagemaker.pipelines.steps import StepFailure, StepResult, StepRunner, StepStopped
 
@@ -89,7 +89,9 @@ class Execution:
                     elif not self.stopping.is_set() or self._has_succeeded(name):
                         succeeded.add(name)
 
-    def _ready(self, waiting: dict[str, Step], succeeded: set[str]) -> list[Step]:
+    def _ready(
+        self, waiting: dict[str, StepDefinition], succeeded: set[str]
+    ) -> list[StepDefinition]:
         """Steps that may run now; those of a branch that was not taken never may."""
         return [
             step
@@ -106,7 +108,7 @@ class Execution:
         document = self._record.step(name) or {}
         return document.get("StepStatus") == "Succeeded"
 
-    def _run_step(self, runner: StepRunner, step: Step) -> str | None:
+    def _run_step(self, runner: StepRunner, step: StepDefinition) -> str | None:
         """Run a step, with retries; the reason if it failed."""
         attempt, began = 1, time.monotonic()
         self._begin(step)
@@ -128,7 +130,7 @@ class Execution:
                 _LOG.exception("step %s of %s failed", step.name, self._record.arn)
                 return self._fail(step, f"InternalServerError: {error!r}")
 
-    def _begin(self, step: Step) -> None:
+    def _begin(self, step: StepDefinition) -> None:
         self._note(
             step,
             StepDisplayName=step.display_name,
@@ -142,7 +144,7 @@ class Execution:
         )
         self._note(step, StepStatus="Executing")
 
-    def _succeed(self, step: Step, result: StepResult) -> None:
+    def _succeed(self, step: StepDefinition, result: StepResult) -> None:
         hit = None if result.source is None else {"SourcePipelineExecutionArn": result.source}
         self._note(
             step,
@@ -153,18 +155,20 @@ class Execution:
             CacheHitResult=hit,
         )
 
-    def _fail(self, step: Step, reason: str) -> str:
+    def _fail(self, step: StepDefinition, reason: str) -> str:
         reason = reason[:_LONGEST_REASON]
         metadata = {"Fail": {"ErrorMessage": reason}} if step.type == "Fail" else None
         changes = {} if metadata is None else {"Metadata": metadata}
         self._note(step, StepStatus="Failed", EndTime=now(), FailureReason=reason, **changes)
         return reason
 
-    def _note(self, step: Step, **changes: Any) -> None:
+    def _note(self, step: StepDefinition, **changes: Any) -> None:
         self._record.set_step(step.name, step.type, changes)
 
 
-def _pause(step: Step, exception_type: str | None, attempt: int, seconds: float) -> float | None:
+def _pause(
+    step: StepDefinition, exception_type: str | None, attempt: int, seconds: float
+) -> float | None:
     """How long to wait before the next attempt; None if there is none."""
     for policy in (*step.retry_policies, _BUILT_IN_RETRIES):
         if exception_type is None or exception_type not in policy.get("ExceptionType", []):

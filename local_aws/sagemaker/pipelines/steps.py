@@ -14,7 +14,7 @@ from local_aws.guesses import Guess, guessed
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.pipelines import conditions, expressions
 from local_aws.sagemaker.pipelines.caching import StepCache
-from local_aws.sagemaker.pipelines.definition import Definition, Step
+from local_aws.sagemaker.pipelines.definition import Definition, StepDefinition
 from local_aws.sagemaker.pipelines.execution_records import ExecutionRecord
 from local_aws.sagemaker.pipelines.step_scope import StepScope
 
@@ -46,7 +46,7 @@ class StepFailure(Exception):  # noqa: N818 - what AWS calls it
 
     Args:
         reason: What describes it to people.
-        exception_type: What a retry policy would call it, such as `Step.THROTTLING`.
+        exception_type: What a retry policy would call it, such as `StepDefinition.THROTTLING`.
     """
 
     def __init__(self, reason: str, exception_type: str | None = None) -> None:
@@ -95,7 +95,9 @@ class StepRunner:
         self._s3 = role.client("s3")
         self._cache = StepCache(context.store, self._document["PipelineName"])
 
-    def run(self, step: Step, on_metadata: Callable[[dict[str, Any]], None]) -> StepResult:
+    def run(
+        self, step: StepDefinition, on_metadata: Callable[[dict[str, Any]], None]
+    ) -> StepResult:
         """Run a step to its end.
 
         Args:
@@ -120,7 +122,7 @@ class StepRunner:
 
     def _run_or_reuse(
         self,
-        step: Step,
+        step: StepDefinition,
         arguments: dict[str, Any],
         name: str,
         on_metadata: Callable[[dict[str, Any]], None],
@@ -231,7 +233,7 @@ class StepRunner:
         tag = {"Key": "sagemaker:pipeline-execution-arn", "Value": self._record.arn}
         return {**request, "Tags": [*request.get("Tags", ()), tag]}
 
-    def _decide(self, step: Step, scope: expressions.Scope) -> StepResult:
+    def _decide(self, step: StepDefinition, scope: expressions.Scope) -> StepResult:
         held = all(conditions.holds(item, scope) for item in step.arguments["Conditions"])
         answer = {"Outcome": str(held)}
         return StepResult(metadata={"Condition": answer}, properties=answer)
@@ -248,7 +250,7 @@ class StepRunner:
             ) from error
         return answer
 
-    def _resource_name(self, step: Step) -> str:
+    def _resource_name(self, step: StepDefinition) -> str:
         ending = "".join(secrets.choice(_LETTERS) for _ in range(10))
         if step.type == "Tuning":  # names of tuning jobs have 32 characters at most
             return f"{self._record.id}-{step.name[:8].replace('_', '-').strip('-')}-{ending}"

@@ -25,11 +25,11 @@ _CLIENT_ERROR = 400
 _SERVER_ERROR = 500
 
 
-class Failed(Exception):  # noqa: N818 - reads as the job's status
+class TransformFailedError(Exception):
     """The job cannot go on; the message is its failure reason."""
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
+class TransformStoppedError(Exception):
     """The job was asked to stop."""
 
 
@@ -78,7 +78,7 @@ class Transformer:
             files: Sources and their targets.
 
         Raises:
-            Stopped: If the job is to end.
+            TransformStoppedError: If the job is to end.
         """
         instances = self._fleet.spec.count
         pools = [ThreadPoolExecutor(self._workers) for _ in range(instances)]
@@ -112,7 +112,9 @@ class Transformer:
                     self._write(out, *waiting.popleft())
         except (ValueError, NoSuchPartError) as error:
             target.unlink(missing_ok=True)
-            raise Failed(f"ClientError: a record cannot be processed: {error}") from error
+            raise TransformFailedError(
+                f"ClientError: a record cannot be processed: {error}"
+            ) from error
         except BaseException:
             target.unlink(missing_ok=True)
             raise
@@ -141,7 +143,7 @@ class Transformer:
 
     def _within(self, body: bytes) -> bytes:
         if len(body) > self._payload:
-            raise Failed(
+            raise TransformFailedError(
                 f"ClientError: a record must be at most MaxPayloadInMB ({self._payload} bytes), "
                 f"got {len(body)} bytes; raise MaxPayloadInMB"
             )
@@ -151,7 +153,7 @@ class Transformer:
         attempt = 0
         while True:
             if self._stopping.is_set():
-                raise Stopped
+                raise TransformStoppedError
             try:
                 status, answer = self._post(body, instance)
             except (OSError, http.client.HTTPException) as error:
@@ -162,13 +164,15 @@ class Transformer:
             if status < _SERVER_ERROR or attempt > self._retries:
                 side = "ClientError" if status < _SERVER_ERROR else "AlgorithmError"
                 said = answer.decode(errors="replace")[:500]
-                raise Failed(f"{side}: the model answered with status {status}: {said}")
+                raise TransformFailedError(
+                    f"{side}: the model answered with status {status}: {said}"
+                )
             self._stopping.wait(min(2.0**attempt, 10.0))
 
     def _post(self, body: bytes, instance: int) -> tuple[int, bytes]:
         servers = self._fleet.servers
         if not servers:
-            raise Stopped
+            raise TransformStoppedError
         port = servers[instance % len(servers)].port
         connection = http.client.HTTPConnection(HOST, port, timeout=self._seconds)
         try:
@@ -189,7 +193,7 @@ class Transformer:
             return answer
         answers = [answer] if self._processing.kind == JSON else answer.splitlines()
         if len(records) != len(answers):
-            raise Failed(
+            raise TransformFailedError(
                 f"ClientError: the model must answer one line a record to be joined, got "
                 f"{len(answers)} for {len(records)}"
             )
@@ -199,6 +203,6 @@ class Transformer:
 
 def _failed(error: BaseException | None) -> bool:
     """Whether a file has failed; anything but that ends the job."""
-    if error is None or isinstance(error, Failed):
+    if error is None or isinstance(error, TransformFailedError):
         return error is not None
     raise error

@@ -18,7 +18,11 @@ from local_aws.sagemaker.errors import ServiceError, validation
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.jobs.records import JobRecords, only
 from local_aws.sagemaker.transform import capture as transform_capture
-from local_aws.sagemaker.transform.files import Failed, Stopped, Transformer
+from local_aws.sagemaker.transform.files import (
+    Transformer,
+    TransformFailedError,
+    TransformStoppedError,
+)
 from local_aws.sagemaker.transform.records import processing
 from local_aws.sagemaker.volumes import check_volume
 
@@ -104,9 +108,9 @@ class Transform:
         try:
             with self._context.job_slots:
                 self._transform(request, spec)
-        except Stopped:
+        except TransformStoppedError:
             outcome = {"TransformJobStatus": "Stopped"}
-        except (Failed, ServerError, data.TransferError) as error:
+        except (TransformFailedError, ServerError, data.TransferError) as error:
             outcome = _failure(str(error))
         except (ServiceError, OSError, BotoCoreError) as error:
             outcome = _failure(f"InternalServerError: {error}")
@@ -140,7 +144,7 @@ class Transform:
             target.mkdir(parents=True, exist_ok=True)
             data.upload(s3, folder)
             if failures:
-                raise Failed(_reason(failures, len(names)))
+                raise TransformFailedError(_reason(failures, len(names)))
             if "DataCaptureConfig" in request:
                 written = [f"{name}.out" for name in names]
                 sides = {"input": (_folder(uri, names), names), "output": (folder.uri, written)}

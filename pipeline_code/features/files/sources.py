@@ -21,7 +21,7 @@ from pipeline_code.common.casting import cast_or_none, first_refused
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.schema import open_file
 
-__all__ = ["ParquetSource", "Piece"]
+__all__ = ["ParquetSource", "RowGroup"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -31,7 +31,7 @@ NEVER_NEGATIVE = ("transaction_id", "customer_id", "terminal_id", "amount_minor"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class RowGroup:
     """A row group of a file, and which of the file's rows is its first.
 
     `ends` are each column's smallest and largest value, if the file says them.
@@ -53,7 +53,7 @@ class ParquetSource:
 
     filesystem: Any
     schema: pa.Schema
-    pieces: tuple[Piece, ...]
+    pieces: tuple[RowGroup, ...]
 
     @classmethod
     def of(cls, place: Path | str, schema: pa.Schema) -> "ParquetSource":
@@ -93,7 +93,7 @@ class ParquetSource:
             for value in low_and_high or (None,)
         )
 
-    def read(self, piece: Piece) -> Iterator[Ints]:
+    def read(self, piece: RowGroup) -> Iterator[Ints]:
         """A piece's rows in batches, as integers [a row a column], in the schema's order.
 
         Raises:
@@ -133,7 +133,7 @@ class ParquetSource:
             columns[place] = values
         return columns
 
-    def _ends(self, piece: Piece, name: str) -> tuple[Any, Any]:
+    def _ends(self, piece: RowGroup, name: str) -> tuple[Any, Any]:
         """By the file's statistics if it has any."""
         kind = self.schema.field(name).type
         if piece.ends[name] is not None:
@@ -172,7 +172,7 @@ def _files(filesystem: Any, path: str) -> list[str]:
     )
 
 
-def _pieces(filesystem: Any, path: str, schema: pa.Schema) -> Iterator[Piece]:
+def _pieces(filesystem: Any, path: str, schema: pa.Schema) -> Iterator[RowGroup]:
     with _opened(filesystem, path) as file:
         metadata, names = file.metadata, file.schema_arrow.names
     missing = [name for name in schema.names if name not in names]
@@ -182,7 +182,7 @@ def _pieces(filesystem: Any, path: str, schema: pa.Schema) -> Iterator[Piece]:
     for group in range(metadata.num_row_groups):
         of_group = metadata.row_group(group)
         ends = {name: _statistics(of_group.column(names.index(name))) for name in schema.names}
-        yield Piece(path, group, row, of_group.num_rows, ends)
+        yield RowGroup(path, group, row, of_group.num_rows, ends)
         row += of_group.num_rows
 
 

@@ -26,14 +26,14 @@ Ints = npt.NDArray[np.int64]
 BLOCKS = pa.schema([("shard", pa.int32()), ("block", pa.binary())])
 # An Arrow column of bytes holds 2 GiB: a million rows of today's columns are a tenth of it.
 BATCH_ROWS = 1 << 20
-TOLD = re.compile(r'Told: (\[".*"\])')
+TOLD = re.compile(r'RemoteTaskError: (\[".*"\])')
 
 
 class TaskFailed(Exception):  # noqa: N818 - reads as what happened
     """A task failed on one of the hosts, and not by its input; the message says how."""
 
 
-class Told(Exception):  # noqa: N818 - only carries words from a task to the driver
+class RemoteTaskError(Exception):
     """An error's kind and message as JSON, which stays on one line of the traceback's text."""
 
 
@@ -80,7 +80,7 @@ def raised_there() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise Told(json.dumps([type(error).__name__, str(error)])) from error
+        raise RemoteTaskError(json.dumps([type(error).__name__, str(error)])) from error
 
 
 @contextmanager

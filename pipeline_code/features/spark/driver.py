@@ -27,7 +27,7 @@ from pipeline_code.features.definitions import FEATURES
 from pipeline_code.features.events import NO_REPORTS, Transactions
 from pipeline_code.features.files.packing import Packing
 from pipeline_code.features.files.sources import ParquetSource
-from pipeline_code.features.parts import Output, Written, part_name
+from pipeline_code.features.parts import Output, OutputCounts, part_name
 from pipeline_code.features.sharded import (
     CUSTOMER_OF_REPORT,
     SHARD_ROWS,
@@ -38,14 +38,14 @@ from pipeline_code.features.sharded import (
 )
 from pipeline_code.features.spark.blocks import blocks, by_shard, raised_here, raised_there
 from pipeline_code.features.spark.tasks import (
-    Kept,
     Packings,
+    ShardOutcomes,
     ShardTask,
     UnionByShard,
     on_this_host,
 )
 
-__all__ = ["SparkFeatures", "Staged"]
+__all__ = ["SparkFeatures", "StagedOutput"]
 
 OneShard = Callable[[tuple[Any, ...], pa.Table, pa.Table], pa.Table]
 
@@ -56,7 +56,7 @@ WAVES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Staged:
+class StagedOutput:
     """What a job wrote, out of sight yet.
 
     Attributes:
@@ -65,7 +65,7 @@ class Staged:
         kept: What `keep_states` returned, by entity and shard.
     """
 
-    written: Sequence[Written]
+    written: Sequence[OutputCounts]
     parts: Sequence[frozenset[str]]
     kept: Mapping[tuple[str, int], Any]
 
@@ -97,7 +97,7 @@ class SparkFeatures:
     keep_states: KeepStates | None = None
     shard_rows: int = SHARD_ROWS
 
-    def run(self) -> list[Written]:
+    def run(self) -> list[OutputCounts]:
         """Writes the outputs, if all tasks run on this host; returns what each holds.
 
         Raises:
@@ -109,7 +109,7 @@ class SparkFeatures:
             on_this_host(output).publish()
         return list(staged.written)
 
-    def stage(self) -> Staged:
+    def stage(self) -> StagedOutput:
         """Writes all parts out of sight, each on the host of its task; raises as `run` does."""
         self._clear()
         try:
@@ -122,14 +122,14 @@ class SparkFeatures:
         for output in self.outputs:
             on_this_host(output).clear()
 
-    def _stage(self) -> Staged:
+    def _stage(self) -> StagedOutput:
         kept = self.session.sparkContext.accumulator({}, UnionByShard())
         with raised_here():
             outcomes = self._outcomes(kept).collect()
         written, parts = [], []
         for place, output in enumerate(self.outputs):
             mine = [outcome for outcome in outcomes if outcome["output"] == place]
-            total = sum(map(_written, mine), Written())
+            total = sum(map(_written, mine), OutputCounts())
             output.check(total)
             if all(outcome["shard"] for outcome in mine):
                 # Nobody is in shard 0, but as in batch there is a file that says the schema.
@@ -137,9 +137,9 @@ class SparkFeatures:
             written.append(total)
             named = {outcome["shard"] for outcome in mine if outcome["rows"]}
             parts.append(frozenset(map(part_name, {0, *named})))
-        return Staged(written=written, parts=parts, kept=kept.value)
+        return StagedOutput(written=written, parts=parts, kept=kept.value)
 
-    def _outcomes(self, kept: "Accumulator[Kept]") -> DataFrame:
+    def _outcomes(self, kept: "Accumulator[ShardOutcomes]") -> DataFrame:
         """The three passes; Spark runs them when their outcomes are asked for."""
         shards = shards_of(self.transactions.rows, self.shard_rows)
         packings = Packings.of(self.transactions, self.reports)
@@ -179,8 +179,8 @@ def _function(method: OneShard) -> OneShard:
     return lambda key, given, reported: method(key, given, reported)  # noqa: PLW0108
 
 
-def _written(outcome: Row) -> Written:
-    return Written(**{name: outcome[name] for name in asdict(Written())})
+def _written(outcome: Row) -> OutputCounts:
+    return OutputCounts(**{name: outcome[name] for name in asdict(OutputCounts())})
 
 
 def _stage_nothing(output: Output) -> None:

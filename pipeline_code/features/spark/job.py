@@ -10,9 +10,9 @@ from pyspark.sql import SparkSession
 from pipeline_code.common.paths import CLOUD_ROOT, ml_root
 from pipeline_code.features.files.sources import ParquetSource
 from pipeline_code.features.materializing import Materializer
-from pipeline_code.features.parts import Output, Written
+from pipeline_code.features.parts import Output, OutputCounts
 from pipeline_code.features.spark.cluster import Hosts, Leader, follow
-from pipeline_code.features.spark.driver import SparkFeatures, Staged
+from pipeline_code.features.spark.driver import SparkFeatures, StagedOutput
 from pipeline_code.features.spark.session import ALL_CORES, open_session, prepare
 
 __all__ = ["SparkJob"]
@@ -40,7 +40,7 @@ class SparkJob:
     as_of: datetime
     materializer: Materializer | None
 
-    def run(self) -> list[Written] | None:
+    def run(self) -> list[OutputCounts] | None:
         """Does this host's part; returns what each output holds, or None if another host says it.
 
         Raises:
@@ -59,7 +59,7 @@ class SparkJob:
             leader.publish(self.outputs, staged.parts)
         return list(self._counted(staged).written)
 
-    def _alone(self) -> Staged:
+    def _alone(self) -> StagedOutput:
         prepare(self.work, LOOPBACK)
         session = open_session(ALL_CORES, LOOPBACK)
         try:
@@ -80,7 +80,7 @@ class SparkJob:
             keep_states=self.materializer,
         )
 
-    def _counted(self, staged: Staged) -> Staged:
+    def _counted(self, staged: StagedOutput) -> StagedOutput:
         if self.materializer is not None:
             for folded in staged.kept.values():
                 self.materializer.add(folded)

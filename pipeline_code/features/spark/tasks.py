@@ -12,22 +12,22 @@ from pipeline_code.features.definitions import CUSTOMER, TERMINAL, Entity
 from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.files.packing import Packing
 from pipeline_code.features.files.sources import ParquetSource
-from pipeline_code.features.parts import Output, Written
+from pipeline_code.features.parts import Output, OutputCounts
 from pipeline_code.features.plan import plan_of
 from pipeline_code.features.sharded import KeepStates, narrow_columns, narrow_totals
 from pipeline_code.features.sides import customer_features, terminal_totals
 from pipeline_code.features.spark.blocks import BLOCKS, blocks, raised_there, unpacked
 
-__all__ = ["OUTCOMES", "Kept", "Packings", "ShardTask", "UnionByShard", "on_this_host"]
+__all__ = ["OUTCOMES", "Packings", "ShardOutcomes", "ShardTask", "UnionByShard", "on_this_host"]
 
 # What `keep_states` returned, by entity and shard.
-Kept = dict[tuple[str, int], Any]
+ShardOutcomes = dict[tuple[str, int], Any]
 
 OUTCOMES = pa.schema(
     [
         ("shard", pa.int32()),
         ("output", pa.int32()),
-        *((name, pa.int64()) for name in asdict(Written())),
+        *((name, pa.int64()) for name in asdict(OutputCounts())),
     ]
 )
 
@@ -57,7 +57,7 @@ class ShardTask:
     outputs: tuple[Output, ...]
     as_of: datetime | None
     keep_states: KeepStates | None
-    kept: "Accumulator[Kept]"
+    kept: "Accumulator[ShardOutcomes]"
 
     def terminals(self, key: tuple[Any, ...], given: pa.Table, reported: pa.Table) -> pa.Table:
         """Pass 2."""
@@ -88,7 +88,7 @@ class ShardTask:
             outcomes = []
             for place, output in enumerate(self.outputs):
                 part = on_this_host(output).stage(shard, transactions, answer.features, known)
-                part += Written(repeated=answer.repeated)
+                part += OutputCounts(repeated=answer.repeated)
                 outcomes.append({"shard": shard, "output": place, **asdict(part)})
             return pa.Table.from_pylist(outcomes, OUTCOMES)
 
@@ -104,13 +104,13 @@ class ShardTask:
         return reports.known_by(self.as_of)
 
 
-class UnionByShard(AccumulatorParam[Kept]):  # type: ignore[misc] # PySpark need not be installed
+class UnionByShard(AccumulatorParam[ShardOutcomes]):  # type: ignore[misc] # PySpark need not be installed
     """Keeps one answer a shard, so that a task that ran twice counts once."""
 
-    def zero(self, value: Kept) -> Kept:  # noqa: ARG002 - Spark's signature
+    def zero(self, value: ShardOutcomes) -> ShardOutcomes:  # noqa: ARG002 - Spark's signature
         return {}
 
-    def addInPlace(self, value1: Kept, value2: Kept) -> Kept:  # noqa: N802 - Spark's name
+    def addInPlace(self, value1: ShardOutcomes, value2: ShardOutcomes) -> ShardOutcomes:  # noqa: N802 - Spark's name
         return {**value2, **value1}
 
 

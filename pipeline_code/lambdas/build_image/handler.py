@@ -26,7 +26,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from custom_resource import Context, Outcome, answer
+from custom_resource import Context, ResourceResult, answer
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 8.0
@@ -49,13 +49,13 @@ def handler(event: Mapping[str, Any], context: Context) -> None:
     answer(event, context, lambda request: apply(request, context))
 
 
-def apply(event: Mapping[str, Any], context: Context) -> Outcome | None:
+def apply(event: Mapping[str, Any], context: Context) -> ResourceResult | None:
     """Does what one request of CloudFormation asks for; None if another invocation goes on."""
     properties = event["ResourceProperties"]
     repository, tag = properties["RepositoryName"], properties["ImageTag"]
-    done = Outcome(f"image:{repository}", {"ImageTag": tag})
+    done = ResourceResult(f"image:{repository}", {"ImageTag": tag})
     if event["RequestType"] == "Delete":
-        return Outcome(event["PhysicalResourceId"])
+        return ResourceResult(event["PhysicalResourceId"])
     awaited = event.get("Awaited")
     if awaited is None:
         if _is_there(repository, tag):

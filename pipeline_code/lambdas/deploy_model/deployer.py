@@ -16,7 +16,7 @@ from deploy_model.packages import Package, Packages
 from deploy_model.settings import Settings
 from deploy_model.stack import UPDATABLE, Stack, StackBusyError
 from deploy_model.verdicts import Verdicts
-from served_model import Served, served
+from served_model import ServedModel, served
 
 __all__ = ["Deployer"]
 
@@ -73,7 +73,7 @@ class Deployer:
             return self.verdicts.cannot_update(status)
         self.stack.protect()
         endpoint = self.served()
-        now = self._recalled(endpoint or Served())
+        now = self._recalled(endpoint or ServedModel())
         if self.verdicts.conclude(now):
             return "what kept the deployment from going on passes; it is begun again later"
         wanted = self._wanted(changed, now)
@@ -86,7 +86,7 @@ class Deployer:
             # Also of what runs: it may have been deployed before monitors wanted some of them.
             copy_baselines(wanted, self.settings.artifacts_bucket)
         self._tell_age(now.package, wanted)
-        target = Served(
+        target = ServedModel(
             package=package,
             spelled=now.spelled if package == now.package else spelled(wanted or {}),
             challenger=self._challenger(package, now),
@@ -96,7 +96,7 @@ class Deployer:
         self._name(now)
         return "up to date" if wanted else self.verdicts.rejected_but_serving(now.package)
 
-    def _recalled(self, now: Served) -> Served:
+    def _recalled(self, now: ServedModel) -> ServedModel:
         """What serves when its configuration is gone: what served before the last deployment."""
         last = self.parameters.last_deployment()
         if not now.lost or last is None:
@@ -106,7 +106,7 @@ class Deployer:
             now, package=last.previous, spelled=NO_MODEL if package is None else spelled(package)
         )
 
-    def _name(self, target: Served) -> None:
+    def _name(self, target: ServedModel) -> None:
         """Have the parameter spell a package."""
         name = self.settings.approved_parameter
         is_spelled = target.spelled != target.package
@@ -126,11 +126,11 @@ class Deployer:
                 model_package=serving,
             )
 
-    def served(self) -> Served | None:
+    def served(self) -> ServedModel | None:
         """What the endpoint serves; None if there is no endpoint."""
         return served(boto3.client("sagemaker"), self.settings.endpoint_name)
 
-    def _wanted(self, changed: str | None, now: Served) -> Package | None:
+    def _wanted(self, changed: str | None, now: ServedModel) -> Package | None:
         """The package that was approved last among those that fit; the others are rejected."""
         for package in self.packages.approved(changed):
             arn = package["ModelPackageArn"]
@@ -141,7 +141,7 @@ class Deployer:
             self.verdicts.refuse(arn, reason, now)
         return None
 
-    def _challenger(self, deployed: str, now: Served) -> str:
+    def _challenger(self, deployed: str, now: ServedModel) -> str:
         """The package that is to be in the shadow, or `none`; one that cannot be is let go."""
         value = self.parameters.value(self.settings.challenger_parameter)
         arn = package_of(value)
@@ -170,7 +170,9 @@ class Deployer:
             return f"it must be spelled as {spelled(package)}, got {value}; use `fraudloop shadow`"
         return reason
 
-    def _deploy(self, message: str, wanted: Package | None, target: Served, now: Served) -> str:
+    def _deploy(
+        self, message: str, wanted: Package | None, target: ServedModel, now: ServedModel
+    ) -> str:
         if now.status not in SETTLED:
             # Auto Scaling's update, say: SageMaker refuses another one, and the stack rolls back.
             raise StackBusyError(f"endpoint {self.settings.endpoint_name} is {now.status}")
@@ -191,4 +193,4 @@ class Deployer:
         self._name(target)
         if self.stack.update(deployment.update):
             return f"update to {target.package} started"
-        return self.verdicts.nothing_to_update(deployment, self.served() or Served())
+        return self.verdicts.nothing_to_update(deployment, self.served() or ServedModel())

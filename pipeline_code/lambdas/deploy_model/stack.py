@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-__all__ = ["STACK_POLICY", "Outcome", "Stack", "StackBusyError"]
+__all__ = ["STACK_POLICY", "Stack", "StackBusyError", "UpdateOutcome"]
 
 # How often the stack is looked at: soon at first, seldom once it takes long.
 POLL_SECONDS, LONGEST_POLL_SECONDS, SLOWER = 1.0, 10.0, 1.1
@@ -50,7 +50,7 @@ class StackBusyError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class UpdateOutcome:
     """How an update ended: the stack's status then, and the first thing that failed."""
 
     status: str
@@ -124,23 +124,23 @@ class Stack:
             raise
         return True
 
-    def outcome(self, token: str, since: datetime) -> Outcome | None:
+    def outcome(self, token: str, since: datetime) -> UpdateOutcome | None:
         """How the update with a token ended; None if it has never begun, or not ended.
 
         Whatever ends next after its beginning is its end: a person who cancels an update, or
         continues a roll-back, does so with a token of their own.
         """
-        ended: Outcome | None = None
+        ended: UpdateOutcome | None = None
         for event in self._events_since(since - timedelta(minutes=1)):
             status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "")
             if event["PhysicalResourceId"] != event["StackId"]:
                 # Newest first, so that the last one that is met here is the first that failed.
                 if ended and status.endswith("_FAILED") and not reason.startswith(CONSEQUENCES):
-                    ended = Outcome(ended.status, f"{event['LogicalResourceId']}: {reason}")
+                    ended = UpdateOutcome(ended.status, f"{event['LogicalResourceId']}: {reason}")
             elif event.get("ClientRequestToken") == token and status == "UPDATE_IN_PROGRESS":
                 return ended
             elif status in UPDATABLE or status.endswith("ROLLBACK_FAILED"):
-                ended = Outcome(status, reason)
+                ended = UpdateOutcome(status, reason)
         return None
 
     def _events_since(self, moment: datetime) -> Iterator[Mapping[str, Any]]:

@@ -10,8 +10,8 @@ from deploy_model.ledger import Deployment, Parameters, moment
 from deploy_model.log import count_failure, log
 from deploy_model.packages import Packages
 from deploy_model.settings import Settings
-from deploy_model.stack import Outcome, Stack
-from served_model import Served
+from deploy_model.stack import Stack, UpdateOutcome
+from served_model import ServedModel
 
 __all__ = ["Verdicts"]
 
@@ -45,7 +45,7 @@ class Verdicts:
     parameters: Parameters
     stack: Stack
 
-    def conclude(self, now: Served) -> bool:
+    def conclude(self, now: ServedModel) -> bool:
         """Note how the last deployment ended, if that is not noted yet.
 
         Returns:
@@ -66,7 +66,7 @@ class Verdicts:
             return self._rolled_back(last, replace(outcome, reason=WORDLESS), now)
         return False
 
-    def _rolled_back(self, last: Deployment, outcome: Outcome, now: Served) -> bool:
+    def _rolled_back(self, last: Deployment, outcome: UpdateOutcome, now: ServedModel) -> bool:
         """See to it that the next deployment does not repeat it; whether the reason passes."""
         reason = f"{outcome.status}: {outcome.reason}"
         if now.failure not in reason:  # CloudFormation mostly repeats what SageMaker says
@@ -95,7 +95,7 @@ class Verdicts:
         self.count(reason, package_of(self.parameters.value(self.settings.approved_parameter)))
         return reason
 
-    def nothing_to_update(self, deployment: Deployment, now: Served) -> str:
+    def nothing_to_update(self, deployment: Deployment, now: ServedModel) -> str:
         """Either somebody else's update has just done it, or the stack is not what it was."""
         if (now.package, now.challenger) == (deployment.model_package, deployment.challenger):
             self.parameters.record(deployment.ended("InService", deployment.reason))
@@ -114,7 +114,9 @@ class Verdicts:
         self.count(reason, package)
         return reason
 
-    def refuse(self, arn: str, reason: str, now: Served, *, challenger: str = NO_MODEL) -> None:
+    def refuse(
+        self, arn: str, reason: str, now: ServedModel, *, challenger: str = NO_MODEL
+    ) -> None:
         """Note that a package is not deployed."""
         log("refused", model_package=arn, reason=reason)
         self.parameters.record(

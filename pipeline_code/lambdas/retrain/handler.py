@@ -31,7 +31,7 @@ import boto3
 from pipeline_code.contracts import environment
 
 from retrain.calls import CONFIG
-from retrain.outcomes import FAILED, Outcome, log, log_outcome
+from retrain.outcomes import FAILED, EventOutcome, log, log_outcome
 from retrain.retrainer import Retrainer
 from retrain.settings import Settings
 from retrain.triggers import read
@@ -62,7 +62,7 @@ def _is_handled(message: Mapping[str, Any], retrainer: Retrainer, settings: Sett
     except Exception as error:  # whatever it is, the other messages are none the worse for it
         retrainer.forget()
         reason = f"{type(error).__name__}: {error}"
-        log_outcome(Outcome(outcome=FAILED, reason=reason), settings, body=message["body"])
+        log_outcome(EventOutcome(outcome=FAILED, reason=reason), settings, body=message["body"])
         _come_again(settings, message)
         return False
     told = {name: event.get(name) for name in ("source", "detail-type")}

@@ -9,7 +9,7 @@ from pipeline_code.contracts.metrics import Dimension, MetricName
 
 from retrain.settings import Settings
 
-__all__ = ["DECLINED", "FAILED", "NOTED", "STARTED", "Outcome", "log", "log_outcome"]
+__all__ = ["DECLINED", "FAILED", "NOTED", "STARTED", "EventOutcome", "log", "log_outcome"]
 
 STARTED, DECLINED, NOTED, FAILED = "started", "declined", "noted", "failed"
 COUNTS = {
@@ -20,7 +20,7 @@ COUNTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class EventOutcome:
     """How one event ended.
 
     Attributes:
@@ -46,7 +46,7 @@ def log(message: str, **fields: object) -> None:
     print(json.dumps({"message": message, **fields}, default=str, ensure_ascii=False))
 
 
-def log_outcome(outcome: Outcome, settings: Settings, **fields: object) -> None:
+def log_outcome(outcome: EventOutcome, settings: Settings, **fields: object) -> None:
     """Say how an event ended, and count it, in CloudWatch's embedded metric format."""
     values: dict[str, object] = {Dimension.ENDPOINT: settings.endpoint_name}
     metrics: list[dict[str, Any]] = []

@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 from pipeline_code.contracts.pipelines import FINGERPRINTED_PREFIXES, PipelineParameter, fingerprint
 
 from retrain.calls import CONFIG
-from retrain.policy import Seen
-from retrain.state import Start
-from retrain.triggers import Ask
+from retrain.policy import ExecutionHistory
+from retrain.state import RetrainingStart
+from retrain.triggers import RetrainingRequest
 
 __all__ = ["DISPLAY_NAME_PREFIX", "RefusedError", "TrainingPipeline", "data_version"]
 
@@ -53,7 +53,7 @@ class TrainingPipeline:
     def _s3(self) -> Any:
         return boto3.client("s3", config=CONFIG)
 
-    def look(self) -> Seen:
+    def look(self) -> ExecutionHistory:
         """What its executions tell.
 
         The newest hundred are enough: what runs or began within a cool-down is among them.
@@ -72,7 +72,7 @@ class TrainingPipeline:
             if each["PipelineExecutionStatus"] in RUNNING
         )
         newest = max(ours, key=lambda each: each["StartTime"], default=None)
-        return Seen(
+        return ExecutionHistory(
             running=next(running, None),
             newest=newest and newest["PipelineExecutionArn"],
             retrained=newest and newest["StartTime"],
@@ -81,13 +81,13 @@ class TrainingPipeline:
             },
         )
 
-    def prepare(self, ask: Ask, now: datetime) -> Start:
+    def prepare(self, ask: RetrainingRequest, now: datetime) -> RetrainingStart:
         """The start that an event asks for, on the data that is there now.
 
         The execution's name tells of the event, so that it is found again if the answer is lost.
         """
         event = hashlib.sha256(ask.event_id.encode()).hexdigest()[:12]
-        return Start(
+        return RetrainingStart(
             event_id=ask.event_id,
             trigger=ask.trigger,
             monitor=ask.monitor,
@@ -98,7 +98,7 @@ class TrainingPipeline:
             data_version=data_version(self._s3, self._raw_bucket),
         )
 
-    def start(self, start: Start) -> str:
+    def start(self, start: RetrainingStart) -> str:
         """Start an execution and return its ARN; the same start again is the same execution.
 
         Raises:
@@ -125,7 +125,7 @@ class TrainingPipeline:
             raise
         return arn
 
-    def _token(self, start: Start) -> str:
+    def _token(self, start: RetrainingStart) -> str:
         return hashlib.sha256(f"{self._name} {start.event_id}".encode()).hexdigest()
 
 

@@ -1,6 +1,6 @@
 """Whether an event retrains the model: decided by what is known alone, without asking AWS.
 
-    decide(ask, state, rules, now=now, seen=None)  # Decision(DECLINE, "cool-down", "...")
+    decide(ask, state, rules, now=now, seen=None)  # RetrainingDecision(DECLINE, "cool-down", "...")
 
 The rules, in this order. An event is declined if
     duplicate: a retraining was started for this very event already;
@@ -21,17 +21,17 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline_code.contracts.environment import variable
 
-from retrain.state import Start, State
-from retrain.triggers import ALARM, DRIFT, MANUAL, SCHEDULE, Ask
+from retrain.state import RetrainingStart, RetrainingState
+from retrain.triggers import ALARM, DRIFT, MANUAL, SCHEDULE, RetrainingRequest
 
 __all__ = [
     "DECLINE",
     "FOUND",
     "LOOK",
     "START",
-    "Decision",
+    "ExecutionHistory",
+    "RetrainingDecision",
     "Rules",
-    "Seen",
     "decide",
     "is_uncured",
     "uncured",
@@ -63,7 +63,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ExecutionHistory:
     """What the pipeline's executions tell.
 
     Attributes:
@@ -80,7 +80,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RetrainingDecision:
     """What to do, the rule that says so, and why in words."""
 
     action: str
@@ -88,7 +88,14 @@ class Decision:
     why: str = ""
 
 
-def decide(ask: Ask, state: State, rules: Rules, *, now: datetime, seen: Seen | None) -> Decision:
+def decide(
+    ask: RetrainingRequest,
+    state: RetrainingState,
+    rules: Rules,
+    *,
+    now: datetime,
+    seen: ExecutionHistory | None,
+) -> RetrainingDecision:
     """What an event comes to.
 
     Args:
@@ -101,34 +108,36 @@ def decide(ask: Ask, state: State, rules: Rules, *, now: datetime, seen: Seen | 
     """
     last = state.last
     if last is not None and ask.event_id == last.event_id:
-        told = Decision(DECLINE, "duplicate", f"execution {last.execution_arn} was started for it")
-        return told if last.told else Decision(FOUND)
+        told = RetrainingDecision(
+            DECLINE, "duplicate", f"execution {last.execution_arn} was started for it"
+        )
+        return told if last.told else RetrainingDecision(FOUND)
     decision = _too_soon(ask, last, _began(last, seen), rules, now)
     decision = decision or _over_budget(ask, state, rules, now)
     if decision is not None:
         return decision
     if seen is None:
-        return Decision(LOOK)
+        return RetrainingDecision(LOOK)
     if seen.running is not None:
-        return Decision(DECLINE, "running", f"execution {seen.running} is running")
+        return RetrainingDecision(DECLINE, "running", f"execution {seen.running} is running")
     if is_uncured(ask.monitor, state, rules) and ask.trigger in (DRIFT, ALARM):
-        return Decision(DECLINE, "uncured", _in_vain(ask.monitor, state))
-    return Decision(START)
+        return RetrainingDecision(DECLINE, "uncured", _in_vain(ask.monitor, state))
+    return RetrainingDecision(START)
 
 
-def uncured(monitor: str, state: State) -> int:
+def uncured(monitor: str, state: RetrainingState) -> int:
     """How many retrainings for this kind of drift there were since it was last not there."""
     since = [state.passed.get(monitor), state.resumed]
     after = max((moment for moment in since if moment), default=None)
     return sum(after is None or moment > after for moment in state.series.get(monitor, ()))
 
 
-def is_uncured(monitor: str, state: State, rules: Rules) -> bool:
+def is_uncured(monitor: str, state: RetrainingState, rules: Rules) -> bool:
     """Whether retraining has been in vain too often."""
     return uncured(monitor, state) >= rules.uncured_limit
 
 
-def _began(last: Start | None, seen: Seen | None) -> datetime | None:
+def _began(last: RetrainingStart | None, seen: ExecutionHistory | None) -> datetime | None:
     """When the last retraining began; the state knows, unless somebody has reset it."""
     if seen is None or seen.retrained is None:
         return None if last is None else last.at
@@ -139,33 +148,45 @@ def _began(last: Start | None, seen: Seen | None) -> datetime | None:
 
 
 def _too_soon(
-    ask: Ask, last: Start | None, began: datetime | None, rules: Rules, now: datetime
-) -> Decision | None:
+    ask: RetrainingRequest,
+    last: RetrainingStart | None,
+    began: datetime | None,
+    rules: Rules,
+    now: datetime,
+) -> RetrainingDecision | None:
     if ask.trigger in (DRIFT, ALARM) and ask.monitor not in rules.kinds:
-        return Decision(DECLINE, "kind", f"{ask.monitor} retrains nothing in this environment")
+        return RetrainingDecision(
+            DECLINE, "kind", f"{ask.monitor} retrains nothing in this environment"
+        )
     if began is None:
         return None
     if ask.until <= began:
-        return Decision(DECLINE, "stale", f"the last retraining began after it, at {began}")
+        return RetrainingDecision(
+            DECLINE, "stale", f"the last retraining began after it, at {began}"
+        )
     known = last if last is not None and last.at == began else None
     own_pace = ask.trigger == SCHEDULE and known is not None and known.trigger == SCHEDULE
     is_failed = known is not None and known.failed
     wanted = min(rules.cool_down, rules.cool_down_of_failed) if is_failed else rules.cool_down
     if ask.trigger != MANUAL and not own_pace and now - began < wanted:
         why = f"the last retraining began at {began}, within the cool-down of {wanted}"
-        return Decision(DECLINE, "cool-down", why)
+        return RetrainingDecision(DECLINE, "cool-down", why)
     return None
 
 
-def _over_budget(ask: Ask, state: State, rules: Rules, now: datetime) -> Decision | None:
+def _over_budget(
+    ask: RetrainingRequest, state: RetrainingState, rules: Rules, now: datetime
+) -> RetrainingDecision | None:
     today = now.astimezone(UTC).date().isoformat()
     begun = state.count if state.day == today else 0
     if ask.trigger != MANUAL and begun >= rules.daily_budget:
-        return Decision(DECLINE, "budget", f"{begun} retrainings began on {today} already")
+        return RetrainingDecision(
+            DECLINE, "budget", f"{begun} retrainings began on {today} already"
+        )
     return None
 
 
-def _in_vain(monitor: str, state: State) -> str:
+def _in_vain(monitor: str, state: RetrainingState) -> str:
     return (
         f"{uncured(monitor, state)} retrainings in a row did not cure {monitor}; find out why, "
         "then use `fraudloop retraining resume`"

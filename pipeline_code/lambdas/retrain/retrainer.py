@@ -6,12 +6,29 @@ from typing import Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from retrain.outcomes import DECLINED, NOTED, STARTED, Outcome, log
+from retrain.outcomes import DECLINED, NOTED, STARTED, EventOutcome, log
 from retrain.pipeline import RefusedError, TrainingPipeline
-from retrain.policy import FOUND, LOOK, START, Decision, Seen, decide, is_uncured, uncured
+from retrain.policy import (
+    FOUND,
+    LOOK,
+    START,
+    ExecutionHistory,
+    RetrainingDecision,
+    decide,
+    is_uncured,
+    uncured,
+)
 from retrain.settings import Settings
-from retrain.state import Answer, Start, State, StateParameter
-from retrain.triggers import MANUAL, Ask, Calm, Failed, Passed, Resumed, Said
+from retrain.state import RequestResult, RetrainingStart, RetrainingState, StateParameter
+from retrain.triggers import (
+    MANUAL,
+    FailedExecution,
+    PassedAnalysis,
+    QuietAlarm,
+    Resumption,
+    RetrainingRequest,
+    Trigger,
+)
 
 __all__ = ["Retrainer"]
 
@@ -36,8 +53,8 @@ class Retrainer:
     settings: Settings
     parameter: StateParameter
     pipeline: TrainingPipeline
-    _state: State | None = None
-    _seen: Seen | None = None
+    _state: RetrainingState | None = None
+    _seen: ExecutionHistory | None = None
 
     @classmethod
     def connected(cls, settings: Settings) -> Self:
@@ -49,7 +66,7 @@ class Retrainer:
         )
 
     @property
-    def state(self) -> State:
+    def state(self) -> RetrainingState:
         """What was done before."""
         if self._state is None:
             self._state = self.parameter.load()
@@ -59,7 +76,7 @@ class Retrainer:
         """Read state and executions anew: something failed, so that they may be others."""
         self._state = self._seen = None
 
-    def handle(self, said: Said) -> Outcome:
+    def handle(self, said: Trigger) -> EventOutcome:
         """What an event comes to; also written down, if it changes anything.
 
         Raises:
@@ -68,43 +85,43 @@ class Retrainer:
             BotoCoreError: A service did not answer.
         """
         now = datetime.now(UTC)
-        if isinstance(said, Calm):
-            return Outcome(outcome=DECLINED, reason=said.reason, rule="calm")
-        if isinstance(said, Passed):
+        if isinstance(said, QuietAlarm):
+            return EventOutcome(outcome=DECLINED, reason=said.reason, rule="calm")
+        if isinstance(said, PassedAnalysis):
             return self._pass(said)
-        if isinstance(said, Failed):
+        if isinstance(said, FailedExecution):
             return self._fail(said, now)
-        if isinstance(said, Resumed):
-            outcome = Outcome(outcome=NOTED, reason=said.reason, in_vain=0)
+        if isinstance(said, Resumption):
+            outcome = EventOutcome(outcome=NOTED, reason=said.reason, in_vain=0)
             self._keep(_answered(self.state.resuming(now), said.event_id, outcome))
             return outcome
         return self._ask(said, now)
 
-    def _pass(self, passed: Passed) -> Outcome:
+    def _pass(self, passed: PassedAnalysis) -> EventOutcome:
         before, after = self.state, self.state.passing(passed.monitor, passed.until)
         # Most change nothing: a retraining that is yet to come begins after them all.
         if uncured(passed.monitor, before) != uncured(passed.monitor, after):
             self._keep(after)
         cured = self._in_vain(before) and not self._in_vain(after)
-        return Outcome(
+        return EventOutcome(
             outcome=NOTED, reason=f"{passed.monitor} found nothing", in_vain=0 if cured else None
         )
 
-    def _fail(self, failed: Failed, now: datetime) -> Outcome:
+    def _fail(self, failed: FailedExecution, now: datetime) -> EventOutcome:
         if self.state.pending is not None:
             self._settle(self.state.pending, now)
         after = self.state.failing(failed.execution_arn)
         is_ours = after != self.state
         if is_ours:
             self._keep(after)
-        return Outcome(
+        return EventOutcome(
             outcome=NOTED,
             reason=f"execution {failed.execution_arn} failed",
             execution_arn=failed.execution_arn,
             is_failure=is_ours,
         )
 
-    def _ask(self, ask: Ask, now: datetime) -> Outcome:
+    def _ask(self, ask: RetrainingRequest, now: datetime) -> EventOutcome:
         if self.state.pending is not None:
             self._settle(self.state.pending, now)
         decision = self._decide(ask, now, None)
@@ -117,16 +134,20 @@ class Retrainer:
         in_vain = 1 if decision.rule == "uncured" else None
         return self._decline(ask, decision.rule, decision.why, in_vain)
 
-    def _decline(self, ask: Ask, rule: str, why: str, in_vain: int | None = None) -> Outcome:
-        outcome = Outcome(outcome=DECLINED, reason=why, rule=rule, in_vain=in_vain)
+    def _decline(
+        self, ask: RetrainingRequest, rule: str, why: str, in_vain: int | None = None
+    ) -> EventOutcome:
+        outcome = EventOutcome(outcome=DECLINED, reason=why, rule=rule, in_vain=in_vain)
         if ask.trigger == MANUAL:
             self._keep(_answered(self.state, ask.event_id, outcome))
         return outcome
 
-    def _decide(self, ask: Ask, now: datetime, seen: Seen | None) -> Decision:
+    def _decide(
+        self, ask: RetrainingRequest, now: datetime, seen: ExecutionHistory | None
+    ) -> RetrainingDecision:
         return decide(ask, self.state, self.settings.rules, now=now, seen=seen)
 
-    def _settle(self, pending: Start, now: datetime) -> None:
+    def _settle(self, pending: RetrainingStart, now: datetime) -> None:
         """Find out whether a start has happened, or have it happen."""
         seen = self._look()
         arn = seen.named.get(pending.name)
@@ -138,7 +159,7 @@ class Retrainer:
         else:
             self._keep(self.state.began(arn))
 
-    def _start(self, ask: Ask, now: datetime) -> Outcome:
+    def _start(self, ask: RetrainingRequest, now: datetime) -> EventOutcome:
         start = self.pipeline.prepare(ask, now)
         self._keep(self.state.asking(start))
         try:
@@ -150,7 +171,7 @@ class Retrainer:
         self._keep(self.state.began(arn))
         return self._tell(ask)
 
-    def _request(self, start: Start) -> str:
+    def _request(self, start: RetrainingStart) -> str:
         self._seen = None
         try:
             return self.pipeline.start(start)
@@ -158,13 +179,13 @@ class Retrainer:
             self._keep(self.state.given_up())
             raise
 
-    def _tell(self, ask: Ask) -> Outcome:
+    def _tell(self, ask: RetrainingRequest) -> EventOutcome:
         """The outcome of the event that the last start is for."""
         last = self.state.last
         if last is None:
             raise ValueError("last must be the start that was made, got none")
         is_manual = ask.trigger == MANUAL
-        outcome = Outcome(
+        outcome = EventOutcome(
             outcome=STARTED,
             reason=last.reason,
             execution_arn=last.execution_arn,
@@ -180,22 +201,22 @@ class Retrainer:
             self.forget()
         return outcome
 
-    def _in_vain(self, state: State) -> bool:
+    def _in_vain(self, state: RetrainingState) -> bool:
         return any(is_uncured(monitor, state, self.settings.rules) for monitor in state.series)
 
-    def _look(self) -> Seen:
+    def _look(self) -> ExecutionHistory:
         if self._seen is None:
             self._seen = self.pipeline.look()
         return self._seen
 
-    def _keep(self, state: State) -> None:
+    def _keep(self, state: RetrainingState) -> None:
         self.parameter.save(state)
         self._state = state
 
 
-def _answered(state: State, event_id: str, outcome: Outcome) -> State:
+def _answered(state: RetrainingState, event_id: str, outcome: EventOutcome) -> RetrainingState:
     return state.answering(
-        Answer(
+        RequestResult(
             event_id=event_id,
             outcome=outcome.outcome,
             reason=outcome.reason,

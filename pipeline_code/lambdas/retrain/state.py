@@ -11,7 +11,7 @@ import boto3
 from retrain.calls import CONFIG
 from retrain.triggers import ALARM, DRIFT, MANUAL
 
-__all__ = ["Answer", "Start", "State", "StateParameter"]
+__all__ = ["RequestResult", "RetrainingStart", "RetrainingState", "StateParameter"]
 
 EMPTY = "none"
 # The most that may be in vain, by configuration; a parameter holds 4096 bytes.
@@ -20,7 +20,7 @@ ANSWER_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class RetrainingStart:
     """One retraining that was asked for.
 
     Attributes:
@@ -51,7 +51,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class RequestResult:
     """What a person's event came to, for whoever waits for it."""
 
     event_id: str
@@ -61,7 +61,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class RetrainingState:
     """All that decisions depend on, beside the pipeline's executions.
 
     Attributes:
@@ -75,16 +75,16 @@ class State:
         answer: Of the last event of a person.
     """
 
-    pending: Start | None = None
-    last: Start | None = None
+    pending: RetrainingStart | None = None
+    last: RetrainingStart | None = None
     day: str = ""
     count: int = 0
     series: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
     passed: Mapping[str, datetime] = field(default_factory=dict)
     resumed: datetime | None = None
-    answer: Answer | None = None
+    answer: RequestResult | None = None
 
-    def asking(self, start: Start) -> Self:
+    def asking(self, start: RetrainingStart) -> Self:
         """Before a start: it may happen from now on."""
         return replace(self, pending=start)
 
@@ -134,7 +134,7 @@ class State:
         """A person took matters in hand."""
         return replace(self, resumed=at)
 
-    def answering(self, answer: Answer) -> Self:
+    def answering(self, answer: RequestResult) -> Self:
         """What a person's event came to."""
         cut = answer.reason.encode()[:ANSWER_BYTES].decode(errors="ignore")
         return replace(self, answer=replace(answer, reason=cut))
@@ -168,7 +168,7 @@ class State:
                     for monitor, moment in found["passed"].items()
                 },
                 resumed=found["resumed"] and datetime.fromisoformat(found["resumed"]),
-                answer=found["answer"] and Answer(**_known(Answer, found["answer"])),
+                answer=found["answer"] and RequestResult(**_known(RequestResult, found["answer"])),
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(
@@ -187,24 +187,24 @@ class StateParameter:
         self._ssm = boto3.client("ssm", config=CONFIG)
         self._name = name
 
-    def load(self) -> State:
+    def load(self) -> RetrainingState:
         """What is kept.
 
         Raises:
             ValueError: It is not what this function wrote.
         """
-        return State.parse(self._ssm.get_parameter(Name=self._name)["Parameter"]["Value"])
+        return RetrainingState.parse(self._ssm.get_parameter(Name=self._name)["Parameter"]["Value"])
 
-    def save(self, state: State) -> None:
+    def save(self, state: RetrainingState) -> None:
         """Keep a state in place of the last one."""
         self._ssm.put_parameter(Name=self._name, Value=state.text(), Type="String", Overwrite=True)
 
 
-def _start(found: dict[str, Any] | None) -> Start | None:
+def _start(found: dict[str, Any] | None) -> RetrainingStart | None:
     if found is None:
         return None
-    known = _known(Start, found)
-    return Start(**{**known, "at": datetime.fromisoformat(known["at"])})
+    known = _known(RetrainingStart, found)
+    return RetrainingStart(**{**known, "at": datetime.fromisoformat(known["at"])})
 
 
 def _known(kind: Any, found: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What an event says: that the model is to be retrained and why, or that nothing drifts any more.
 
-    read(event)  # Ask(trigger="drift", monitor="data-quality", reason="drift: 2 violations ...")
+    read(event)  # RetrainingRequest(trigger="drift", monitor="data-quality", ...)
 
 Events, all in EventBridge's envelope:
     `Monitoring Violations Found` and `Monitoring Passed` of source `fraudloop.monitor`;
@@ -31,12 +31,12 @@ __all__ = [
     "DRIFT",
     "MANUAL",
     "SCHEDULE",
-    "Ask",
-    "Calm",
-    "Failed",
-    "Passed",
-    "Resumed",
-    "Said",
+    "FailedExecution",
+    "PassedAnalysis",
+    "QuietAlarm",
+    "Resumption",
+    "RetrainingRequest",
+    "Trigger",
     "fitting",
     "read",
 ]
@@ -48,7 +48,7 @@ TEXT_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class RetrainingRequest:
     """Somebody or something wants the model retrained.
 
     Attributes:
@@ -71,7 +71,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
+class PassedAnalysis:
     """A monitor had enough data and found nothing, up to a moment."""
 
     event_id: str
@@ -80,7 +80,7 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resumed:
+class Resumption:
     """A person says that drift may retrain again."""
 
     event_id: str
@@ -88,7 +88,7 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calm:
+class QuietAlarm:
     """An alarm that did not go off."""
 
     event_id: str
@@ -96,17 +96,17 @@ class Calm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class FailedExecution:
     """An execution of the pipeline failed, or the gate refused its model."""
 
     event_id: str
     execution_arn: str
 
 
-Said = Ask | Passed | Resumed | Calm | Failed
+Trigger = RetrainingRequest | PassedAnalysis | Resumption | QuietAlarm | FailedExecution
 
 
-def read(event: Mapping[str, Any]) -> Said:
+def read(event: Mapping[str, Any]) -> Trigger:
     """What an event says.
 
     Raises:
@@ -135,8 +135,8 @@ def fitting(text: str) -> str:
 
 def _ask(
     event: Mapping[str, Any], trigger: str, *, reason: str, evidence: str, monitor: str = ""
-) -> Ask:
-    return Ask(
+) -> RetrainingRequest:
+    return RetrainingRequest(
         event_id=event["id"],
         until=_until(event),
         trigger=trigger,
@@ -146,30 +146,32 @@ def _ask(
     )
 
 
-def _requested(event: Mapping[str, Any]) -> Ask:
+def _requested(event: Mapping[str, Any]) -> RetrainingRequest:
     by, reason = event["detail"]["by"], event["detail"]["reason"]
     return _ask(event, MANUAL, reason=f"manual: {reason}", evidence=by)
 
 
-def _resumed(event: Mapping[str, Any]) -> Resumed:
-    return Resumed(event_id=event["id"], reason=fitting(event["detail"]["reason"]))
+def _resumed(event: Mapping[str, Any]) -> Resumption:
+    return Resumption(event_id=event["id"], reason=fitting(event["detail"]["reason"]))
 
 
-def _passed(event: Mapping[str, Any]) -> Passed:
-    return Passed(event_id=event["id"], until=_until(event), monitor=_monitor(event["detail"]))
+def _passed(event: Mapping[str, Any]) -> PassedAnalysis:
+    return PassedAnalysis(
+        event_id=event["id"], until=_until(event), monitor=_monitor(event["detail"])
+    )
 
 
-def _failed(event: Mapping[str, Any]) -> Failed:
+def _failed(event: Mapping[str, Any]) -> FailedExecution:
     detail = event["detail"]
     status = detail["currentPipelineExecutionStatus"]
     if status != "Failed":
         raise ValueError(
             f"execution must have failed, got {status} of {detail['pipelineExecutionArn']}"
         )
-    return Failed(event_id=event["id"], execution_arn=detail["pipelineExecutionArn"])
+    return FailedExecution(event_id=event["id"], execution_arn=detail["pipelineExecutionArn"])
 
 
-def _drift(event: Mapping[str, Any]) -> Ask:
+def _drift(event: Mapping[str, Any]) -> RetrainingRequest:
     detail = event["detail"]
     monitor, version = _monitor(detail), str(detail.get("model_version") or "").rpartition("/")[2]
     seen = f"{monitor} of version {version}" if version else monitor
@@ -183,10 +185,10 @@ def _drift(event: Mapping[str, Any]) -> Ask:
     )
 
 
-def _alarm(event: Mapping[str, Any]) -> Ask | Calm:
+def _alarm(event: Mapping[str, Any]) -> RetrainingRequest | QuietAlarm:
     name, state = event["detail"]["alarmName"], event["detail"]["state"]["value"]
     if state != "ALARM":
-        return Calm(event_id=event["id"], reason=fitting(f"alarm {name} went to {state}"))
+        return QuietAlarm(event_id=event["id"], reason=fitting(f"alarm {name} went to {state}"))
     return _ask(
         event,
         ALARM,
@@ -212,7 +214,7 @@ def _until(event: Mapping[str, Any]) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-_READERS: Mapping[tuple[str, str], Callable[[Mapping[str, Any]], Said]] = {
+_READERS: Mapping[tuple[str, str], Callable[[Mapping[str, Any]], Trigger]] = {
     (MONITOR_SOURCE, VIOLATIONS): _drift,
     (MONITOR_SOURCE, PASSED): _passed,
     (OPERATIONS_SOURCE, RETRAINING_REQUESTED): _requested,

@@ -22,8 +22,8 @@ import boto3
 from botocore.exceptions import ClientError
 from pipeline_code.contracts.packages import NO_MODEL
 
-from custom_resource import Context, Outcome, answer
-from served_model import Served, served
+from custom_resource import Context, ResourceResult, answer
+from served_model import ServedModel, served
 
 # While its creation is undone, what it made is deleted, too.
 STACK_GOES = frozenset({"DELETE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"})
@@ -34,7 +34,7 @@ def handler(event: Mapping[str, Any], context: Context) -> None:
     answer(event, context, apply)
 
 
-def apply(event: Mapping[str, Any]) -> Outcome:
+def apply(event: Mapping[str, Any]) -> ResourceResult:
     """Does what one request of CloudFormation asks for."""
     name = event["ResourceProperties"]["ParameterName"]
     endpoint = _endpoint(event["ResourceProperties"])
@@ -43,12 +43,12 @@ def apply(event: Mapping[str, Any]) -> Outcome:
         is_ours = event["PhysicalResourceId"] == name
         if is_ours and endpoint is None and _stack_goes(event["StackId"]):
             _delete(name)
-        return Outcome(event["PhysicalResourceId"])
+        return ResourceResult(event["PhysicalResourceId"])
     _create_if_absent(name, NO_MODEL if endpoint is None else endpoint.spelled)
-    return Outcome(name, {"ParameterName": name})
+    return ResourceResult(name, {"ParameterName": name})
 
 
-def _endpoint(properties: Mapping[str, str]) -> Served | None:
+def _endpoint(properties: Mapping[str, str]) -> ServedModel | None:
     if "EndpointName" not in properties:
         return None
     name = properties["EndpointName"]

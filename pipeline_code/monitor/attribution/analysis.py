@@ -59,7 +59,7 @@ def analyze(chunks: Iterable[Chunk], model: Model, statistics: Any, constraints:
     violations: Iterable[Violation] = [_too_few(sample.records, baseline.minimum_records)]
     measures: Iterable[Measure] = ()
     if found is not None and limits is not None:
-        compared = _Compared.of(baseline.attributions, found, limits)
+        compared = _Comparison.of(baseline.attributions, found, limits)
         violations, measures = compared.violations(), compared.measures()
     return Analysis(
         kind=MonitorKind.ATTRIBUTION,
@@ -131,7 +131,7 @@ class _Baseline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Compared:
+class _Comparison:
     """Both figures, and what is allowed of them."""
 
     limits: Limits

@@ -7,13 +7,13 @@ import numpy as np
 from pipeline_code.monitor.analysis import CLARIFY_VERSION
 from pipeline_code.monitor.attribution.attributions import Attributions, described
 from pipeline_code.monitor.attribution.limits import drawn_limits
-from pipeline_code.quality.importance import Explained
+from pipeline_code.quality.importance import ExplainedSample
 from pipeline_code.train.rows import FeatureRows
 
 __all__ = ["compute"]
 
 
-def compute(explained: Explained, rows: FeatureRows) -> tuple[Any, Any]:
+def compute(explained: ExplainedSample, rows: FeatureRows) -> tuple[Any, Any]:
     """The documents `statistics.json` and `constraints.json`; the same rows give the same bytes.
 
     Args:

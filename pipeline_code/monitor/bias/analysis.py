@@ -58,7 +58,7 @@ def analyze(labelled: Iterable[Labelled], statistics: Any, constraints: Any) -> 
         BadInput: The baseline has another form.
     """
     allowed, values = Constraints.parse(constraints), measured_values(statistics)
-    judged = _Judged()
+    judged = _LabelledPredictions()
     for each in labelled:
         judged.add(each, allowed.threshold)
     figures: Figures = {}
@@ -74,7 +74,9 @@ def analyze(labelled: Iterable[Labelled], statistics: Any, constraints: Any) -> 
     )
 
 
-def _missing(figures: Figures, allowed: Constraints, judged: "_Judged") -> Iterator[Violation]:
+def _missing(
+    figures: Figures, allowed: Constraints, judged: "_LabelledPredictions"
+) -> Iterator[Violation]:
     if not any(name == RECALL for _, name in figures):
         yield Violation(
             ALL,
@@ -126,7 +128,7 @@ def _measures(
 
 
 @dataclass(slots=True)
-class _Judged:
+class _LabelledPredictions:
     """What is known of an interval's predictions.
 
     Attributes:

@@ -5,12 +5,12 @@ from typing import Any
 from pipeline_code.monitor.bias.documents import described, suggest
 from pipeline_code.monitor.bias.figures import figures_of
 from pipeline_code.monitor.bias.segment_counts import SegmentCounts
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 
 __all__ = ["compute"]
 
 
-def compute(scored: Scored, *, threshold: float, limit: float) -> tuple[Any, Any]:
+def compute(scored: ScoredRows, *, threshold: float, limit: float) -> tuple[Any, Any]:
     """The documents `statistics.json` and `constraints.json`; the same rows give the same bytes.
 
     Args:

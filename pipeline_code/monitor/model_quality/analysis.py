@@ -16,11 +16,11 @@ from pipeline_code.monitor.analysis import MISSING_DATA, Analysis, Measure, Viol
 from pipeline_code.monitor.model_quality.constraints import Constraint, Constraints
 from pipeline_code.monitor.model_quality.figures import (
     FIGURES,
-    Yardstick,
+    WeightedQuality,
     calibration_document,
     metrics_document,
 )
-from pipeline_code.monitor.model_quality.judged import Judged
+from pipeline_code.monitor.model_quality.judged import LabelledPredictions
 from pipeline_code.quality.metrics import Metric
 
 __all__ = ["analyze"]
@@ -50,13 +50,13 @@ def analyze(labelled: Iterable[Labelled], statistics: Any, constraints: Any) -> 
         BadInput: A document is not of its form, or a constraint is about an unknown metric.
     """
     held, baseline = Constraints.parse(constraints), _baseline(statistics)
-    judged = Judged.of(labelled, held.threshold)
+    judged = LabelledPredictions.of(labelled, held.threshold)
     document = {"version": 0.0, "dataset": judged.dataset(), "label_maturity": judged.counts()}
     too_few = _too_few(judged, held)
     if not judged.rankable:
         return _analysis(judged, document, too_few)
     scored = judged.scored()
-    yardstick = Yardstick.of(scored, judged.flagged, reviewed_share=held.reviewed_share)
+    yardstick = WeightedQuality.of(scored, judged.flagged, reviewed_share=held.reviewed_share)
     metrics, figures = metrics_document(scored, yardstick, RESAMPLES)
     document |= {METRICS: metrics, "calibration": calibration_document(scored)}
     _check_known(held, figures)
@@ -71,7 +71,7 @@ def analyze(labelled: Iterable[Labelled], statistics: Any, constraints: Any) -> 
 
 
 def _analysis(
-    judged: Judged,
+    judged: LabelledPredictions,
     document: Mapping[str, Any],
     violations: tuple[Violation, ...],
     measures: tuple[Measure, ...] = (),
@@ -86,7 +86,7 @@ def _analysis(
     )
 
 
-def _too_few(judged: Judged, held: Constraints) -> tuple[Violation, ...]:
+def _too_few(judged: LabelledPredictions, held: Constraints) -> tuple[Violation, ...]:
     enough = len(judged) >= held.minimum_records and judged.frauds >= held.minimum_frauds
     # Nothing but frauds ranks nothing either.
     if enough and judged.rankable:
@@ -123,7 +123,7 @@ def _measures(
     figures: Mapping[str, Metric],
     baseline: Mapping[str, float],
     held: Constraints,
-    judged: Judged,
+    judged: LabelledPredictions,
 ) -> tuple[Measure, ...]:
     thresholds = {each.metric: each.threshold_for(judged.frauds) for each in held.of_metrics}
     return tuple(

@@ -4,20 +4,20 @@ from typing import Any
 
 from pipeline_code.monitor.model_quality.constraints import suggest
 from pipeline_code.monitor.model_quality.figures import (
-    Yardstick,
+    WeightedQuality,
     calibration_document,
     cards_a_day,
     metrics_document,
 )
 from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY, RESAMPLES
 from pipeline_code.quality.reviews import CardDays
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 
 __all__ = ["compute"]
 
 
 def compute(
-    scored: Scored, *, threshold: float, reviews_per_day: int = CARDS_REVIEWED_A_DAY
+    scored: ScoredRows, *, threshold: float, reviews_per_day: int = CARDS_REVIEWED_A_DAY
 ) -> tuple[Any, Any]:
     """The documents `statistics.json` and `constraints.json`.
 
@@ -28,7 +28,7 @@ def compute(
         reviews_per_day: How many cards people can look at each day.
     """
     share = min(1.0, reviews_per_day / cards_a_day(CardDays.of(scored)))
-    yardstick = Yardstick.of(scored, scored.scores >= threshold, reviewed_share=share)
+    yardstick = WeightedQuality.of(scored, scored.scores >= threshold, reviewed_share=share)
     metrics, figures = metrics_document(scored, yardstick, RESAMPLES)
     frauds = int(scored.labels.sum())
     statistics = {

@@ -19,9 +19,9 @@ from pipeline_code.quality.decisions import Decisions
 from pipeline_code.quality.metrics import Metric, with_deviation
 from pipeline_code.quality.ranking import Ranking
 from pipeline_code.quality.reviews import CardDays
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.scored import Floats, ScoredRows
 
-__all__ = ["FIGURES", "Yardstick", "metrics_document"]
+__all__ = ["FIGURES", "WeightedQuality", "metrics_document"]
 
 # By the names of `binary_classification_metrics`: what CloudWatch and people call them.
 FIGURES = {
@@ -40,10 +40,10 @@ MEAN_DISTANCE = float(np.sqrt(2 / np.pi))
 
 
 @dataclass(frozen=True, slots=True)
-class Yardstick:
+class WeightedQuality:
     """Judged predictions prepared to be measured many times, with other weights of their cards.
 
-    Yardstick.of(scored, flagged, reviewed_share=0.05).measure()["average_precision"]
+    WeightedQuality.of(scored, flagged, reviewed_share=0.05).measure()["average_precision"]
 
     Attributes:
         place: Which bin of the calibration each prediction is in, in order of the ranking.
@@ -61,7 +61,9 @@ class Yardstick:
     per_day: int
 
     @classmethod
-    def of(cls, scored: Scored, flagged: npt.NDArray[np.bool_], *, reviewed_share: float) -> Self:
+    def of(
+        cls, scored: ScoredRows, flagged: npt.NDArray[np.bool_], *, reviewed_share: float
+    ) -> Self:
         """Sorts the predictions once.
 
         Args:
@@ -113,7 +115,7 @@ def cards_a_day(card_days: CardDays) -> float:
 
 
 def metrics_document(
-    scored: Scored, yardstick: Yardstick, resamples: int
+    scored: ScoredRows, yardstick: WeightedQuality, resamples: int
 ) -> tuple[dict[str, Any], Mapping[str, Metric]]:
     """The section `binary_classification_metrics`, and the figures in it."""
     figures = with_deviation(yardstick.measure, Resampling.of(scored, resamples))
@@ -134,7 +136,7 @@ def metrics_document(
     return document, figures
 
 
-def calibration_document(scored: Scored) -> dict[str, Any]:
+def calibration_document(scored: ScoredRows) -> dict[str, Any]:
     """The section `calibration`, as evaluation.json has it."""
     measured = calibration(scored)
     return {

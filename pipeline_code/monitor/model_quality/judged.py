@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from pipeline_code.captures.ground_truth import Labelled
 from pipeline_code.monitor.flagging import flagged
-from pipeline_code.quality.scored import Floats, Scored
+from pipeline_code.quality.scored import Floats, ScoredRows
 
-__all__ = ["Judged"]
+__all__ = ["LabelledPredictions"]
 
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
@@ -22,7 +22,7 @@ NAMES = ("scores", "customers", "days", "labels", "flagged")
 
 
 @dataclass(slots=True)
-class Judged:
+class LabelledPredictions:
     """What is known of the predictions of an interval.
 
     Attributes:
@@ -87,12 +87,12 @@ class Judged:
             "maturity": self.maturity,
         }
 
-    def scored(self) -> Scored:
+    def scored(self) -> ScoredRows:
         """The judged predictions, as evaluation measures rows; there must be some."""
         count = len(self)
         # Nobody asks for the amounts and scenarios, so that they take no memory.
         nothing = np.broadcast_to(np.int64(0), count)
-        return Scored(
+        return ScoredRows(
             days=self._whole("days").astype(np.int64),
             customers=self._whole("customers").astype(np.int64),
             labels=self._whole("labels"),

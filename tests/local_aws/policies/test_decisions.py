@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from benchmarks.permissions import coverage
-from benchmarks.permissions.recorded import Decision, read
+from benchmarks.permissions.recorded import RecordedDecision, read
 from local_aws.server import EmbeddedAws, free_port
 
 STACK = "fraudloop-local-data-lake"
@@ -82,7 +82,7 @@ def plainly(client: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def decisions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Decision]]:
+def decisions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RecordedDecision]]:
     folder = tmp_path_factory.mktemp("decisions")
     file = folder / "decisions.jsonl"
     with pytest.MonkeyPatch.context() as patch:
@@ -127,14 +127,16 @@ def play(aws: EmbeddedAws) -> None:
         plainly(session.client("s3")).get_object(Bucket="fraudloop-test", Key="a/b/x")
 
 
-def test_every_decision_follows_from_the_recorded_policies(decisions: list[Decision]) -> None:
+def test_every_decision_follows_from_the_recorded_policies(
+    decisions: list[RecordedDecision],
+) -> None:
     ours = [each for each in decisions if each.is_ours]
     recorded, strange = coverage.faithful(ours)
     assert [each.asked for each in strange] == []
     assert {each.allowed for each in recorded} == {True, False}
 
 
-def test_what_was_used_is_told_from_what_was_not(decisions: list[Decision]) -> None:
+def test_what_was_used_is_told_from_what_was_not(decisions: list[RecordedDecision]) -> None:
     found = coverage.uses(each for each in decisions if each.is_ours)
     unused = coverage.elements([{"DataLake": {"Resources": RESOURCES}}]) - found.keys()
     # What was done to see whether it is forbidden is no use.
@@ -143,7 +145,7 @@ def test_what_was_used_is_told_from_what_was_not(decisions: list[Decision]) -> N
     ]
 
 
-def test_what_is_granted_twice_is_not_missed(decisions: list[Decision]) -> None:
+def test_what_is_granted_twice_is_not_missed(decisions: list[RecordedDecision]) -> None:
     found = coverage.mutants(coverage.uses(each for each in decisions if each.is_ours))
     alive = {f"{each.change}: {each.element}" for each in found if not each.killed}
     assert alive == {

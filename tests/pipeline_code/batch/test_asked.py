@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_code.batch.asked import REFUSED, Asked
+from pipeline_code.batch.asked import REFUSED, BatchInput
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.landing import prepare
 from tests.pipeline_code.features.small_streams import Row, transactions_table, unhurried
@@ -32,9 +32,9 @@ def write_csv(file: Path, rows: list[list[str]], header: list[str] = HEADER) -> 
         csv.writer(out).writerows([header, *rows])
 
 
-def read_rows(folder: Path, rows: list[list[str]], header: list[str] = HEADER) -> Asked:
+def read_rows(folder: Path, rows: list[list[str]], header: list[str] = HEADER) -> BatchInput:
     write_csv(folder / "rows.csv", rows, header)
-    return Asked.read(folder)
+    return BatchInput.read(folder)
 
 
 def good(id_: int, **changed: str) -> list[str]:
@@ -134,7 +134,7 @@ def test_a_row_with_too_few_values_keeps_the_places_of_the_others(tmp_path: Path
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
     lines = [HEADER, [], good(1), [], [], ["2", "x"], good(3), []]
     (tmp_path / "rows.csv").write_text("".join(",".join(line) + "\n" for line in lines))
-    asked = Asked.read(tmp_path)
+    asked = BatchInput.read(tmp_path)
     assert asked.rows.ids.tolist() == [1, 3]
     assert len(asked.refused) == 1
     assert asked.total == 3
@@ -168,7 +168,7 @@ def test_an_input_without_rows_is_refused(tmp_path: Path, content: Any) -> None:
     if content:
         write_csv(tmp_path / "rows.csv", [])
     with pytest.raises(BadInput, match="at least one transaction"):
-        Asked.read(tmp_path)
+        BatchInput.read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_file_without_the_columns_is_refused(
 def test_what_is_no_parquet_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "day.parquet").write_text("no Parquet")
     with pytest.raises(BadInput, match=r"day\.parquet: file must be readable Parquet"):
-        Asked.read(tmp_path)
+        BatchInput.read(tmp_path)
 
 
 def test_refused_rows_make_a_table(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pipeline_code.evaluate.evaluation import evaluate
 from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
 from pipeline_code.quality.importance import importances
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 from pipeline_code.train.archive import unpacked
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters
@@ -128,7 +128,7 @@ def assessment(trained: Model, train_table: pa.Table, test_table: pa.Table) -> A
         evaluation=evaluation,
         importances=importances(trained, rows.matrix()),
         removed=41,
-        rival=Scored.of(fit_rows(train_table, rounds=2), rows),
+        rival=ScoredRows.of(fit_rows(train_table, rounds=2), rows),
         gate=decide(candidate, Champion(arn="arn:champion", average_precision=0.5), Limits()),
         artifact=Artifact(sha256="ab" * 32, digest="cd" * 32, size=0.5, latency=0.25),
     )

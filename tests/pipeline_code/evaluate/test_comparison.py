@@ -18,15 +18,15 @@ from pipeline_code.evaluate.comparison import (
     compare_scored,
 )
 from pipeline_code.quality.metrics import measure
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
 from tests.pipeline_code.evaluate.conftest import fit_rows
 from tests.pipeline_code.quality.some_rows import Row, mixed_rows, random_rows, scored
 
 
-def with_scores(rows: Scored, change: Callable[[np.ndarray], np.ndarray]) -> Scored:
-    return Scored(
+def with_scores(rows: ScoredRows, change: Callable[[np.ndarray], np.ndarray]) -> ScoredRows:
+    return ScoredRows(
         days=rows.days,
         customers=rows.customers,
         labels=rows.labels,
@@ -73,7 +73,7 @@ def test_a_better_model_is_told() -> None:
     assert metrics["average_precision"].low < expected < metrics["average_precision"].high
 
 
-def pair(seed: int, count: int = 800) -> tuple[Scored, Scored]:
+def pair(seed: int, count: int = 800) -> tuple[ScoredRows, ScoredRows]:
     """Two models on the same cards, whose AUC in the long run is 0.76 and 0.80.
 
     Genuine scores are standard normal, frauds' are shifted; the models share half their noise, and
@@ -85,7 +85,7 @@ def pair(seed: int, count: int = 800) -> tuple[Scored, Scored]:
     shared = generator.standard_normal(count)
     of_card = generator.standard_normal(count // 4)[customers]
     models = [
-        Scored(
+        ScoredRows(
             days=np.arange(count) % 2,
             customers=customers,
             labels=labels,

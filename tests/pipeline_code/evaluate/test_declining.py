@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.evaluate.declining import Declining
+from pipeline_code.evaluate.declining import DeclineEffect
 from tests.pipeline_code.quality.some_rows import scored
 
 # Few scores, so that many rows share one.
@@ -21,12 +21,12 @@ def rows_of(pairs: list[tuple[int, float]]) -> list[tuple[int, int, int, float]]
 
 def test_the_lowest_score_that_is_precise_enough_by_hand() -> None:
     rows = scored([(0, 1, 1, 0.9), (0, 2, 1, 0.8), (0, 3, 0, 0.7), (0, 4, 1, 0.6), (0, 5, 0, 0.1)])
-    found = Declining.of(rows, precision=0.75, review_threshold=0.0)
+    found = DeclineEffect.of(rows, precision=0.75, review_threshold=0.0)
     assert (found.threshold, found.recall) == (0.6, 1.0)
-    strict = Declining.of(rows, precision=0.8, review_threshold=0.0)
+    strict = DeclineEffect.of(rows, precision=0.8, review_threshold=0.0)
     assert strict.threshold == 0.8
     assert strict.recall == pytest.approx(2 / 3)
-    above = Declining.of(rows, precision=0.75, review_threshold=0.85)
+    above = DeclineEffect.of(rows, precision=0.75, review_threshold=0.85)
     assert above.threshold == 0.9
     assert above.recall == pytest.approx(1 / 3)
     assert above.as_dict()["threshold"] == 0.9
@@ -34,7 +34,7 @@ def test_the_lowest_score_that_is_precise_enough_by_hand() -> None:
 
 def test_no_score_is_precise_enough() -> None:
     rows = scored([(0, 1, 0, 0.9), (0, 2, 1, 0.8), (0, 3, 0, 0.7)])
-    found = Declining.of(rows, precision=0.95, review_threshold=0.0)
+    found = DeclineEffect.of(rows, precision=0.95, review_threshold=0.0)
     assert (found.threshold, found.recall) == (None, 0.0)
 
 
@@ -47,7 +47,7 @@ def test_it_is_the_lowest_of_all_that_are_precise_enough(
     pairs: list[tuple[int, float]], precision: float, least: float
 ) -> None:
     rows = scored(rows_of(pairs))
-    found = Declining.of(rows, precision=precision, review_threshold=least)
+    found = DeclineEffect.of(rows, precision=precision, review_threshold=least)
     good = [
         threshold
         for threshold in np.unique(rows.scores)
@@ -61,4 +61,4 @@ def test_it_is_the_lowest_of_all_that_are_precise_enough(
 @pytest.mark.parametrize("precision", [0.0, -0.1, 1.01, float("nan")])
 def test_a_precision_that_is_no_share_is_refused(precision: float) -> None:
     with pytest.raises(BadInput, match="decline_precision must be above 0 and at most 1, got"):
-        Declining.of(scored(rows_of([])), precision=precision, review_threshold=0.0)
+        DeclineEffect.of(scored(rows_of([])), precision=precision, review_threshold=0.0)

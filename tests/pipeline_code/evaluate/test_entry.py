@@ -23,7 +23,7 @@ from pipeline_code.evaluate.plots import TITLES
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION, SCHEMA_VERSION_KEY
 from pipeline_code.monitor.attribution import analysis as attribution
 from pipeline_code.quality.metrics import measure
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 from pipeline_code.serve.thresholds import Thresholds
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows
@@ -62,7 +62,7 @@ def test_metrics_are_those_of_the_test_rows(
     report: dict[str, Any], trained: Model, test_table: pa.Table
 ) -> None:
     metrics = report["binary_classification_metrics"]
-    expected = measure(Scored.of(trained, FeatureRows(test_table)))
+    expected = measure(ScoredRows.of(trained, FeatureRows(test_table)))
     assert {"auc_roc", "average_precision", "card_precision_at_100"} <= set(expected)
     for name, metric in expected.items():
         assert metrics[name] == {

@@ -14,21 +14,21 @@ from pipeline_code.evaluate.groups import (
 )
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.quality.bootstrap import Resampling
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 from pipeline_code.quality.segments import KINDS, segments_of
 from tests.pipeline_code.quality.some_rows import random_rows, scored
 
 
-def in_segments(rows: Scored, codes: np.ndarray) -> Scored:
+def in_segments(rows: ScoredRows, codes: np.ndarray) -> ScoredRows:
     return replace(rows, segments={"activity": codes.astype(np.int8)})
 
 
-def segments(rows: Scored, threshold: float) -> tuple[list[Group], list[Difference]]:
+def segments(rows: ScoredRows, threshold: float) -> tuple[list[Group], list[Difference]]:
     groups, differences = by_segment(rows, rows.scores >= threshold, Resampling.of(rows, 200))
     return groups["activity"], differences
 
 
-def uneven(count: int, weak: float, seed: int = 3) -> Scored:
+def uneven(count: int, weak: float, seed: int = 3) -> ScoredRows:
     """Frauds of the third segment reach the threshold 0.5 more seldom than others' (0.8)."""
     generator = np.random.default_rng(1_000 + seed)
     rows = random_rows(count, seed)

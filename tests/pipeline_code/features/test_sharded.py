@@ -18,7 +18,7 @@ from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features.batch import FEATURE_ROWS, compute
 from pipeline_code.features.files.sources import ParquetSource
 from pipeline_code.features.files.spill import Spill
-from pipeline_code.features.parts import Output, Written
+from pipeline_code.features.parts import Output, OutputCounts
 from pipeline_code.features.sharded import ShardedFeatures
 from pipeline_code.features.windows import Period
 from tests.pipeline_code.features.small_streams import (
@@ -93,7 +93,7 @@ def test_shards_and_workers_change_nothing(tmp_path: Path, workers: int, shard_r
     rows = stream()
     done = job(tmp_path, rows, workers=workers, shard_rows=shard_rows).run()
     frauds = sum(bool(row.report_delays) for row in rows)
-    assert done == [Written(rows=len(rows), frauds=frauds, repeated=0)]
+    assert done == [OutputCounts(rows=len(rows), frauds=frauds, repeated=0)]
     features = written(tmp_path / "features")
     assert features.select(FEATURE_ROWS.names).equals(in_memory(rows))
     reported = {row.id for row in rows if row.report_delays}
@@ -219,7 +219,7 @@ def test_another_job_in_the_same_folder_starts_anew(
 
 
 def test_no_transactions_give_one_part_without_rows(tmp_path: Path) -> None:
-    assert job(tmp_path, []).run() == [Written()]
+    assert job(tmp_path, []).run() == [OutputCounts()]
     assert written(tmp_path / "features").num_rows == 0
 
 

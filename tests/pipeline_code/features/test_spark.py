@@ -17,7 +17,7 @@ from pipeline_code.common.lake import write
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 from pipeline_code.features.files.sources import ParquetSource
-from pipeline_code.features.parts import Output, Written
+from pipeline_code.features.parts import Output, OutputCounts
 from pipeline_code.features.sharded import ShardedFeatures
 from pipeline_code.features.spark.session import ALL_CORES, missing, open_session, prepare
 from pipeline_code.features.windows import Period
@@ -59,7 +59,7 @@ def both(
     sources: tuple[ParquetSource, ParquetSource],
     outputs: Sequence[Output] = FEATURES,
     **changes: Any,
-) -> list[Written]:
+) -> list[OutputCounts]:
     """Runs both drivers and holds what they wrote, and said of it, equal."""
     transactions, reports = sources
     answers, files = [], []
@@ -141,7 +141,7 @@ def test_small_streams(session: Any, tmp_path_factory: pytest.TempPathFactory, r
 
 
 def test_no_transactions_give_one_part_without_rows(session: Any, tmp_path: Path) -> None:
-    assert both(session, tmp_path, lake(tmp_path / "lake", [])) == [Written()]
+    assert both(session, tmp_path, lake(tmp_path / "lake", [])) == [OutputCounts()]
 
 
 def test_what_comes_later_never_changes_a_feature(session: Any, tmp_path: Path) -> None:

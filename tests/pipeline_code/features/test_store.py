@@ -33,7 +33,7 @@ from pipeline_code.features.records import Key, StoredRecord
 from pipeline_code.features.state import StateError
 from pipeline_code.features.store import (
     FeatureGroups,
-    Folded,
+    FoldResult,
     StoreError,
     fold_into_store,
     read_states,
@@ -54,16 +54,16 @@ from tests.pipeline_code.features.small_streams import (
 
 NO_REPORTS = FRAUD_REPORTS.empty_table()
 NO_TRANSACTIONS = TRANSACTIONS.empty_table()
-NOTHING = Folded()
+NOTHING = FoldResult()
 
 
 def materialize(
     client: Any, groups: FeatureGroups, transactions: pa.Table, reports: pa.Table
-) -> Folded:
+) -> FoldResult:
     """Both entities, as the job does it shard by shard."""
     known = Transactions.from_table(transactions), Reports.from_table(reports)
     done = (materialize_entity(client, groups, entity, *known) for entity in ENTITIES)
-    return sum(done, Folded())
+    return sum(done, FoldResult())
 
 
 @pytest.fixture(scope="module")
@@ -153,12 +153,12 @@ def test_what_was_folded_in_pieces_answers_as_batch(client: Any, groups: Feature
 
 def test_only_touched_entities_are_written(client: Any, groups: FeatureGroups) -> None:
     first = Row(1, START, 1, 1, 100)
-    assert fold_into_store(client, groups, transactions_table([first]), NO_REPORTS) == Folded(
+    assert fold_into_store(client, groups, transactions_table([first]), NO_REPORTS) == FoldResult(
         customers=1, terminals=1
     )
     # A report tells of the terminal only: no customer feature counts reports.
     report = reports_table([(first, DAY)])
-    assert fold_into_store(client, groups, NO_TRANSACTIONS, report) == Folded(
+    assert fold_into_store(client, groups, NO_TRANSACTIONS, report) == FoldResult(
         customers=0, terminals=1
     )
     assert record(client, groups, Key(CUSTOMER, 2)) == {}
@@ -167,7 +167,7 @@ def test_only_touched_entities_are_written(client: Any, groups: FeatureGroups) -
 def test_folding_again_writes_nothing(client: Any, groups: FeatureGroups) -> None:
     rows = stream()
     events = transactions_table(rows), reports_table(reports_of(rows))
-    assert fold_into_store(client, groups, *events) == Folded(customers=3, terminals=2)
+    assert fold_into_store(client, groups, *events) == FoldResult(customers=3, terminals=2)
     before = record(client, groups, Key(TERMINAL, 1))
     assert fold_into_store(client, groups, *events) == NOTHING
     assert materialize(client, groups, *events) == NOTHING
@@ -232,7 +232,7 @@ def test_more_entities_than_one_request_takes(
     embedded_aws: EmbeddedAws, client: Any, groups: FeatureGroups
 ) -> None:
     rows = [Row(n, START + n, n, 1, 5) for n in range(230)]
-    assert fold_into_store(client, groups, transactions_table(rows), NO_REPORTS) == Folded(
+    assert fold_into_store(client, groups, transactions_table(rows), NO_REPORTS) == FoldResult(
         customers=230, terminals=1
     )
     keys = [Key(CUSTOMER, n) for n in range(240)]
@@ -315,7 +315,7 @@ class Overloaded:
 
 def test_unprocessed_records_are_sent_again(client: Any, groups: FeatureGroups) -> None:
     rows = transactions_table([Row(1, START, 1, 1, 5)])
-    assert fold_into_store(Overloaded(client, 2), groups, rows, NO_REPORTS) == Folded(
+    assert fold_into_store(Overloaded(client, 2), groups, rows, NO_REPORTS) == FoldResult(
         customers=1, terminals=1
     )
     states = read_states(Overloaded(client, 1), groups, customer_id=1, terminal_id=1)
@@ -389,7 +389,7 @@ def test_a_consumer_whose_first_record_met_a_jobs_folds_again(
     folded = fold_into_store(consumer, groups, event, NO_REPORTS, entities=(CUSTOMER,))
     assert list(folded.failed) == [Key(CUSTOMER, 1)]
     again = fold_into_store(client, groups, event, NO_REPORTS, entities=(CUSTOMER,))
-    assert again == Folded(customers=1)
+    assert again == FoldResult(customers=1)
     customer, _ = read_states(client, groups, customer_id=1, terminal_id=1)
     assert customer is not None
     assert customer.transactions.recent[:, 1].tolist() == [2, 1]

@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 from build_image import handler as build_image
-from custom_resource import Outcome
+from custom_resource import ResourceResult
 
 from .conftest import Invocation
 
@@ -54,7 +54,7 @@ def test_an_image_is_built_by_the_project(invocation: Invocation) -> None:
     }
     for _ in range(2):  # Lambda may deliver a request twice
         outcome = build_image.apply(request("Create", **properties), invocation)
-        assert outcome == Outcome("image:image", {"ImageTag": "0123abcd"})
+        assert outcome == ResourceResult("image:image", {"ImageTag": "0123abcd"})
     (build_id,) = codebuild.list_builds_for_project(projectName="builder")["ids"]
     (build,) = codebuild.batch_get_builds(ids=[build_id])["builds"]
     variables = build["environment"]["environmentVariables"]

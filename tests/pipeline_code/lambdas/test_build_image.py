@@ -10,7 +10,7 @@ import lifecycle  # noqa: F401  # first: it tells jsii which node to start when 
 import pytest
 from botocore.exceptions import ClientError
 from build_image import handler
-from custom_resource import Outcome
+from custom_resource import ResourceResult
 
 from lifecycle.image.container_image import INVOCATION_LIMIT, SERVICE_LIMIT
 from lifecycle.image.image_build import BUILD_LIMIT, QUEUE_LIMIT
@@ -92,7 +92,7 @@ def test_it_waits_for_the_build(
     builds(aws, build("IN_PROGRESS"))
     builds(aws, build("SUCCEEDED"))
     outcome = handler.apply(request(kind, PhysicalResourceId="image:image"), invocation)
-    assert outcome == Outcome("image:image", {"ImageTag": "0123abcd"})
+    assert outcome == ResourceResult("image:image", {"ImageTag": "0123abcd"})
     started = aws.request("StartBuild")
     assert started["projectName"] == "builder"
     assert started["idempotencyToken"] == "request-1"
@@ -106,7 +106,7 @@ def test_it_waits_for_the_build(
 def test_an_image_that_is_there_is_not_built_again(aws: Aws, invocation: Invocation) -> None:
     aws.answers("ecr", "describe_images", {"imageDetails": [{}]})
     outcome = handler.apply(request("Update", PhysicalResourceId="image:image"), invocation)
-    assert outcome == Outcome("image:image", {"ImageTag": "0123abcd"})
+    assert outcome == ResourceResult("image:image", {"ImageTag": "0123abcd"})
     assert aws.names() == ["DescribeImages"]
 
 
@@ -206,5 +206,5 @@ def test_a_repository_that_cannot_be_read_is_an_error(aws: Aws, invocation: Invo
 
 def test_deletion_leaves_the_images_to_the_repository(aws: Aws, invocation: Invocation) -> None:
     outcome = handler.apply(request("Delete", PhysicalResourceId="image:image"), invocation)
-    assert outcome == Outcome("image:image")
+    assert outcome == ResourceResult("image:image")
     assert aws.calls == []

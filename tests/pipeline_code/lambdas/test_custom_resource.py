@@ -7,7 +7,7 @@ from typing import Any
 
 import custom_resource
 import pytest
-from custom_resource import Outcome, answer
+from custom_resource import ResourceResult, answer
 
 from .conftest import Answers, Invocation
 
@@ -32,14 +32,14 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return pauses
 
 
-def failing(_: object) -> Outcome:
+def failing(_: object) -> ResourceResult:
     raise PermissionError("not allowed to put /p")
 
 
 def test_success_carries_id_data_and_the_requests_identity(
     answers: Answers, invocation: Invocation
 ) -> None:
-    answer(request(answers.url), invocation, lambda _: Outcome("/p", {"Name": "/p"}))
+    answer(request(answers.url), invocation, lambda _: ResourceResult("/p", {"Name": "/p"}))
     assert answers.received == [
         {
             "Status": "SUCCESS",
@@ -85,7 +85,7 @@ def test_a_later_failure_keeps_the_id(answers: Answers, invocation: Invocation, 
 
 
 def test_a_long_reason_still_fits_the_protocol(answers: Answers, invocation: Invocation) -> None:
-    def long(_: object) -> Outcome:
+    def long(_: object) -> ResourceResult:
         raise ValueError("x" * 100_000)
 
     answer(request(answers.url), invocation, long)
@@ -96,7 +96,7 @@ def test_delivery_is_tried_again(
     answers: Answers, invocation: Invocation, no_pauses: list[float]
 ) -> None:
     answers.statuses += [503, 500]
-    answer(request(answers.url), invocation, lambda _: Outcome("/p"))
+    answer(request(answers.url), invocation, lambda _: ResourceResult("/p"))
     assert [response["Status"] for response in answers.received] == ["SUCCESS"] * 3
     assert no_pauses == [1, 2]
 
@@ -106,11 +106,11 @@ def test_an_answer_that_cannot_be_delivered_raises_for_lambda_to_try_again(
 ) -> None:
     answers.statuses += [503] * custom_resource.DELIVERY_ATTEMPTS
     with pytest.raises(urllib.error.HTTPError):
-        answer(request(answers.url), invocation, lambda _: Outcome("/p"))
+        answer(request(answers.url), invocation, lambda _: ResourceResult("/p"))
     assert len(answers.received) == custom_resource.DELIVERY_ATTEMPTS
 
 
-@pytest.mark.parametrize("work", [failing, lambda _: Outcome("/p")])
+@pytest.mark.parametrize("work", [failing, lambda _: ResourceResult("/p")])
 def test_logs_are_json_lines_without_the_signed_address(
     answers: Answers, invocation: Invocation, work: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

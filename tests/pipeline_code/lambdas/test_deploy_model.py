@@ -12,10 +12,10 @@ from deploy_model.deployer import Deployer
 from deploy_model.fit import misfit
 from deploy_model.ledger import Deployment, Parameters
 from deploy_model.settings import Settings
-from deploy_model.stack import Outcome, Stack, StackBusyError
+from deploy_model.stack import Stack, StackBusyError, UpdateOutcome
 from hypothesis import given
 from hypothesis import strategies as st
-from served_model import Served
+from served_model import ServedModel
 
 from pipeline_code.contracts.packages import NO_MODEL, package_of, spelled
 
@@ -132,7 +132,7 @@ def event(
     }
 
 
-def outcome(aws: Aws, *events: dict[str, Any]) -> Outcome | None:
+def outcome(aws: Aws, *events: dict[str, Any]) -> UpdateOutcome | None:
     answer = {"StackEvents": list(reversed(events))}
     aws.answers("cloudformation", "describe_stack_events", answer)
     return Stack("fraudloop-dev-serving", STACK_ROLE).outcome("deploy-1", NOON)
@@ -143,7 +143,7 @@ BEGUN = event(0, "UPDATE_IN_PROGRESS", token="deploy-1")
 
 def test_an_update_that_ended_well(aws: Aws) -> None:
     ended = outcome(aws, BEGUN, event(9, "UPDATE_COMPLETE", token="deploy-1"))
-    assert ended == Outcome("UPDATE_COMPLETE", "")
+    assert ended == UpdateOutcome("UPDATE_COMPLETE", "")
     assert not ended.rolled_back
 
 
@@ -157,13 +157,13 @@ def test_the_reason_of_a_roll_back_is_the_first_that_failed_and_no_consequence(a
         event(4, "UPDATE_ROLLBACK_IN_PROGRESS"),
         event(9, "UPDATE_ROLLBACK_COMPLETE"),
     )
-    assert ended == Outcome("UPDATE_ROLLBACK_COMPLETE", "Endpoint: the alarm is on")
+    assert ended == UpdateOutcome("UPDATE_ROLLBACK_COMPLETE", "Endpoint: the alarm is on")
     assert ended.rolled_back
 
 
 def test_an_update_that_a_person_cancelled_was_rolled_back(aws: Aws) -> None:
     cancelled = event(9, "UPDATE_ROLLBACK_COMPLETE", token="by-hand")
-    assert outcome(aws, BEGUN, cancelled) == Outcome("UPDATE_ROLLBACK_COMPLETE", "")
+    assert outcome(aws, BEGUN, cancelled) == UpdateOutcome("UPDATE_ROLLBACK_COMPLETE", "")
 
 
 def test_what_happened_to_the_stack_afterwards_does_not_count(aws: Aws) -> None:
@@ -175,7 +175,7 @@ def test_what_happened_to_the_stack_afterwards_does_not_count(aws: Aws) -> None:
         event(7, "UPDATE_FAILED", "topic", reason="no"),
         event(9, "UPDATE_ROLLBACK_COMPLETE", token="of-the-cdk"),
     )
-    assert ended == Outcome("UPDATE_COMPLETE", "")
+    assert ended == UpdateOutcome("UPDATE_COMPLETE", "")
 
 
 def test_an_update_that_never_began_has_no_outcome(aws: Aws) -> None:
@@ -302,10 +302,10 @@ class World:
         self.found: dict[str, dict[str, Any]] = {}
         self.values = {"/approved": NO_MODEL, "/challenger": NO_MODEL}
         self.last: Deployment | None = None
-        self.endpoint: Served | None = None
+        self.endpoint: ServedModel | None = None
         self.status = "CREATE_COMPLETE"
-        self.under_way: tuple[str, Served] | None = None
-        self.ended: dict[str, Outcome] = {}
+        self.under_way: tuple[str, ServedModel] | None = None
+        self.ended: dict[str, UpdateOutcome] = {}
         self.named: list[tuple[str, bool]] = []
         self.served: set[str] = set()
         self.by_people: dict[str, str] = {}
@@ -347,10 +347,10 @@ class World:
         value = arn if known is None else spelled(known)
         self.values["/challenger"] = value if number else NO_MODEL
 
-    def serving(self, number: int) -> Served:
+    def serving(self, number: int) -> ServedModel:
         """An endpoint that serves a package, and nothing in its shadow."""
         arn = self.arn(number)
-        return Served(package=arn, spelled=spelled(self.found[arn]))
+        return ServedModel(package=arn, spelled=spelled(self.found[arn]))
 
     def value(self, name: str) -> str:
         return self.values[name]
@@ -379,16 +379,16 @@ class World:
         pass
 
     def update(self, token: str) -> bool:
-        now = self.endpoint or Served()
+        now = self.endpoint or ServedModel()
         challenger = package_of(self.values["/challenger"])
         value = self.values["/approved"]
-        target = Served(package=package_of(value), spelled=value, challenger=challenger)
+        target = ServedModel(package=package_of(value), spelled=value, challenger=challenger)
         if target == now:
             return False
         self.under_way = (token, target)
         return True
 
-    def outcome(self, token: str, _since: datetime) -> Outcome | None:
+    def outcome(self, token: str, _since: datetime) -> UpdateOutcome | None:
         return self.ended.get(token)
 
     def settle(self) -> None:
@@ -401,11 +401,11 @@ class World:
         # What is not told a digest does not start.
         if DIGEST not in target.spelled or any(model.endswith(broken) for model in models):
             self.status = "UPDATE_ROLLBACK_COMPLETE"
-            self.ended[token] = Outcome(self.status, "Endpoint: broken")
+            self.ended[token] = UpdateOutcome(self.status, "Endpoint: broken")
         else:
             self.status, self.endpoint = "UPDATE_COMPLETE", target
             self.served.add(target.package)
-            self.ended[token] = Outcome(self.status, "")
+            self.ended[token] = UpdateOutcome(self.status, "")
 
 
 def decided(found: dict[str, Any]) -> str:
@@ -417,9 +417,9 @@ def decided(found: dict[str, Any]) -> str:
 class Playing(Deployer):
     """The deployer in a world in memory."""
 
-    def served(self) -> Served | None:
+    def served(self) -> ServedModel | None:
         world: Any = self.stack
-        endpoint: Served | None = world.endpoint
+        endpoint: ServedModel | None = world.endpoint
         return endpoint
 
 
@@ -570,7 +570,7 @@ def test_a_stack_that_a_person_has_to_bring_back_is_said_and_nothing_is_done(
     assert counted["EndpointName"] == SETTINGS.endpoint_name
     # Once the roll-back was continued, the package is blamed as if it had ended so at once.
     world.status = "UPDATE_ROLLBACK_COMPLETE"
-    world.ended[world.last.update] = Outcome("UPDATE_ROLLBACK_FAILED", "Endpoint: gone")
+    world.ended[world.last.update] = UpdateOutcome("UPDATE_ROLLBACK_FAILED", "Endpoint: gone")
     played.event()
     played.deliver(0, twice=False)
     assert world.last.state == "RolledBack"

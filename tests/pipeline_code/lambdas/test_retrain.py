@@ -16,24 +16,24 @@ from retrain.policy import (
     FOUND,
     LOOK,
     START,
-    Decision,
+    ExecutionHistory,
+    RetrainingDecision,
     Rules,
-    Seen,
     decide,
     is_uncured,
     uncured,
 )
-from retrain.state import Answer, Start, State
+from retrain.state import RequestResult, RetrainingStart, RetrainingState
 from retrain.triggers import (
     ALARM,
     DRIFT,
     MANUAL,
     SCHEDULE,
-    Ask,
-    Calm,
-    Failed,
-    Passed,
-    Resumed,
+    FailedExecution,
+    PassedAnalysis,
+    QuietAlarm,
+    Resumption,
+    RetrainingRequest,
     fitting,
     read,
 )
@@ -48,7 +48,7 @@ RULES = Rules(
     daily_budget=2,
     uncured_limit=3,
 )
-NOTHING = Seen(running=None, newest=None, retrained=None, named={})
+NOTHING = ExecutionHistory(running=None, newest=None, retrained=None, named={})
 PACKAGE = "arn:aws:sagemaker:us-east-1:000000000000:model-package/fraudloop-dev-fraud/3"
 
 
@@ -86,7 +86,7 @@ def test_a_drift_says_which_monitor_found_what_of_which_version() -> None:
         features=["amount_minor", "is_night"],
         end_time="2018-06-10T11:00:00+00:00",
     )
-    assert read(event) == Ask(
+    assert read(event) == RetrainingRequest(
         event_id="1",
         until=datetime(2018, 6, 10, 11, tzinfo=UTC),
         trigger=DRIFT,
@@ -100,7 +100,7 @@ def test_a_drift_of_an_analysis_without_interval_kind_and_version_is_of_the_data
     said = read(
         monitored("Monitoring Violations Found", violations=1, features=["amount"], end_time=None)
     )
-    assert said == Ask(
+    assert said == RetrainingRequest(
         event_id="1",
         until=NOW,
         trigger=DRIFT,
@@ -112,37 +112,37 @@ def test_a_drift_of_an_analysis_without_interval_kind_and_version_is_of_the_data
 
 def test_what_a_monitor_passed_is_no_reason_but_noted() -> None:
     event = monitored("Monitoring Passed", monitor_kind="bias", end_time="2018-06-10T11:00:00")
-    assert read(event) == Passed(
+    assert read(event) == PassedAnalysis(
         event_id="1", until=datetime(2018, 6, 10, 11, tzinfo=UTC), monitor="bias"
     )
 
 
 def test_an_alarm_that_goes_off_asks() -> None:
     said = read(alarm("ALARM"))
-    assert isinstance(said, Ask)
+    assert isinstance(said, RetrainingRequest)
     assert (said.trigger, said.monitor, said.reason) == (ALARM, "model-quality", "alarm: quality")
     assert said.evidence == "arn:aws:cloudwatch:us-east-1:000000000000:alarm:quality"
 
 
 @pytest.mark.parametrize("state", ["OK", "INSUFFICIENT_DATA"])
 def test_an_alarm_that_ends_does_not(state: str) -> None:
-    assert read(alarm(state)) == Calm(event_id="2", reason=f"alarm quality went to {state}")
+    assert read(alarm(state)) == QuietAlarm(event_id="2", reason=f"alarm quality went to {state}")
 
 
 def test_schedules_and_people_ask() -> None:
     rule = "arn:aws:events:us-east-1:000000000000:rule/weekly"
     scheduled = {"id": "3", "time": "2018-06-10T12:00:00Z", "source": "aws.events"}
     said = read({**scheduled, "detail-type": "Scheduled Event", "resources": [rule], "detail": {}})
-    assert said == Ask(
+    assert said == RetrainingRequest(
         event_id="3", until=NOW, trigger=SCHEDULE, monitor="", reason="schedule", evidence=rule
     )
     person = {"id": "4", "time": "2018-06-10T12:00:00Z", "source": "fraudloop.operations"}
     detail = {"reason": "neue Betrüger", "by": "arn:aws:iam::000000000000:user/someone"}
     said = read({**person, "detail-type": "Retraining Requested", "detail": detail})
-    assert isinstance(said, Ask)
+    assert isinstance(said, RetrainingRequest)
     assert (said.trigger, said.reason) == (MANUAL, "manual: neue Betrüger")
     assert said.evidence == "arn:aws:iam::000000000000:user/someone"
-    assert read({**person, "detail-type": "Retraining Resumed", "detail": detail}) == Resumed(
+    assert read({**person, "detail-type": "Retraining Resumed", "detail": detail}) == Resumption(
         event_id="4", reason="neue Betrüger"
     )
 
@@ -158,7 +158,7 @@ def execution(status: str) -> dict[str, Any]:
 
 
 def test_an_execution_that_failed_is_noted_and_no_other() -> None:
-    assert read(execution("Failed")) == Failed(event_id="5", execution_arn="arn:first")
+    assert read(execution("Failed")) == FailedExecution(event_id="5", execution_arn="arn:first")
     with pytest.raises(ValueError, match="got Succeeded of arn:first"):
         read(execution("Succeeded"))
 
@@ -184,9 +184,9 @@ def test_a_text_fits_into_a_model_packages_metadata(text: str) -> None:
 # What is decided.
 
 
-def ask(event_id: str = "e", *, until: datetime = NOW, trigger: str = DRIFT) -> Ask:
+def ask(event_id: str = "e", *, until: datetime = NOW, trigger: str = DRIFT) -> RetrainingRequest:
     monitor = {DRIFT: "data-quality", ALARM: "model-quality"}.get(trigger, "")
-    return Ask(
+    return RetrainingRequest(
         event_id=event_id,
         until=until,
         trigger=trigger,
@@ -196,8 +196,8 @@ def ask(event_id: str = "e", *, until: datetime = NOW, trigger: str = DRIFT) -> 
     )
 
 
-def started(state: State, asked: Ask, at: datetime) -> State:
-    start = Start(
+def started(state: RetrainingState, asked: RetrainingRequest, at: datetime) -> RetrainingState:
+    start = RetrainingStart(
         event_id=asked.event_id,
         trigger=asked.trigger,
         monitor=asked.monitor,
@@ -211,28 +211,32 @@ def started(state: State, asked: Ask, at: datetime) -> State:
 
 
 def decided(
-    asked: Ask, state: State, *, now: datetime = NOW, seen: Seen | None = NOTHING
+    asked: RetrainingRequest,
+    state: RetrainingState,
+    *,
+    now: datetime = NOW,
+    seen: ExecutionHistory | None = NOTHING,
 ) -> tuple[str, str]:
-    decision: Decision = decide(asked, state, RULES, now=now, seen=seen)
+    decision: RetrainingDecision = decide(asked, state, RULES, now=now, seen=seen)
     return decision.action, decision.rule
 
 
 @pytest.mark.parametrize("trigger", [DRIFT, ALARM, SCHEDULE, MANUAL])
 def test_a_first_reason_starts_one(trigger: str) -> None:
-    assert decided(ask(trigger=trigger), State()) == (START, "")
-    assert decided(ask(trigger=trigger), State(), seen=None) == (LOOK, "")
+    assert decided(ask(trigger=trigger), RetrainingState()) == (START, "")
+    assert decided(ask(trigger=trigger), RetrainingState(), seen=None) == (LOOK, "")
 
 
 @pytest.mark.parametrize("trigger", [DRIFT, ALARM, SCHEDULE, MANUAL])
 def test_none_starts_while_an_execution_runs_whoever_started_it(trigger: str) -> None:
     seen = replace(NOTHING, running="arn:by-hand")
-    assert decided(ask(trigger=trigger), State(), seen=seen) == (DECLINE, "running")
+    assert decided(ask(trigger=trigger), RetrainingState(), seen=seen) == (DECLINE, "running")
 
 
 @pytest.mark.parametrize("trigger", [DRIFT, ALARM])
 def test_drift_of_a_kind_that_is_not_configured_starts_none(trigger: str) -> None:
     asked = replace(ask(trigger=trigger), monitor="bias")
-    assert decided(asked, State()) == (DECLINE, "kind")
+    assert decided(asked, RetrainingState()) == (DECLINE, "kind")
 
 
 @pytest.mark.parametrize(
@@ -249,43 +253,45 @@ def test_the_cool_down_holds_up_all_but_people(
     trigger: str, hours: int, expected: tuple[str, str]
 ) -> None:
     began = NOW - timedelta(hours=hours)
-    assert decided(ask(trigger=trigger), started(State(), ask("first"), began)) == expected
+    assert (
+        decided(ask(trigger=trigger), started(RetrainingState(), ask("first"), began)) == expected
+    )
     # The same if somebody has reset the state: the executions tell.
     seen = replace(NOTHING, newest="arn:other", retrained=began)
-    assert decided(ask(trigger=trigger), State(), seen=seen) == expected
-    old = started(State(), ask("first", trigger=trigger), NOW - timedelta(days=9)).failing(
-        "arn:first"
-    )
+    assert decided(ask(trigger=trigger), RetrainingState(), seen=seen) == expected
+    old = started(
+        RetrainingState(), ask("first", trigger=trigger), NOW - timedelta(days=9)
+    ).failing("arn:first")
     assert decided(ask(trigger=trigger), old, seen=seen) == expected
 
 
 @pytest.mark.parametrize(("hours", "action"), [(1, DECLINE), (2, START)])
 def test_after_a_retraining_that_failed_the_cool_down_is_short(hours: int, action: str) -> None:
     began = NOW - timedelta(hours=hours)
-    state = started(State(), ask("first"), began).failing("arn:first")
+    state = started(RetrainingState(), ask("first"), began).failing("arn:first")
     # SageMaker's clock says a little later.
     seen = replace(NOTHING, newest="arn:first", retrained=began + timedelta(seconds=2))
     assert decided(ask(), state, seen=seen)[0] == action
     assert decided(ask(), state.failing("arn:other"), seen=seen)[0] == action
-    other = started(State(), ask("first"), began).failing("arn:other")
+    other = started(RetrainingState(), ask("first"), began).failing("arn:other")
     assert decided(ask(), other, seen=seen) == (DECLINE, "cool-down")
 
 
 def test_a_schedule_keeps_its_own_pace() -> None:
-    state = started(State(), ask("first", trigger=SCHEDULE), NOW - timedelta(hours=23))
+    state = started(RetrainingState(), ask("first", trigger=SCHEDULE), NOW - timedelta(hours=23))
     assert decided(ask(trigger=SCHEDULE), state) == (START, "")
     assert decided(ask(trigger=DRIFT), state) == (DECLINE, "cool-down")
 
 
 @pytest.mark.parametrize("trigger", [DRIFT, ALARM, SCHEDULE, MANUAL])
 def test_what_was_seen_before_the_last_retraining_began_is_stale(trigger: str) -> None:
-    state = started(State(), ask("first"), NOW - timedelta(days=3))
+    state = started(RetrainingState(), ask("first"), NOW - timedelta(days=3))
     late = ask(trigger=trigger, until=NOW - timedelta(days=3, seconds=1))
     assert decided(late, state) == (DECLINE, "stale")
 
 
 def test_people_count_for_the_days_budget_but_are_not_held_up_by_it() -> None:
-    state, rules = State(), replace(RULES, cool_down=timedelta(minutes=1))
+    state, rules = RetrainingState(), replace(RULES, cool_down=timedelta(minutes=1))
     for hour in (1, 2):
         state = started(state, ask(f"{hour}", trigger=MANUAL), NOW - timedelta(hours=hour))
     held = decide(ask(), state, rules, now=NOW, seen=NOTHING)
@@ -297,13 +303,13 @@ def test_people_count_for_the_days_budget_but_are_not_held_up_by_it() -> None:
 
 
 def test_the_event_of_a_start_is_told_once_and_a_duplicate_from_then_on() -> None:
-    state = started(State(), ask("first"), NOW)
+    state = started(RetrainingState(), ask("first"), NOW)
     assert decided(ask("first"), state) == (FOUND, "")
     assert decided(ask("first"), state.told()) == (DECLINE, "duplicate")
 
 
-def in_vain(times: int) -> State:
-    state = State()
+def in_vain(times: int) -> RetrainingState:
+    state = RetrainingState()
     for number in range(times):
         state = started(state, ask(f"{number}"), NOW - timedelta(days=20 - 2 * number))
     return state
@@ -357,16 +363,18 @@ def test_the_order_in_which_passing_is_told_does_not_matter(
 class World:
     """A pipeline whose executions take six hours, and what the policy makes of events."""
 
-    state: State = field(default_factory=State)
-    starts: list[tuple[datetime, Ask]] = field(default_factory=list)
+    state: RetrainingState = field(default_factory=RetrainingState)
+    starts: list[tuple[datetime, RetrainingRequest]] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)
 
-    def handle(self, asked: Ask, now: datetime) -> None:
+    def handle(self, asked: RetrainingRequest, now: datetime) -> None:
         running = any(now - at < timedelta(hours=6) for at, _ in self.starts)
         newest = max((at for at, _ in self.starts), default=None)
         last = self.state.last
         arn = last.execution_arn if last else None
-        seen = Seen(running="arn" if running else None, newest=arn, retrained=newest, named={})
+        seen = ExecutionHistory(
+            running="arn" if running else None, newest=arn, retrained=newest, named={}
+        )
         decision = decide(asked, self.state, RULES, now=now, seen=None)
         if decision.action == LOOK:
             decision = decide(asked, self.state, RULES, now=now, seen=seen)
@@ -399,9 +407,9 @@ def test_whatever_comes_in_whatever_order_the_rules_hold(
     assert_paced(world.starts)
 
 
-def assert_paced(starts: Iterable[tuple[datetime, Ask]]) -> None:
+def assert_paced(starts: Iterable[tuple[datetime, RetrainingRequest]]) -> None:
     """Held up by what came before: by the cool-down, by the budget, by having been in vain."""
-    before: list[tuple[datetime, Ask]] = []
+    before: list[tuple[datetime, RetrainingRequest]] = []
     for at, asked in starts:
         today = [each for each in before if each[0].date() == at.date()]
         same_pace = before and before[-1][1].trigger == asked.trigger == SCHEDULE
@@ -422,7 +430,7 @@ def assert_paced(starts: Iterable[tuple[datetime, Ask]]) -> None:
 
 texts = st.text(max_size=80).map(fitting)
 ends = st.builds(
-    Start,
+    RetrainingStart,
     event_id=st.uuids().map(str),
     trigger=st.sampled_from([DRIFT, ALARM, SCHEDULE, MANUAL]),
     monitor=st.sampled_from(["data-quality", "model-quality", "bias", "attribution"]),
@@ -436,20 +444,20 @@ ends = st.builds(
 
 @given(st.lists(ends, max_size=12), ends, st.none() | moments, texts)
 def test_a_state_is_read_as_it_was_kept_and_fits_into_a_parameter(
-    starts: list[Start], pending: Start, resumed: datetime | None, reason: str
+    starts: list[RetrainingStart], pending: RetrainingStart, resumed: datetime | None, reason: str
 ) -> None:
-    state = State()
+    state = RetrainingState()
     for start in starts:
         arn = f"arn:aws:sagemaker:us-east-1:000000000000:pipeline/p/execution/{start.event_id}"
         state = state.asking(start).began(arn).passing(start.monitor, start.at)
     state = state if resumed is None else state.resuming(resumed)
-    answer = Answer(event_id="1", outcome="started", reason=reason, execution_arn="arn")
+    answer = RequestResult(event_id="1", outcome="started", reason=reason, execution_arn="arn")
     state = state.asking(pending).answering(answer)
-    assert State.parse(state.text()) == state
+    assert RetrainingState.parse(state.text()) == state
 
 
 def test_the_longest_state_fits_into_a_parameter() -> None:
-    state, long = State(), fitting("ü" * 300)
+    state, long = RetrainingState(), fitting("ü" * 300)
     for kind in ("data-quality", "model-quality", "bias", "attribution"):
         for day in range(1, 9):
             asked = replace(ask(f"{day:036}"), monitor=kind, reason=long, evidence=long)
@@ -458,23 +466,25 @@ def test_the_longest_state_fits_into_a_parameter() -> None:
     state = state.resuming(datetime(2018, 6, 9, 1, 2, 3, 123456, tzinfo=UTC))
     assert state.last is not None
     arn = "arn:aws-us-gov:sagemaker:us-gov-west-1:000000000000:pipeline/" + "p" * 100
-    answer = Answer(event_id="0" * 36, outcome="declined", reason=long * 2, execution_arn=arn)
+    answer = RequestResult(
+        event_id="0" * 36, outcome="declined", reason=long * 2, execution_arn=arn
+    )
     state = replace(state, last=replace(state.last, execution_arn=arn)).answering(answer)
     state = state.asking(replace(state.last or pytest.fail(), data_version="0" * 32))
     assert len(state.text().encode()) <= 4096
 
 
 def test_a_later_versions_state_is_read() -> None:
-    state = started(State(), ask(), NOW)
+    state = started(RetrainingState(), ask(), NOW)
     document = json.loads(state.text())
     document["added"] = document["last"]["added"] = 1
-    assert State.parse(json.dumps(document)) == state
+    assert RetrainingState.parse(json.dumps(document)) == state
 
 
 @pytest.mark.parametrize("text", ["", "null", "{}", '{"last": 1}', "None"])
 def test_a_state_of_somebody_else_is_an_error_that_says_what_to_do(text: str) -> None:
     with pytest.raises(ValueError, match="set the parameter to none to begin anew"):
-        State.parse(text)
+        RetrainingState.parse(text)
 
 
 def test_is_uncured_goes_by_the_limit() -> None:

@@ -18,9 +18,9 @@ from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.windows import Period, Windows
 from pipeline_code.monitor.attribution.baseline import compute as compute_attribution
 from pipeline_code.monitor.bias.baseline import compute as compute_bias
-from pipeline_code.quality.importance import Explained
+from pipeline_code.quality.importance import ExplainedSample
 from pipeline_code.quality.reviews import CardDays
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
 from pipeline_code.train.batches import LABEL
@@ -135,13 +135,13 @@ def attribution_baseline(week: Weeks) -> tuple[Any, Any]:
 
 @lru_cache(maxsize=4)
 def _attribution_text(week: Weeks) -> str:
-    explained = Explained.of(week.model, week.test.matrix())
+    explained = ExplainedSample.of(week.model, week.test.matrix())
     return json.dumps(compute_attribution(explained, week.test))
 
 
 def bias_baseline(week: Weeks) -> tuple[Any, Any, float]:
     """The documents of a model whose users look at one card in fifty each day, and the score."""
-    scored = Scored.of(week.model, week.test)
+    scored = ScoredRows.of(week.model, week.test)
     threshold = CardDays.of(scored).threshold(max(5, len(np.unique(scored.customers)) // 50))
     return *compute_bias(scored, threshold=threshold, limit=BIAS_LIMIT), threshold
 

@@ -13,7 +13,7 @@ from pipeline_code.captures.ground_truth import Labelled
 from pipeline_code.features.batch import compute
 from pipeline_code.features.windows import Period
 from pipeline_code.quality.reviews import CardDays
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
 from pipeline_code.train.batches import LABEL
@@ -42,9 +42,9 @@ class ScoredWeeks:
         start = _day(HISTORY_DAYS) + number * WEEK
         return FeatureRows(self.rows.filter(pa.array(Period(start, start + WEEK).mask(self.rows))))
 
-    def scored(self, number: int) -> Scored:
+    def scored(self, number: int) -> ScoredRows:
         """A week as evaluation has it."""
-        return Scored.of(self.model, self.week(number))
+        return ScoredRows.of(self.model, self.week(number))
 
     def labelled(
         self, number: int, labels: npt.NDArray[np.int8] | None = None, size: int = 5_000

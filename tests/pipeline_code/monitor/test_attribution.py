@@ -18,7 +18,7 @@ from pipeline_code.monitor.attribution.analysis import analyze
 from pipeline_code.monitor.attribution.attributions import agreement, shift
 from pipeline_code.monitor.attribution.baseline import compute
 from pipeline_code.monitor.attribution.record_sample import RecordSample
-from pipeline_code.quality.importance import Explained
+from pipeline_code.quality.importance import ExplainedSample
 from tests.pipeline_code.monitor.documented_forms import check
 from tests.pipeline_code.monitor.model_weeks import Weeks, attribution_baseline, chunks, weeks
 
@@ -161,7 +161,7 @@ def test_the_documents_have_clarifys_form() -> None:
 
 def test_the_same_rows_give_the_same_bytes() -> None:
     week = weeks()
-    explained = Explained.of(week.model, week.test.matrix())
+    explained = ExplainedSample.of(week.model, week.test.matrix())
     first, second = (json.dumps(compute(explained, week.test)) for _ in range(2))
     assert first == second
 

@@ -21,7 +21,7 @@ from pipeline_code.monitor.model_quality.baseline import compute
 from pipeline_code.monitor.model_quality.constraints import Constraint, Constraints
 from pipeline_code.monitor.model_quality.figures import FIGURES
 from pipeline_code.quality.metrics import card_precision
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 from tests.pipeline_code.monitor.documented_forms import check
 from tests.pipeline_code.monitor.scored_weeks import (
     REVIEWS_PER_DAY,
@@ -213,7 +213,7 @@ def test_reviews_are_the_same_part_of_the_cards_whatever_the_traffic() -> None:
     assert found == pytest.approx(statistics[METRICS]["card_precision"]["value"], rel=0.15)
 
 
-def as_labelled(scored: Scored, some: np.ndarray[Any, np.dtype[np.bool_]]) -> Labelled:
+def as_labelled(scored: ScoredRows, some: np.ndarray[Any, np.dtype[np.bool_]]) -> Labelled:
     times = pa.array(scored.days[some] * DAY).cast(pa.timestamp("us", tz="UTC"))
     count = int(some.sum())
     columns = {

@@ -13,11 +13,11 @@ from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES
 from pipeline_code.features.events import Transaction, epoch_microseconds
 from pipeline_code.features.records import Key
 from pipeline_code.parity import history
-from pipeline_code.parity.audit import Audit, Judged, Outcome
+from pipeline_code.parity.audit import Audit, AuditOutcome, AuditResult
 from pipeline_code.parity.auditor import Auditor
 from pipeline_code.parity.lake import read_events
 from pipeline_code.parity.objects import Folder
-from pipeline_code.parity.requests import Audited
+from pipeline_code.parity.requests import AuditedRequest
 
 from .world import Asked, World, report
 
@@ -39,10 +39,10 @@ def events(customer: int, *days: float) -> list[Transaction]:
     ]
 
 
-def audited(asked: Asked) -> Audited:
+def audited(asked: Asked) -> AuditedRequest:
     answered = np.array([asked.features[name] for name in FEATURE_NAMES], np.float64)
     time = epoch_microseconds(asked.moment)
-    return Audited(asked.request, answered, degraded=asked.degraded, time=time)
+    return AuditedRequest(asked.request, answered, degraded=asked.degraded, time=time)
 
 
 @pytest.fixture(scope="module")
@@ -234,24 +234,24 @@ def audit(world: World, answers: dict[str, Asked], precise: None) -> Callable[..
 @pytest.mark.parametrize(
     ("case", "outcome"),
     [
-        (equal, Outcome.EQUAL),
-        (late, Outcome.LATE),
-        (late_report, Outcome.LATE),
-        (lost, Outcome.LOST),
-        (wrong_answer, Outcome.ANSWER),
-        (state_of_its_own, Outcome.STATE),
-        (nothing_yet, Outcome.LATE),
-        (unreadable, Outcome.DEGRADED),
-        (half_unreadable, Outcome.DEGRADED),
-        (half_unreadable_unsaid, Outcome.ANSWER),
-        (never_published, Outcome.EQUAL),
-        (unknown, Outcome.EQUAL),
-        (too_old_a_request, Outcome.LATE),
+        (equal, AuditOutcome.EQUAL),
+        (late, AuditOutcome.LATE),
+        (late_report, AuditOutcome.LATE),
+        (lost, AuditOutcome.LOST),
+        (wrong_answer, AuditOutcome.ANSWER),
+        (state_of_its_own, AuditOutcome.STATE),
+        (nothing_yet, AuditOutcome.LATE),
+        (unreadable, AuditOutcome.DEGRADED),
+        (half_unreadable, AuditOutcome.DEGRADED),
+        (half_unreadable_unsaid, AuditOutcome.ANSWER),
+        (never_published, AuditOutcome.EQUAL),
+        (unknown, AuditOutcome.EQUAL),
+        (too_old_a_request, AuditOutcome.LATE),
     ],
-    ids=lambda value: value.name.lower() if isinstance(value, Outcome) else value.__name__,
+    ids=lambda value: value.name.lower() if isinstance(value, AuditOutcome) else value.__name__,
 )
 def test_every_cause_is_told_from_the_others(
-    audit: Callable[..., Audit], case: Case, outcome: Outcome
+    audit: Callable[..., Audit], case: Case, outcome: AuditOutcome
 ) -> None:
     assert only(audit(case)).outcome is outcome
 
@@ -275,7 +275,7 @@ def test_together_they_are_counted_and_the_first_is_named(
     assert (first["answered"], first["batch"]) == (1.0, 2.0)
 
 
-def only(audit: Audit) -> Judged:
+def only(audit: Audit) -> AuditResult:
     (judged,) = audit.judged
     return judged
 
@@ -287,7 +287,7 @@ def test_an_equal_answer_needs_no_older_record(audit: Callable[..., Audit]) -> N
 
 def test_a_difference_is_looked_into_however_old_its_record(audit: Callable[..., Audit]) -> None:
     judged = only(audit(long_ago_and_late, lookback=timedelta()))
-    assert (judged.outcome, judged.confirmed) == (Outcome.LATE, True)
+    assert (judged.outcome, judged.confirmed) == (AuditOutcome.LATE, True)
 
 
 def test_a_record_put_while_the_request_came_may_have_been_read_or_not(
@@ -298,9 +298,9 @@ def test_a_record_put_while_the_request_came_may_have_been_read_or_not(
     early = replace(asked, time=asked.time - 60_000_000)
     auditor = Auditor(world.lake(), world.stores(), 40 * DAY)
     monkeypatch.setattr(history, "CLOCK_TOLERANCE", 0)
-    assert only(auditor.audit([early])).outcome is Outcome.ANSWER
+    assert only(auditor.audit([early])).outcome is AuditOutcome.ANSWER
     monkeypatch.setattr(history, "CLOCK_TOLERANCE", 120_000_000)
-    assert only(auditor.audit([early])).outcome is Outcome.LATE
+    assert only(auditor.audit([early])).outcome is AuditOutcome.LATE
 
 
 def test_nothing_asked_is_nothing_found(audit: Callable[..., Audit]) -> None:

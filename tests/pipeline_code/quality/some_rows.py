@@ -3,15 +3,15 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 
 Row = tuple[int, int, int, float]
 
 
-def scored(rows: list[Row], amounts: list[int] | None = None) -> Scored:
+def scored(rows: list[Row], amounts: list[int] | None = None) -> ScoredRows:
     """Rows of (day, customer, label, score)."""
     days, customers, labels, scores = zip(*rows, strict=True)
-    return Scored(
+    return ScoredRows(
         days=np.array(days, dtype=np.int64),
         customers=np.array(customers, dtype=np.int64),
         labels=np.array(labels, dtype=np.int8),
@@ -21,11 +21,11 @@ def scored(rows: list[Row], amounts: list[int] | None = None) -> Scored:
     )
 
 
-def random_rows(count: int, seed: int = 4, *, skill: float = 0.3) -> Scored:
+def random_rows(count: int, seed: int = 4, *, skill: float = 0.3) -> ScoredRows:
     """A week of five transactions a card, a tenth of them frauds, that the scores half tell."""
     generator = np.random.default_rng(seed)
     labels = (generator.random(count) < 0.1).astype(np.int8)
-    return Scored(
+    return ScoredRows(
         days=generator.integers(0, 7, count),
         customers=generator.integers(0, count // 5, count),
         labels=labels,

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_code.quality.calibration import calibration
-from pipeline_code.quality.scored import Scored
+from pipeline_code.quality.scored import ScoredRows
 from tests.pipeline_code.quality.some_rows import Row, mixed_rows, random_rows, scored
 
 
-def honest(count: int, seed: int = 1, *, exaggeration: float = 1.0) -> Scored:
+def honest(count: int, seed: int = 1, *, exaggeration: float = 1.0) -> ScoredRows:
     """Rows whose label comes with the probability that the score says, or a part of it."""
     generator = np.random.default_rng(seed)
     chances = generator.beta(0.3, 8, count)

@@ -15,7 +15,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
 from pipeline_code.train import batches as module
 from pipeline_code.train.algorithms import find_algorithm
-from pipeline_code.train.batches import ArrayBatches, Batch, Between, ParquetBatches
+from pipeline_code.train.batches import ArrayBatches, Batch, ParquetBatches, PeriodBatches
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.rows import FeatureRows
 
@@ -88,9 +88,9 @@ def test_parquet_and_arrays_give_the_same_batches(
 def test_a_period_leaves_out_what_is_before_and_after(tmp_path: Path) -> None:
     opened = ParquetBatches.open(write(tmp_path / "train", [300], 50), "train")
     times = joined(opened).times
-    chosen = joined(Between(opened, start=int(times[100]), end=int(times[200])))
+    chosen = joined(PeriodBatches(opened, start=int(times[100]), end=int(times[200])))
     np.testing.assert_array_equal(chosen.times, times[100:200])
-    assert not list(Between(opened, start=int(times[-1]) + 1))
+    assert not list(PeriodBatches(opened, start=int(times[-1]) + 1))
 
 
 @pytest.mark.parametrize("rounds", [8])

@@ -22,11 +22,15 @@ from pipeline_code.train.checkpoints import (
     Selection,
     fingerprint,
 )
-from pipeline_code.train.interruption import Interrupted, Interruption, Watched
+from pipeline_code.train.interruption import (
+    InterruptibleBatches,
+    Interruption,
+    TrainingInterruptedError,
+)
 from pipeline_code.train.model import fit
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.survey import DAY, Survey
-from pipeline_code.train.training import Job, Trained, train
+from pipeline_code.train.training import Job, TrainingResult, train
 
 NAMES = tuple("abcd")
 START = 17_800 * DAY + DAY // 2
@@ -47,7 +51,9 @@ def rows_of(days: int = 6, a_day: int = 500, seed: int = 4) -> Batch:
 ROWS = rows_of()
 
 
-def run(parameters: Parameters, rows: Batch = ROWS, **more: Any) -> tuple[Trained, list[Any]]:
+def run(
+    parameters: Parameters, rows: Batch = ROWS, **more: Any
+) -> tuple[TrainingResult, list[Any]]:
     """Trains, and what was reported."""
     batches = ArrayBatches(rows)
     said: list[Any] = []
@@ -216,7 +222,7 @@ def test_an_interrupted_job_goes_on_where_it_was(tmp_path: Path, round_of_end: i
         checkpoint_folder=tmp_path,
         report=report,
     )
-    with pytest.raises(Interrupted, match=f"after round {round_of_end}"):
+    with pytest.raises(TrainingInterruptedError, match=f"after round {round_of_end}"):
         train(job)
     assert len(said) == round_of_end
     trained, later = run(parameters, checkpoint_folder=tmp_path)
@@ -226,8 +232,8 @@ def test_an_interrupted_job_goes_on_where_it_was(tmp_path: Path, round_of_end: i
 
 
 def test_an_interruption_while_rows_are_read_is_told() -> None:
-    batches = Watched(ArrayBatches(ROWS), Interruption(requested=True))
-    with pytest.raises(Interrupted, match="while rows were read"):
+    batches = InterruptibleBatches(ArrayBatches(ROWS), Interruption(requested=True))
+    with pytest.raises(TrainingInterruptedError, match="while rows were read"):
         find_algorithm("xgboost").prepare(batches, NAMES)
 
 

@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.sagemaker.autoscaling.alarms import Tracked
-from local_aws.sagemaker.autoscaling.decisions import Decision, Situation, bounded, by_policies
+from local_aws.sagemaker.autoscaling.alarms import TrackedMetric
+from local_aws.sagemaker.autoscaling.decisions import (
+    ScalingDecision,
+    Situation,
+    bounded,
+    by_policies,
+)
 
 NOW = 1_800_000_000.0
 TARGET_VALUE = 10.0
@@ -26,7 +31,7 @@ class Said:
     def fires(self, alarm: str) -> bool:
         return alarm in self.firing
 
-    def value(self, _metric: Tracked) -> float | None:
+    def value(self, _metric: TrackedMetric) -> float | None:
         return self.metric
 
 
@@ -51,7 +56,7 @@ def decide(
     *policies: dict[str, Any],
     bounds: tuple[int, int] = (1, 50),
     **target: Any,
-) -> Decision | None:
+) -> ScalingDecision | None:
     known: Mapping[str, Any] = {"MinCapacity": bounds[0], "MaxCapacity": bounds[1], **target}
     return by_policies(Situation(known, policies or (policy(),), current, NOW), said)
 

@@ -11,7 +11,7 @@ from local_aws.sagemaker.endpoints.guard import AbandonedError, Guard, RollbackE
 from local_aws.sagemaker.endpoints.models import ServingContainer
 from local_aws.sagemaker.endpoints.plans import Plan
 from local_aws.sagemaker.endpoints.servers import FleetSpec
-from local_aws.sagemaker.endpoints.shifting import Step, check, steps
+from local_aws.sagemaker.endpoints.shifting import TrafficStep, check, steps
 from local_aws.sagemaker.errors import ServiceError
 
 COUNTS = st.integers(1, 40)
@@ -48,7 +48,7 @@ def rolling(size: dict[str, Any]) -> dict[str, Any]:
     return {"RollingUpdatePolicy": {"MaximumBatchSize": size, "WaitIntervalInSeconds": 60}}
 
 
-def shares(found: list[Step], count: int) -> list[float]:
+def shares(found: list[TrafficStep], count: int) -> list[float]:
     return [step.percent(count) for step in found]
 
 

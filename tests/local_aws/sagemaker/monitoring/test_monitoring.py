@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_aws.sagemaker.errors import ServiceError
-from local_aws.sagemaker.monitoring.windows import Recurrence, Window, window_of_now
+from local_aws.sagemaker.monitoring.windows import AnalysisWindow, Recurrence, window_of_now
 from tests.local_aws.sagemaker.serving import IMAGE, STAND_IN, Serving, make_role, unique
 
 Client = Callable[[str], Any]
@@ -313,7 +313,7 @@ def test_a_window_that_makes_no_sense_is_refused(start: str, end: str) -> None:
 @given(st.integers(0, 10_000), st.integers(1, 10_000))
 def test_a_windows_hours_hold_all_of_it_and_no_more(before: int, length: int) -> None:
     start = NOON - timedelta(minutes=before)
-    window = Window(start, start + timedelta(minutes=length))
+    window = AnalysisWindow(start, start + timedelta(minutes=length))
     hours = window.hours()
     assert hours[0] <= window.start < hours[0] + timedelta(hours=1)
     assert hours[-1] < window.end <= hours[-1] + timedelta(hours=1)

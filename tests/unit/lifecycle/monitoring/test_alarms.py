@@ -8,7 +8,7 @@ from aws_cdk.assertions import Template
 
 from lifecycle.monitoring.alarms import MonitoringAlarms
 from lifecycle.monitoring.config import AlarmLimits, MonitoringConfig
-from lifecycle.monitoring.watched import Watched
+from lifecycle.monitoring.watched import MonitoredEndpoint
 from pipeline_code.contracts.monitoring import MonitorKind
 
 NAMESPACE = "test/namespace"
@@ -29,7 +29,7 @@ def stack(new_stack: Callable[[], cdk.Stack]) -> cdk.Stack:
     MonitoringAlarms(
         stack,
         "Alarms",
-        watched=Watched(
+        watched=MonitoredEndpoint(
             endpoint_name=ENDPOINT,
             metric_namespace=NAMESPACE,
             monitor_names={kind: f"test-{kind}" for kind in MonitorKind},

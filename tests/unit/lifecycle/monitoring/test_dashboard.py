@@ -11,7 +11,7 @@ from lifecycle.monitoring.alarms import MonitoringAlarms
 from lifecycle.monitoring.config import MonitoringConfig
 from lifecycle.monitoring.costs import CostConfig
 from lifecycle.monitoring.dashboard import MonitoringDashboard
-from lifecycle.monitoring.watched import Watched
+from lifecycle.monitoring.watched import MonitoredEndpoint
 from lifecycle.parity.alarms import ParityAlarms
 from pipeline_code.contracts.monitoring import MonitorKind
 
@@ -26,7 +26,7 @@ def widgets(new_stack: Callable[[], cdk.Stack]) -> Widgets:
 
 def shown(stack: cdk.Stack, costs: CostConfig) -> Widgets:
     """The dashboard's widgets by their titles; a text has none."""
-    watched = Watched(
+    watched = MonitoredEndpoint(
         endpoint_name="test-fraud",
         metric_namespace="test/namespace",
         monitor_names={kind: f"test-{kind}" for kind in MonitorKind},

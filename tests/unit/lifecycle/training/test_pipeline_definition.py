@@ -16,7 +16,7 @@ from lifecycle.training.model_gate import GateConfig
 from lifecycle.training.pipeline_definition import PLACEHOLDERS, training_definition
 from lifecycle.training.tuning import TuningConfig
 from lifecycle.training.tuning_ranges import IntegerRange
-from pipeline_code.contracts.decisions import Decision
+from pipeline_code.contracts.decisions import ApprovalDecision
 from pipeline_code.evaluate.gate import Candidate, Limits, decide
 
 ROOT = Path(__file__).parents[4]
@@ -586,7 +586,7 @@ def test_a_model_package_records_that_no_person_gave_its_first_status(
     filled = text["On"].join(
         part if isinstance(part, str) else known[part["Get"]] for part in text["Values"]
     )
-    decision = Decision.parse(filled)
+    decision = ApprovalDecision.parse(filled)
     assert decision is not None
     assert (decision.status, decision.reason) == ("Approved", "passed the gate")
     assert decision.by == known["Execution.PipelineExecutionArn"]
