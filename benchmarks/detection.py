@@ -1,4 +1,4 @@
-"""What each feature and each choice brings to detection, by the published protocol.
+"""The detection that each feature and each choice brings, by the published protocol.
 
     python -m benchmarks.detection features --data transactions.parquet
     python -m benchmarks.detection choices --data transactions.parquet

@@ -1,4 +1,4 @@
-"""What benchmarks/monitoring.py compares: feature rows of a simulated world, and their captures."""
+"""The world of benchmarks/monitoring.py: simulated feature rows, and their captures."""
 
 import json
 from collections.abc import Callable, Mapping

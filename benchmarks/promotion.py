@@ -1,4 +1,4 @@
-"""What callers notice while the endpoint changes: requests at a constant rate through four events.
+"""The promotion that callers notice: requests at a constant rate through four events.
 
     python -m benchmarks.promotion --json -
 

@@ -1,4 +1,4 @@
-"""What the servers are asked: simulated transactions, the states they need, and the true scores."""
+"""The world of the servers' benchmark: transactions, the states they need, the true scores."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What no document of AWS's, no public error text and no recorded response says.
+"""The guesses: what no document of AWS's, no error text and no recorded response says.
 
 Each guess stands here once. Where one makes a refusal, or words one, the refusal says so, so that
 nobody takes it for AWS's word; where one only chooses between two readings, code names it.

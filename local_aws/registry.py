@@ -1,4 +1,4 @@
-"""What AWS publishes of itself and cfn-lint's package brings along.
+"""The schemas and lists that AWS publishes of itself and cfn-lint's package brings along.
 
 CloudFormation's registry schemas say which properties a resource type has and which of them cannot
 change; the Service Authorization Reference says what IAM knows of an action.

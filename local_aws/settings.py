@@ -1,4 +1,4 @@
-"""How an embedded AWS is reached, and with which settings ministack runs."""
+"""The settings of an embedded AWS: how it is reached, and how ministack runs."""
 
 import json
 import os

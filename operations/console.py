@@ -1,4 +1,4 @@
-"""How the verbs speak: tables for people on the terminal, JSON for programs."""
+"""The verbs' output: tables for operators on the terminal, JSON for programs."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What an operation says when it cannot do what was asked."""
+"""The errors of operations; their messages say what was wrong and what to do."""
 
 
 class OperationError(Exception):

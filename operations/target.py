@@ -1,4 +1,4 @@
-"""Where a verb acts: an environment in an AWS account, or the embedded AWS."""
+"""The target of a verb: an environment in an AWS account, or the embedded AWS."""
 
 import os
 from dataclasses import dataclass, field

@@ -1,1 +1,1 @@
-"""Whether every grant of the templates is needed and every "no" holds, as the loop is played."""
+"""The proof that every grant of the templates is needed and every "no" holds, by a played loop."""

@@ -1,4 +1,4 @@
-"""What few may do, and how each is tried: one request of one service."""
+"""The capabilities that few may have, and how each is tried: one request of one service."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which elements of the templates were used, and whether each used one was needed."""
+"""The coverage of templates: which elements were used, and whether each was needed."""
 
 import json
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""What a role did not need in the whole loop it may not do: tried with its own credentials."""
+"""The forbidden requests: tried with a role's credentials, what it did not need is refused."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is asked of services, by requests and by templates, before ministack does it."""
+"""Checks of creations, by requests and by templates, before ministack does them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is answered for is on disk: writes wait for it, and a full disk refuses them.
+"""Durability: responses wait for the disk, and a full disk refuses writes.
 
 A checkpoint every few seconds would lose, when the server is killed, what had been acknowledged
 since; and ministack only warns of what it cannot write.

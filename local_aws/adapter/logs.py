@@ -1,4 +1,4 @@
-"""What is written to CloudWatch Logs."""
+"""A hook on what is written to CloudWatch Logs."""
 
 from collections.abc import Callable
 from typing import Any

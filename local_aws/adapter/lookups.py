@@ -1,4 +1,4 @@
-"""What there is in ministack's services, for rules that ask."""
+"""Lookups in ministack's services, for rules that need them."""
 
 import json
 

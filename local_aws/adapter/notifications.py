@@ -1,4 +1,4 @@
-"""What SNS, S3 and CloudWatch send: each as itself, with the keys that it gives.
+"""The notifications of SNS, S3 and CloudWatch: each sent as itself, with the keys it gives.
 
 The policy of the queue, topic or function decides; ministack asks those of functions never, and
 gives every service `aws:SourceOwner`.

@@ -1,4 +1,4 @@
-"""Who decides which requests are served, and whether they are authorized, before ministack."""
+"""The decision which requests are served, and whether they are authorized, before ministack."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar

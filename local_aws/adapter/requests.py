@@ -1,4 +1,4 @@
-"""Which operation a request calls, and with which parameters."""
+"""A request's operation and parameters."""
 
 import json
 import re

@@ -1,1 +1,1 @@
-"""Where jobs, servers and functions run, confined."""
+"""The confined processes of jobs, servers and functions."""

@@ -1,4 +1,4 @@
-"""How a container's process is confined: what of this machine it sees, and where.
+"""The confinement of a container's process: what of this machine it sees, and where.
 
 Where the kernel lets a user make namespaces, a container has a file system of its own: the
 system's programs and this project's interpreter and libraries to be read, the image's code at

@@ -1,4 +1,4 @@
-"""What is sent to with the role of a target, and how."""
+"""The sending to targets with their roles."""
 
 import json
 import os

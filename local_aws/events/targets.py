@@ -1,4 +1,4 @@
-"""What rules and schedules send to, and as whom.
+"""The targets of rules and schedules, and as whom they are sent to.
 
 A rule reaches Lambda, SNS and SQS as EventBridge itself, so that the function's, topic's or queue's
 policy decides, unless the target has a role (EventBridge User Guide, "Using resource-based policies

@@ -1,4 +1,4 @@
-"""What travels through a delivery stream, and what leaves it on the way."""
+"""The items that travel through a delivery stream, and those that leave it on the way."""
 
 from dataclasses import dataclass, field, replace
 

@@ -1,4 +1,4 @@
-"""What a delivery stream's roles must be allowed, as Firehose documents it.
+"""The permissions that a delivery stream's roles need, as Firehose documents them.
 
 Firehose Developer Guide, "Controlling access with Amazon Data Firehose" ("Grant Firehose access to
 an Amazon S3 destination" and its siblings): all of an S3 destination's actions are wanted for each

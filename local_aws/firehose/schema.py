@@ -1,4 +1,4 @@
-"""What a delivery stream asks for when it converts JSON into Parquet by a Glue table."""
+"""The format conversion of a delivery stream: JSON into Parquet by a Glue table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

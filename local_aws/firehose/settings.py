@@ -1,4 +1,4 @@
-"""What a delivery stream to S3 asks for, and what of it is not taken."""
+"""The settings of a delivery stream to S3, and which of them are not supported."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

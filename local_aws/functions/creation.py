@@ -1,4 +1,4 @@
-"""What Lambda asks of a function's role, and of who makes it, before there is the function."""
+"""Lambda's checks of a function's role and creator before the function is made."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

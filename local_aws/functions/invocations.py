@@ -1,4 +1,4 @@
-"""What Lambda does as a function's role besides running it: logs, destinations, dead letters."""
+"""Lambda's use of a function's role beside running it: logs, destinations, dead letters."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Where requests and templates name keys."""
+"""The members of requests and templates that name keys."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What IAM is told of requests to KMS itself."""
+"""The authorization context of requests to KMS itself."""
 
 import base64
 import json

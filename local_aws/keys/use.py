@@ -1,4 +1,4 @@
-"""Whether a KMS key may be used: by a request of KMS's own, or by a service for somebody.
+"""The use of a KMS key: by a request of KMS's own, or by a service for its caller.
 
 AWS services use a key with the permissions of whoever they act for, and tell KMS through which
 service and for what it is: `kms:ViaService` and the encryption context.

@@ -1,1 +1,1 @@
-"""Which requests are answered, and of what shape."""
+"""The rules for requests: which are served, and of what shape."""

@@ -1,4 +1,4 @@
-"""What the parameters of a request name: the end of an ARN, where it is not the text itself."""
+"""The names in a request's parameters: an ARN's end, where it is not the text itself."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""What the embedded AWS answers; what nobody has checked, it refuses.
+"""The requests that the embedded AWS serves; what nobody has checked, it refuses.
 
 ministack answers thousands of operations of dozens of services, most of them more leniently than
 AWS. `operations.toml` lists those that this project has checked, and what IAM is asked of each.

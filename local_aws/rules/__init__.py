@@ -1,4 +1,4 @@
-"""What AWS refuses beyond what its models say: names, sizes, and what is not there.
+"""The rules of AWS beyond its models: names, sizes, and what is not there.
 
 A rule is a function of a request's parameters that gives the refusal, or None. Each names its
 source; what has none is in `local_aws.guesses`, and its words say so.

@@ -1,4 +1,4 @@
-"""What every part of the local SageMaker shares: state, identity, events and credentials."""
+"""The context that the local SageMaker's parts share: state, identity, events, credentials."""
 
 import os
 import threading

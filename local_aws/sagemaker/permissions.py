@@ -1,4 +1,4 @@
-"""What a request must be allowed beyond its own action on its first resource.
+"""The permissions that a request needs beyond its own action on its first resource.
 
 The Service Authorization Reference of SageMaker lists an action's resources; of several, all must
 be allowed. Tags of a creation are added by `sagemaker:AddTags` ("is not authorized to perform:

@@ -1,4 +1,4 @@
-"""What the list operations of jobs, pipelines and the registry share: filters, order, pages."""
+"""The list operations' shared parts: filters, order, pages."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""What model servers wait for after a restart."""
+"""The recovery of model servers after a restart."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""Where the local SageMaker keeps its resources: JSON documents in one SQLite file."""
+"""The local SageMaker's store of resources: JSON documents in one SQLite file."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""What AWS does not say: which of two behaviours is played, by the server's environment.
+"""The unknowns of AWS: which of two behaviours is played, by the server's environment.
 
 A project has to work with either, since nothing here can find out which one is real.
 """

@@ -1,4 +1,4 @@
-"""What templates refer to: resources, parameters, attributes and exports."""
+"""The references of templates: to resources, parameters, attributes and exports."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a resource's service refuses of properties that its type's schema allows.
+"""The rules of resources' services for properties that their types' schemas allow.
 
 CloudFormation makes resources by the services' own requests, so what these refuse fails a stack.
 """

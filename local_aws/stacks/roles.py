@@ -1,4 +1,4 @@
-"""What CloudFormation asks IAM for, of the role or the caller that it acts as.
+"""The permissions that CloudFormation needs of the role or the caller that it acts as.
 
 Which actions a resource takes say the schemas of CloudFormation's registry, which cfn-lint brings
 along; and which of them IAM knows no resource for, its copy of the Service Authorization Reference.

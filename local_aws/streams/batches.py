@@ -1,4 +1,4 @@
-"""What becomes of a batch that a function did not fully process: Lambda's rules for streams."""
+"""The retries of batches that a function did not fully process: Lambda's rules for streams."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Where Lambda tells of records that it gives up: a queue, a topic or a bucket."""
+"""The destinations to which Lambda reports records that it gives up."""
 
 import json
 import time

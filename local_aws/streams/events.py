@@ -1,4 +1,4 @@
-"""What a function is invoked with: the event of some of a stream's records."""
+"""The event that a function is invoked with: some of a stream's records."""
 
 import base64
 from collections.abc import Sequence

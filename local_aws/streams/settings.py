@@ -1,4 +1,4 @@
-"""What an event source mapping of a Kinesis stream asks for, and what of it is allowed."""
+"""The settings of an event source mapping of a Kinesis stream, and which are allowed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

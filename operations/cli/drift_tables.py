@@ -1,4 +1,4 @@
-"""How the terminal shows what monitors found: verdicts, violations, figures against limits."""
+"""The terminal's tables of what monitors found: verdicts, violations, figures against limits."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every verb has in common: its target's options, `--json`, and how it fails."""
+"""The frame that every verb has: its target's options, `--json`, and how it fails."""
 
 import inspect
 from collections.abc import Callable

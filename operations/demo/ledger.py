@@ -1,4 +1,4 @@
-"""What the demo did: every stage with its evidence and its seconds, and the memory it took."""
+"""The demo's ledger: every stage with its evidence and its seconds, and the memory it took."""
 
 import os
 import threading

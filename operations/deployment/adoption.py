@@ -1,4 +1,4 @@
-"""What an environment's stacks left when they were deleted, adopted by the stacks made again.
+"""The adoption of what an environment's deleted stacks left, by the stacks made again.
 
 CloudFormation imports what exists into a stack (User Guide, "Import AWS resources into a
 CloudFormation stack"), and `cdk import` asks it to. What is the environment's is known by a tag

@@ -1,4 +1,4 @@
-"""What has to be so before stacks are deployed: nothing else updates them, and no endpoint goes."""
+"""The checks before stacks are deployed: nothing else updates them, and no endpoint goes."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Which revision of the code is being deployed."""
+"""The revision of the code that is being deployed."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where an environment stands: stacks, data, executions, model versions, endpoint, monitor."""
+"""An environment's status: stacks, data, executions, model versions, endpoint, monitor."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What talks to what, read out of synthesized templates.
+"""The graph of what talks to what, read out of synthesized templates.
 
 A node is a resource that holds data or does work. An edge is a reference, a grant or a trigger
 between two of them; roles, queues, models and rules in between are followed and left out.

@@ -1,4 +1,4 @@
-"""What was decided on a model package: when, which way, by whom and why, kept with the package."""
+"""The decisions on a model package: when, which way, by whom and why, stored with the package."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from pipeline_code.contracts.decisions import (
     DESCRIPTION_LIMIT,
     PENDING,
     PROPERTIES_LIMIT,
+    ApprovalDecision,
     approval,
     next_decision_key,
     numbered_decisions,

@@ -1,4 +1,4 @@
-"""What became of deployments of model packages, as the function that deploys them records it."""
+"""The deployments of model packages, as the function that deploys them records them."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""From an endpoint, or a model package, back to the code and the S3 objects that it came from."""
+"""The lineage of an endpoint or a model package: the code and S3 objects that it came from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

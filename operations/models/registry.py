@@ -151,7 +151,7 @@ class _DeploymentStatus:
     endpoint: dict[str, Any]
 
     @classmethod
-    def of(cls, target: Target, package_arn: str) -> "_Standing":
+    def of(cls, target: Target, package_arn: str) -> "_DeploymentStatus":
         name = target.stack_name(Stage.SERVING)
         stacks = target.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         taken = deployed_package(target) == package_arn

@@ -1,4 +1,4 @@
-"""Whether what a lineage names is still there, and still the same."""
+"""The verification of a lineage: all that it names is still there, and still the same."""
 
 import hashlib
 from collections.abc import Iterator, Mapping

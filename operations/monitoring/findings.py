@@ -1,4 +1,4 @@
-"""What one run of a monitor found: the files that its job left in S3."""
+"""The findings of one run of a monitor: the files that its job left in S3."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which of a file's events a probe sends, under which ids, and what it asks about when."""
+"""The probes' events: which of a file's are sent, under which ids, and what is asked when."""
 
 import secrets
 from collections.abc import Iterator

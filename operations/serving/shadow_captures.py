@@ -1,4 +1,4 @@
-"""What champion and challenger answered, read from what the endpoint captured of both."""
+"""The responses of champion and challenger, read from what the endpoint captured of both."""
 
 import hashlib
 import json

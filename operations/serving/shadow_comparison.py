@@ -1,4 +1,4 @@
-"""What would have been different with the challenger: its answers beside the champion's.
+"""The comparison of a challenger with the champion, response by response.
 
 Both are joined on the inference id, which every caller gives its requests. Answers are kept in a
 database on the disk, so that memory does not grow with the traffic.

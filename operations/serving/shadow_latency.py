@@ -1,4 +1,4 @@
-"""How long a variant's model took, by CloudWatch."""
+"""The latency of a variant's model, by CloudWatch."""
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta

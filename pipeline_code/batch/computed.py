@@ -1,4 +1,4 @@
-"""What computes a batch's features, whatever it computes them from."""
+"""The features of a batch, whatever they are computed from."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What the step that computes a batch's features is told by environment variables."""
+"""The settings of the step that computes a batch's features, from environment variables."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

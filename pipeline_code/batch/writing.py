@@ -1,4 +1,4 @@
-"""What the model is asked, in files that fit into a request, and beside each whom it is about.
+"""The writer of the model's input: files that fit into a request, and beside each their keys.
 
 features/part-00000.parquet   transaction_id and the features, as the model's server takes them
 rows/part-00000.parquet       the same rows' transactions, and of whom nothing was known before

@@ -1,4 +1,4 @@
-"""What passes from the readers of datasets to the analyses: some records at a time, by column."""
+"""The chunks that pass from readers of datasets to analyses: some records, by column."""
 
 from collections import Counter
 from dataclasses import dataclass, field

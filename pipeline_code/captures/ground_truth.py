@@ -1,4 +1,4 @@
-"""What became of predictions: ground truth, laid out as Model Monitor wants it.
+"""The ground truth of predictions, laid out as Model Monitor wants it.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-merge.html
 

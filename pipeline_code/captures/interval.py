@@ -1,4 +1,4 @@
-"""Which of the captured exchanges are meant: by when they were answered."""
+"""The interval of captured exchanges that are meant, by the time of their responses."""
 
 from dataclasses import dataclass
 from datetime import datetime

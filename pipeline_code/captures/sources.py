@@ -1,4 +1,4 @@
-"""Where captures are: a folder, or a prefix of S3 of which only the interval's hours are read.
+"""The sources of captures: a folder, or a prefix of S3 of which only some hours are read.
 
 SageMaker writes captures below `<endpoint>/<variant>/yyyy/mm/dd/hh/`, in files named by the minute
 and second of their beginning. An exchange may be in the file of the hour before or after its own,

@@ -1,4 +1,4 @@
-"""Where in a JSON text its scalars are."""
+"""The spans of a JSON text's scalars."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a check found: how often each rule was broken, and where, for some of the times."""
+"""The findings of a check: how often each rule was broken, and where, for some of the times."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field

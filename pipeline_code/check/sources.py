@@ -1,4 +1,4 @@
-"""Where the rows to check come from: files of the lake, or a table that is to become some."""
+"""The sources of the rows to check: files of the lake, or a table that is to become some."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

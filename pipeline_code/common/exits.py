@@ -1,4 +1,4 @@
-"""How an entry point ends when it cannot do its work."""
+"""The end of an entry point that cannot do its work."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Where the kernels' machine code is kept: in a folder named by a digest of all they are made of.
+"""The cache of the kernels' machine code: a folder named by a digest of their sources.
 
 numba looks at a function's own file alone, while a kernel holds others' code and constants, too. On
 a laptop the folders are in the user's cache, for all clones; in the image they are below

@@ -1,4 +1,4 @@
-"""Where SageMaker puts what a container reads, and looks for what it writes.
+"""The paths at which SageMaker puts what a container reads, and looks for what it writes.
 
 All of it lies below one root, `/opt/ml`. The embedded AWS runs the same scripts as plain processes,
 side by side, so it moves the root with the environment variable `SAGEMAKER_BASE_DIR`.

@@ -1,4 +1,4 @@
-"""What the server and those who ask it or read its captures agree on."""
+"""The contract between the server and its callers, and readers of its captures."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What a deployed model is held against later: the monitors' baselines that need the model."""
+"""The monitors' baselines that need the model; a deployed version is compared with them."""
 
 import json
 from pathlib import Path

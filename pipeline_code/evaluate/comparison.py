@@ -1,4 +1,4 @@
-"""Whether one model is really better than another: a paired bootstrap on the same rows.
+"""The comparison of two models by a paired bootstrap on the same rows.
 
 compare(champion, challenger, rows).as_dict()["metrics"]["average_precision"]
 # {"a": 0.68, "b": 0.71, "difference": 0.03, "low": 0.01, "high": 0.05, "verdict": "B is better"}

@@ -1,4 +1,4 @@
-"""From which score on a transaction may be declined without a person looking at it.
+"""The effect of declining, without a review, transactions from a score on.
 
 Reviews are few, and what they get wrong costs minutes. A decline is final, so it asks for
 precision: among all that reaches the threshold, so large a part has to be fraud.

@@ -1,4 +1,4 @@
-"""How long a model takes for one transaction, told so that a busy machine refuses no good model."""
+"""The latency of one transaction, measured so that a busy machine refuses no good model."""
 
 import time
 

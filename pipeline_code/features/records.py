@@ -1,4 +1,4 @@
-"""How an entity's state looks as a record of its feature group."""
+"""The records of feature groups, each with one entity's state."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the online store keeps of an entity: partial sums of its events, not its features.
+"""The state that the online store has of an entity: partial sums of its events.
 
 A stored feature goes stale as its window slides; from partial sums any later moment can be asked.
 

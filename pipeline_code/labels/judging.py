@@ -1,4 +1,4 @@
-"""What can be said of an hour's predictions by now.
+"""The labels of an hour's predictions, as far as they are known by now.
 
 A prediction is judged once its transaction is old enough, whatever was reported before: frauds that
 are known early would otherwise be most of what is known, and every figure about it too good or too

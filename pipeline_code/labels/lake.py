@@ -1,4 +1,4 @@
-"""What the lake knows: how far it has come, and which transactions were reported as frauds."""
+"""The lake as labels need it: how far it has come, and the fraud reports in it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

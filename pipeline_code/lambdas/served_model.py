@@ -1,4 +1,4 @@
-"""What an endpoint serves, for handlers that share this file.
+"""The model that an endpoint serves, for handlers that share this file.
 
 Needs: sagemaker:DescribeEndpoint, DescribeEndpointConfig and DescribeModel.
 """

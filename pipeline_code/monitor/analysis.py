@@ -1,4 +1,4 @@
-"""What an analysis of any kind comes to: violations, figures, and the documents about them."""
+"""The result of an analysis of any kind: violations, figures, and the documents about them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Which analysis a kind is, and what it is given.
+"""The dispatch from a kind to its analysis.
 
 What only one kind needs is imported where that kind is: an hourly look at data quality need not
 load the model's library.

@@ -1,4 +1,4 @@
-"""Which predictions called a transaction a fraud."""
+"""The predictions that called a transaction a fraud."""
 
 import pyarrow as pa
 import pyarrow.compute as pc

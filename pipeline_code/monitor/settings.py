@@ -1,4 +1,4 @@
-"""What the analyzer is told: Model Monitor's bring-your-own-container contract, and our own.
+"""The analyzer's settings: Model Monitor's bring-your-own-container contract, and our own.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-byoc-contract-inputs.html
 

@@ -1,4 +1,4 @@
-"""Which of an entity's known events a state has seen."""
+"""The known events of an entity that a state has seen."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Which states the online store can have held when requests came, by the offline store.
+"""The states that the online store can have held at requests' times, by the offline store.
 
 The offline store keeps every record that was ever put, with the moment of the call, in folders by
 the record's event time. Of an entity the online store holds the record with the newest event time,

@@ -1,4 +1,4 @@
-"""What the lake knows of the customers and terminals that were asked about."""
+"""The lake's events of the customers and terminals in the audited requests."""
 
 from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta

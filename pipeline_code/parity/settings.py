@@ -1,4 +1,4 @@
-"""What the audit is told by its environment and its command line."""
+"""The settings of the audit, from its environment and its command line."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How good scores are: what evaluation and monitoring share."""
+"""The quality of scores: what evaluation and monitoring share."""
 
 import os
 

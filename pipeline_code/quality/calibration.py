@@ -1,4 +1,4 @@
-"""Whether scores are probabilities: of the rows that score 0.2, are a fifth frauds?"""
+"""The calibration of scores: of the rows that score 0.2, are a fifth frauds?"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is right and wrong if every transaction that reaches a threshold is called a fraud."""
+"""The confusion matrix if every transaction that reaches a threshold is called a fraud."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which features a model decides by: the mean of their contributions' size, by TreeSHAP."""
+"""The importance of features to a model: their mean absolute contribution, by TreeSHAP."""
 
 from dataclasses import dataclass
 from typing import Self

@@ -1,4 +1,4 @@
-"""What an evaluation measures first, each figure with its uncertainty."""
+"""The metrics that an evaluation measures first, each with its uncertainty."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

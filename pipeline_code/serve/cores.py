@@ -1,4 +1,4 @@
-"""How many processors this container may use."""
+"""The number of processors that this container may use."""
 
 import os
 from pathlib import Path

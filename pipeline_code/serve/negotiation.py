@@ -1,4 +1,4 @@
-"""What a request's headers ask for: the forms of body and answer, and what is optional."""
+"""Content negotiation: the forms of body and response, and options, by a request's headers."""
 
 import math
 from collections.abc import Iterator

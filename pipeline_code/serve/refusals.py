@@ -1,4 +1,4 @@
-"""What a request that breaks a rule is answered with."""
+"""The error responses to requests that break a rule."""
 
 __all__ = ["BAD_REQUEST", "NOT_ACCEPTABLE", "TOO_LARGE", "UNSUPPORTED", "RequestError"]
 

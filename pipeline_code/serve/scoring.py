@@ -1,4 +1,4 @@
-"""From checked requests to answers: features, model, decision, and what the score is made of."""
+"""The scoring of checked requests: features, model, decision, and reason codes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the server is told by its environment."""
+"""The settings of the server, from its environment."""
 
 import os
 from collections.abc import Mapping

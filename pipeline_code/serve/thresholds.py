@@ -1,4 +1,4 @@
-"""From a score to a decision, by the thresholds that the model package was approved with."""
+"""The thresholds of decisions, with which the model package was approved."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Who is being defrauded on which day, and what that does to their transactions.
+"""The simulated frauds: who is defrauded on which day, and by which transactions.
 
 Three scenarios: a thief tries a large amount, over 220, which nobody else spends; a compromised
 terminal's transactions are all frauds for 28 days; a third of the transactions with a leaked card

@@ -1,4 +1,4 @@
-"""What does not change from day to day: customers, terminals, and who meets whom.
+"""The world that does not change from day to day: customers, terminals, and who meets whom.
 
 Every random number comes from a stream named by (seed, purpose, day), never from a stream that
 another day has used: so a period can be simulated in any number of pieces.

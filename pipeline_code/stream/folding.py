@@ -1,4 +1,4 @@
-"""What the consumers do with a batch: parse, quarantine, fold, and put onto the next stream."""
+"""The work of a stream's consumers: parse, quarantine, fold, and put onto the next stream."""
 
 import logging
 from collections import Counter

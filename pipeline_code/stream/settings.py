@@ -1,4 +1,4 @@
-"""What the stream's functions are told by their environment."""
+"""The settings of the stream's functions, from their environment."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What an algorithm has to offer; XGBoost and scikit-learn are the two there are.
+"""The interface of algorithms; XGBoost and scikit-learn are the two there are.
 
 An algorithm learns round by round, so that stopping early, checkpoints and what is said on the way
 are the same for all (`training.py`). Everything is in log-odds: calibration comes after it.

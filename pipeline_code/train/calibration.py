@@ -1,4 +1,4 @@
-"""From a model's log-odds to probabilities that mean what they say."""
+"""The calibration of a model's log-odds to probabilities."""
 
 from dataclasses import dataclass
 from typing import Any, Self

@@ -1,4 +1,4 @@
-"""What a training job needs to go on after it was killed: one file, whole or not there.
+"""The checkpoint from which an interrupted training job goes on: one file, whole or not there.
 
 SageMaker copies the folder to S3 and, when it starts the job again, back.
 """

@@ -1,4 +1,4 @@
-"""How the hosts of a training job find each other and form XGBoost's collective.
+"""The joining of a training job's hosts into XGBoost's collective.
 
 SageMaker starts the same container on every host and tells each the names of all. The first one
 leads: it waits for the others, runs the tracker that the collective needs, and tells them its port.

@@ -1,4 +1,4 @@
-"""Whether rows fit into memory, by what the container may use."""
+"""The memory that rows may take, by what the container may use."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What later days say of a model that was learned from earlier ones."""
+"""The validation of a model on days after those that it was learned from."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,1 +1,1 @@
-"""What roles and keys let whom do, and why a wildcard is meant."""
+"""Permissions: what roles and keys let whom do, and why a wildcard is meant."""

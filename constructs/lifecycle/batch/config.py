@@ -1,4 +1,4 @@
-"""How a batch is scored: on what, in requests of which size, and how many bad rows it may have."""
+"""The configuration of batch scoring: compute, size of requests, tolerated bad rows."""
 
 from __future__ import annotations
 

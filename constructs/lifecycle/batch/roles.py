@@ -1,4 +1,4 @@
-"""Who may do what in batch scoring: one role per step, and one that starts them."""
+"""The roles of batch scoring: one per step, and one that starts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the function that deploys model packages may do, and on what."""
+"""The grants of the function that deploys model packages."""
 
 from __future__ import annotations
 

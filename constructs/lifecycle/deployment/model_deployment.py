@@ -1,4 +1,4 @@
-"""What turns approvals and rejections in the registry into deployments by CloudFormation."""
+"""The function that turns approvals and rejections into deployments by CloudFormation."""
 
 from __future__ import annotations
 

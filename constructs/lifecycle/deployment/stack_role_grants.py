@@ -1,4 +1,4 @@
-"""What CloudFormation needs to make, change and delete resources, by their types."""
+"""The permissions to make, change and delete resources by CloudFormation, by their types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an endpoint is told: its compute, its server, and what SageMaker forbids together."""
+"""The configuration of an endpoint: compute, server, and what SageMaker forbids together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When an endpoint counts as unhealthy: the limits of its alarms."""
+"""The limits of an endpoint's alarms, beyond which it counts as unhealthy."""
 
 from __future__ import annotations
 

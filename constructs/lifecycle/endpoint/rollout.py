@@ -1,4 +1,4 @@
-"""How traffic moves from one version of the model to the next, and what stops it."""
+"""The rollout of a new version: how traffic moves to it, and what stops that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an endpoint's fleet grows and shrinks with its load, and with the time of day."""
+"""The scaling of an endpoint's fleet, with its load and with the time of day."""
 
 from __future__ import annotations
 

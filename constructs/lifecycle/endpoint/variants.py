@@ -1,4 +1,4 @@
-"""What an endpoint configuration holds: the production variant, a challenger's, and captures."""
+"""The variants of an endpoint configuration: production, challenger, and their captures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which revision of the code is synthesized, as far as it is known."""
+"""The revision of the code that is synthesized, as far as it is known."""
 
 from __future__ import annotations
 

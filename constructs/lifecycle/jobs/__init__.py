@@ -1,1 +1,1 @@
-"""What SageMaker's jobs share: roles, requests, pipelines' schedules."""
+"""The parts that SageMaker's jobs share: roles, requests, pipelines' schedules."""

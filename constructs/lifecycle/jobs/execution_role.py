@@ -1,4 +1,4 @@
-"""What SageMaker itself does as the role of a job or model: log, metrics and volumes.
+"""The permissions of every execution role: log, metrics and volumes of a job or model.
 
 The permissions are those of the SageMaker guide, "API: Execution Role Permissions", narrowed.
 """

@@ -1,4 +1,4 @@
-"""Where every file of the system lives: five buckets under one key."""
+"""The data lake: five buckets under one key, for every file of the system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of data with its stack, and how a later deployment finds what was kept."""
+"""The retention of data beyond its stack, and the tags by which it is found again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people hear of the monitors: alarms, each with its runbook, and a topic for them."""
+"""The monitors' alarms, each with its runbook, and the topic that operators subscribe to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the endpoint's traffic is watched: engine, compute, schedules, limits."""
+"""The configuration of monitoring: engine, compute, schedules, limits."""
 
 from __future__ import annotations
 

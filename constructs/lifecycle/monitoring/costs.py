@@ -1,4 +1,4 @@
-"""What SageMaker's instances cost, day by day, as far as CloudWatch itself can tell."""
+"""The costs of SageMaker's instances, day by day, as far as CloudWatch itself can tell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an alarm of the monitors means, what to look at first, and what to do: people's first page.
+"""The runbooks of the monitors' alarms: the meaning, what to look at first, what to do.
 
 CloudWatch shows a description with its alarm and sends it along; it takes 1,024 characters.
 """

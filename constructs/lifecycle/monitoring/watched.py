@@ -1,4 +1,4 @@
-"""What the monitors watch, and its metrics."""
+"""The endpoint that the monitors watch, and its metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people hear of the parity audit: an alarm for defects, and one for silence."""
+"""The alarms of the parity audit: one for defects, and one for silence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When, and how much of it, the endpoint's traffic is audited."""
+"""The configuration of the parity audit: when, and how much of the endpoint's traffic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What retrains, and what keeps it from happening too often."""
+"""The configuration of retraining: what starts it, and what limits how often."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What starts the training pipeline again, and what keeps it from starting too often."""
+"""The function that starts the training pipeline anew, and what limits how often."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the training pipeline is told: windows, gate, hyperparameters and compute."""
+"""The configuration of the training pipeline: windows, gate, hyperparameters and compute."""
 
 from __future__ import annotations
 

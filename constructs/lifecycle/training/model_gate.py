@@ -1,4 +1,4 @@
-"""What a model has to reach to be registered."""
+"""The gate: what a model has to reach to be registered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the registry is told of a model: how good it is, what to watch it against, how to run it."""
+"""The model package's request: the model's metrics, its baselines, and how it runs."""
 
 from __future__ import annotations
 

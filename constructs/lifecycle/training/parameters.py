@@ -1,4 +1,4 @@
-"""What a start of the training pipeline may set, and what holds if it does not."""
+"""The parameters of the training pipeline, and their defaults."""
 
 from __future__ import annotations
 

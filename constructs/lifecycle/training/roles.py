@@ -1,4 +1,4 @@
-"""Who may do what in the training pipeline: one role per kind of job, and one that starts them."""
+"""The roles of the training pipeline: one per kind of job, and one that starts them."""
 
 from __future__ import annotations
 

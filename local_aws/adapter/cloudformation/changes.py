@@ -1,4 +1,4 @@
-"""What changes in ministack's CloudFormation and Parameter Store."""
+"""Hooks on changes in ministack's CloudFormation and Parameter Store."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""How ministack's CloudFormation runs an operation on a stack."""
+"""Operations on stacks, as ministack's CloudFormation runs them."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""How the processes of Lambda's functions are started."""
+"""The start of the processes of Lambda's functions."""
 
 import subprocess
 import threading

@@ -1,1 +1,1 @@
-"""Who acts, and what they may: ministack's IAM and STS."""
+"""Ministack's IAM and STS: who acts, and what they may."""

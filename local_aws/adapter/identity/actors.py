@@ -1,4 +1,4 @@
-"""Who acts, and whether they may: the caller of a request, a role, or an AWS service itself.
+"""Actors and their permissions: the caller of a request, a role, or an AWS service itself.
 
 Every decision that ministack does not make of its own accord is asked for here, so that it is made
 by one evaluator, with the condition keys that AWS supplies, and recorded with all others.

@@ -1,4 +1,4 @@
-"""Whom policies name: principals of resources' policies and of trust policies.
+"""The principals of resources' policies and of trust policies.
 
 "Principal" is the IAM User Guide's "AWS JSON policy elements: Principal".
 """

@@ -1,4 +1,4 @@
-"""Where S3 encrypts and decrypts: hooks in the reading and writing of objects."""
+"""S3's encryption: hooks in the reading and writing of objects."""
 
 import contextvars
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What a variant's capacity should be, and why: bounds first, then its policies.
+"""The scaling decision on a variant's capacity: bounds first, then its policies.
 
 As target tracking documents it: the policy that wants the most decides; capacity goes only if
 every policy that may take some away wants it to; what a scale-out added counts as there while its

@@ -1,4 +1,4 @@
-"""When scheduled actions of Auto Scaling are due."""
+"""The due times of Auto Scaling's scheduled actions."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How each CloudFormation resource type is created, updated and deleted."""
+"""The handlers that create, update and delete each CloudFormation resource type."""
 
 import secrets
 import time

@@ -1,4 +1,4 @@
-"""How CloudFormation's Auto Scaling resources are created, updated and deleted."""
+"""The handlers that create, update and delete CloudFormation's Auto Scaling resources."""
 
 from collections.abc import Callable
 

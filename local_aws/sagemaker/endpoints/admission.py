@@ -1,4 +1,4 @@
-"""How many requests a serverless variant takes at once."""
+"""The admission of requests to serverless variants: so many at once."""
 
 from collections import Counter
 from collections.abc import Iterator

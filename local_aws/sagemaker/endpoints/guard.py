@@ -1,4 +1,4 @@
-"""What watches over an update: its alarms, its time limit, and whether it goes on at all."""
+"""The guard of an update: its alarms, its time limit, and whether it goes on at all."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What an endpoint serves, resolved from its configuration and kept with it."""
+"""The plan of what an endpoint serves, resolved from its configuration and stored with it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What SageMaker publishes of variants that are scaled, requests or not: how busy they are."""
+"""The samples of how busy scaled variants are, which SageMaker publishes, requests or not."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""How an update's traffic moves: the steps that a DeploymentConfig asks for, and its checks."""
+"""The traffic shifting of an update: the steps that a DeploymentConfig asks for, its checks."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

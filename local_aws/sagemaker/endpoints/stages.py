@@ -1,4 +1,4 @@
-"""How far an update is, as descriptions and events of an endpoint tell it."""
+"""The stages of an update, as descriptions and events of an endpoint name them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a feature group accepts: its features, their types, and the rules for a record."""
+"""The schema of a feature group: its features, their types, and the rules for a record."""
 
 import math
 import re

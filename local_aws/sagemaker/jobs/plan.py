@@ -1,4 +1,4 @@
-"""What a job is, before it runs, and how it ended."""
+"""The plan of a job before it runs, and its outcome."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

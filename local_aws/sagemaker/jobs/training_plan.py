@@ -1,4 +1,4 @@
-"""What a training job's request asks for: its hosts, their files, and what becomes of its model."""
+"""The plan of a training job, by its request: hosts, files, and the model's output."""
 
 import logging
 import shutil

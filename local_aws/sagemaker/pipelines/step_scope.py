@@ -1,4 +1,4 @@
-"""What the expressions of a step stand for while its execution runs."""
+"""The scope of a step's expressions while its execution runs."""
 
 import json
 from collections.abc import Mapping

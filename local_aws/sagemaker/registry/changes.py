@@ -1,4 +1,4 @@
-"""What may change about a model package, and what may not."""
+"""The changes that a model package allows, and those that it refuses."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a transform job captures: manifests of what it read and of what it wrote.
+"""The captures of a transform job: manifests of what it read and of what it wrote.
 
 Below `<destination>/input/yyyy/mm/dd/hh/` and `<destination>/output/...`, of the hour in which the
 job began, as the monitor looks for them. The objects themselves are not copied.

@@ -1,4 +1,4 @@
-"""What batch transform does to records on their way: filters, joins, and inference ids."""
+"""Batch transform's processing of records: filters, joins, and inference ids."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What a tuning job's request asks for, checked before anything runs."""
+"""A tuning job's request, checked before anything runs."""
 
 import secrets
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Which objects of the lake a job read, each in its exact version: what a model can be traced to.
+"""The manifest of a job: which objects of the lake it read, each in its exact version.
 
 The job reads files that SageMaker copied to its disk, so the objects are found again by what both
 have: the key below the data set's folder, and the size. An object that was deleted or overwritten

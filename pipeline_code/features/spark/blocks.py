@@ -1,4 +1,4 @@
-"""How shards travel through Spark, and how a task's error travels back.
+"""The blocks by which shards travel through Spark, and the errors of tasks travel back.
 
 A shard's rows go as blocks, packed as on the batch driver's disk. To Spark a block is one row of
 two columns, so it moves memory, and looks at no transaction.

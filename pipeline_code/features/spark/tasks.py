@@ -1,4 +1,4 @@
-"""What a Spark task does with one shard, on whichever host it runs."""
+"""The Spark task of one shard, on whichever host it runs."""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime

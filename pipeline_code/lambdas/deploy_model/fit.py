@@ -1,4 +1,4 @@
-"""Whether a model package fits the environment that is to serve it."""
+"""The contract between a model package and the environment that is to serve it."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What became of the last deployment, kept in an SSM parameter; SSM keeps its history."""
+"""The last deployment, stored in an SSM parameter; SSM stores its history."""
 
 import json
 from dataclasses import asdict, dataclass, replace

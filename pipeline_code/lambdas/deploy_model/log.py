@@ -1,4 +1,4 @@
-"""What the function says: JSON lines; some are metrics, in CloudWatch's embedded format."""
+"""The function's log: JSON lines; some are metrics, in CloudWatch's embedded format."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What is noted of deployments that ended, and of packages that are not deployed."""
+"""The verdicts on deployments that ended, and on packages that are not deployed."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""How services are called."""
+"""The configuration of the function's calls to services."""
 
 from typing import Final
 

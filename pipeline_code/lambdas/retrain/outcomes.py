@@ -1,4 +1,4 @@
-"""What became of each event: one JSON line, which counts it as a metric, too."""
+"""The outcome of each event: one JSON line, which counts it as a metric, too."""
 
 import json
 import time

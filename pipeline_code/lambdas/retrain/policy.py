@@ -1,4 +1,4 @@
-"""Whether an event retrains the model: decided by what is known alone, without asking AWS.
+"""The retraining policy: decided by what is known alone, without asking AWS.
 
     decide(ask, state, rules, now=now, seen=None)  # RetrainingDecision(DECLINE, "cool-down", "...")
 

@@ -1,4 +1,4 @@
-"""What the stack tells the function."""
+"""The settings of the function, from its environment."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What was started, and what for; kept in an SSM parameter, whose history SSM keeps."""
+"""The retrainings that were started, and for what; stored in an SSM parameter."""
 
 import json
 from collections.abc import Mapping

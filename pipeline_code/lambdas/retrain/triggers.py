@@ -1,4 +1,4 @@
-"""What an event says: that the model is to be retrained and why, or that nothing drifts any more.
+"""The triggers of retraining, read from events.
 
     read(event)  # RetrainingRequest(trigger="drift", monitor="data-quality", ...)
 

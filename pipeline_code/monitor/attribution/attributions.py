@@ -1,4 +1,4 @@
-"""How far each feature moves scores on average (global SHAP values), and how two weeks compare.
+"""The attributions of scores to features (global SHAP values), and how two weeks compare.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/clarify-model-monitor-feature-attribution-drift.html
 

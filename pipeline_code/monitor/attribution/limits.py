@@ -1,4 +1,4 @@
-"""How much attributions may differ before it is drift: what other cards and terminals would do.
+"""The limits of attribution drift: by how much other cards and terminals would differ.
 
 A week's attributions depend on who paid where: a few compromised terminals make the risk features
 matter. So both are drawn again, cards and terminals, and a row counts as often as its card times

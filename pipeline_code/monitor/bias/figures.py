@@ -1,4 +1,4 @@
-"""How differently segments are treated, in Clarify's post-training measures of bias.
+"""The figures of bias: Clarify's post-training measures, segment by segment.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/clarify-measure-post-training-bias.html
 

@@ -1,4 +1,4 @@
-"""How far two distributions over the same buckets are apart; each is 0 without change.
+"""The distances of two distributions over the same buckets; each is 0 without change.
 
 Counts are along the last axis, so that many pairs are compared at once.
 """

@@ -1,4 +1,4 @@
-"""Where a feature's values are counted: buckets that the baseline's own values lay out.
+"""The grids that a feature's values are counted in, laid out by the baseline's own values.
 
 There are fine buckets, a hundred or two of about equal mass in the baseline, and coarse ones, about
 ten, each of several fine. A value that many records share has a fine bucket for itself, as 0 is

@@ -1,4 +1,4 @@
-"""What is kept of a dataset while it streams by: by feature, counts in buckets and moments.
+"""The sketch of a dataset that streams by: by feature, counts in buckets and moments.
 
 The memory does not depend on the number of records. Two sketches over the same buckets add up to
 that of both datasets.

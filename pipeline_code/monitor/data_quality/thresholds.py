@@ -1,4 +1,4 @@
-"""How far quiet records may be from the baseline: drawn from the baseline itself.
+"""The thresholds of distances: how far quiet records may be, drawn from the baseline itself.
 
 A draw takes a random half of the owners (customers or terminals) as the baseline. Of the other
 half's records it takes successive ones from a random time on, as the analysis of an hour or of a

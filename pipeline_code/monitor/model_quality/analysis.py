@@ -1,4 +1,4 @@
-"""How good a model is on traffic, once it is known what became of it.
+"""The analysis of a model's quality on traffic, by labels that have become known.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-model-quality-metrics.html
 

@@ -1,4 +1,4 @@
-"""What is measured of judged predictions, in the baseline and in traffic alike.
+"""The figures of labelled predictions, in the baseline and in traffic alike.
 
 Two weeks are compared that differ in how many transactions, cards and frauds they have. So reviews
 are a part of each day's cards and not a number of them, and of the calibration error what chance

@@ -1,4 +1,4 @@
-"""What the monitoring report shows of one kind of analysis alone.
+"""The sections of the monitoring report that one kind of analysis alone has.
 
 The documents are read leniently: a plot that lacks its figures is left out, for the analysis has
 looked at them before, and a page is no reason to fail.
