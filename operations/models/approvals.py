@@ -112,15 +112,15 @@ def roll_back(target: Target, *, reason: str, to: str | None = None) -> Rollback
         )
     chosen = others[0] if to is None else _chosen(target, to, deployed)
     names = [package["ModelPackageArn"] for package in others]
-    place = names.index(chosen["ModelPackageArn"])
-    if place > 0:
+    index = names.index(chosen["ModelPackageArn"])
+    if index > 0:
         why = f"brought back in place of version {current['ModelPackageVersion']}: {reason}"
         record(target, chosen, APPROVED, why, after=others[0])
     at = record(target, current, REJECTED, f"rolled back: {reason}")
     return Rollback(
         revoked=deployed,
         restored=str(chosen["ModelPackageArn"]),
-        passed_over=[package["ModelPackageVersion"] for package in others[:place]],
+        passed_over=[package["ModelPackageVersion"] for package in others[:index]],
         at=at,
     )
 

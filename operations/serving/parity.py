@@ -187,12 +187,12 @@ class _Probe:
         self._counts["late"] += late
         self._counts["degraded"] += bool(answer["degraded"])
         if self._first is None:
-            place = int(unequal[0])
+            index = int(unequal[0])
             self._first = Difference(
                 transaction_id=id_,
-                feature=FEATURE_NAMES[place],
-                batch=float(expected[place]),
-                online=float(online[place]),
+                feature=FEATURE_NAMES[index],
+                batch=float(expected[index]),
+                online=float(online[index]),
             )
 
     def _lacks_an_event(self, request: dict[str, Any], time: int) -> bool:

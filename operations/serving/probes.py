@@ -65,8 +65,8 @@ def _with_ids_moved(table: pa.Table, offset: int) -> pa.Table:
                 f"{name} must be below {_SPAN} to be moved to the probes' range, got {largest}; "
                 "give a file with smaller ids"
             )
-        place = table.column_names.index(name)
-        table = table.set_column(place, table.schema.field(name), pc.add(table[name], offset))
+        index = table.column_names.index(name)
+        table = table.set_column(index, table.schema.field(name), pc.add(table[name], offset))
     return table
 
 

@@ -80,12 +80,12 @@ class BatchInput:
         names = [file.relative_to(folder).as_posix() for file in files]
         columns, sources = [np.empty((5, 0), np.int64)], [np.empty((0, 2), np.int64)]
         refused: list[RejectedRow] = []
-        for place, (file, name) in enumerate(zip(files, names, strict=True)):
+        for index, (file, name) in enumerate(zip(files, names, strict=True)):
             table = read_table(file, name)
             values, kept, reasons = _checked(table)
             columns.append(values[:, kept])
             rows = table.rows[kept]
-            sources.append(np.column_stack([np.full(len(rows), place), rows]))
+            sources.append(np.column_stack([np.full(len(rows), index), rows]))
             refused += _refused(table, reasons)
         found = cls(
             Transactions.from_columns(np.concatenate(columns, axis=1)),
@@ -105,10 +105,10 @@ class BatchInput:
         """How many rows the files have."""
         return len(self.rows) + len(self.refused) + self.repeated
 
-    def without(self, places: Ints, reason: str) -> "BatchInput":
+    def without(self, indices: Ints, reason: str) -> "BatchInput":
         """The same with some of the rows refused for a reason."""
-        kept = np.setdiff1d(np.arange(len(self.rows)), places)
-        more = [self._refusal(place, reason) for place in places.tolist()]
+        kept = np.setdiff1d(np.arange(len(self.rows)), indices)
+        more = [self._refusal(index, reason) for index in indices.tolist()]
         rows, sources = self.rows.take(kept), self.sources[kept]
         return BatchInput(rows, self.files, sources, [*self.refused, *more], self.repeated)
 
@@ -130,9 +130,9 @@ class BatchInput:
         """The refused rows, for a file."""
         return pa.Table.from_pylist([asdict(each) for each in self.refused], REFUSED)
 
-    def _refusal(self, place: int, reason: str) -> RejectedRow:
-        file, row = self.sources[place].tolist()
-        return RejectedRow(self.files[file], row, str(int(self.rows.ids[place])), reason)
+    def _refusal(self, index: int, reason: str) -> RejectedRow:
+        file, row = self.sources[index].tolist()
+        return RejectedRow(self.files[file], row, str(int(self.rows.ids[index])), reason)
 
     def _once(self) -> "BatchInput":
         """In order of ids, without repetitions and without ids that name several transactions."""
@@ -145,8 +145,8 @@ class BatchInput:
         once = BatchInput(
             rows.take(kept), self.files, sources[kept], self.refused, len(rows) - len(kept)
         )
-        places = np.flatnonzero(in_conflict[kept])
-        return once.without(places, _CONFLICT) if len(places) else once
+        indices = np.flatnonzero(in_conflict[kept])
+        return once.without(indices, _CONFLICT) if len(indices) else once
 
 
 def _groups(rows: Transactions) -> tuple[Ints, npt.NDArray[np.bool_]]:

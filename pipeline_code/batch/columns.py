@@ -130,15 +130,15 @@ def _convert(
     convert: Callable[[pa.Array], pa.Array],
     values: Ints,
     refused: Mask,
-    places: Ints,
+    indices: Ints,
 ) -> None:
     """Converts what can be; halves what cannot until it is one value, which is refused."""
     try:
-        values[places] = convert(column).to_numpy(zero_copy_only=False)
+        values[indices] = convert(column).to_numpy(zero_copy_only=False)
     except (pa.ArrowException, AmountError):
         if len(column) == 1:
-            refused[places] = True
+            refused[indices] = True
             return
         middle = len(column) // 2
-        _convert(column.slice(0, middle), convert, values, refused, places[:middle])
-        _convert(column.slice(middle), convert, values, refused, places[middle:])
+        _convert(column.slice(0, middle), convert, values, refused, indices[:middle])
+        _convert(column.slice(middle), convert, values, refused, indices[middle:])

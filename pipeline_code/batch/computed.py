@@ -51,8 +51,8 @@ class BatchFeatures:
 
 def first_of_owner(owners: Ints, times: Ints) -> Mask:
     """Which rows are their owner's first, equal times included."""
-    _, places = np.unique(owners, return_inverse=True)
+    _, indices = np.unique(owners, return_inverse=True)
     first = np.full(len(owners), np.iinfo(np.int64).max)
-    np.minimum.at(first, places, times)
-    mask: Mask = times <= first[places]
+    np.minimum.at(first, indices, times)
+    mask: Mask = times <= first[indices]
     return mask

@@ -93,12 +93,12 @@ class _LakeHistory:
 
     def take(self, events: Transactions) -> None:
         """Takes some of the lake's transactions."""
-        places, known = _places(self._rows.ids, events.ids)
-        mine, theirs = self._rows.take(places[known]), events.take(np.flatnonzero(known))
+        indices, known = _places(self._rows.ids, events.ids)
+        mine, theirs = self._rows.take(indices[known]), events.take(np.flatnonzero(known))
         names = ("times", "customers", "terminals", "amounts")
         same = np.logical_and.reduce([getattr(mine, n) == getattr(theirs, n) for n in names])
-        self.found[places[known]] = True
-        self.conflicting[places[known][~same]] = True
+        self.found[indices[known]] = True
+        self.conflicting[indices[known][~same]] = True
         for entity in ENTITIES:
             self._note_first(entity, events)
 
@@ -113,16 +113,16 @@ class _LakeHistory:
         return mask
 
     def _note_first(self, entity: Entity, events: Transactions) -> None:
-        places, known = _places(self._owners[entity], events.owners(entity))
-        np.minimum.at(self._first[entity], places[known], events.times[known])
+        indices, known = _places(self._owners[entity], events.owners(entity))
+        np.minimum.at(self._first[entity], indices[known], events.times[known])
 
 
 def _places(among: Ints, values: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Where each value is among rising ones, and which are there at all."""
     if not len(among):
         return np.zeros(len(values), np.int64), np.zeros(len(values), np.bool_)
-    places = np.minimum(np.searchsorted(among, values), len(among) - 1)
-    return places, among[places] == values
+    indices = np.minimum(np.searchsorted(among, values), len(among) - 1)
+    return indices, among[indices] == values
 
 
 def _computed(rows: Transactions, work: Path) -> Iterator[tuple[Ints, Floats]]:
@@ -153,9 +153,9 @@ def _computed(rows: Transactions, work: Path) -> Iterator[tuple[Ints, Floats]]:
             for batch in part.iter_batches(
                 _ROWS_AT_ONCE, columns=["transaction_id", *FEATURE_NAMES]
             ):
-                places, wanted = _places(rows.ids, batch.column("transaction_id").to_numpy())
+                indices, wanted = _places(rows.ids, batch.column("transaction_id").to_numpy())
                 features = np.array([batch.column(name).to_numpy() for name in FEATURE_NAMES])
-                yield places[wanted], features[:, wanted]
+                yield indices[wanted], features[:, wanted]
 
 
 def _download(source: Folder, dataset: Dataset, days: tuple[date, date], target: Path) -> int:

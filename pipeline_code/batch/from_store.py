@@ -95,19 +95,19 @@ def _decoded(entity: Entity, id_: int, text: str) -> EntityState:
 
 def _refuse_older(asked: BatchInput, entity: Entity, texts: Mapping[int, str]) -> None:
     """Raises Unusable if a state has forgotten what a row's windows are made of."""
-    owners, places = np.unique(asked.rows.owners(entity), return_inverse=True)
+    owners, indices = np.unique(asked.rows.owners(entity), return_inverse=True)
     limits = np.full(len(owners), np.iinfo(np.int64).min)
-    for place, owner in enumerate(owners.tolist()):
+    for index, owner in enumerate(owners.tolist()):
         if owner in texts:
-            limits[place] = _earliest(_decoded(entity, owner, texts[owner]))
-    older = np.flatnonzero(asked.rows.times < limits[places])
+            limits[index] = _earliest(_decoded(entity, owner, texts[owner]))
+    older = np.flatnonzero(asked.rows.times < limits[indices])
     if len(older):
         row = int(older[0])
         raise UnusableSourceError(
             f"event_time must be at most {ALLOWED_LATENESS} before the newest event of its "
             f"{entity.name}, and after those that its state no longer knows one by one, got "
             f"{len(older)} transactions that are older, the first {int(asked.rows.ids[row])} of "
-            f"{entity.name} {int(owners[places[row]])}"
+            f"{entity.name} {int(owners[indices[row]])}"
         )
 
 

@@ -101,15 +101,15 @@ def _answers(name: str, file: Path) -> pa.Table:
 def _joined(name: str, asked: pa.Table, answers: pa.Table) -> pa.Table:
     ids, answered = asked["transaction_id"].to_numpy(), answers["transaction_id"].to_numpy()
     order = np.argsort(answered, kind="stable")
-    places = np.searchsorted(answered[order], ids)
+    indices = np.searchsorted(answered[order], ids)
     once = len(ids) == len(answered) == len(np.unique(answered))
-    if not once or not np.array_equal(answered[order][np.minimum(places, len(ids) - 1)], ids):
+    if not once or not np.array_equal(answered[order][np.minimum(indices, len(ids) - 1)], ids):
         lost, more = np.setdiff1d(ids, answered), len(answered) - len(np.intersect1d(ids, answered))
         raise BadInput(
             f"each of {len(ids)} transactions of {name} must have one score, got {len(lost)} "
             f"without and {more} scores more; start the batch again"
         )
-    found = answers.take(pa.array(order[places]))
+    found = answers.take(pa.array(order[indices]))
     if found["score"].null_count:
         raise BadInput(f"each score in the answer to {name} must be a number, got null")
     flags = [asked[unknown_column(entity)] for entity in ENTITIES]

@@ -75,24 +75,24 @@ def write_computed(computed: BatchFeatures, folder: Path, rows_a_file: int) -> i
     seen, number = np.zeros(len(rows), np.int64), 0
     for name in ("features", "rows"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    for places, features in _regrouped(computed.parts, rows_a_file):
-        np.add.at(seen, places, 1)
-        columns = [pa.array(rows.ids[places]), *map(pa.array, features)]
+    for indices, features in _regrouped(computed.parts, rows_a_file):
+        np.add.at(seen, indices, 1)
+        columns = [pa.array(rows.ids[indices]), *map(pa.array, features)]
         _write(pa.table(columns, FEATURE_FILE), folder / "features" / part_name(number))
-        asked = _asked(rows.take(places), computed.unknown, places)
+        asked = _asked(rows.take(indices), computed.unknown, indices)
         _write(asked, folder / "rows" / part_name(number))
         number += 1
     assert (seen == 1).all()  # noqa: S101 - a row would be lost, or scored twice
     return number
 
 
-def _asked(rows: Transactions, unknown: Mapping[Entity, Mask], places: Ints) -> pa.Table:
+def _asked(rows: Transactions, unknown: Mapping[Entity, Mask], indices: Ints) -> pa.Table:
     values = [rows.ids, rows.times, rows.customers, rows.terminals, rows.amounts]
     arrays = [
         pa.array(column).cast(field.type)
         for column, field in zip(values, TRANSACTIONS, strict=True)
     ]
-    flags = [pa.array(unknown[entity][places]) for entity in ENTITIES]
+    flags = [pa.array(unknown[entity][indices]) for entity in ENTITIES]
     return pa.table([*arrays, *flags], ASKED_ROWS)
 
 
@@ -109,15 +109,15 @@ def _regrouped(parts: Iterator[Part], rows: int) -> Iterator[Part]:
         waiting.append(part)
         count += len(part[0])
         if count >= rows:
-            places, features = _together(waiting)
+            indices, features = _together(waiting)
             whole = count - count % rows
             for start in range(0, whole, rows):
-                yield places[start : start + rows], features[:, start : start + rows]
-            waiting, count = [(places[whole:], features[:, whole:])], count - whole
+                yield indices[start : start + rows], features[:, start : start + rows]
+            waiting, count = [(indices[whole:], features[:, whole:])], count - whole
     if count:
         yield _together(waiting)
 
 
 def _together(parts: list[Part]) -> Part:
-    places = np.concatenate([part[0] for part in parts])
-    return places, np.concatenate([part[1] for part in parts], axis=1)
+    indices = np.concatenate([part[0] for part in parts])
+    return indices, np.concatenate([part[1] for part in parts], axis=1)

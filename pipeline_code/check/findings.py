@@ -120,7 +120,7 @@ class Findings:
 
     def report(self) -> Report:
         """All that was found so far."""
-        order = {data.name: place for place, data in enumerate(DATASETS)}
+        order = {data.name: index for index, data in enumerate(DATASETS)}
         violations = [violation for kept in self.kept.values() for violation in kept]
         violations.sort(
             key=lambda found: (

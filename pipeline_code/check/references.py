@@ -101,8 +101,8 @@ class KnownCustomers:
         if len(self._sorted) == 0:
             return
         ids = integers(batch, "customer_id")
-        places = np.searchsorted(self._sorted, ids).clip(max=len(self._sorted) - 1)
-        unknown = self._sorted[places] != ids
+        indices = np.searchsorted(self._sorted, ids).clip(max=len(self._sorted) - 1)
+        unknown = self._sorted[indices] != ids
         findings.add_rows(
             "unknown_customer",
             file,
@@ -151,12 +151,12 @@ class ReportIndex:
         reported = self._columns["transaction_id"]
         ids = integers(batch, "transaction_id")
         rows = np.flatnonzero(np.isin(ids, reported))
-        places = np.searchsorted(reported, ids[rows])
-        self._found[places] = True
+        indices = np.searchsorted(reported, ids[rows])
+        self._found[indices] = True
         for name in self.COMPARED:
-            said, true = self._columns[name][places], integers(batch, name)[rows]
-            for place in np.flatnonzero(said != true).tolist():
-                file, row = self._place(int(places[place]))
+            said, true = self._columns[name][indices], integers(batch, name)[rows]
+            for index in np.flatnonzero(said != true).tolist():
+                file, row = self._place(int(indices[index]))
                 message = f"{name} must be that of the transaction, got another"
                 findings.add("contradicts_transaction", file, row, message)
 
@@ -167,12 +167,12 @@ class ReportIndex:
         # A second report of the same transaction has the same id, and is met with the first.
         ids = self._columns["transaction_id"]
         missing = np.flatnonzero(~self._found[np.searchsorted(ids, ids)])
-        for place in missing[:EXAMPLES_PER_RULE].tolist():
-            file, row = self._place(place)
+        for index in missing[:EXAMPLES_PER_RULE].tolist():
+            file, row = self._place(index)
             message = "transaction_id must be in transactions/, got another"
             findings.add("unknown_transaction", file, row, message)
         if len(missing) > EXAMPLES_PER_RULE:
             findings.counts["unknown_transaction"] += len(missing) - EXAMPLES_PER_RULE
 
-    def _place(self, place: int) -> tuple[str, int]:
-        return self._files[int(self._columns["file"][place])], int(self._columns["row"][place])
+    def _place(self, index: int) -> tuple[str, int]:
+        return self._files[int(self._columns["file"][index])], int(self._columns["row"][index])

@@ -28,7 +28,7 @@ _RULE = f"a number with at most two decimals and at most {LARGEST_MINOR} cents"
 
 
 class AmountError(ValueError):
-    """A value that is not an amount; `row` is its 0-based place in the array, if it was in one."""
+    """A value that is not an amount; `row` is its 0-based index in the array, if it was in one."""
 
     def __init__(self, value: object, row: int | None = None) -> None:
         super().__init__(f"amount must be {_RULE}, got {value!r}")

@@ -115,7 +115,7 @@ def open_file(file: Path | pa.NativeFile) -> pq.ParquetFile:
 
 def types_of(file: pq.ParquetFile) -> pa.Schema:
     """The columns of a file that `open_file` opened, as the lake means them."""
-    physical = [file.schema.column(place).physical_type for place in range(len(file.schema.names))]
+    physical = [file.schema.column(index).physical_type for index in range(len(file.schema.names))]
     old_times = {
         name for name, kind in zip(file.schema.names, physical, strict=True) if kind == "INT96"
     }

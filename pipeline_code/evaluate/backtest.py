@@ -189,8 +189,8 @@ class History:
         testing = fold.is_testing(self.days) & ~self._known_compromised(fold)
         return fold.is_training(self.days), testing
 
-    def _day(self, place: int) -> str:
-        return self.rows.period()[place][:10]
+    def _day(self, index: int) -> str:
+        return self.rows.period()[index][:10]
 
 
 def _figures(evaluation: Evaluation) -> dict[str, float]:
@@ -205,7 +205,7 @@ def _figures(evaluation: Evaluation) -> dict[str, float]:
 
 def _labelled(table: pa.Table, reports: pa.Table) -> pa.Table:
     """Feature rows with their label and, where it is known, the scenario of their fraud."""
-    place = pc.index_in(table["transaction_id"], value_set=reports["transaction_id"])
-    scenarios = pc.fill_null(pc.take(reports["fraud_scenario"], place), 0)
-    labels = pc.is_valid(place).cast(pa.int8())
+    index = pc.index_in(table["transaction_id"], value_set=reports["transaction_id"])
+    scenarios = pc.fill_null(pc.take(reports["fraud_scenario"], index), 0)
+    labels = pc.is_valid(index).cast(pa.int8())
     return table.append_column(LABEL, labels).append_column(SCENARIO, scenarios)

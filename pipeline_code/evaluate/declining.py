@@ -46,12 +46,12 @@ class DeclineEffect:
         # Rows that share a score are declined together or not at all.
         last = np.append(scores[1:] != scores[:-1], True)
         reached = frauds >= precision * np.arange(1, len(scores) + 1)
-        places = np.flatnonzero(last & reached & (scores >= review_threshold))
-        if len(places) == 0:
+        indices = np.flatnonzero(last & reached & (scores >= review_threshold))
+        if len(indices) == 0:
             return cls(precision=precision, threshold=None, recall=0.0)
-        place = places[-1]
-        recall = float(frauds[place] / frauds[-1])
-        return cls(precision=precision, threshold=float(scores[place]), recall=recall)
+        index = indices[-1]
+        recall = float(frauds[index] / frauds[-1])
+        return cls(precision=precision, threshold=float(scores[index]), recall=recall)
 
     def as_dict(self) -> dict[str, Any]:
         """As evaluation.json has it."""

@@ -129,7 +129,7 @@ class _Tally:
         )
 
     def groups(self) -> list[Group]:
-        return [self._group(place, name) for place, name in enumerate(self.names)]
+        return [self._group(index, name) for index, name in enumerate(self.names)]
 
     def difference(self, kind: str) -> Difference | None:
         """None if fewer than two segments have enough frauds."""
@@ -146,23 +146,23 @@ class _Tally:
             interval=interval(drawn[:, best] - drawn[:, worst]),
         )
 
-    def _group(self, place: int, name: str) -> Group:
-        total = {name: float(sums[place]) for name, sums in self.totals.items()}
+    def _group(self, index: int, name: str) -> Group:
+        total = {name: float(sums[index]) for name, sums in self.totals.items()}
         return Group(
             name=name,
             rows=int(total["rows"]),
             frauds=int(total["frauds"]),
             fraud_amount=total["amount"],
-            recall=self._metric("recall", place),
+            recall=self._metric("recall", index),
             caught_amount_share=(
                 total["caught_amount"] / total["amount"] if total["amount"] else None
             ),
-            false_positive_rate=self._metric("false_positive_rate", place),
+            false_positive_rate=self._metric("false_positive_rate", index),
         )
 
-    def _metric(self, rate: str, place: int) -> Metric | None:
-        value = float(self.rates[rate][place])
-        return None if np.isnan(value) else Metric(value, deviation(self.drawn[rate][:, place]))
+    def _metric(self, rate: str, index: int) -> Metric | None:
+        value = float(self.rates[rate][index])
+        return None if np.isnan(value) else Metric(value, deviation(self.drawn[rate][:, index]))
 
 
 def _card_sums(
@@ -174,11 +174,11 @@ def _card_sums(
     """Sums over each card's rows in each group: [card, group]."""
     customers, card = np.unique(scored.customers, return_inverse=True)
     inside = codes >= 0
-    place = card[inside] * groups + codes[inside]
+    index = card[inside] * groups + codes[inside]
     fraud, caught = scored.labels[inside] == 1, flagged[inside]
     lost = np.where(fraud, scored.amounts[inside] / MINOR_PER_UNIT, 0.0)
     values = {
-        "rows": np.ones(len(place)),
+        "rows": np.ones(len(index)),
         "frauds": fraud,
         "caught": fraud & caught,
         "amount": lost,
@@ -186,7 +186,7 @@ def _card_sums(
         "false_alarms": ~fraud & caught,
     }
     return {
-        name: np.bincount(place, each.astype(np.float64), len(customers) * groups)
+        name: np.bincount(index, each.astype(np.float64), len(customers) * groups)
         .reshape(-1, groups)
         .astype(np.float64)
         for name, each in values.items()

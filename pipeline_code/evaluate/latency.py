@@ -20,8 +20,8 @@ def latency_milliseconds(model: Model, rows: npt.NDArray[np.float32]) -> float:
     A row's time is the fastest of several: whatever else a machine does only ever adds to it.
     """
     served = model.compiled()
-    places = np.unique(np.linspace(0, len(rows) - 1, ROWS).round().astype(np.int64))
-    sample = [rows[place : place + 1] for place in places]
+    indices = np.unique(np.linspace(0, len(rows) - 1, ROWS).round().astype(np.int64))
+    sample = [rows[index : index + 1] for index in indices]
     times = [[_seconds(served, row) for row in sample] for _ in range(REPETITIONS)]
     return float(np.percentile(np.min(times, axis=0), PERCENTILE) * 1000)
 

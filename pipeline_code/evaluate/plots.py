@@ -198,8 +198,8 @@ def _groups(axes: Axes, assessment: Assessment) -> None:
         height=0.7,
         capsize=3,
     )
-    for place, (_, group, _) in enumerate(bars):
-        axes.text(0.01, place, f"{group.frauds} frauds", va="center", color=INK, fontsize=8)
+    for index, (_, group, _) in enumerate(bars):
+        axes.text(0.01, index, f"{group.frauds} frauds", va="center", color=INK, fontsize=8)
     axes.set(xlabel="recall at the review threshold", xlim=(0, 1.05))
     axes.grid(visible=False, axis="y")
 

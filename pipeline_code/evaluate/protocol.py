@@ -109,8 +109,8 @@ def known_compromised(
         return np.zeros(len(days), dtype=np.bool_)
     first_fraud = np.full(len(cards), np.iinfo(np.int64).max)
     np.minimum.at(first_fraud, card_of_fraud, fraud_days[recent])
-    place = np.minimum(np.searchsorted(cards, customers), len(cards) - 1)
-    known: Mask = (cards[place] == customers) & (first_fraud[place] + delay_days < days)
+    index = np.minimum(np.searchsorted(cards, customers), len(cards) - 1)
+    known: Mask = (cards[index] == customers) & (first_fraud[index] + delay_days < days)
     return known
 
 

@@ -42,22 +42,22 @@ def features_after(
         Places among the rows, and the features at those, a row a feature.
     """
     plan, shards = plan_of(), max(-(-len(rows) // shard_rows), 1)
-    totals = np.empty((len(rows), len(plan.places(TERMINAL))), np.int64)
-    for places in _shards(rows.terminals, shards):
-        some = rows.take(places)
+    totals = np.empty((len(rows), len(plan.indices(TERMINAL))), np.int64)
+    for indices in _shards(rows.terminals, shards):
+        some = rows.take(indices)
         known = states_of(TERMINAL, np.unique(some.terminals).tolist())
         order, of_shard = terminal_totals(some, NO_REPORTS, plan, known)
-        totals[places[order]] = of_shard
-    for places in _shards(rows.customers, shards):
-        some = rows.take(places)
+        totals[indices[order]] = of_shard
+    for indices in _shards(rows.customers, shards):
+        some = rows.take(indices)
         known = states_of(CUSTOMER, np.unique(some.customers).tolist())
-        answer = customer_features(some, NO_REPORTS, totals[places], plan, known)
-        yield places[answer.rows], answer.features
+        answer = customer_features(some, NO_REPORTS, totals[indices], plan, known)
+        yield indices[answer.rows], answer.features
 
 
 def _shards(owners: Ints, shards: int) -> Iterator[Ints]:
     dealt = shard_of(owners, shards)
     for shard in range(shards):
-        places = np.flatnonzero(dealt == shard)
-        if len(places):
-            yield places
+        indices = np.flatnonzero(dealt == shard)
+        if len(indices):
+            yield indices

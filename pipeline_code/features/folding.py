@@ -35,21 +35,21 @@ def _insert(recent: Ints, known: int, event: Ints) -> int:
 
     Of two events with one id the earlier stays, and the smaller amount of two at one time.
     """
-    for place in range(known):
-        if recent[place, ID] == event[ID]:
-            if event[TIME] > recent[place, TIME] or (
-                event[TIME] == recent[place, TIME] and event[AMOUNT] >= recent[place, AMOUNT]
+    for index in range(known):
+        if recent[index, ID] == event[ID]:
+            if event[TIME] > recent[index, TIME] or (
+                event[TIME] == recent[index, TIME] and event[AMOUNT] >= recent[index, AMOUNT]
             ):
                 return known
-            for later in range(place + 1, known):
+            for later in range(index + 1, known):
                 recent[later - 1] = recent[later]
             known -= 1
             break
-    place = known
-    while place > 0 and _comes_before(event, recent[place - 1]):
-        recent[place] = recent[place - 1]
-        place -= 1
-    recent[place] = event
+    index = known
+    while index > 0 and _comes_before(event, recent[index - 1]):
+        recent[index] = recent[index - 1]
+        index -= 1
+    recent[index] = event
     return known + 1
 
 
@@ -109,17 +109,17 @@ def fold(
     oldest = floored(newest - schedule[2], 2)
     kept = np.empty((remembered + 1, 3), np.int64)
     known = 0
-    for place in range(len(recent)):
-        if recent[place, TIME] >= oldest:
-            kept[known] = recent[place]
+    for index in range(len(recent)):
+        if recent[index, TIME] >= oldest:
+            kept[known] = recent[index]
             known += 1
     # Whether events were set aside: what is older than all that is remembered joins them.
     full = len(hops) > 0
     parts = np.empty((len(hops) + len(events), 4), np.int64)
     parts[: len(hops)] = hops
     aside = len(hops)
-    for place in range(len(events)):
-        event = events[place]
+    for index in range(len(events)):
+        event = events[index]
         if event[TIME] < oldest:
             continue
         known = _insert(kept, known, event)
@@ -150,30 +150,30 @@ def join(recent: Ints, hops: Ints, request: Ints) -> tuple[Ints, Ints, Ints, Int
         times, counts, sums and largest amounts.
     """
     extra = len(request)
-    for place in range(len(recent)):
-        if extra and recent[place, ID] == request[0, ID]:
+    for index in range(len(recent)):
+        if extra and recent[index, ID] == request[0, ID]:
             extra = 0
     size = len(hops) + len(recent) + extra
     times, counts = np.empty(size, np.int64), np.ones(size, np.int64)
     sums, largest = np.empty(size, np.int64), np.empty(size, np.int64)
-    place = 0
+    index = 0
     for kept in range(len(hops) + len(recent)):
         event = kept - len(hops)
         time = recent[event, TIME] if event >= 0 else hops[kept, START]
         if extra and time > request[0, TIME]:
-            times[place] = request[0, TIME]
-            sums[place] = largest[place] = request[0, AMOUNT]
-            place, extra = place + 1, 0
-        times[place] = time
+            times[index] = request[0, TIME]
+            sums[index] = largest[index] = request[0, AMOUNT]
+            index, extra = index + 1, 0
+        times[index] = time
         if event >= 0:
-            sums[place] = largest[place] = recent[event, AMOUNT]
+            sums[index] = largest[index] = recent[event, AMOUNT]
         else:
-            counts[place], sums[place] = hops[kept, COUNT], hops[kept, SUM]
-            largest[place] = hops[kept, LARGEST]
-        place += 1
+            counts[index], sums[index] = hops[kept, COUNT], hops[kept, SUM]
+            largest[index] = hops[kept, LARGEST]
+        index += 1
     if extra:
-        times[place] = request[0, TIME]
-        sums[place] = largest[place] = request[0, AMOUNT]
+        times[index] = request[0, TIME]
+        sums[index] = largest[index] = request[0, AMOUNT]
     return times, counts, sums, largest
 
 

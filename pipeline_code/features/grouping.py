@@ -38,15 +38,15 @@ def shard_of(owners: Ints, shards: int) -> npt.NDArray[np.int32]:
 def _sort(rows: Ints, times: Ints, ids: Ints) -> None:
     """Puts one entity's rows in order of time, equal times in order of id."""
     in_order = True
-    for place in range(1, len(rows)):
-        if times[rows[place]] < times[rows[place - 1]]:
+    for index in range(1, len(rows)):
+        if times[rows[index]] < times[rows[index - 1]]:
             in_order = False
             break
     if not in_order:
         by_time = np.argsort(times[rows], kind="mergesort")
         rows[:] = rows[by_time]
-    for place in range(1, len(rows)):
-        row, hole = rows[place], place
+    for index in range(1, len(rows)):
+        row, hole = rows[index], index
         while hole > 0 and times[rows[hole - 1]] == times[row] and ids[rows[hole - 1]] > ids[row]:
             rows[hole] = rows[hole - 1]
             hole -= 1
@@ -89,11 +89,11 @@ def grouped(owners: Ints, times: Ints, ids: Ints) -> tuple[Ints, Ints, Ints]:
         starts[codes[row] + 1] += 1
     for group in range(known):
         starts[group + 1] += starts[group]
-    place = starts[:known].copy()
+    index = starts[:known].copy()
     order = np.empty(rows, np.int64)
     for row in range(rows):
-        order[place[codes[row]]] = row
-        place[codes[row]] += 1
+        order[index[codes[row]]] = row
+        index[codes[row]] += 1
     for group in range(known):
         _sort(order[starts[group] : starts[group + 1]], times, ids)
     return order, starts, names[:known][by_name]
@@ -102,9 +102,9 @@ def grouped(owners: Ints, times: Ints, ids: Ints) -> tuple[Ints, Ints, Ints]:
 @compiled("void(i8[::1], b1[::1])")
 def _mark(ids: Ints, repeated: npt.NDArray[np.bool_]) -> None:
     by_id = np.argsort(ids, kind="mergesort")
-    for place in range(1, len(ids)):
+    for index in range(1, len(ids)):
         # The sort keeps equal ids in order of time, so all but the first repeat it.
-        repeated[by_id[place]] = ids[by_id[place]] == ids[by_id[place - 1]]
+        repeated[by_id[index]] = ids[by_id[index]] == ids[by_id[index - 1]]
 
 
 @compiled("b1[::1](i8[::1], i8[::1])")
@@ -119,8 +119,8 @@ def repetitions(starts: Ints, ids: Ints) -> npt.NDArray[np.bool_]:
     for group in range(len(starts) - 1):
         low, high = starts[group], starts[group + 1]
         ordered = np.sort(ids[low:high])
-        for place in range(1, len(ordered)):
-            if ordered[place] == ordered[place - 1]:
+        for index in range(1, len(ordered)):
+            if ordered[index] == ordered[index - 1]:
                 _mark(ids[low:high], repeated[low:high])
                 break
     return repeated

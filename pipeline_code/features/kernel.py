@@ -35,7 +35,7 @@ AMOUNT_ROW, WEEKEND_ROW, NIGHT_ROW = 0, 1, 2
 
 @compiled("i8(i8, i8)")
 def floored(time: int, level: int) -> int:
-    """The start of the hop that a time is in; `level` is its place in LEVELS."""
+    """The start of the hop that a time is in; `level` is its index in LEVELS."""
     # Three divisions by constants are several times faster than one by a variable.
     if level == 0:
         return time // FIVE_MINUTES * FIVE_MINUTES
@@ -66,10 +66,10 @@ def add_totals(  # noqa: PLR0912 - one loop keeps a window's numbers in register
     """
     events = len(times)
     starts = np.empty((3, len(asked)), np.int64)  # of the hops of each level that requests are in
-    for place in range(len(asked)):
+    for index in range(len(asked)):
         for level in range(3):
-            starts[level, place] = floored(asked[place], level)
-    falling = np.empty(events, np.int64)  # places whose largest amounts fall: the first is the max
+            starts[level, index] = floored(asked[index], level)
+    falling = np.empty(events, np.int64)  # indices whose largest amounts fall: the first is the max
     for window in range(len(windows)):
         # Held in registers: the compiler must assume that writing a result changes the table.
         hop, back, shift = windows[window, HOP], windows[window, BACK], windows[window, SHIFT]
@@ -81,10 +81,10 @@ def add_totals(  # noqa: PLR0912 - one loop keeps a window's numbers in register
         to_max, to_age = windows[window, MAX], windows[window, AGE]
         to_last = windows[window, SINCE_LAST]
         tail = head = first = last = before = count = total = 0
-        for place in range(len(asked)):
-            time = asked[place]
-            start = starts[hop, place] - back
-            end = time + 1 if shift == 0 else starts[1, place] - shift
+        for index in range(len(asked)):
+            time = asked[index]
+            start = starts[hop, index] - back
+            end = time + 1 if shift == 0 else starts[1, index] - shift
             while head < events and times[head] < end:
                 count += counts[head]
                 total += sums[head]
@@ -101,19 +101,19 @@ def add_totals(  # noqa: PLR0912 - one loop keeps a window's numbers in register
                     first += 1
                 tail += 1
             if to_count >= 0:
-                operands[to_count, column + place] = count
+                operands[to_count, column + index] = count
             if to_sum >= 0:
-                operands[to_sum, column + place] = total
+                operands[to_sum, column + index] = total
             if to_max >= 0:
-                operands[to_max, column + place] = largest[falling[first]] if last > first else 0
+                operands[to_max, column + index] = largest[falling[first]] if last > first else 0
             if to_last >= 0:
                 while before < events and times[before] < time:
                     before += 1
                 age = time - times[before - 1] if before > 0 else length
-                operands[to_last, column + place] = min(age, length) // SECOND
+                operands[to_last, column + index] = min(age, length) // SECOND
             if to_age >= 0:
-                age = starts[hop, place] - floored(times[tail], hop) if tail < head else 0
-                operands[to_age, column + place] = min(age, length) // SECOND
+                age = starts[hop, index] - floored(times[tail], hop) if tail < head else 0
+                operands[to_age, column + index] = min(age, length) // SECOND
 
 
 @compiled(
@@ -175,56 +175,56 @@ def combine(
         column: The first request's column there.
     """
     requests = len(times)
-    for place in range(requests):
-        time = times[place]
-        operands[AMOUNT_ROW, place] = amounts[place]
-        operands[WEEKEND_ROW, place] = (time // DAY + EPOCH_WEEKDAY) % 7 >= FIRST_WEEKEND_DAY
-        operands[NIGHT_ROW, place] = time // HOUR % 24 <= LAST_NIGHT_HOUR
+    for index in range(requests):
+        time = times[index]
+        operands[AMOUNT_ROW, index] = amounts[index]
+        operands[WEEKEND_ROW, index] = (time // DAY + EPOCH_WEEKDAY) % 7 >= FIRST_WEEKEND_DAY
+        operands[NIGHT_ROW, index] = time // HOUR % 24 <= LAST_NIGHT_HOUR
     for feature in range(len(formulas)):
         above, below = formulas[feature, 0], formulas[feature, 1]
         terms = formulas[feature, 2:]
         dividends = operands[terms[0]]
         values = features[feature, column : column + requests]
         if below == 0:
-            for place in range(requests):
-                values[place] = np.float32(np.float64(dividends[place]))
+            for index in range(requests):
+                values[index] = np.float32(np.float64(dividends[index]))
         elif above == 1 and below == 1:
             # The same as below, for most features and several times faster.
             divisors = operands[terms[TERMS]]
-            for place in range(requests):
-                divisor = np.float64(divisors[place])
-                ratio = np.float64(dividends[place]) / divisor if divisor != 0.0 else 0.0
-                values[place] = np.float32(ratio)
+            for index in range(requests):
+                divisor = np.float64(divisors[index])
+                ratio = np.float64(dividends[index]) / divisor if divisor != 0.0 else 0.0
+                values[index] = np.float32(ratio)
         else:
-            for place in range(requests):
-                dividend = np.float64(dividends[place])
+            for index in range(requests):
+                dividend = np.float64(dividends[index])
                 for term in range(1, above):
-                    dividend *= np.float64(operands[terms[term], place])
+                    dividend *= np.float64(operands[terms[term], index])
                 divisor = np.float64(1.0)
                 for term in range(below):
-                    divisor *= np.float64(operands[terms[TERMS + term], place])
-                values[place] = np.float32(dividend / divisor if divisor != 0.0 else 0.0)
+                    divisor *= np.float64(operands[terms[TERMS + term], index])
+                values[index] = np.float32(dividend / divisor if divisor != 0.0 else 0.0)
 
 
 @compiled("void(i8[:, ::1], i8[::1], i8[:, ::1], i8, i8)")
-def carry(operands: Ints, places: Ints, totals: Ints, first: int, end: int) -> None:
+def carry(operands: Ints, indices: Ints, totals: Ints, first: int, end: int) -> None:
     """Keeps some operands of each request as a row of their own, for `recall`.
 
     Args:
         operands: A row an operand, a column a request.
-        places: Which operands.
+        indices: Which operands.
         totals: Where to write: one request's operands lie together, since rows are drawn at random.
         first, end: The rows of the requests there.
     """
     for row in range(first, end):
-        for item in range(len(places)):
-            totals[row, item] = operands[places[item], row - first]
+        for item in range(len(indices)):
+            totals[row, item] = operands[indices[item], row - first]
 
 
 @compiled("void(i8[:, ::1], i8[::1], i8[::1], i8[:, ::1])")
-def recall(totals: Ints, rows: Ints, places: Ints, operands: Ints) -> None:
+def recall(totals: Ints, rows: Ints, indices: Ints, operands: Ints) -> None:
     """Fills in the operands that `carry` kept, those of `rows` in their order."""
     for request in range(len(rows)):
         row = rows[request]
-        for item in range(len(places)):
-            operands[places[item], request] = totals[row, item]
+        for item in range(len(indices)):
+            operands[indices[item], request] = totals[row, item]

@@ -58,8 +58,8 @@ def _evaluated(
     operands = np.zeros((len(plan.operands), 1), np.int64)
     features = np.empty((len(plan.features), 1), np.float32)
     asked, amounts = np.array([time], np.int64), np.array([amount], np.int64)
-    for place, windows, reports in tables:
-        state = states[place]
+    for index, windows, reports in tables:
+        state = states[index]
         kept, event = (state.reports, NO_EVENTS) if reports else (state.transactions, request)
         add_kept_totals(kept.recent, kept.hops, event, asked, windows, operands)
     combine(operands, amounts, asked, plan.formulas, features, 0)
@@ -69,8 +69,8 @@ def _evaluated(
 
 def _tables(plan: Plan, entities: Sequence[Entity]) -> Sequence[Table]:
     return [
-        (place, plan.windows(entity, reports=reports), reports)
-        for place, entity in enumerate(entities)
+        (index, plan.windows(entity, reports=reports), reports)
+        for index, entity in enumerate(entities)
         for reports in (False, True)
         if plan.keeps(entity, reports=reports)
     ]

@@ -74,10 +74,10 @@ class _OwnerEvents:
         self._starts = np.concatenate([[0], np.cumsum(once)])[starts]
 
     def of(self, owner: int) -> Ints:
-        place = int(np.searchsorted(self.owners, owner))
-        if place == len(self.owners) or self.owners[place] != owner:
+        index = int(np.searchsorted(self.owners, owner))
+        if index == len(self.owners) or self.owners[index] != owner:
             return self._events[:0]
-        return self._events[self._starts[place] : self._starts[place + 1]]
+        return self._events[self._starts[index] : self._starts[index + 1]]
 
 
 def _missing(remembered: Ints, events: Ints) -> Ints:

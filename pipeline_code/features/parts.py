@@ -149,8 +149,8 @@ def _scenarios(ids: npt.NDArray[np.int64], reports: Reports) -> npt.NDArray[np.i
     if len(reports) == 0:
         return scenarios
     by_id = np.lexsort((reports.times, reports.ids))
-    places = np.searchsorted(reports.ids[by_id], ids)
-    places[places == len(reports)] = 0
-    found = reports.ids[by_id][places] == ids
-    scenarios[found] = reports.scenarios[by_id][places[found]]
+    indices = np.searchsorted(reports.ids[by_id], ids)
+    indices[indices == len(reports)] = 0
+    found = reports.ids[by_id][indices] == ids
+    scenarios[found] = reports.scenarios[by_id][indices[found]]
     return scenarios

@@ -59,7 +59,7 @@ class Plan:
 
     Attributes:
         features: What it is the plan of, in order.
-        operands: What the request says, then aggregations; a place here is the operand's row.
+        operands: What the request says, then aggregations; an index here is the operand's row.
         formulas: One row a feature: how many factors above and below the bar, then their operands.
     """
 
@@ -76,8 +76,8 @@ class Plan:
 
     def _table(self, entity: Entity, *, reports: bool) -> Ints:
         aggregations = [
-            (place, operand)
-            for place, operand in enumerate(self.operands)
+            (index, operand)
+            for index, operand in enumerate(self.operands)
             if isinstance(operand, Aggregation)
             and operand.entity == entity
             and (operand.source is Source.REPORTS) is reports
@@ -87,7 +87,7 @@ class Plan:
         rows = [_window(list(group)) for _, group in groups]
         return np.array(rows, np.int64).reshape(-1, len(WINDOW_FIELDS))
 
-    def places(self, entity: Entity) -> Ints:
+    def indices(self, entity: Entity) -> Ints:
         """Where the entity's aggregations are among the operands."""
         return np.array([self.operands.index(each) for each in self.aggregations(entity)], np.int64)
 
@@ -130,13 +130,13 @@ def plan_of(features: tuple[Feature, ...] = FEATURES) -> Plan:
     """The plan of some features; of all if omitted."""
     aggregations = dict.fromkeys(each for feature in features for each in feature.aggregations)
     operands: tuple[RequestValue | Aggregation, ...] = (*OPERANDS, *aggregations)
-    places = {operand: place for place, operand in enumerate(operands)}
+    indices = {operand: index for index, operand in enumerate(operands)}
     rows = []
     for feature in features:
         above, below = _fraction(feature.formula)
         if max(len(above), len(below)) > TERMS:
             raise ValueError(f"{feature.name} must have at most {TERMS} factors, got more")
-        rows.append([len(above), len(below), *_padded(above, places), *_padded(below, places)])
+        rows.append([len(above), len(below), *_padded(above, indices), *_padded(below, indices)])
     return Plan(features, operands, np.array(rows, np.int64))
 
 
@@ -152,9 +152,9 @@ def _fraction(
 
 
 def _padded(
-    terms: Sequence[RequestValue | Aggregation], places: dict[RequestValue | Aggregation, int]
+    terms: Sequence[RequestValue | Aggregation], indices: dict[RequestValue | Aggregation, int]
 ) -> list[int]:
-    return [places[term] for term in terms] + [ABSENT] * (TERMS - len(terms))
+    return [indices[term] for term in terms] + [ABSENT] * (TERMS - len(terms))
 
 
 def _span(aggregation: Aggregation) -> tuple[timedelta, timedelta]:
@@ -165,7 +165,7 @@ def _window(aggregations: list[tuple[int, Aggregation]]) -> list[int]:
     """One row of a table: all operations over one span."""
     _, first = aggregations[0]
     length, age = _span(first)
-    goes_to = {aggregation.operation: place for place, aggregation in aggregations}
+    goes_to = {aggregation.operation: index for index, aggregation in aggregations}
     return [
         LEVELS.index(first.window.hop),
         microseconds(length + age),

@@ -151,10 +151,10 @@ class ShardedFeatures:
     ) -> None:
         journal = Journal(self.work / f"{name}-{worker}.json", spill)
         pieces, shards = source.pieces[worker :: self.workers], self.shards
-        for place in range(journal.resume(), len(pieces)):
-            for columns in source.read(pieces[place]):
+        for index in range(journal.resume(), len(pieces)):
+            for columns in source.read(pieces[index]):
                 spill.append(columns, shard_of(columns[owner], shards), shards)
-            journal.note(place + 1)
+            journal.note(index + 1)
 
     def _terminals(self, worker: int) -> None:
         """Pass 2."""
@@ -163,14 +163,14 @@ class ShardedFeatures:
         spill = self._spill("by-customer", worker)
         journal = Journal(self.work / f"by-customer-{worker}.json", spill)
         done, shards = journal.resume(), self.shards
-        for place, shard in enumerate(range(worker, shards, self.workers)):
-            if place >= done:
+        for index, shard in enumerate(range(worker, shards, self.workers)):
+            if index >= done:
                 columns, _ = given.read(shard)
                 reports = Reports.from_columns(reported.read(shard)[0])
                 order, totals = self._totals(Transactions.from_columns(columns), reports)
                 owners = columns[CUSTOMER_OF_TRANSACTION][order]
                 spill.append(columns, shard_of(owners, shards), shards, order, totals)
-                journal.note(place + 1)
+                journal.note(index + 1)
             given.delete(shard)
 
     def _totals(self, transactions: Transactions, reports: Reports) -> tuple[Ints, Ints]:

@@ -59,13 +59,13 @@ def terminal_totals(
         states: What came before. If given, all reports are in it, and none may be given.
 
     Returns:
-        Which transaction comes where, and in that order a row of totals (`Plan.places`) for each.
+        Which transaction comes where, and in that order a row of totals (`Plan.indices`) for each.
     """
     side = _Side(TERMINAL, rows, reports, plan, states)
-    places = plan.places(TERMINAL)
-    totals = np.empty((len(rows), len(places)), np.int64)
+    indices = plan.indices(TERMINAL)
+    totals = np.empty((len(rows), len(indices)), np.int64)
     for low, high, operands in side.blocks():
-        carry(operands, places, totals, low, high)
+        carry(operands, indices, totals, low, high)
     return side.order, totals
 
 
@@ -86,10 +86,10 @@ def customer_features(
     """
     side = _Side(CUSTOMER, rows, reports, plan, states)
     side.refuse_conflicts(rows)
-    places = plan.places(TERMINAL)
+    indices = plan.indices(TERMINAL)
     features = np.empty((len(plan.features), len(rows)), np.float32)
     for low, high, operands in side.blocks():
-        recall(totals, side.order[low:high], places, operands)
+        recall(totals, side.order[low:high], indices, operands)
         amounts, times = side.amounts[low:high], side.times[low:high]
         combine(operands, amounts, times, plan.formulas, features, low)
     if not side.repeated.any():
@@ -201,11 +201,11 @@ class _Side:
 
     def refuse_conflicts(self, rows: Transactions) -> None:
         """Raises BadInput if a repetition is not the same transaction again."""
-        for place in np.flatnonzero(self.repeated).tolist():
-            group = int(np.searchsorted(self._starts, place, "right")) - 1
+        for index in np.flatnonzero(self.repeated).tolist():
+            group = int(np.searchsorted(self._starts, index, "right")) - 1
             start = int(self._starts[group])
-            original = start + int((self._ids[start:place] == self._ids[place]).argmax())
-            one, other = (rows.take(self.order[at : at + 1]) for at in (original, place))
+            original = start + int((self._ids[start:index] == self._ids[index]).argmax())
+            one, other = (rows.take(self.order[at : at + 1]) for at in (original, index))
             if (one.times, one.terminals, one.amounts) != (
                 other.times,
                 other.terminals,
@@ -240,11 +240,11 @@ def _aligned(reports: Reports, entity: Entity, names: Ints) -> _Events:
     order, starts, reported = grouped(reports.owners(entity), reports.times, reports.ids)
     # Sorted by time within an entity, so the first of an id is its earliest report.
     kept = ~repetitions(starts, reports.ids[order])
-    places = np.searchsorted(names, reported)
-    known = places < len(names)
-    known[known] = names[places[known]] == reported[known]
+    indices = np.searchsorted(names, reported)
+    known = indices < len(names)
+    known[known] = names[indices[known]] == reported[known]
     group = np.repeat(np.arange(len(reported)), np.diff(starts))
     kept &= known[group]
-    counts = np.bincount(places[group[kept]] + 1, minlength=len(names) + 1)
+    counts = np.bincount(indices[group[kept]] + 1, minlength=len(names) + 1)
     times = reports.times[order[kept]]
     return _Events.of(np.cumsum(counts), times, np.zeros(len(times), np.int64))

@@ -40,24 +40,24 @@ def _pack_list(data: Bytes, size: int, rows: Ints, stepping: int, columns: int) 
 
 
 @compiled("i8(u1[::1], i8, i8[:, ::1], i8, i8)")
-def _unpack_list(data: Bytes, place: int, rows: Ints, stepping: int, columns: int) -> int:
+def _unpack_list(data: Bytes, index: int, rows: Ints, stepping: int, columns: int) -> int:
     for column in range(columns):
         before = np.int64(0)
         for row in range(len(rows)):
             rest, shift = np.uint64(0), np.uint64(0)
-            while place < len(data) and data[place] >= CONTINUED:
-                rest |= (np.uint64(data[place]) & PAYLOAD) << shift
+            while index < len(data) and data[index] >= CONTINUED:
+                rest |= (np.uint64(data[index]) & PAYLOAD) << shift
                 shift += SEVEN
-                place += 1
-            if place >= len(data):
+                index += 1
+            if index >= len(data):
                 return len(data) + 1
-            rest |= np.uint64(data[place]) << shift
-            place += 1
+            rest |= np.uint64(data[index]) << shift
+            index += 1
             value = np.int64(rest >> np.uint64(1)) ^ -np.int64(rest & np.uint64(1))
             rows[row, column] = value + before
             if column < stepping:
                 before = rows[row, column]
-    return place
+    return index
 
 
 @compiled("u1[::1](i8[:, ::1], i8[:, ::1], i8[:, ::1], i8[:, ::1])")
@@ -78,8 +78,8 @@ def pack(recent: Ints, hops: Ints, reported: Ints, reported_hops: Ints) -> Bytes
 @compiled("b1(u1[::1], i8[:, ::1], i8[:, ::1], i8[:, ::1], i8[:, ::1])")
 def unpack(data: Bytes, recent: Ints, hops: Ints, reported: Ints, reported_hops: Ints) -> bool:
     """Fills lists, zeroed and as long as those that were packed; False if the bytes do not fit."""
-    place = _unpack_list(data, 0, recent, 2, 3)
-    place = _unpack_list(data, place, hops, 1, 4)
-    place = _unpack_list(data, place, reported, 2, 2)
-    place = _unpack_list(data, place, reported_hops, 1, 2)
-    return bool(place == len(data))
+    index = _unpack_list(data, 0, recent, 2, 3)
+    index = _unpack_list(data, index, hops, 1, 4)
+    index = _unpack_list(data, index, reported, 2, 2)
+    index = _unpack_list(data, index, reported_hops, 1, 2)
+    return bool(index == len(data))

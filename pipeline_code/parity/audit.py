@@ -74,15 +74,15 @@ class AuditResult:
     def document(self) -> dict[str, Any]:
         """The difference, for the report."""
         unequal = np.flatnonzero(self.row.answered != self.batch)
-        place = int(unequal[0]) if len(unequal) else None
+        index = int(unequal[0]) if len(unequal) else None
         return {
             "transaction_id": self.row.request.transaction_id,
             "event_time": self.row.request.event_time.isoformat(),
             "outcome": self.outcome.name.lower(),
             "reason": self.outcome.value,
-            "feature": None if place is None else FEATURE_NAMES[place],
-            "answered": None if place is None else float(self.row.answered[place]),
-            "batch": None if place is None else float(self.batch[place]),
+            "feature": None if index is None else FEATURE_NAMES[index],
+            "answered": None if index is None else float(self.row.answered[index]),
+            "batch": None if index is None else float(self.batch[index]),
         }
 
 

@@ -130,14 +130,14 @@ def _newest_first(folder: Folder) -> Iterator[tuple[datetime, Folder]]:
     below: list[tuple[tuple[int, ...], Folder]] = [((), folder)]
     while below:
         # The last is the newest: its own parts go back on top of all older folders.
-        time, place = below.pop()
+        time, index = below.pop()
         if len(time) == len(LEVELS):
             year, month, day, hour = time
-            yield datetime(year, month, day, hour, tzinfo=UTC), place
+            yield datetime(year, month, day, hour, tzinfo=UTC), index
             continue
         level = f"{LEVELS[len(time)]}="
-        parts = sorted(name for name in place.folders() if name.startswith(level))
-        below += [((*time, int(name.removeprefix(level))), place / name) for name in parts]
+        parts = sorted(name for name in index.folders() if name.startswith(level))
+        below += [((*time, int(name.removeprefix(level))), index / name) for name in parts]
 
 
 def _records(

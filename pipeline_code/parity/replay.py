@@ -101,11 +101,11 @@ def _replay_share(
     share: tuple[int, int], *, rows: Transactions, reports: Reports, seed: int
 ) -> Parity:
     """Asks about every so manyth customer; their terminals see everybody's events."""
-    place, shares = share
+    index, shares = share
     expected = features_of(rows, reports)
-    asked = np.flatnonzero(rows.customers % shares == place)
+    asked = np.flatnonzero(rows.customers % shares == index)
     asked = asked[np.lexsort((rows.ids[asked], rows.times[asked]))]
-    random = Random(f"{seed} {place}")  # noqa: S311 - it has to be repeatable
+    random = Random(f"{seed} {index}")  # noqa: S311 - it has to be repeatable
     customers = Arrivals(CUSTOMER, rows, reports, random)
     terminals = Arrivals(TERMINAL, rows, reports, random)
     mismatches, first = 0, None
@@ -144,15 +144,15 @@ def features_of(rows: Transactions, reports: Reports) -> npt.NDArray[np.float32]
 
 
 def _once(rows: Transactions, ids: Ints) -> Ints:
-    """The place of each of the ids, none of which may name two transactions."""
+    """The index of each of the ids, none of which may name two transactions."""
     order = np.argsort(rows.ids, kind="stable")
     if len(np.unique(ids)) != len(ids):
         raise BadInput(
             "transaction_id must name one transaction, got one for customers that differ; the data "
             "check finds the wrong one by file and row: remove it"
         )
-    places: Ints = order[np.searchsorted(rows.ids[order], ids)]
-    return places
+    indices: Ints = order[np.searchsorted(rows.ids[order], ids)]
+    return indices
 
 
 def _request(rows: Transactions, row: int) -> Transaction:
@@ -168,10 +168,10 @@ def _request(rows: Transactions, row: int) -> Transaction:
 def _difference(
     transaction_id: int, batch: npt.NDArray[np.float32], online: npt.NDArray[np.float32]
 ) -> Difference:
-    place = int((batch != online).argmax())
+    index = int((batch != online).argmax())
     return Difference(
         transaction_id=transaction_id,
-        feature=FEATURE_NAMES[place],
-        batch=float(batch[place]),
-        online=float(online[place]),
+        feature=FEATURE_NAMES[index],
+        batch=float(batch[index]),
+        online=float(online[index]),
     )

@@ -53,9 +53,9 @@ def calibration(scored: ScoredRows) -> Calibration:
     scores, labels = scored.scores, scored.labels
     # By values and not by places, so that the order of rows with one score does not matter.
     edges = np.unique(np.quantile(scores, SHARES, method="lower"))
-    place = np.searchsorted(edges, scores, side="left")
+    index = np.searchsorted(edges, scores, side="left")
     rows, expected, observed, spread = (
-        np.bincount(place, weights, len(edges) + 1).astype(np.float64)
+        np.bincount(index, weights, len(edges) + 1).astype(np.float64)
         for weights in (np.ones(len(scores)), scores, labels, scores * (1 - scores))
     )
     filled = rows > 0

@@ -32,5 +32,5 @@ def curves(scored: ScoredRows) -> dict[str, dict[str, list[float]]]:
 
 def _thinned(values: npt.NDArray[np.float64]) -> list[float]:
     """Evenly many of the points, both ends included."""
-    places = np.unique(np.linspace(0, len(values) - 1, CURVE_POINTS).round().astype(np.int64))
-    return [float(value) for value in values[places]]
+    indices = np.unique(np.linspace(0, len(values) - 1, CURVE_POINTS).round().astype(np.int64))
+    return [float(value) for value in values[indices]]

@@ -28,25 +28,25 @@ class ExplainedSample:
 
     Attributes:
         names: The model's features.
-        places: Where the rows are.
+        indices: Where the rows are.
         contributions: A row each, a column a feature, and the base in the last one.
     """
 
     names: tuple[str, ...]
-    places: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int64]
     contributions: npt.NDArray[np.float32]
 
     @classmethod
     def of(cls, model: Model, rows: npt.NDArray[np.float32]) -> Self:
         """Explains at most `ROWS` rows, which is the dearest part of an evaluation."""
-        places = np.unique(np.linspace(0, len(rows) - 1, ROWS).round().astype(np.int64))
-        return cls(model.metadata.feature_names, places, model.contributions(rows[places]))
+        indices = np.unique(np.linspace(0, len(rows) - 1, ROWS).round().astype(np.int64))
+        return cls(model.metadata.feature_names, indices, model.contributions(rows[indices]))
 
     def importances(self) -> list[Importance]:
         """Every feature, the one that matters most first."""
         sizes = np.abs(self.contributions[:, :-1], dtype=np.float64).mean(axis=0)
         order = np.argsort(-sizes, kind="stable")
-        return [Importance(self.names[place], float(sizes[place])) for place in order]
+        return [Importance(self.names[index], float(sizes[index])) for index in order]
 
 
 def importances(model: Model, rows: npt.NDArray[np.float32]) -> list[Importance]:

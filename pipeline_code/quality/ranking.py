@@ -27,7 +27,7 @@ class Ranking:
     """Rows in order of falling score.
 
     Attributes:
-        cards: The place, among the customers in order of their ids, of each row's card.
+        cards: The index, among the customers in order of their ids, of each row's card.
         frauds: 1 where the row is a fraud.
         ends: The last row of each group of equal scores.
     """

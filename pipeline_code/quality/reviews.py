@@ -59,7 +59,7 @@ class CardDays:
 
     Attributes:
         days: Where each day's rows are.
-        cards: The place, among the customers in order of their ids, of each row's card.
+        cards: The index, among the customers in order of their ids, of each row's card.
         scores: The card's score on that day.
         frauds: Whether it has a fraud on that day.
         ahead: Amount of the card's frauds on that day and later.
@@ -109,12 +109,12 @@ class CardDays:
         count = np.ones(len(self.amounts)) if weights is None else weights
         blocked = np.zeros(len(count), dtype=np.bool_)
         found, saved = np.zeros(len(self.days)), 0.0
-        for place, day in enumerate(self.days):
+        for index, day in enumerate(self.days):
             cards = self.cards[day]
             copies = np.where(blocked[cards], 0.0, count[cards])
             taken = np.clip(per_day - (np.cumsum(copies) - copies), 0.0, copies)
             hits = np.flatnonzero(self.frauds[day] & (taken > 0))
-            found[place] = taken[hits].sum()
+            found[index] = taken[hits].sum()
             saved += float(taken[hits] @ self.ahead[day][hits])
             blocked[cards[hits]] = True
         total = float(count @ self.amounts)

@@ -26,7 +26,7 @@ class ScoredRows:
     Attributes:
         amounts: In minor units.
         scenarios: Which simulated fraud a row is, 0 where it is none or nobody knows.
-        segments: The place of each row's segment, by kind (`pipeline_code.quality.segments`).
+        segments: The index of each row's segment, by kind (`pipeline_code.quality.segments`).
 
     Raises:
         BadInput: If there is no fraud among the rows, or nothing else.

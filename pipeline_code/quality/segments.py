@@ -39,13 +39,13 @@ class SegmentKind:
     segments: tuple[str, ...]
 
     def codes(self, rows: npt.NDArray[np.float32]) -> Codes:
-        """The place, in `segments`, of each row's segment."""
+        """The index, in `segments`, of each row's segment."""
         return self.codes_of(rows[:, FEATURE_NAMES.index(self.feature)])
 
     def codes_of(self, values: npt.NDArray[np.float32]) -> Codes:
         """The same by the feature's values; -1 where there is no number."""
-        places = np.digitize(values, self.boundaries)
-        return np.where(np.isnan(values), NO_SEGMENT, places).astype(np.int8)
+        indices = np.digitize(values, self.boundaries)
+        return np.where(np.isnan(values), NO_SEGMENT, indices).astype(np.int8)
 
 
 KINDS = (

@@ -83,12 +83,12 @@ def _check_footer(footer: Any) -> None:
         raise RequestError(
             f"body must have at most {MOST_FEATURE_ROWS} rows, got {footer.num_rows}", TOO_LARGE
         )
-    groups = [footer.row_group(place) for place in range(footer.num_row_groups)]
+    groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
     size = sum(group.total_byte_size for group in groups)
     if size > MOST_BYTES:
         raise RequestError(f"body must unpack to at most {MOST_BYTES} bytes, got {size}", TOO_LARGE)
     used = {
-        group.column(place).compression for group in groups for place in range(group.num_columns)
+        group.column(index).compression for group in groups for index in range(group.num_columns)
     }
     other = sorted(used - {*CODECS})
     if other:

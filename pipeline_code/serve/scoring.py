@@ -56,18 +56,18 @@ class ScoringResponse:
         """Each answer as a JSON object."""
         rows = self.values.tolist()
         documents = []
-        for place, score in enumerate(self.scores):
-            id_ = self.ids[place]
+        for index, score in enumerate(self.scores):
+            id_ = self.ids[index]
             document: dict[str, Any] = {} if id_ is None else {"transaction_id": id_}
             document["score"] = score
-            document["decision"] = self.decisions[place]
+            document["decision"] = self.decisions[index]
             document["model_version"] = self.model_version
             if self.degraded is not None:
-                document["degraded"] = bool(self.degraded[place])
-                document["degraded_reasons"] = self.degraded[place]
-            document["features"] = dict(zip(FEATURE_NAMES, rows[place], strict=True))
+                document["degraded"] = bool(self.degraded[index])
+                document["degraded_reasons"] = self.degraded[index]
+            document["features"] = dict(zip(FEATURE_NAMES, rows[index], strict=True))
             if self.reason_codes is not None:
-                document["reason_codes"] = self.reason_codes[place]
+                document["reason_codes"] = self.reason_codes[index]
             documents.append(document)
         return documents
 
@@ -155,10 +155,10 @@ class Scoring:
         order = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :count]
         return [
             [
-                {"feature": FEATURE_NAMES[place], "contribution": float(added[place])}
-                for place in places.tolist()
+                {"feature": FEATURE_NAMES[index], "contribution": float(added[index])}
+                for index in indices.tolist()
             ]
-            for added, places in zip(contributions, order, strict=True)
+            for added, indices in zip(contributions, order, strict=True)
         ]
 
 

@@ -117,7 +117,7 @@ class Consumer:
         entries = [Entry(str(event.terminal_id), record.data) for record, event in events.items()]
         refused = put_all(self._clients.kinesis, stream, entries)
         sources = list(events)
-        return {sources[place]: f"not put on: {reason}" for place, reason in refused.items()}
+        return {sources[index]: f"not put on: {reason}" for index, reason in refused.items()}
 
     def _key(self, event: Event) -> Key:
         id_ = event.customer_id if self._entity == CUSTOMER else event.terminal_id

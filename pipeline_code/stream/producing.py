@@ -70,19 +70,19 @@ class _PendingEntries:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._queues: dict[str, deque[tuple[int, Entry]]] = {}
-        for place, entry in enumerate(entries):
-            self._queues.setdefault(entry.key, deque()).append((place, entry))
+        for index, entry in enumerate(entries):
+            self._queues.setdefault(entry.key, deque()).append((index, entry))
 
     def next_request(self) -> list[tuple[int, Entry]]:
         """The first entry of as many keys as fit into a request."""
         request: list[tuple[int, Entry]] = []
         size = 0
         for queue in self._queues.values():
-            place, entry = queue[0]
+            index, entry = queue[0]
             size += len(entry.key) + len(entry.data)
             if request and (len(request) == RECORDS_AT_ONCE or size > BYTES_AT_ONCE):
                 break
-            request.append((place, entry))
+            request.append((index, entry))
         return request
 
     def taken(self, key: str) -> None:
@@ -94,4 +94,4 @@ class _PendingEntries:
 
     def rest(self, reason: str) -> dict[int, str]:
         """All that is left, for one reason."""
-        return {place: reason for queue in self._queues.values() for place, _ in queue}
+        return {index: reason for queue in self._queues.values() for index, _ in queue}

@@ -153,12 +153,12 @@ class ParquetBatches:
         for part in self.parts:
             with open_file(part.file) as opened:
                 first, last = part.rows(opened.metadata.row_group(part.group).num_rows)
-                place = 0
+                index = 0
                 for batch in opened.iter_batches(
                     BATCH_ROWS, row_groups=[part.group], columns=columns
                 ):
-                    start, end = max(first - place, 0), max(last - place, 0)
-                    place += batch.num_rows
+                    start, end = max(first - index, 0), max(last - index, 0)
+                    index += batch.num_rows
                     if start < end and start < batch.num_rows:
                         yield batch.slice(start, end - start)
 
@@ -203,7 +203,7 @@ def converted(batches: Iterable[pa.RecordBatch], name: str) -> Iterator[Batch]:
     Raises:
         BadInput: A value is missing, or a label outside {0, 1}.
     """
-    place = 0
+    index = 0
     for batch in batches:
         for column in (TIME, *FEATURE_NAMES, LABEL):
             if batch[column].null_count:
@@ -216,14 +216,14 @@ def converted(batches: Iterable[pa.RecordBatch], name: str) -> Iterator[Batch]:
         if wrong.any():
             raise BadInput(
                 f"{name} column {LABEL} must be 0 or 1, "
-                f"got {labels[wrong][0]} in row {place + int(wrong.argmax())}"
+                f"got {labels[wrong][0]} in row {index + int(wrong.argmax())}"
             )
         rows = np.empty((batch.num_rows, len(FEATURE_NAMES)), dtype=np.float32)
         for number, column in enumerate(FEATURE_NAMES):
             rows[:, number] = batch[column].to_numpy()
         times = batch[TIME].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
         yield Batch(rows, labels.astype(np.int8), times)
-        place += batch.num_rows
+        index += batch.num_rows
 
 
 def _rebatched(batches: Iterable[Batch]) -> Iterator[Batch]:

@@ -112,18 +112,18 @@ def _flattened(forest: Forest) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.f
     trees = len(forest.starts)
     pairs = trees + 1 + 2 * np.arange(len(inner))
     # Nodes that no way leads to keep 0, which no walk comes to.
-    places = np.zeros(len(forest.left), np.int64)
-    places[forest.starts] = np.arange(1, trees + 1)
-    places[forest.left[inner]] = pairs
-    places[forest.right[inner]] = pairs + 1
+    indices = np.zeros(len(forest.left), np.int64)
+    indices[forest.starts] = np.arange(1, trees + 1)
+    indices[forest.left[inner]] = pairs
+    indices[forest.right[inner]] = pairs + 1
     count = 1 + trees + 2 * len(inner)
     nodes = np.zeros((count, 3), np.uint32)
     # A leaf's split is below everything, so every row goes right: to the leaf itself.
     nodes[1:, 1] = np.arange(count - 1)
     columns = forest.feature + np.where(forest.missing_left, 0, forest.features)
-    nodes[places[inner]] = np.column_stack([_orders(forest.split[inner]), pairs, columns[inner]])
+    nodes[indices[inner]] = np.column_stack([_orders(forest.split[inner]), pairs, columns[inner]])
     values = np.zeros(count, np.float32)
-    values[places] = forest.values
+    values[indices] = forest.values
     return nodes, values
 
 

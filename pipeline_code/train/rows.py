@@ -75,8 +75,8 @@ class FeatureRows:
     def matrix(self) -> npt.NDArray[np.float32]:
         """One row per transaction, columns in the order of FEATURE_NAMES."""
         matrix = np.empty((len(self), len(FEATURE_NAMES)), dtype=np.float32)
-        for place, name in enumerate(FEATURE_NAMES):
-            matrix[:, place] = self.table[name].to_numpy()
+        for index, name in enumerate(FEATURE_NAMES):
+            matrix[:, index] = self.table[name].to_numpy()
         return matrix
 
     def labels(self) -> npt.NDArray[np.int8]:

@@ -145,9 +145,9 @@ class _HostSurvey:
         self.last_time = max(self.last_time, int(batch.times.max()))
         self.lowest = np.minimum(self.lowest, batch.rows.min(axis=0))
         self.highest = np.maximum(self.highest, batch.rows.max(axis=0))
-        days, places = np.unique(batch.times // DAY, return_inverse=True)
-        rows = np.bincount(places)
-        frauds = np.bincount(places, weights=batch.labels).astype(np.int64)
+        days, indices = np.unique(batch.times // DAY, return_inverse=True)
+        rows = np.bincount(indices)
+        frauds = np.bincount(indices, weights=batch.labels).astype(np.int64)
         for day, count, bad in zip(days.tolist(), rows.tolist(), frauds.tolist(), strict=True):
             before = self.days.get(day, (0, 0))
             self.days[day] = (before[0] + count, before[1] + bad)

@@ -21,12 +21,12 @@ NO_TOTALS = np.empty((0, 0), np.int64)
 
 
 @compiled("i8(i4[::1], i8, i8, b1)")
-def _put(target: Halves, place: int, value: int, narrow: bool) -> int:
-    target[place] = np.int32(value & LOW_HALF)
+def _put(target: Halves, index: int, value: int, narrow: bool) -> int:
+    target[index] = np.int32(value & LOW_HALF)
     if narrow:
-        return place + 1
-    target[place + 1] = np.int32(value >> 32)
-    return place + 2
+        return index + 1
+    target[index + 1] = np.int32(value >> 32)
+    return index + 2
 
 
 @compiled("i4[:, ::1](i8[:, ::1], i8[::1], i8[:, ::1], i4[::1], i8[::1], b1[::1])")
@@ -52,32 +52,32 @@ def _packed(
     for row in range(len(shards)):
         target = packed[starts[shards[row]]]
         starts[shards[row]] += 1
-        place, source = 0, order[row] if len(order) else row
+        index, source = 0, order[row] if len(order) else row
         for column in range(len(columns)):
-            place = _put(target, place, columns[column, source], narrow[column])
+            index = _put(target, index, columns[column, source], narrow[column])
         for total in range(totals.shape[1]):
-            place = _put(target, place, totals[row, total], narrow[len(columns) + total])
+            index = _put(target, index, totals[row, total], narrow[len(columns) + total])
     return packed
 
 
 @compiled("i8(i4[::1], i8, b1)")
-def _got(source: Halves, place: int, narrow: bool) -> int:
-    low = np.int64(source[place])
-    return int(low if narrow else (low & LOW_HALF) | (np.int64(source[place + 1]) << 32))
+def _got(source: Halves, index: int, narrow: bool) -> int:
+    low = np.int64(source[index])
+    return int(low if narrow else (low & LOW_HALF) | (np.int64(source[index + 1]) << 32))
 
 
 @compiled("void(i4[:, ::1], i8[:, ::1], i8[:, ::1], b1[::1])")
 def _unpack(packed: Halves, columns: Ints, totals: Ints, narrow: npt.NDArray[np.bool_]) -> None:
     """Writes what `_packed` packed to columns and totals of the same shape."""
     for row in range(len(packed)):
-        place = 0
+        index = 0
         for column in range(len(columns)):
-            columns[column, row] = _got(packed[row], place, narrow[column])
-            place += 1 if narrow[column] else 2
+            columns[column, row] = _got(packed[row], index, narrow[column])
+            index += 1 if narrow[column] else 2
         for total in range(totals.shape[1]):
             is_narrow = narrow[len(columns) + total]
-            totals[row, total] = _got(packed[row], place, is_narrow)
-            place += 1 if is_narrow else 2
+            totals[row, total] = _got(packed[row], index, is_narrow)
+            index += 1 if is_narrow else 2
 
 
 class Packing:

@@ -136,11 +136,11 @@ class Leader:
         for follower in self._followers:
             found[follower.name] = follower.receive()["published"]
         print(json.dumps({"parts": {host: sum(map(len, names)) for host, names in found.items()}}))
-        for place, wanted in enumerate(parts):
-            lost = wanted - {name for names in found.values() for name in names[place]}
+        for index, wanted in enumerate(parts):
+            lost = wanted - {name for names in found.values() for name in names[index]}
             if lost:
                 raise RuntimeError(
-                    f"every part of {outputs[place].folder.name} must be on a host, got none for "
+                    f"every part of {outputs[index].folder.name} must be on a host, got none for "
                     f"{', '.join(sorted(lost)[:5])}; run the job again"
                 )
 

@@ -127,8 +127,8 @@ class SparkFeatures:
         with raised_here():
             outcomes = self._outcomes(kept).collect()
         written, parts = [], []
-        for place, output in enumerate(self.outputs):
-            mine = [outcome for outcome in outcomes if outcome["output"] == place]
+        for index, output in enumerate(self.outputs):
+            mine = [outcome for outcome in outcomes if outcome["output"] == index]
             total = sum(map(_written, mine), OutputCounts())
             output.check(total)
             if all(outcome["shard"] for outcome in mine):
@@ -165,8 +165,8 @@ class SparkFeatures:
         def deal(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             with raised_there():
                 for batch in batches:
-                    for place in batch.column(0).to_pylist():
-                        for columns in source.read(source.pieces[place]):
+                    for index in batch.column(0).to_pylist():
+                        for columns in source.read(source.pieces[index]):
                             yield from blocks(packing, columns, columns[owner], shards)
 
         pieces = len(source.pieces)

@@ -86,10 +86,10 @@ class ShardTask:
             answer = customer_features(transactions, known, totals, plan_of())
             transactions = transactions.take(answer.rows)
             outcomes = []
-            for place, output in enumerate(self.outputs):
+            for index, output in enumerate(self.outputs):
                 part = on_this_host(output).stage(shard, transactions, answer.features, known)
                 part += OutputCounts(repeated=answer.repeated)
-                outcomes.append({"shard": shard, "output": place, **asdict(part)})
+                outcomes.append({"shard": shard, "output": index, **asdict(part)})
             return pa.Table.from_pylist(outcomes, OUTCOMES)
 
     def _told(

@@ -20,13 +20,13 @@ def compute(explained: ExplainedSample, rows: FeatureRows) -> tuple[Any, Any]:
         explained: Some of the rows, explained by the model that may be deployed.
         rows: All rows: such as it is going to be asked about, and did not learn from.
     """
-    places = explained.places
+    indices = explained.indices
     found = Attributions.of(explained.names, explained.contributions)
     sizes = np.abs(explained.contributions[:, :-1], dtype=np.float64)
-    limits = drawn_limits(sizes, (rows.customers()[places], rows.terminals()[places]))
+    limits = drawn_limits(sizes, (rows.customers()[indices], rows.terminals()[indices]))
     constraints = {
         "version": CLARIFY_VERSION,
         "explanations": found.explanations(),
         "monitoring_config": {"attribution_constraints": [each.document() for each in limits]},
     }
-    return described(found, records=len(rows), explained=len(places), incomplete=0), constraints
+    return described(found, records=len(rows), explained=len(indices), incomplete=0), constraints

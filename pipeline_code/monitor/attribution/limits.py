@@ -67,8 +67,8 @@ def drawn_limits(sizes: Floats, owners: Owners) -> list[Limits]:
         owners: Whose each record is: its card and its terminal.
     """
     random = np.random.default_rng(SEED)
-    places = [np.unique(owner, return_inverse=True)[1] for owner in owners]
-    return [_limits(sizes, places, records, random) for records in SIZES]
+    indices = [np.unique(owner, return_inverse=True)[1] for owner in owners]
+    return [_limits(sizes, indices, records, random) for records in SIZES]
 
 
 def _limits(sizes: Floats, owners: Owners, records: int, random: np.random.Generator) -> Limits:
@@ -92,10 +92,10 @@ def _limits(sizes: Floats, owners: Owners, records: int, random: np.random.Gener
 def _drawn(sizes: Floats, owners: Owners, records: int, random: np.random.Generator) -> Floats:
     """The mean size of contributions in about so many records of owners drawn with replacement."""
     weights = np.ones(len(sizes))
-    for place, owner in enumerate(owners):
+    for index, owner in enumerate(owners):
         known = int(owner.max()) + 1
         # Fewer records come of fewer cards, which go to all terminals.
-        count = known if place else max(1, round(known * records / len(sizes)))
+        count = known if index else max(1, round(known * records / len(sizes)))
         weights *= np.bincount(random.integers(known, size=count), minlength=known)[owner]
     # Cards and terminals that never met tell nothing; the whole does.
     mean: Floats = np.average(sizes, axis=0, weights=weights if weights.any() else None)

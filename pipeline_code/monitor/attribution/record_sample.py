@@ -52,17 +52,17 @@ class RecordSample:
         return self._rows
 
     def _lacking(self, chunk: Chunk) -> npt.NDArray[np.bool_]:
-        places = [place for place, name in enumerate(chunk.names) if name in self._names]
-        if len(places) < len(self._names):
+        indices = [index for index, name in enumerate(chunk.names) if name in self._names]
+        if len(indices) < len(self._names):
             return np.ones(chunk.records, np.bool_)
         lacking = np.zeros(chunk.records, np.bool_)
-        for place in places:
-            lacking |= np.isnan(chunk.values[place])
+        for index in indices:
+            lacking |= np.isnan(chunk.values[index])
         return lacking
 
-    def _aligned(self, chunk: Chunk, places: npt.NDArray[np.int64]) -> Rows:
-        rows = np.full((len(places), len(self._names)), np.nan, np.float32)
+    def _aligned(self, chunk: Chunk, indices: npt.NDArray[np.int64]) -> Rows:
+        rows = np.full((len(indices), len(self._names)), np.nan, np.float32)
         for column, name in enumerate(self._names):
             if name in chunk.names:
-                rows[:, column] = chunk.values[chunk.names.index(name)][places]
+                rows[:, column] = chunk.values[chunk.names.index(name)][indices]
         return rows

@@ -183,13 +183,13 @@ class _LabelledPredictions:
         return customers
 
 
-def _segments(chunk: Chunk, places: Ints) -> dict[str, Codes]:
+def _segments(chunk: Chunk, indices: Ints) -> dict[str, Codes]:
     """The segment of each record at these places, by kind; none where the feature is not there."""
     codes = {}
     for kind in KINDS:
         if kind.feature in chunk.names:
-            values = chunk.values[chunk.names.index(kind.feature)][places]
+            values = chunk.values[chunk.names.index(kind.feature)][indices]
             codes[kind.name] = kind.codes_of(values.astype(np.float32))
         else:
-            codes[kind.name] = np.full(len(places), NO_SEGMENT, np.int8)
+            codes[kind.name] = np.full(len(indices), NO_SEGMENT, np.int8)
     return codes

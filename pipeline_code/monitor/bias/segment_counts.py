@@ -31,12 +31,12 @@ class Facet:
     """A segment, to be compared with the rest of its kind."""
 
     kind: SegmentKind
-    place: int
+    index: int
 
     @property
     def segment(self) -> str:
         """The segment's name."""
-        return self.kind.segments[self.place]
+        return self.kind.segments[self.index]
 
     def __str__(self) -> str:
         return f"{self.kind.name}/{self.segment}"
@@ -46,7 +46,7 @@ def _facets() -> Iterator[Facet]:
     for kind in KINDS:
         # Of two segments each is the rest of the other, and one comparison tells of both.
         count = 1 if len(kind.segments) == 2 else len(kind.segments)  # noqa: PLR2004
-        yield from (Facet(kind, place) for place in range(count))
+        yield from (Facet(kind, index) for index in range(count))
 
 
 FACETS: tuple[Facet, ...] = tuple(_facets())
@@ -136,8 +136,8 @@ class Cells:
         """Reads cells' numbers, and draws the cards whose counts are the rows of `counts`."""
         rest, segments = numbers // 4, {}
         for kind in reversed(KINDS):
-            rest, place = np.divmod(rest, len(kind.segments) + 1)
-            segments[kind.name] = (place - 1).astype(np.int8)
+            rest, index = np.divmod(rest, len(kind.segments) + 1)
+            segments[kind.name] = (index - 1).astype(np.int8)
         frauds = numbers // 2 % 2 == 1
         resampling = Resampling(
             cards=counts.shape[0],
@@ -155,8 +155,8 @@ class Cells:
 
     def sums(self, facet: Facet) -> tuple[Sums, Sums]:
         """The predictions in a segment, and those in the others of its kind."""
-        place = self.segments[facet.kind.name]
-        return self._sums(place == facet.place), self._sums((place >= 0) & (place != facet.place))
+        index = self.segments[facet.kind.name]
+        return self._sums(index == facet.index), self._sums((index >= 0) & (index != facet.index))
 
     def _sums(self, inside: Flags) -> Sums:
         groups = (inside, inside & self.flagged, inside & self.frauds)

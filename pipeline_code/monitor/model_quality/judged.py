@@ -132,8 +132,8 @@ class LabelledPredictions:
         """Each row's customer; one whose customer is not told is nobody else's."""
         known = pc.is_valid(column).to_numpy(zero_copy_only=False)
         customers: Ints = pc.fill_null(column, 0).to_numpy().copy()
-        places = np.flatnonzero(~known)
-        customers[places] = -1 - (len(self) + places)
+        indices = np.flatnonzero(~known)
+        customers[indices] = -1 - (len(self) + indices)
         return customers
 
 

@@ -66,18 +66,18 @@ def add_to_few(
     """
     trees = len(depths)
     orders = np.empty(2 * rows.shape[1], np.uint32)
-    places = np.empty(trees, np.uint32)
+    indices = np.empty(trees, np.uint32)
     for row in range(len(rows)):
         ordered(rows[row], orders)
         for tree in range(trees):
-            places[tree] = tree + 1
+            indices[tree] = tree + 1
         for _ in range(deepest):
             for tree in range(trees):
-                node = places[tree]
-                places[tree] = nodes[node, 1] + np.uint32(orders[nodes[node, 2]] >= nodes[node, 0])
+                node = indices[tree]
+                indices[tree] = nodes[node, 1] + np.uint32(orders[nodes[node, 2]] >= nodes[node, 0])
         margin = margins[row]
         for tree in range(trees):
-            margin += values[places[tree]]
+            margin += values[indices[tree]]
         margins[row] = margin
 
 
@@ -92,18 +92,18 @@ def add_to_many(
     """The same as `add_to_few`, tree by tree: a block's rows go down a level together."""
     width = np.uint32(2 * rows.shape[1])
     orders = np.empty(width * BLOCK, np.uint32)
-    places = np.empty(BLOCK, np.uint32)
+    indices = np.empty(BLOCK, np.uint32)
     for start in range(0, len(rows), BLOCK):
         count = min(BLOCK, len(rows) - start)
         for row in range(count):
             ordered(rows[start + row], orders[row * width : (row + 1) * width])
         for tree in range(len(depths)):
             for row in range(count):
-                places[row] = tree + 1
+                indices[row] = tree + 1
             for _ in range(depths[tree]):
                 for row in range(count):
-                    node = places[row]
+                    node = indices[row]
                     order = orders[np.uint32(row) * width + nodes[node, 2]]
-                    places[row] = nodes[node, 1] + np.uint32(order >= nodes[node, 0])
+                    indices[row] = nodes[node, 1] + np.uint32(order >= nodes[node, 0])
             for row in range(count):
-                margins[start + row] += values[places[row]]
+                margins[start + row] += values[indices[row]]

@@ -128,7 +128,7 @@ def test_cells_hold_what_was_added(rows: list[tuple[int, ...]]) -> None:
     labels, flagged = everything[:, 3] == 1, everything[:, 4] == 1
     for facet in FACETS:
         codes = everything[:, [kind.name for kind in KINDS].index(facet.kind.name)]
-        sides = (codes == facet.place, (codes >= 0) & (codes != facet.place))
+        sides = (codes == facet.index, (codes >= 0) & (codes != facet.index))
         for side, sums in zip(sides, cells.sums(facet), strict=True):
             assert sums.rows[0] == side.sum()
             assert sums.flagged[0] == (side & flagged).sum()
