@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from pipeline_code.captures.sources import CaptureFile
 
-__all__ = ["Block", "Piece", "blocks_of"]
+__all__ = ["Block", "LineRange", "blocks_of"]
 
 # About ten thousand exchanges.
 BLOCK_BYTES = 12 << 20
@@ -18,7 +18,7 @@ NEWLINE = b"\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class LineRange:
     """The lines of a file that begin at `start` or later, before `stop`."""
 
     file: CaptureFile
@@ -57,10 +57,10 @@ class Piece:
         inside = self.start > 0 and self.file.read(self.start - 1, self.start) != NEWLINE
         return before + inside + place + 1
 
-    def again(self) -> "Piece | None":
+    def again(self) -> "LineRange | None":
         """The piece as it is now, if its file may have been replaced."""
         file = self.file.again()
-        return None if file is None else Piece(file, min(self.start, file.size), file.size)
+        return None if file is None else LineRange(file, min(self.start, file.size), file.size)
 
     def _rest(self) -> bytearray:
         """What follows up to the end of the last line."""
@@ -77,7 +77,7 @@ class Piece:
 class Block:
     """Pieces that are read together, and how many files end with it."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[LineRange, ...]
 
     @property
     def files(self) -> int:
@@ -87,7 +87,7 @@ class Block:
 
 def blocks_of(files: Iterable[CaptureFile]) -> Iterator[Block]:
     """The files' blocks, in order; the same files give the same blocks."""
-    pieces: list[Piece] = []
+    pieces: list[LineRange] = []
     size = 0
     for file in files:
         for piece in _pieces(file):
@@ -101,8 +101,8 @@ def blocks_of(files: Iterable[CaptureFile]) -> Iterator[Block]:
         yield Block(tuple(pieces))
 
 
-def _pieces(file: CaptureFile) -> Iterator[Piece]:
+def _pieces(file: CaptureFile) -> Iterator[LineRange]:
     count = max(1, -(-file.size // BLOCK_BYTES))
     edges = [file.size * number // count for number in range(count + 1)]
     for start, stop in pairwise(edges):
-        yield Piece(file, start, stop)
+        yield LineRange(file, start, stop)

@@ -18,7 +18,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
 from pipeline_code.contracts.serving import JSON, JSON_LINES
 
-__all__ = ["CutOffError", "Exchange", "exchange_of", "exchanges_of"]
+__all__ = ["Exchange", "TruncatedLineError", "exchange_of", "exchanges_of"]
 
 # Forms in which an answer can carry features.
 JSON_TYPES = (JSON, JSON_LINES)
@@ -45,7 +45,7 @@ def exchange_of(line: str, place: str) -> "Exchange":
     """The exchange of a line, which messages call `place`.
 
     Raises:
-        CutOffError: The line is no JSON, as if somebody were still writing it.
+        TruncatedLineError: The line is no JSON, as if somebody were still writing it.
         BadInput: It is no capture.
     """
     document = _parsed(line, place)
@@ -54,7 +54,7 @@ def exchange_of(line: str, place: str) -> "Exchange":
     return Exchange(place, document)
 
 
-class CutOffError(BadInput):
+class TruncatedLineError(BadInput):
     """A line is no JSON."""
 
 
@@ -67,7 +67,7 @@ def _parsed(text: str, place: str) -> Any:
         # It takes what the stricter one does not, as NaN, which is then no number for us.
         return json.loads(text)
     except ValueError as error:
-        raise CutOffError(f"{place}: must be JSON, got {text[:80]!r}: {error}") from error
+        raise TruncatedLineError(f"{place}: must be JSON, got {text[:80]!r}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Exchange:
         place = f"{self.place}: endpointOutput"
         try:
             document = _parsed(text, place)
-        except CutOffError:
+        except TruncatedLineError:
             lines = [line for line in text.split("\n") if line.strip()]
             if len(lines) == 1:
                 raise

@@ -28,7 +28,7 @@ from pipeline_code.captures.hour_files import HourFiles, hour_files
 from pipeline_code.captures.interval import Interval
 from pipeline_code.common.exits import BadInput
 
-__all__ = ["FRAUD", "GENUINE", "UNKNOWN", "Labelled", "parse", "render", "with_labels"]
+__all__ = ["FRAUD", "GENUINE", "UNKNOWN", "LabelledRecords", "parse", "render", "with_labels"]
 
 Labels = npt.NDArray[np.int8]
 
@@ -45,7 +45,7 @@ HOURS_KEPT = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Labelled:
+class LabelledRecords:
     """Some records and what became of them.
 
     Attributes:
@@ -64,7 +64,7 @@ class Labelled:
 
 def with_labels(
     chunks: Iterable[Chunk], source: str | Path, interval: Interval
-) -> Iterator[Labelled]:
+) -> Iterator[LabelledRecords]:
     """Joins predictions with the ground truth of their hours, a few hours at a time.
 
     Args:
@@ -80,9 +80,9 @@ def with_labels(
         predictions = predictions_of(chunk)
         if LABEL in predictions.column_names:
             merged = pc.fill_null(predictions[LABEL], UNKNOWN).to_numpy().astype(np.int8)
-            yield Labelled(chunk, merged)
+            yield LabelledRecords(chunk, merged)
         else:
-            yield Labelled(chunk, truth.labels(predictions))
+            yield LabelledRecords(chunk, truth.labels(predictions))
 
 
 def predictions_of(chunk: Chunk) -> pa.Table:

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from pipeline_code.captures import kernel
 from pipeline_code.captures.chunks import Chunk
-from pipeline_code.captures.rows import Rows, Wanted, in_order
-from pipeline_code.captures.scan import Scanned
+from pipeline_code.captures.rows import RecordFilter, Rows, in_order
+from pipeline_code.captures.scan import ScanResult
 from pipeline_code.captures.templates import (
     CUSTOMER,
     EVENT,
@@ -45,8 +45,8 @@ class Merging:
         rows: The row of each feature's numbers.
     """
 
-    wanted: Wanted
-    scanned: Scanned
+    wanted: RecordFilter
+    scanned: ScanResult
     taken: Ints
     counts: Ints
     others: Rows

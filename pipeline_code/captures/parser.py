@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.captures import kernel
-from pipeline_code.captures.blocks import NEWLINE, Block, Piece
+from pipeline_code.captures.blocks import NEWLINE, Block, LineRange
 from pipeline_code.captures.chunks import Chunk, Tally
-from pipeline_code.captures.exchanges import CutOffError, Exchange, exchange_of
+from pipeline_code.captures.exchanges import Exchange, TruncatedLineError, exchange_of
 from pipeline_code.captures.merging import Merging
-from pipeline_code.captures.rows import Rows, Wanted
-from pipeline_code.captures.scan import Scanned, Templates
+from pipeline_code.captures.rows import RecordFilter, Rows
+from pipeline_code.captures.scan import ScanResult, Templates
 from pipeline_code.captures.templates import INFERENCE
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.events import epoch_microseconds
@@ -36,7 +36,7 @@ class CaptureParser:
         wanted: Which records, and what of them.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: RecordFilter) -> None:
         self._wanted = wanted
         self._templates = Templates(wanted)
 
@@ -64,7 +64,7 @@ class CaptureParser:
         )
         return merging.chunk(), tally
 
-    def _taken(self, scanned: Scanned, tally: Tally) -> Flags:
+    def _taken(self, scanned: ScanResult, tally: Tally) -> Flags:
         """Which lines of templates are wanted records; what the others are is counted."""
         templates = scanned.packed.templates
         known = scanned.templates != kernel.UNKNOWN
@@ -97,7 +97,7 @@ class _Lines:
     """The lines of a block in one piece of memory, and whose they are."""
 
     data: bytearray
-    pieces: tuple[Piece, ...]
+    pieces: tuple[LineRange, ...]
     starts: tuple[int, ...]
 
     @classmethod
@@ -117,7 +117,7 @@ class _Lines:
                 data += NEWLINE
         return cls(data, tuple(pieces), tuple(starts))
 
-    def add(self, rows: Rows, scanned: Scanned, line: int) -> int:
+    def add(self, rows: Rows, scanned: ScanResult, line: int) -> int:
         """Takes a line and says how many records it is.
 
         Raises:
@@ -144,7 +144,7 @@ def _exchange(line: bytes, place: str) -> Exchange:
         raise BadInput(f"{place}: must be UTF-8 text: {error}") from error
 
 
-def _read(piece: Piece) -> tuple[Piece, bytearray]:
+def _read(piece: LineRange) -> tuple[LineRange, bytearray]:
     """The piece's lines; read once more if the last one may be still on its way."""
     data = piece.read()
     if data and not data.endswith(NEWLINE) and _is_cut_off(bytes(data[data.rfind(NEWLINE) + 1 :])):
@@ -157,7 +157,7 @@ def _read(piece: Piece) -> tuple[Piece, bytearray]:
 def _is_cut_off(line: bytes) -> bool:
     try:
         _exchange(line, "")
-    except CutOffError:
+    except TruncatedLineError:
         return True
     except BadInput:
         # Half a character, too; else it is told when its turn comes.

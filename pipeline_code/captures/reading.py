@@ -18,7 +18,7 @@ from pipeline_code.captures.chunks import Chunk, Tally
 from pipeline_code.captures.datasets import DatasetFormat, Kind, dataset_chunks
 from pipeline_code.captures.interval import Interval
 from pipeline_code.captures.parser import CaptureParser
-from pipeline_code.captures.rows import Wanted
+from pipeline_code.captures.rows import RecordFilter
 from pipeline_code.captures.sources import CONNECTIONS, capture_files, open_source
 
 __all__ = ["open_source", "read_chunks"]
@@ -56,7 +56,7 @@ def read_chunks(
     if form.kind not in (Kind.CAPTURES, Kind.MERGED):
         yield from dataset_chunks(Path(source), form, tally)
         return
-    wanted = Wanted(
+    wanted = RecordFilter(
         interval=interval,
         model_version=model_version,
         predictions=with_predictions,

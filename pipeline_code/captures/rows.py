@@ -22,8 +22,8 @@ __all__ = [
     "LABEL",
     "MERGED_PREDICTIONS",
     "NO_REASON",
+    "RecordFilter",
     "Rows",
-    "Wanted",
     "asked",
     "in_order",
     "label_of",
@@ -38,7 +38,7 @@ NO_REASON = "not said"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class RecordFilter:
     """Which records are wanted, and what of them.
 
     Attributes:
@@ -70,7 +70,7 @@ class Rows:
         tally: What to count in.
     """
 
-    wanted: Wanted
+    wanted: RecordFilter
     tally: Tally
     features: list[Mapping[str, Any]] = field(default_factory=list)
     predictions: list[Mapping[str, Any]] = field(default_factory=list)

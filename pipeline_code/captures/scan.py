@@ -11,13 +11,13 @@ from pipeline_code.captures.chunks import Tally
 from pipeline_code.captures.exchanges import exchange_of
 from pipeline_code.captures.interval import Interval
 from pipeline_code.captures.number_kernel import TABLE
-from pipeline_code.captures.rows import Rows, Wanted
+from pipeline_code.captures.rows import RecordFilter, Rows
 from pipeline_code.captures.templates import WHOLES, Template, learn
 from pipeline_code.captures.words import WORD
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
 
-__all__ = ["Scanned", "Templates"]
+__all__ = ["ScanResult", "Templates"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -31,7 +31,7 @@ PROBE_MASK = np.uint64((1 << 8 * len(_BEGINNING)) - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Packed:
+class PackedTemplates:
     """Templates as a scan takes them."""
 
     templates: tuple[Template, ...]
@@ -41,7 +41,7 @@ class Packed:
     rows: int
 
     @classmethod
-    def of(cls, templates: tuple[Template, ...], rows: int) -> "Packed":
+    def of(cls, templates: tuple[Template, ...], rows: int) -> "PackedTemplates":
         """These templates, whose numbers go to so many rows."""
         fixed, steps, firsts = bytearray(), list[list[int]](), list[int]()
         for template in templates:
@@ -60,7 +60,7 @@ class Packed:
 
 
 @dataclass(slots=True, eq=False)
-class Scanned:
+class ScanResult:
     """What was read of some lines.
 
     Attributes:
@@ -72,14 +72,14 @@ class Scanned:
     """
 
     data: npt.NDArray[np.uint8]
-    packed: Packed
+    packed: PackedTemplates
     numbers: Floats
     wholes: Ints
     begins: Ints
     templates: Ints
 
     @classmethod
-    def of(cls, data: bytearray, packed: Packed) -> "Scanned":
+    def of(cls, data: bytearray, packed: PackedTemplates) -> "ScanResult":
         """Nothing read yet; `data` gets a word behind it."""
         lines = data.count(b"\n") + (not data.endswith(b"\n") and len(data) > 0)
         data += bytes(WORD)
@@ -118,7 +118,7 @@ class Scanned:
             memory,
         )
 
-    def extend(self, packed: Packed) -> None:
+    def extend(self, packed: PackedTemplates) -> None:
         """Goes on with further templates."""
         more = packed.rows - len(self.numbers)
         if more:
@@ -134,14 +134,14 @@ class Templates:
         wanted: What lines are read for.
     """
 
-    wanted: Wanted
+    wanted: RecordFilter
     rows: dict[str, int] = field(default_factory=dict)
-    _packed: Packed = field(default_factory=lambda: Packed.of((), 1))
+    _packed: PackedTemplates = field(default_factory=lambda: PackedTemplates.of((), 1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def scan(self, data: bytearray) -> Scanned:
+    def scan(self, data: bytearray) -> ScanResult:
         """Reads lines, which become its own; those that remain unknown are left to the caller."""
-        scanned = Scanned.of(data, self._packed)
+        scanned = ScanResult.of(data, self._packed)
         memory, passing = np.zeros(4, np.int64), 0
         while True:
             memory[kernel.UNKNOWN_LEFT] = passing
@@ -154,7 +154,7 @@ class Templates:
             line = bytes(data[stopped : -WORD if end < 0 else end])
             passing = 0 if self._learn(line, scanned) else max(1, 2 * passing)
 
-    def _learn(self, line: bytes, scanned: Scanned) -> bool:
+    def _learn(self, line: bytes, scanned: ScanResult) -> bool:
         """Whether the line is known from now on."""
         with self._lock:
             if len(self._packed.templates) > len(scanned.packed.templates):
@@ -170,7 +170,7 @@ class Templates:
             if template is None or not self._matches(template, line):
                 return False
             learned = (*self._packed.templates, template)
-            self._packed = Packed.of(learned, 1 + len(self.rows))
+            self._packed = PackedTemplates.of(learned, 1 + len(self.rows))
             scanned.extend(self._packed)
             return True
 
@@ -183,6 +183,8 @@ class Templates:
         return learn(line, exchange, self.wanted, self.rows)
 
     def _matches(self, template: Template, line: bytes) -> bool:
-        scanned = Scanned.of(bytearray(line), Packed.of((template,), 1 + len(self.rows)))
+        scanned = ScanResult.of(
+            bytearray(line), PackedTemplates.of((template,), 1 + len(self.rows))
+        )
         scanned.run(np.zeros(4, np.int64))
         return bool(scanned.templates[0] != kernel.UNKNOWN)

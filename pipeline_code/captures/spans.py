@@ -37,7 +37,7 @@ def scalars(text: str) -> dict[Path, Scalar]:
     Raises:
         UnlearnableError: A key occurs twice or has escapes.
     """
-    walk = _Walk(text)
+    walk = _SpanReader(text)
     walk.value(())
     return walk.found
 
@@ -62,7 +62,7 @@ def unescaped(text: str) -> tuple[str, list[int]]:
     return "".join(characters), [*places, at]
 
 
-class _Walk:
+class _SpanReader:
     def __init__(self, text: str) -> None:
         self.found: dict[Path, Scalar] = {}
         self._tokens = self._read(text)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pipeline_code.captures import kernel
 from pipeline_code.captures.exchanges import Exchange
-from pipeline_code.captures.rows import Wanted, asked, label_of, reasons_of
+from pipeline_code.captures.rows import RecordFilter, asked, label_of, reasons_of
 from pipeline_code.captures.spans import Path, Scalar, UnlearnableError, scalars, unescaped
 from pipeline_code.common.exits import BadInput
 
@@ -87,7 +87,9 @@ class Template:
     label: int | None
 
 
-def learn(line: bytes, exchange: Exchange, wanted: Wanted, rows: dict[str, int]) -> Template | None:
+def learn(
+    line: bytes, exchange: Exchange, wanted: RecordFilter, rows: dict[str, int]
+) -> Template | None:
     """The template of a line; None if there is none.
 
     Args:
@@ -102,7 +104,7 @@ def learn(line: bytes, exchange: Exchange, wanted: Wanted, rows: dict[str, int])
         return None
 
 
-def _learn(line: bytes, exchange: Exchange, wanted: Wanted, rows: dict[str, int]) -> Template:
+def _learn(line: bytes, exchange: Exchange, wanted: RecordFilter, rows: dict[str, int]) -> Template:
     answer = _answer(exchange)
     is_asked = wanted.predictions and len(asked(exchange, 1)) == 1
     text = line.decode("ascii", errors="replace")
@@ -156,7 +158,7 @@ def _answer(exchange: Exchange) -> dict[str, Any]:
 
 
 def _answer_slots(
-    wanted: Wanted, features: tuple[str, ...], rows: dict[str, int]
+    wanted: RecordFilter, features: tuple[str, ...], rows: dict[str, int]
 ) -> dict[Path, Slot]:
     for name in features:
         rows.setdefault(name, SCORE + 1 + len(rows))

@@ -27,7 +27,7 @@ from pipeline_code.monitor.data_quality.sketches import Sketch
 from pipeline_code.monitor.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline_code.captures.ground_truth import Labelled
+    from pipeline_code.captures.ground_truth import LabelledRecords
     from pipeline_code.train.model import Model
 
 __all__ = ["analyze_by_kind"]
@@ -97,7 +97,7 @@ def _chunks(settings: Settings, tally: Tally) -> Iterator[Chunk]:
     )
 
 
-def _labelled(settings: Settings, tally: Tally) -> "Iterator[Labelled]":
+def _labelled(settings: Settings, tally: Tally) -> "Iterator[LabelledRecords]":
     from pipeline_code.captures.ground_truth import with_labels  # noqa: PLC0415
 
     # Merged captures bring their labels, so that nothing is looked for beside them.

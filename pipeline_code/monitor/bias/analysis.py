@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline_code.captures.chunks import Chunk
-from pipeline_code.captures.ground_truth import UNKNOWN, Labelled
+from pipeline_code.captures.ground_truth import UNKNOWN, LabelledRecords
 from pipeline_code.contracts.metrics import Dimension, MetricName
 from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis, Measure, Violation
@@ -41,7 +41,7 @@ ALL = "All segments"
 Ints = npt.NDArray[np.int64]
 
 
-def analyze(labelled: Iterable[Labelled], statistics: Any, constraints: Any) -> Analysis:
+def analyze(labelled: Iterable[LabelledRecords], statistics: Any, constraints: Any) -> Analysis:
     """Measures bias on the predictions that have been judged, and holds it against the baseline.
 
     Memory is some bytes a judged prediction, and less where a card has many.
@@ -158,7 +158,7 @@ class _LabelledPredictions:
             "without_customer": self.strangers,
         }
 
-    def add(self, labelled: Labelled, threshold: float) -> None:
+    def add(self, labelled: LabelledRecords, threshold: float) -> None:
         """Counts some more; without a decision, scores from the threshold on are flagged."""
         self.predictions += len(labelled.labels)
         called = flagged(labelled.predictions, threshold)

@@ -8,7 +8,7 @@ Only predictions that have been judged count; how many of all that is stands bes
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline_code.captures.ground_truth import Labelled
+from pipeline_code.captures.ground_truth import LabelledRecords
 from pipeline_code.common.exits import BadInput
 from pipeline_code.contracts.metrics import Dimension, MetricName
 from pipeline_code.contracts.monitoring import MonitorKind
@@ -31,7 +31,7 @@ ALL_METRICS = "All metrics"
 RESAMPLES = 20
 
 
-def analyze(labelled: Iterable[Labelled], statistics: Any, constraints: Any) -> Analysis:
+def analyze(labelled: Iterable[LabelledRecords], statistics: Any, constraints: Any) -> Analysis:
     """Measures the judged predictions and checks every constraint.
 
     Memory is some 15 bytes a judged prediction until all are read, and some 170 while they are

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline_code.captures.ground_truth import Labelled
+from pipeline_code.captures.ground_truth import LabelledRecords
 from pipeline_code.monitor.flagging import flagged
 from pipeline_code.quality.scored import Floats, ScoredRows
 
@@ -38,7 +38,7 @@ class LabelledPredictions:
     _times: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, labelled: Iterable[Labelled], threshold: float) -> Self:
+    def of(cls, labelled: Iterable[LabelledRecords], threshold: float) -> Self:
         """Takes all predictions.
 
         Args:

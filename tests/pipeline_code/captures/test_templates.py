@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_code.captures import scan as capture_scan
-from pipeline_code.captures.blocks import Block, Piece
+from pipeline_code.captures.blocks import Block, LineRange
 from pipeline_code.captures.chunks import Chunk, Tally
 from pipeline_code.captures.interval import Interval
 from pipeline_code.captures.parser import CaptureParser
-from pipeline_code.captures.rows import Rows, Wanted
+from pipeline_code.captures.rows import RecordFilter, Rows
 from pipeline_code.captures.sources import LocalFile
 from pipeline_code.common.exits import BadInput
 
@@ -82,11 +82,11 @@ def captured(draw: Callable[[Any], Any]) -> str:
     return json.dumps(document, separators=separators, ensure_ascii=draw(st.booleans()))
 
 
-def parse(folder: Path, data: bytes, wanted: Wanted) -> Any:
+def parse(folder: Path, data: bytes, wanted: RecordFilter) -> Any:
     """What becomes of the lines: their records and counts, or why they are refused."""
     file = folder / "lines.jsonl"
     file.write_bytes(data)
-    piece = Piece(LocalFile(file, "lines.jsonl", len(data)), 0, len(data))
+    piece = LineRange(LocalFile(file, "lines.jsonl", len(data)), 0, len(data))
     try:
         chunk, tally = CaptureParser(wanted).parse(Block((piece,)))
     except BadInput as refused:
@@ -106,7 +106,7 @@ def one_by_one() -> Iterator[None]:
         yield
 
 
-def require_same(folder: Path, data: bytes, wanted: Wanted) -> None:
+def require_same(folder: Path, data: bytes, wanted: RecordFilter) -> None:
     with one_by_one():
         expected = parse(folder, data, wanted)
     assert parse(folder, data, wanted) == expected
@@ -118,7 +118,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 wishes = st.builds(
-    Wanted,
+    RecordFilter,
     interval=st.sampled_from([Interval(), HOUR]),
     model_version=st.sampled_from([None, "v1"]),
     predictions=st.booleans(),
@@ -127,14 +127,14 @@ wishes = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(lines=st.lists(captured(), max_size=12), wanted=wishes)
-def test_templates_change_nothing(folder: Path, lines: list[str], wanted: Wanted) -> None:
+def test_templates_change_nothing(folder: Path, lines: list[str], wanted: RecordFilter) -> None:
     require_same(folder, "\n".join(lines).encode(), wanted)
 
 
 @settings(max_examples=80, deadline=None)
 @given(data=st.data(), line=captured(), wanted=wishes)
 def test_a_damaged_line_among_its_like_is_read_as_it_is_alone(
-    folder: Path, data: st.DataObject, line: str, wanted: Wanted
+    folder: Path, data: st.DataObject, line: str, wanted: RecordFilter
 ) -> None:
     whole = line.encode()
     place = data.draw(st.integers(0, len(whole) - 1))
@@ -189,7 +189,7 @@ def slowly_read(folder: Path, lines: Sequence[bytes], monkeypatch: pytest.Monkey
         add(self, exchange)
 
     monkeypatch.setattr(Rows, "add", noted)
-    parse(folder, b"\n".join(lines), Wanted(interval=HOUR, predictions=True))
+    parse(folder, b"\n".join(lines), RecordFilter(interval=HOUR, predictions=True))
     return len(read)
 
 
@@ -215,6 +215,6 @@ def test_lines_that_are_like_no_other_are_looked_at_ever_less(
 
 def test_counts_of_lines_add_up(folder: Path) -> None:
     lines = [usual(n) for n in range(40)] + [usual(n, model_version="v2") for n in range(3)]
-    parsed = parse(folder, b"\n".join(lines), Wanted(interval=HOUR, model_version="v1"))
+    parsed = parse(folder, b"\n".join(lines), RecordFilter(interval=HOUR, model_version="v1"))
     assert parsed[-1] == asdict(Tally(records=40, files=1, other_versions=3))
     assert parsed[2] == [0, 8]

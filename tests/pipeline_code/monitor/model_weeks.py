@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline_code.captures.chunks import PREDICTIONS, Chunk
-from pipeline_code.captures.ground_truth import Labelled
+from pipeline_code.captures.ground_truth import LabelledRecords
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.windows import Period, Windows
@@ -93,14 +93,14 @@ def labelled(
     labels: np.ndarray | None = None,
     decisions: Sequence[str | None] | None = None,
     size: int = 1_000,
-) -> Iterator[Labelled]:
+) -> Iterator[LabelledRecords]:
     """Predictions about these rows and what became of them; the rows' own labels if omitted."""
     told = predictions(rows, scores, [None] * len(rows) if decisions is None else decisions)
     known = (rows.labels() if labels is None else labels).astype(np.int8)
     for place, chunk in enumerate(chunks(rows.matrix(), size)):
         part = slice(place * size, place * size + chunk.records)
         predicted = told.slice(part.start, chunk.records)
-        yield Labelled(replace(chunk, predictions=predicted), known[part])
+        yield LabelledRecords(replace(chunk, predictions=predicted), known[part])
 
 
 def predictions(

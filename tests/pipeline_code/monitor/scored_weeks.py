@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline_code.captures.chunks import Chunk
-from pipeline_code.captures.ground_truth import Labelled
+from pipeline_code.captures.ground_truth import LabelledRecords
 from pipeline_code.features.batch import compute
 from pipeline_code.features.windows import Period
 from pipeline_code.quality.reviews import CardDays
@@ -48,7 +48,7 @@ class ScoredWeeks:
 
     def labelled(
         self, number: int, labels: npt.NDArray[np.int8] | None = None, size: int = 5_000
-    ) -> list[Labelled]:
+    ) -> list[LabelledRecords]:
         """A week as captures and ground truth tell it; with other labels, if some are given."""
         week = self.week(number)
         scores = self.model.predict(week.matrix()).astype(np.float64)
@@ -90,11 +90,11 @@ def scored_weeks(*, customers: int, weeks: int, seed: int) -> ScoredWeeks:
     return ScoredWeeks(model, rows, threshold)
 
 
-def labelled(predictions: pa.Table, labels: npt.NDArray[np.int8]) -> Labelled:
+def labelled(predictions: pa.Table, labels: npt.NDArray[np.int8]) -> LabelledRecords:
     """Predictions whose features nobody asks for."""
     nothing = np.zeros(0, np.int64)
     empty = np.zeros((0, predictions.num_rows))
-    return Labelled(Chunk((), empty, nothing, nothing, predictions), labels)
+    return LabelledRecords(Chunk((), empty, nothing, nothing, predictions), labels)
 
 
 def _day(number: int) -> datetime:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_code.captures.ground_truth import Labelled
+from pipeline_code.captures.ground_truth import LabelledRecords
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis
@@ -240,7 +240,7 @@ def test_what_cannot_be_compared_is_counted() -> None:
         told = told.set_column(place, "decision", pa.array(decisions, pa.string()))
         chunk = next(chunks(np.full((count, len(FEATURE_NAMES)), np.nan, np.float32)))
         object.__setattr__(chunk, "predictions", told)
-        parts.append(Labelled(chunk, each.labels))
+        parts.append(LabelledRecords(chunk, each.labels))
     analysis = analyze(parts, statistics, constraints)
     counted = analysis.statistics["predictions"]
     undecided = 5 * len(parts)

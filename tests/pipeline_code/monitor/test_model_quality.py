@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import ValidationError
 
 from pipeline_code.captures.chunks import PREDICTIONS
-from pipeline_code.captures.ground_truth import Labelled
+from pipeline_code.captures.ground_truth import LabelledRecords
 from pipeline_code.common.exits import BadInput
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis
 from pipeline_code.monitor.model_quality.analysis import analyze
@@ -213,7 +213,7 @@ def test_reviews_are_the_same_part_of_the_cards_whatever_the_traffic() -> None:
     assert found == pytest.approx(statistics[METRICS]["card_precision"]["value"], rel=0.15)
 
 
-def as_labelled(scored: ScoredRows, some: np.ndarray[Any, np.dtype[np.bool_]]) -> Labelled:
+def as_labelled(scored: ScoredRows, some: np.ndarray[Any, np.dtype[np.bool_]]) -> LabelledRecords:
     times = pa.array(scored.days[some] * DAY).cast(pa.timestamp("us", tz="UTC"))
     count = int(some.sum())
     columns = {
