@@ -19,7 +19,7 @@ from typing import Any
 
 from pipeline_code.serve.app import build
 from pipeline_code.serve.entry import server
-from pipeline_code.serve.settings import Settings
+from pipeline_code.serve.settings import ServerSettings
 from pipeline_code.serve.store import StoreReader
 
 HEADERS = [("content-type", "application/json")]
@@ -134,7 +134,7 @@ def flask_app() -> Any:
 
 def main() -> None:
     """Serves one of the RSGI applications with exactly our server's settings."""
-    running = server(Settings.from_environment())
+    running = server(ServerSettings.from_environment())
     assert running.target == "pipeline_code.serve.app:build", running.target
     running.target = f"benchmarks.serving_apps:build_{sys.argv[1]}"
     running.serve()

@@ -24,7 +24,7 @@ from pipeline_code.monitor.analysis import Analysis
 from pipeline_code.monitor.data_quality import analysis as data_quality
 from pipeline_code.monitor.data_quality.profiles import describe
 from pipeline_code.monitor.data_quality.sketches import Sketch
-from pipeline_code.monitor.settings import Settings
+from pipeline_code.monitor.settings import AnalysisSettings
 
 if TYPE_CHECKING:
     from pipeline_code.captures.ground_truth import LabelledRecords
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["analyze_by_kind"]
 
-Analyze = Callable[[Settings, Tally, Any, Any], Analysis]
+Analyze = Callable[[AnalysisSettings, Tally, Any, Any], Analysis]
 
 
 def analyze_by_kind(
-    settings: Settings, statistics: Any, constraints: Any
+    settings: AnalysisSettings, statistics: Any, constraints: Any
 ) -> tuple[Analysis, Tally]:
     """Reads what is to be judged and judges it; the tally says how much there was of what.
 
@@ -52,24 +52,30 @@ def analyze_by_kind(
     return _ANALYSES[settings.kind](settings, tally, statistics, constraints), tally
 
 
-def _data_quality(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
+def _data_quality(
+    settings: AnalysisSettings, tally: Tally, statistics: Any, constraints: Any
+) -> Analysis:
     analysis = data_quality.analyze(_chunks(settings, tally), statistics, constraints)
     return _with_scores(analysis, settings) if settings.is_batch else analysis
 
 
-def _model_quality(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
+def _model_quality(
+    settings: AnalysisSettings, tally: Tally, statistics: Any, constraints: Any
+) -> Analysis:
     from pipeline_code.monitor.model_quality.analysis import analyze  # noqa: PLC0415
 
     return analyze(_labelled(settings, tally), statistics, constraints)
 
 
-def _bias(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
+def _bias(settings: AnalysisSettings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
     from pipeline_code.monitor.bias.analysis import analyze  # noqa: PLC0415
 
     return analyze(_labelled(settings, tally), statistics, constraints)
 
 
-def _attribution(settings: Settings, tally: Tally, statistics: Any, constraints: Any) -> Analysis:
+def _attribution(
+    settings: AnalysisSettings, tally: Tally, statistics: Any, constraints: Any
+) -> Analysis:
     from pipeline_code.monitor.attribution.analysis import analyze  # noqa: PLC0415
 
     model = _model(settings.model_data, settings.model_digest or "")
@@ -86,7 +92,7 @@ _ANALYSES: Mapping[MonitorKind, Analyze] = MappingProxyType(
 )
 
 
-def _chunks(settings: Settings, tally: Tally) -> Iterator[Chunk]:
+def _chunks(settings: AnalysisSettings, tally: Tally) -> Iterator[Chunk]:
     return read_chunks(
         settings.source,
         settings.dataset_format,
@@ -97,7 +103,7 @@ def _chunks(settings: Settings, tally: Tally) -> Iterator[Chunk]:
     )
 
 
-def _labelled(settings: Settings, tally: Tally) -> "Iterator[LabelledRecords]":
+def _labelled(settings: AnalysisSettings, tally: Tally) -> "Iterator[LabelledRecords]":
     from pipeline_code.captures.ground_truth import with_labels  # noqa: PLC0415
 
     # Merged captures bring their labels, so that nothing is looked for beside them.
@@ -105,7 +111,7 @@ def _labelled(settings: Settings, tally: Tally) -> "Iterator[LabelledRecords]":
     return with_labels(_chunks(settings, tally), source, settings.interval)
 
 
-def _with_scores(analysis: Analysis, settings: Settings) -> Analysis:
+def _with_scores(analysis: Analysis, settings: AnalysisSettings) -> Analysis:
     """The analysis of a batch, with what its model answered among the statistics."""
     scores = Sketch({data_quality.SCORE: data_quality.SCORES})
     for chunk in score_chunks(Path(settings.source), settings.dataset_format):

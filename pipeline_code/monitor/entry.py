@@ -34,7 +34,7 @@ from pipeline_code.monitor.dispatch import analyze_by_kind
 from pipeline_code.monitor.findings import findings
 from pipeline_code.monitor.publishing import publish
 from pipeline_code.monitor.report.report import render
-from pipeline_code.monitor.settings import Settings
+from pipeline_code.monitor.settings import AnalysisSettings
 
 __all__ = ["main"]
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     if parser.parse_args(argv).baseline:
         _write_baseline()
     else:
-        _run_analysis(Settings.parse(os.environ))
+        _run_analysis(AnalysisSettings.parse(os.environ))
     return 0
 
 
@@ -62,7 +62,7 @@ def _write_baseline() -> None:
     print(f"baseline of {statistics['dataset']['item_count']} rows")
 
 
-def _run_analysis(settings: Settings) -> None:
+def _run_analysis(settings: AnalysisSettings) -> None:
     statistics, constraints = _read(settings.statistics), _read(settings.constraints)
     analysis, tally = analyze_by_kind(settings, statistics, constraints)
     settings.results.mkdir(parents=True, exist_ok=True)

@@ -10,14 +10,14 @@ from pipeline_code.captures.chunks import Tally
 from pipeline_code.captures.interval import Interval
 from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import Analysis, Measure, Violation
-from pipeline_code.monitor.settings import Settings
+from pipeline_code.monitor.settings import AnalysisSettings
 
 __all__ = ["findings", "is_beyond", "used"]
 
 VERSION = 1
 
 
-def findings(analysis: Analysis, tally: Tally, settings: Settings) -> dict[str, Any]:
+def findings(analysis: Analysis, tally: Tally, settings: AnalysisSettings) -> dict[str, Any]:
     """The document; the same for the same captures, whenever it is made."""
     return {
         "version": VERSION,

@@ -27,7 +27,7 @@ from pipeline_code.captures.chunks import Tally
 from pipeline_code.contracts.events import BATCH_VIOLATIONS, MONITOR_SOURCE, PASSED, VIOLATIONS
 from pipeline_code.contracts.metrics import Dimension, MetricName
 from pipeline_code.monitor.analysis import Analysis
-from pipeline_code.monitor.settings import Settings
+from pipeline_code.monitor.settings import AnalysisSettings
 
 __all__ = ["publish"]
 
@@ -42,7 +42,7 @@ class PublishError(Exception):
 
 
 def publish(
-    analysis: Analysis, tally: Tally, settings: Settings, *, cloudwatch: Any, events: Any
+    analysis: Analysis, tally: Tally, settings: AnalysisSettings, *, cloudwatch: Any, events: Any
 ) -> None:
     """Publishes the metrics, then the event; boto3 clients of cloudwatch and events.
 
@@ -99,13 +99,13 @@ def _metric(
     }
 
 
-def _detail_type(analysis: Analysis, settings: Settings) -> str | None:
+def _detail_type(analysis: Analysis, settings: AnalysisSettings) -> str | None:
     if analysis.broken:
         return BATCH_VIOLATIONS if settings.is_batch else VIOLATIONS
     return PASSED if analysis.enough and not settings.is_batch else None
 
 
-def _detail(analysis: Analysis, settings: Settings) -> dict[str, Any]:
+def _detail(analysis: Analysis, settings: AnalysisSettings) -> dict[str, Any]:
     interval = settings.interval
     return {
         "endpoint_name": settings.endpoint_name,

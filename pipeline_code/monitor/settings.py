@@ -29,7 +29,7 @@ from pipeline_code.common.model_digest import registered_digest
 from pipeline_code.common.paths import ml_root, rerooted
 from pipeline_code.contracts.monitoring import MonitorKind
 
-__all__ = ["Settings", "moment_of"]
+__all__ = ["AnalysisSettings", "moment_of"]
 
 CAPTURES = "/opt/ml/processing/input/endpoint"
 RESULTS = "/opt/ml/processing/resultdata"
@@ -40,7 +40,7 @@ CAPTURED = ("sagemakerCaptureJson", MERGED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class AnalysisSettings:
     """One analysis.
 
     Attributes:
@@ -83,7 +83,7 @@ class Settings:
         return not _captured(self.dataset_format)
 
     @classmethod
-    def parse(cls, environment: Mapping[str, str]) -> "Settings":
+    def parse(cls, environment: Mapping[str, str]) -> "AnalysisSettings":
         """Reads the job's environment variables.
 
         Raises:

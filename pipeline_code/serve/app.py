@@ -29,7 +29,7 @@ from pipeline_code.serve.rendering import render
 from pipeline_code.serve.requests import ScoringRequest, parse_body
 from pipeline_code.serve.rows import FeatureRows
 from pipeline_code.serve.scoring import Scoring, ScoringResponse, keys_of
-from pipeline_code.serve.settings import MEBIBYTE, Settings
+from pipeline_code.serve.settings import MEBIBYTE, ServerSettings
 from pipeline_code.serve.states import States
 from pipeline_code.serve.store import StoreReader
 from pipeline_code.train.model import Model
@@ -54,7 +54,9 @@ Result = TypeVar("Result")
 class Application:
     """One worker: the model, the states it read, and what each path answers."""
 
-    def __init__(self, scoring: Scoring, states: States, meter: Meter, settings: Settings) -> None:
+    def __init__(
+        self, scoring: Scoring, states: States, meter: Meter, settings: ServerSettings
+    ) -> None:
         self._scoring = scoring
         self._states = states
         self._meter = meter
@@ -172,7 +174,7 @@ def build() -> Application:
     Raises:
         BadInput: The model is not the one that was registered, or does not suit this code.
     """
-    settings = Settings.from_environment()
+    settings = ServerSettings.from_environment()
     require_digest(model_folder(), settings.model_digest)
     model = Model.load(model_folder()).compiled()
     model.require_schema()
@@ -186,7 +188,7 @@ def build() -> Application:
     return Application(scoring, states, Meter(settings.metrics), settings)
 
 
-def _store(settings: Settings) -> StoreReader | None:
+def _store(settings: ServerSettings) -> StoreReader | None:
     if settings.groups is None:
         LOGGER.warning("no feature groups set; raw transactions get default features")
         return None

@@ -4,7 +4,7 @@ Reads:
     model/: the model that `train` wrote, unpacked from model.tar.gz.
     The online feature store, for raw transactions.
 
-Environment: see `pipeline_code.serve.settings.Settings`.
+Environment: see `pipeline_code.serve.settings.ServerSettings`.
 
 Answers:
     GET /ping: 200 once the model is loaded, if a self-test prediction succeeds.
@@ -30,7 +30,7 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from pipeline_code.serve.logs import CONFIGURATION
-from pipeline_code.serve.settings import Settings
+from pipeline_code.serve.settings import ServerSettings
 
 LOGGER = logging.getLogger(__name__)
 # SageMaker kills a container 30 seconds after SIGTERM.
@@ -40,7 +40,7 @@ DRAIN_SECONDS = 25
 def main(argv: Sequence[str]) -> int:
     """Serves until SIGTERM or SIGINT."""
     argparse.ArgumentParser(prog="serve", description="serve the model").parse_args(argv)
-    settings = Settings.from_environment()
+    settings = ServerSettings.from_environment()
     logging.config.dictConfig(CONFIGURATION)
     LOGGER.info("starting", extra={"port": settings.port, "workers": settings.workers})
     server(settings).serve()
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def server(settings: Settings) -> Any:
+def server(settings: ServerSettings) -> Any:
     """The server; each worker process builds its own application."""
     let_sigterm_end_new_workers()
     return Granian(

@@ -15,13 +15,13 @@ from pipeline_code.serve.metrics import MetricsConfig
 from pipeline_code.serve.states import StatesConfig
 from pipeline_code.serve.thresholds import Thresholds
 
-__all__ = ["MEBIBYTE", "Settings"]
+__all__ = ["MEBIBYTE", "ServerSettings"]
 
 MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ServerSettings:
     """The server's settings; each field names its environment variable.
 
     What MODEL_PACKAGE spells of a package counts more than variables of the same names: it is the

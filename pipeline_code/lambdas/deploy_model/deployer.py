@@ -13,7 +13,7 @@ from deploy_model.fit import misfit
 from deploy_model.ledger import Deployment, Parameters, moment
 from deploy_model.log import log, measure_age
 from deploy_model.packages import Package, Packages
-from deploy_model.settings import Settings
+from deploy_model.settings import DeploymentSettings
 from deploy_model.stack import UPDATABLE, Stack, StackBusyError
 from deploy_model.verdicts import Verdicts
 from served_model import ServedModel, served
@@ -34,13 +34,13 @@ class Deployer:
         stack: The stack with the endpoint.
     """
 
-    settings: Settings
+    settings: DeploymentSettings
     packages: Packages
     parameters: Parameters
     stack: Stack
 
     @classmethod
-    def connected(cls, settings: Settings) -> Self:
+    def connected(cls, settings: DeploymentSettings) -> Self:
         """With clients of AWS."""
         return cls(
             settings,

@@ -5,14 +5,14 @@ from typing import Any
 
 from pipeline_code.contracts.packages import DIGEST, spelled
 
-from deploy_model.settings import Settings
+from deploy_model.settings import DeploymentSettings
 
 __all__ = ["misfit"]
 
 _RECORDED = ("feature_schema_version", "capture_contract")
 
 
-def misfit(package: Mapping[str, Any], settings: Settings) -> str | None:
+def misfit(package: Mapping[str, Any], settings: DeploymentSettings) -> str | None:
     """Why a described package does not fit; None if it does."""
     try:
         spelled(package)

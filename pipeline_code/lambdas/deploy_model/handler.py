@@ -5,7 +5,7 @@ Contract:
     rejected, the challenger's parameter was changed, an update of the stack has ended, or an hour
     has gone by. It only says that it is time to look: what registry, parameters, stack and endpoint
     say by then counts, so that events may come twice, late, out of order, or not at all.
-    Environment: as `Settings` names it.
+    Environment: as `DeploymentSettings` names it.
     Does, in this order: waits for the stack to be at rest; notes how the last deployment ended, and
     after a roll-back rejects its package and has the parameter name again what runs; rejects
     approved packages that do not fit this environment; and if the package that was approved last is
@@ -34,7 +34,7 @@ from pipeline_code.contracts.environment import read
 
 from deploy_model.deployer import Deployer
 from deploy_model.log import log
-from deploy_model.settings import Settings
+from deploy_model.settings import DeploymentSettings
 from deploy_model.stack import StackBusyError
 
 BUSY_SECONDS = 2
@@ -43,7 +43,7 @@ RETRY_SECONDS = 60
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:
     """Lambda's entry."""
-    settings = read(Settings, os.environ)
+    settings = read(DeploymentSettings, os.environ)
     (message,) = event["Records"]
     try:
         cause = json.loads(message["body"])
@@ -60,7 +60,7 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[dict[str, 
     return {"batchItemFailures": []}
 
 
-def _come_again(settings: Settings, message: Mapping[str, Any], seconds: int) -> None:
+def _come_again(settings: DeploymentSettings, message: Mapping[str, Any], seconds: int) -> None:
     """Sooner than the queue would give the message out again by itself."""
     boto3.client("sqs").change_message_visibility(
         QueueUrl=settings.queue_url,

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Settings"]
+__all__ = ["DeploymentSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class DeploymentSettings:
     """Names of what is deployed, and what a package has to fit; variables are in capitals.
 
     Attributes:

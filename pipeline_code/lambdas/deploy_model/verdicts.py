@@ -9,7 +9,7 @@ from pipeline_code.contracts.packages import NO_MODEL, package_of
 from deploy_model.ledger import Deployment, Parameters, moment
 from deploy_model.log import count_failure, log
 from deploy_model.packages import Packages
-from deploy_model.settings import Settings
+from deploy_model.settings import DeploymentSettings
 from deploy_model.stack import Stack, UpdateOutcome
 from served_model import ServedModel
 
@@ -40,7 +40,7 @@ class Verdicts:
         stack: The stack with the endpoint.
     """
 
-    settings: Settings
+    settings: DeploymentSettings
     packages: Packages
     parameters: Parameters
     stack: Stack

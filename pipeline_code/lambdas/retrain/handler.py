@@ -2,7 +2,7 @@
 
 Contract:
     Event: a batch of messages of a queue, each with an event as `triggers` names them.
-    Environment: as `Settings` names it.
+    Environment: as `RetrainingSettings` names it.
     Each event ends in one of: started; declined, by a rule of `policy`; noted, if it only says that
     nothing drifts, that a retraining failed, or that a person took matters in hand; or failed. What
     failed is given back to the queue, for longer each time, and after as many times as the queue
@@ -33,7 +33,7 @@ from pipeline_code.contracts import environment
 from retrain.calls import CONFIG
 from retrain.outcomes import FAILED, EventOutcome, log, log_outcome
 from retrain.retrainer import Retrainer
-from retrain.settings import Settings
+from retrain.settings import RetrainingSettings
 from retrain.triggers import read
 
 # What one event may take, at worst: calls that hang until they are given up.
@@ -43,7 +43,7 @@ LONGEST_RETRY_SECONDS = 15 * 60
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:
     """Lambda's entry."""
-    settings = environment.read(Settings, os.environ)
+    settings = environment.read(RetrainingSettings, os.environ)
     retrainer = Retrainer.connected(settings)
     again = []
     for message in event["Records"]:
@@ -55,7 +55,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, list[dict[str, 
     return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in again]}
 
 
-def _is_handled(message: Mapping[str, Any], retrainer: Retrainer, settings: Settings) -> bool:
+def _is_handled(
+    message: Mapping[str, Any], retrainer: Retrainer, settings: RetrainingSettings
+) -> bool:
     try:
         event = json.loads(message["body"])
         outcome = retrainer.handle(read(event))
@@ -70,7 +72,7 @@ def _is_handled(message: Mapping[str, Any], retrainer: Retrainer, settings: Sett
     return True
 
 
-def _come_again(settings: Settings, message: Mapping[str, Any]) -> None:
+def _come_again(settings: RetrainingSettings, message: Mapping[str, Any]) -> None:
     """Later each time: what fails is rarely mended at once."""
     receives = int(message["attributes"]["ApproximateReceiveCount"])
     seconds = min(settings.retry_seconds * 2 ** (receives - 1), LONGEST_RETRY_SECONDS)

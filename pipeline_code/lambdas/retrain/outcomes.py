@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline_code.contracts.metrics import Dimension, MetricName
 
-from retrain.settings import Settings
+from retrain.settings import RetrainingSettings
 
 __all__ = ["DECLINED", "FAILED", "NOTED", "STARTED", "EventOutcome", "log", "log_outcome"]
 
@@ -46,7 +46,7 @@ def log(message: str, **fields: object) -> None:
     print(json.dumps({"message": message, **fields}, default=str, ensure_ascii=False))
 
 
-def log_outcome(outcome: EventOutcome, settings: Settings, **fields: object) -> None:
+def log_outcome(outcome: EventOutcome, settings: RetrainingSettings, **fields: object) -> None:
     """Say how an event ended, and count it, in CloudWatch's embedded metric format."""
     values: dict[str, object] = {Dimension.ENDPOINT: settings.endpoint_name}
     metrics: list[dict[str, Any]] = []
@@ -73,7 +73,7 @@ def log_outcome(outcome: EventOutcome, settings: Settings, **fields: object) -> 
     )
 
 
-def _metric(name: MetricName, settings: Settings, *also_by: Dimension) -> dict[str, Any]:
+def _metric(name: MetricName, settings: RetrainingSettings, *also_by: Dimension) -> dict[str, Any]:
     """Of the endpoint, and of the endpoint by each of the other dimensions."""
     endpoint = Dimension.ENDPOINT
     return {

@@ -18,7 +18,7 @@ from retrain.policy import (
     is_uncured,
     uncured,
 )
-from retrain.settings import Settings
+from retrain.settings import RetrainingSettings
 from retrain.state import RequestResult, RetrainingStart, RetrainingState, StateParameter
 from retrain.triggers import (
     MANUAL,
@@ -50,14 +50,14 @@ class Retrainer:
         pipeline: What is started.
     """
 
-    settings: Settings
+    settings: RetrainingSettings
     parameter: StateParameter
     pipeline: TrainingPipeline
     _state: RetrainingState | None = None
     _seen: ExecutionHistory | None = None
 
     @classmethod
-    def connected(cls, settings: Settings) -> Self:
+    def connected(cls, settings: RetrainingSettings) -> Self:
         """With clients of AWS."""
         return cls(
             settings,

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from retrain.policy import Rules
 
-__all__ = ["Settings"]
+__all__ = ["RetrainingSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class RetrainingSettings:
     """Names of what is deployed, and the rules; variables are in capitals.
 
     Attributes:

@@ -13,7 +13,7 @@ from pipeline_code.monitor.analysis import Analysis, Measure
 from pipeline_code.monitor.findings import is_beyond, used
 from pipeline_code.monitor.report.charts import BEYOND, NOW, Bar, Row, Section
 from pipeline_code.monitor.report.kinds import sections
-from pipeline_code.monitor.settings import Settings
+from pipeline_code.monitor.settings import AnalysisSettings
 from pipeline_code.quality import page
 
 __all__ = ["render"]
@@ -35,7 +35,7 @@ MOST_TIMES = 3.0
 LIMIT = "of its limit"
 
 
-def render(analysis: Analysis, tally: Tally, settings: Settings, baseline: Any) -> str:
+def render(analysis: Analysis, tally: Tally, settings: AnalysisSettings, baseline: Any) -> str:
     """The page; `baseline` is the document `statistics.json` of the baseline."""
     start, end = settings.interval.start, settings.interval.end
     return page.render(
@@ -65,7 +65,9 @@ def _judgement(analysis: Analysis) -> tuple[str, str, str]:
     return "", "Too little data", "That nothing is wrong cannot be said."
 
 
-def _facts(analysis: Analysis, tally: Tally, settings: Settings) -> Iterator[tuple[str, object]]:
+def _facts(
+    analysis: Analysis, tally: Tally, settings: AnalysisSettings
+) -> Iterator[tuple[str, object]]:
     yield "endpoint", settings.endpoint_name
     yield "started by", settings.schedule_name
     yield "model version", settings.model_version or "any"

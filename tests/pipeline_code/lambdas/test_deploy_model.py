@@ -11,7 +11,7 @@ from deploy_model import handler
 from deploy_model.deployer import Deployer
 from deploy_model.fit import misfit
 from deploy_model.ledger import Deployment, Parameters
-from deploy_model.settings import Settings
+from deploy_model.settings import DeploymentSettings
 from deploy_model.stack import Stack, StackBusyError, UpdateOutcome
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ from .conftest import Aws, Invocation
 
 REPOSITORY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/fraudloop"
 STACK_ROLE = "arn:aws:iam::123456789012:role/stack"
-SETTINGS = Settings(
+SETTINGS = DeploymentSettings(
     queue_url="https://sqs.eu-west-1.amazonaws.com/123456789012/deployments.fifo",
     stack_name="fraudloop-dev-serving",
     stack_role_arn=STACK_ROLE,
@@ -192,7 +192,7 @@ def test_events_from_before_the_deployment_are_not_read(aws: Aws) -> None:
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.__slots__:
+    for name in DeploymentSettings.__slots__:
         monkeypatch.setenv(name.upper(), getattr(SETTINGS, name))
 
 
@@ -251,7 +251,7 @@ def test_what_is_no_event_is_an_error(aws: Aws, invocation: Invocation) -> None:
 def test_a_missing_setting_is_named(
     invocation: Invocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in Settings.__slots__:
+    for name in DeploymentSettings.__slots__:
         monkeypatch.setenv(name.upper(), "x")
     monkeypatch.delenv("STACK_NAME")
     with pytest.raises(ValueError, match="STACK_NAME must be set, got none"):

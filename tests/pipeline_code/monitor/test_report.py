@@ -18,7 +18,7 @@ from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.monitor.analysis import MISSING_DATA, Analysis, Measure, Violation
 from pipeline_code.monitor.findings import is_beyond, used
 from pipeline_code.monitor.report.report import render
-from pipeline_code.monitor.settings import Settings
+from pipeline_code.monitor.settings import AnalysisSettings
 
 VOID = {"meta", "br", "img"}
 LOADING = {"script", "link", "iframe", "object", "embed", "img", "image", "use"}
@@ -58,9 +58,9 @@ class Page(HTMLParser):
         return words in " ".join(self.text)
 
 
-def settings(kind: MonitorKind, endpoint: str = "fraud") -> Settings:
+def settings(kind: MonitorKind, endpoint: str = "fraud") -> AnalysisSettings:
     start = datetime(2024, 3, 1, 12, tzinfo=UTC)
-    return Settings(
+    return AnalysisSettings(
         kind=kind,
         source=Path("captures"),
         dataset_format=DatasetFormat(),

@@ -10,7 +10,7 @@ from pipeline_code.captures.datasets import DatasetFormat, Kind
 from pipeline_code.captures.interval import Interval
 from pipeline_code.common.exits import BadInput
 from pipeline_code.contracts.monitoring import MonitorKind
-from pipeline_code.monitor.settings import Settings
+from pipeline_code.monitor.settings import AnalysisSettings
 
 # As AWS documents them, with its space in the times.
 GIVEN = {
@@ -42,7 +42,7 @@ def hour(number: int) -> datetime:
 
 
 def test_the_documented_variables(root: Path) -> None:
-    settings = Settings.parse(GIVEN)
+    settings = AnalysisSettings.parse(GIVEN)
     assert settings.kind is MonitorKind.DATA_QUALITY
     assert settings.source == root / "processing/endpointdata"
     assert settings.results == root / "processing/resultdata"
@@ -57,16 +57,16 @@ def test_the_documented_variables(root: Path) -> None:
 def test_the_scheduled_engine_gives_hours_before_its_start(root: Path) -> None:
     given = {k: v for k, v in GIVEN.items() if k != "start_time" and not k.startswith("sagemaker")}
     given |= {"analysis_hours": "2", "endpoint_name": "e", "monitoring_schedule_name": "p"}
-    settings = Settings.parse(given | {"METRIC_NAMESPACE": "fraudloop/test"})
+    settings = AnalysisSettings.parse(given | {"METRIC_NAMESPACE": "fraudloop/test"})
     assert settings.interval == Interval(hour(14), hour(16))
     assert (settings.endpoint_name, settings.schedule_name) == ("e", "p")
     assert settings.metric_namespace == "fraudloop/test"
 
 
 def test_an_interval_looks_back_from_its_end_whatever_the_schedule_says(root: Path) -> None:
-    settings = Settings.parse(GIVEN | {"LOOK_BACK_HOURS": "336", "analysis_hours": "1"})
+    settings = AnalysisSettings.parse(GIVEN | {"LOOK_BACK_HOURS": "336", "analysis_hours": "1"})
     assert settings.interval == Interval(hour(16) - timedelta(days=14), hour(16))
-    settings = Settings.parse(GIVEN | {"LOOK_BACK_HOURS": "0.01"})
+    settings = AnalysisSettings.parse(GIVEN | {"LOOK_BACK_HOURS": "0.01"})
     assert settings.interval == Interval(hour(16) - timedelta(seconds=36), hour(16))
 
 
@@ -78,7 +78,7 @@ def test_kinds_that_wait_for_labels(root: Path, kind: MonitorKind) -> None:
         "CAPTURES_URI": "s3://captures/fraud/primary/",
         "GROUND_TRUTH_URI": "/opt/ml/processing/labels",
     }
-    settings = Settings.parse(given)
+    settings = AnalysisSettings.parse(given)
     assert (settings.kind, settings.model_version) == (kind, "arn:package/3")
     assert settings.source == "s3://captures/fraud/primary/"
     assert settings.ground_truth == root / "processing/labels"
@@ -90,7 +90,7 @@ def test_attribution_asks_the_model(root: Path) -> None:
         "MODEL_DATA_URI": "s3://m/model.tar.gz",
         "MODEL_DIGEST": "0d" * 32,
     }
-    settings = Settings.parse(given)
+    settings = AnalysisSettings.parse(given)
     assert (settings.model_data, settings.model_digest) == ("s3://m/model.tar.gz", "0d" * 32)
 
 
@@ -107,20 +107,20 @@ def test_a_batch_is_called_after_its_schedule(
     root: Path, text: str, expected: DatasetFormat
 ) -> None:
     given = {name: value for name, value in GIVEN.items() if "endpoint_name" not in name}
-    settings = Settings.parse(given | {"dataset_format": text})
+    settings = AnalysisSettings.parse(given | {"dataset_format": text})
     assert settings.dataset_format == expected
     assert settings.is_batch
     assert (settings.endpoint_name, settings.schedule_name) == ("hourly", "hourly")
 
 
 def test_reports_are_named_where_sagemaker_uploads_them(root: Path) -> None:
-    assert Settings.parse(GIVEN).results_uri.startswith("file:///")
+    assert AnalysisSettings.parse(GIVEN).results_uri.startswith("file:///")
     output = {"S3Uri": "s3://reports/run/", "LocalPath": GIVEN["output_path"]}
     config = {"ProcessingOutputConfig": {"Outputs": [{"AppManaged": True}, {"S3Output": output}]}}
     file = root / "config" / "processingjobconfig.json"
     file.parent.mkdir()
     file.write_text(json.dumps(config))
-    assert Settings.parse(GIVEN).results_uri == "s3://reports/run"
+    assert AnalysisSettings.parse(GIVEN).results_uri == "s3://reports/run"
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_reports_are_named_where_sagemaker_uploads_them(root: Path) -> None:
 )
 def test_refusals(root: Path, change: dict[str, str], rule: str) -> None:
     with pytest.raises(BadInput, match=rule):
-        Settings.parse(GIVEN | change)
+        AnalysisSettings.parse(GIVEN | change)

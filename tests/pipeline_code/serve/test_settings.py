@@ -5,7 +5,7 @@ import pytest
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.store import FeatureGroups
 from pipeline_code.serve.metrics import MetricsConfig
-from pipeline_code.serve.settings import Settings
+from pipeline_code.serve.settings import ServerSettings
 from pipeline_code.serve.states import StatesConfig
 from pipeline_code.serve.thresholds import Thresholds
 
@@ -13,19 +13,19 @@ DIGEST = "0d" * 32
 PACKAGE = {"REVIEW_THRESHOLD": "none", "DECLINE_THRESHOLD": "none", "MODEL_DIGEST": DIGEST}
 
 
-def read(**environment: str) -> Settings:
+def read(**environment: str) -> ServerSettings:
     """What the server reads beside what its package says."""
-    return Settings.from_environment(PACKAGE | environment)
+    return ServerSettings.from_environment(PACKAGE | environment)
 
 
 def test_nothing_set_but_the_package_means_sagemakers_contract() -> None:
     settings = read()
-    assert settings == Settings(model_digest=DIGEST)
+    assert settings == ServerSettings(model_digest=DIGEST)
     assert (settings.host, settings.port) == ("0.0.0.0", 8080)  # noqa: S104
 
 
 def test_every_setting_is_read() -> None:
-    assert Settings.from_environment(
+    assert ServerSettings.from_environment(
         {
             "SAGEMAKER_BIND_HOST": "127.0.0.1",
             "SAGEMAKER_BIND_TO_PORT": "9000",
@@ -44,7 +44,7 @@ def test_every_setting_is_read() -> None:
             "TERMINAL_FEATURE_GROUP": "t",
             "MODEL_PACKAGE_ARN": "arn",
         }
-    ) == Settings(
+    ) == ServerSettings(
         host="127.0.0.1",
         port=9000,
         workers=2,
@@ -64,7 +64,7 @@ def test_every_setting_is_read() -> None:
 @pytest.mark.parametrize("name", PACKAGE)
 def test_what_the_package_has_to_say_is_demanded(name: str) -> None:
     with pytest.raises(BadInput, match=f"{name} must be .*, got no"):
-        Settings.from_environment({key: PACKAGE[key] for key in PACKAGE if key != name})
+        ServerSettings.from_environment({key: PACKAGE[key] for key in PACKAGE if key != name})
 
 
 @pytest.mark.parametrize("others", [{}, PACKAGE | {"REVIEW_THRESHOLD": "0.1"}])
@@ -73,12 +73,12 @@ def test_what_the_stack_spells_counts_whether_or_not_sagemaker_adds_the_packages
 ) -> None:
     # As CreateModel's own variables reach the container in every case.
     spelled = f"arn:fraud/2|image|s3://a/b|0.25|0.75|{'1e' * 32}"
-    told = Settings.from_environment({**others, "MODEL_PACKAGE": spelled})
+    told = ServerSettings.from_environment({**others, "MODEL_PACKAGE": spelled})
     assert told.thresholds == Thresholds(review=0.25, decline=0.75)
     assert told.model_digest == "1e" * 32
     # A parameter that names a package, and no more, leaves the package's own.
     if others:
-        told = Settings.from_environment({**others, "MODEL_PACKAGE": "arn:fraud/2"})
+        told = ServerSettings.from_environment({**others, "MODEL_PACKAGE": "arn:fraud/2"})
         assert (told.thresholds.review, told.model_digest) == (0.1, DIGEST)
 
 

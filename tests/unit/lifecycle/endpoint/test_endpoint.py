@@ -19,7 +19,7 @@ from lifecycle.image.container_image import ContainerImage
 from local_aws.alarms.metric_math import Series, evaluate
 from pipeline_code.contracts.packages import NO_MODEL, spelled
 from pipeline_code.serve.metrics import COUNTS, LISTS
-from pipeline_code.serve.settings import Settings
+from pipeline_code.serve.settings import ServerSettings
 
 CONDITIONAL = (
     "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -503,7 +503,7 @@ def test_the_server_reads_what_it_is_told(template: Template) -> None:
     spelled = f"arn:fraud/2|image|s3://a/b|0.25|none|{'0d' * 32}"
     values = {"Package": spelled, "AWS::Region": "eu-west-1"}
     told = {name: str(evaluated(value, values)) for name, value in told.items()}
-    read = Settings.from_environment({**told, "TERMINAL_FEATURE_GROUP": "terminals"})
+    read = ServerSettings.from_environment({**told, "TERMINAL_FEATURE_GROUP": "terminals"})
     assert (read.thresholds.review, read.model_digest) == (0.25, "0d" * 32)
     assert read.workers == 3
     assert (read.states.budget_seconds, read.states.cache_seconds) == (0.044, 0.5)
