@@ -12,6 +12,6 @@ class OperationError(Exception):
 
 
 class StoppedWaitingError(OperationError):
-    """A person stopped the waiting; the message says what goes on without it."""
+    """An operator stopped the waiting; the message says what goes on without it."""
 
     exit_code = 130  # 128 and SIGINT, as shells have it

@@ -21,7 +21,7 @@ from pipeline_code.contracts.outputs import Output
 
 __all__ = ["SentRequest", "Traffic", "captured"]
 
-# An answer that takes long must not make the requests after it wait.
+# A response that takes long must not make the requests after it wait.
 _THREADS = 8
 
 
@@ -43,7 +43,7 @@ class SentRequest:
 
 
 class Traffic:
-    """Asks the endpoint over and over, so many times a second, however long an answer takes.
+    """Asks the endpoint over and over, so many times a second, however long a response takes.
 
     with Traffic(target, requests) as traffic:
         ...

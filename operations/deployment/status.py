@@ -13,7 +13,7 @@ from pipeline_code.contracts.resources import Stage, resource_name
 
 
 def status(target: Target) -> dict[str, Any]:
-    """Everything a person asks first, as one document."""
+    """Everything an operator asks first, as one document."""
     return {
         "environment": target.environment,
         "region": target.session.region_name,

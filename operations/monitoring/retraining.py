@@ -28,14 +28,14 @@ def request(target: Target, *, reason: str, timeout_seconds: float = 120.0) -> d
 
     Args:
         target: Where.
-        reason: Why; it is kept with the model.
+        reason: Why; it is stored with the model.
         timeout_seconds: How long to wait; the event is worked off afterwards, too.
 
     Returns:
         `outcome`, `reason` and `execution_arn`: of a declined one, why, and no execution.
 
     Raises:
-        OperationError: If the reason is blank, or there is no answer in time.
+        OperationError: If the reason is blank, or there is no response in time.
     """
     return _asked(target, RETRAINING_REQUESTED, reason, timeout_seconds)
 
@@ -44,7 +44,7 @@ def resume(target: Target, *, reason: str, timeout_seconds: float = 120.0) -> di
     """Have drift retrain again that retraining did not cure so far.
 
     Raises:
-        OperationError: If the reason is blank, or there is no answer in time.
+        OperationError: If the reason is blank, or there is no response in time.
     """
     return _asked(target, RETRAINING_RESUMED, reason, timeout_seconds)
 

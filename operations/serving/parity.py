@@ -2,7 +2,7 @@
 
 A sample of a file's events goes through the environment's stream, its consumers and the online
 store, day by day, shuffled and some of them twice; the endpoint is asked about transactions of the
-day at their own times, and its answers name the features that they used.
+day at their own times, and its responses name the features that they used.
 
 The events are probes (`pipeline_code.common.probes`): they never land in the lake. Their ids are
 moved to a range that no earlier probe used, at 4e18 and above, and the online store must not know
@@ -48,7 +48,7 @@ class ProbeResult:
         rows: Requests that the endpoint was asked.
         mismatches: Those whose features differ from batch's in any bit.
         late: Those of them whose stored states lacked an event: the consumers had not caught up.
-        degraded: Those of them whose answer says that a state was not read.
+        degraded: Those of them whose response says that a state was not read.
         events, repeated_events: Events that were sent, and how many of them twice.
         first_difference: Of the earliest request that differs.
     """
@@ -155,7 +155,7 @@ class _Probe:
     def ask(self, rows: pa.Table) -> None:
         """Asks the endpoint about transactions, each at its own time."""
         for request, moment in zip(requests_of(rows), rows["event_time"].to_pylist(), strict=True):
-            # Before the answer: what the states have by then the endpoint has to use.
+            # Before the response: what the states have by then the endpoint has to use.
             late = self._lacks_an_event(request, epoch_microseconds(moment))
             id_ = request["transaction_id"]
             answer = self._scorer.ask(

@@ -25,7 +25,7 @@ class ScoringResult:
 
     Attributes:
         scores: (transaction id, score between 0 and 1) of every answered request.
-        model_versions: Answers by the model package that gave them.
+        model_versions: Responses by the model package that gave them.
         failures: (transaction id, reason) of every request that got no score.
     """
 
@@ -68,7 +68,7 @@ class Scorer:
         inference_id: str | None = None,
         custom_attributes: str | None = None,
     ) -> dict[str, Any]:
-        """The endpoint's answer to one raw transaction.
+        """The endpoint's response to one raw transaction.
 
         Args:
             inference_id: What labels are joined on. If omitted, the transaction's id.

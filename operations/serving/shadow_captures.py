@@ -44,15 +44,15 @@ class CaptureInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapturedResponse:
-    """One captured answer about one transaction or one feature row.
+    """One captured response about one transaction or one feature row.
 
     Attributes:
         inference_id: Of the request, given by whoever asked.
-        place: Of the answer, among those of the request.
+        place: Of the response, among those of the request.
         transaction_id: As text; empty for a feature row that names none.
         score: Between 0 and 1.
         decision: `approve`, `review` or `decline`; None without thresholds.
-        features: A digest of the features that were scored; None if the answer has none.
+        features: A digest of the features that were scored; None if the response has none.
     """
 
     inference_id: str
@@ -65,7 +65,7 @@ class CapturedResponse:
 
 @dataclass(slots=True)
 class CapturedResponses:
-    """The answers of one package's version that one variant gave, hour by hour.
+    """The responses of one package's version that one variant gave, hour by hour.
 
     Args:
         target: Where.
@@ -84,7 +84,7 @@ class CapturedResponses:
     left_out: Counter[str] = field(default_factory=Counter)
 
     def read(self) -> Iterator[CapturedResponse]:
-        """Every answer that counts; one file at a time is on the disk.
+        """Every response that counts; one file at a time is on the disk.
 
         Raises:
             BadInput: A captured line is none, or a JSON answer has no score.

@@ -11,8 +11,8 @@ environment names: the offline store and the raw lake. Writes:
 
     python -m pipeline_code batch results
 
-Reads processing/input/rows, processing/input/facts and, in processing/input/scores, the answers of
-batch transform. Writes to processing/output/batch what a batch is for:
+Reads processing/input/rows, processing/input/facts and, in processing/input/scores, batch
+transform's responses. Writes to processing/output/batch what a batch is for:
     results/part-*.parquet: a row a transaction (`pipeline_code.batch.results`).
     refused/refused.parquet: the rows that were not scored, if there are any.
     summary.json: the counts.

@@ -31,14 +31,14 @@ RESULTS = pa.schema(
     ]
 )
 ANSWERED = ("transaction_id", "score", "decision", "model_version")
-# What batch transform calls the answer to a file.
+# What batch transform calls the response to a file.
 ANSWER_SUFFIX = ".out"
 # A message has room for so many ids.
 _SHOWN = 3
 
 
 def join_results(rows: Path, scores: Path, target: Path) -> dict[str, Any]:
-    """Writes a part of results for each part of rows, whose answers are in a file of its name.
+    """Writes a part of results for each part of rows, whose responses are in a file of its name.
 
     Args:
         rows: What was asked (`pipeline_code.batch.writing`).
@@ -49,7 +49,7 @@ def join_results(rows: Path, scores: Path, target: Path) -> dict[str, Any]:
         Counts for the summary.
 
     Raises:
-        BadInput: An answer is missing, or there is one too many.
+        BadInput: A response is missing, or there is one too many.
     """
     target.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 SCORE = "score"
-# What batch transform calls the answer to a file.
+# What batch transform calls the response to a file.
 ANSWER_SUFFIX = ".out"
 # Rows of a Parquet file that are held at a time; other files are of one request each.
 ROWS_AT_ONCE = 16_384
@@ -96,7 +96,7 @@ def _flag(options: Mapping[str, Any], name: str, *, usual: bool) -> bool:
 
 
 def dataset_chunks(folder: Path, form: DatasetFormat, tally: Tally) -> Iterator[Chunk]:
-    """The feature rows of all files below a folder; files of answers alone are counted as files.
+    """The feature rows of all files below a folder; files of responses alone are counted as files.
 
     Raises:
         BadInput: A file is not of the format, or columns of features differ between files.

@@ -20,7 +20,7 @@ from pipeline_code.contracts.serving import JSON, JSON_LINES
 
 __all__ = ["Exchange", "TruncatedLineError", "exchange_of", "exchanges_of"]
 
-# Forms in which an answer can carry features.
+# Forms in which a response can carry features.
 JSON_TYPES = (JSON, JSON_LINES)
 LABELS: Mapping[str, int] = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 
@@ -72,7 +72,7 @@ def _parsed(text: str, place: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One line: a request and its answer."""
+    """One line: a request and its response."""
 
     place: str
     document: dict[str, Any]
@@ -108,11 +108,11 @@ class Exchange:
         return LABELS[data]
 
     def is_json(self) -> bool:
-        """Whether the answer is JSON or JSON Lines; only those can carry features."""
+        """Whether the response is JSON or JSON Lines; only those can carry features."""
         return self._media_type("endpointOutput") in JSON_TYPES
 
     def features(self) -> list[Mapping[str, Any]]:
-        """The feature vectors of the answer: of one object, of an array, or of one a line."""
+        """The feature vectors of the response: of one object, of an array, or of one a line."""
         return [self.features_of(answer) for answer in self.answers()]
 
     def request(self) -> tuple[str, bytes]:
@@ -133,7 +133,7 @@ class Exchange:
         return document if isinstance(document, list) else [document]
 
     def features_of(self, answer: Any) -> Mapping[str, Any]:
-        """The feature vector of one answer."""
+        """The feature vector of one response."""
         features = answer.get("features") if isinstance(answer, dict) else None
         if not isinstance(features, dict):
             raise self.refused('endpointOutput must have an object "features"', answer)

@@ -47,7 +47,7 @@ def read_chunks(
             the predictions.
         interval: Inference times; of a batch's files, which tell none, everything is read.
         tally: What to count in; it is whole once all chunks are taken.
-        model_version: The version whose answers are wanted; others are counted. None is any.
+        model_version: The version whose responses are wanted; others are counted. None is any.
         with_predictions: Whether to tell what was predicted of whom, too; of captures alone.
 
     Raises:

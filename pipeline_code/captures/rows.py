@@ -33,7 +33,7 @@ __all__ = [
 # What merged ground truth says, beside the predictions.
 LABEL = pa.field("label", pa.int8())
 MERGED_PREDICTIONS = PREDICTIONS.append(LABEL)
-# Why an answer that calls itself degraded is, if it does not say.
+# Why a response that calls itself degraded is, if it does not say.
 NO_REASON = "not said"
 
 
@@ -157,7 +157,7 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def reasons_of(exchange: Exchange, answer: Mapping[str, Any]) -> str:
-    """Why an answer is degraded."""
+    """Why a response is degraded."""
     reasons = answer.get("degraded_reasons", [])
     if not isinstance(reasons, list) or not all(isinstance(reason, str) for reason in reasons):
         raise exchange.refused("degraded_reasons must be texts", reasons)
@@ -167,7 +167,7 @@ def reasons_of(exchange: Exchange, answer: Mapping[str, Any]) -> str:
 def _predictions(
     exchange: Exchange, answers: Sequence[Mapping[str, Any]], *, labels: bool
 ) -> Iterator[Mapping[str, Any]]:
-    """A row of `PREDICTIONS` an answer."""
+    """A row of `PREDICTIONS` a response."""
     requests = asked(exchange, len(answers))
     common = {"inference_time": epoch_microseconds(exchange.time())}
     if labels:

@@ -94,7 +94,7 @@ class S3File:
         return f"s3://{self.bucket}/{self.key}"
 
     def read(self, start: int, stop: int) -> bytearray:
-        """The bytes from `start` on, before `stop`; a broken connection is tried again."""
+        """The bytes from `start` on, before `stop`; a broken connection is retried."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 answer = self.client.get_object(

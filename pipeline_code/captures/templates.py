@@ -54,7 +54,7 @@ REQUEST: dict[Path, Slot] = {
     ("terminal_id",): (kernel.INTEGER, TERMINAL),
     ("amount",): (kernel.AMOUNT, kernel.NO_TARGET),
 }
-# Of an answer; predictions without a score were refused before.
+# Of a response; predictions without a score were refused before.
 MAY_LACK: frozenset[Path] = frozenset({("transaction_id",), ("score",)})
 
 
@@ -65,12 +65,12 @@ class Template:
     Attributes:
         parts: What is before, between and behind the slots.
         slots: Kind and target of each.
-        features: The features, in the answer's order.
+        features: The features, in the response's order.
         named: Whether there is an inference id.
-        numbered: Whether the answer names its transaction.
+        numbered: Whether the response names its transaction.
         asked: Whether the request is a raw transaction that was read.
-        version, decision, degraded: What the answers say.
-        reasons: Why an answer is degraded; None if it is not.
+        version, decision, degraded: What the responses say.
+        reasons: Why a response is degraded; None if it is not.
         label: What was merged.
     """
 
@@ -142,7 +142,7 @@ def _learn(line: bytes, exchange: Exchange, wanted: RecordFilter, rows: dict[str
 
 
 def _answer(exchange: Exchange) -> dict[str, Any]:
-    """The one answer, of the types that the rest takes for granted."""
+    """The one response, of the types that the rest takes for granted."""
     side = exchange.document["captureData"][OUTPUT]
     if exchange.is_probe() or not exchange.is_json() or side.get("encoding") == "BASE64":
         raise UnlearnableError

@@ -52,7 +52,7 @@ class Decision(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an answer is degraded: features are those of somebody of whom nothing is known."""
+    """Why a response is degraded: features are those of somebody of whom nothing is known."""
 
     CUSTOMER_UNKNOWN = "customer_unknown"
     TERMINAL_UNKNOWN = "terminal_unknown"

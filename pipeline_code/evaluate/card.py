@@ -1,7 +1,7 @@
 """The model card of a package: what the model is for, how it was made and what it is worth.
 
 It follows SageMaker's schema of a model package's card and says only what the data and the code
-show; nobody's name, and no judgement that a person has to make.
+show; nobody's name, and no judgement that an operator has to make.
 """
 
 import json

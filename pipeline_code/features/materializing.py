@@ -23,7 +23,7 @@ class MaterializingSettings:
 class Materializer:
     """Puts the states of a shard's entities into the feature groups, and counts what it wrote.
 
-    Pickled, it goes to another host with a count of its own; `add` takes that host's answers.
+    Pickled, it goes to another host with a count of its own; `add` takes that host's results.
     """
 
     def __init__(self, groups: FeatureGroups) -> None:

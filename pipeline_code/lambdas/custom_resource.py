@@ -1,8 +1,8 @@
 """CloudFormation's protocol for custom resources, for handlers that share this file.
 
-CloudFormation waits for one answer per request, sent to a pre-signed URL; without it a deployment
-hangs for an hour. So every outcome is answered, failures with their reason, and only an answer that
-could not be delivered raises, because Lambda then tries the invocation again.
+CloudFormation waits for one response per request, sent to a pre-signed URL; without it a deployment
+hangs for an hour. So every outcome is reported, failures with their reason, and only a response
+that could not be delivered raises, because Lambda then retries the invocation.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 __all__ = ["Context", "ResourceResult", "answer"]
 
 DELIVERY_ATTEMPTS = 4
-# CloudFormation drops an answer of more than 4096 bytes; the rest of it needs room too.
+# CloudFormation drops a response of more than 4096 bytes; the rest of it needs room too.
 REASON_LIMIT = 2000
 
 

@@ -18,7 +18,7 @@ class ServedModel:
     """What is behind an endpoint.
 
     Attributes:
-        package: ARN of the model package whose answers are returned, or `none`.
+        package: ARN of the model package whose responses are returned, or `none`.
         spelled: What the parameter of the approved package said of it.
         challenger: ARN of the one that sees the same requests in its shadow, or `none`.
         failure: Why the endpoint's last update failed, if it did.

@@ -1,4 +1,4 @@
-"""All that an analysis came to in one document (`analysis.json`), for people's tools.
+"""All that an analysis came to in one document (`analysis.json`), for an operator's tools.
 
 Model Monitor's own documents say what broke; this one says also what was measured, against what.
 """

@@ -38,7 +38,7 @@ Metric = dict[str, Any]
 
 
 class PublishError(Exception):
-    """EventBridge did not take the event; the job fails, so that somebody sees it."""
+    """EventBridge did not take the event; the job fails, so that an operator sees it."""
 
 
 def publish(

@@ -55,7 +55,7 @@ class AnalysisSettings:
         endpoint_name: The endpoint watched; for a batch, the schedule or pipeline itself.
         schedule_name: The schedule, or the pipeline, that started the analysis.
         metric_namespace: CloudWatch namespace; None publishes neither metrics nor events.
-        model_version: The only model package whose answers are analyzed; None takes any.
+        model_version: The only model package whose responses are analyzed; None takes any.
         ground_truth: Folder or S3 prefix of the labels; None if they come with the exchanges.
         model_data: File or S3 object of the model's archive; None if no model is asked.
         model_digest: Of the files inside; None likewise.

@@ -6,7 +6,7 @@ Of each captured request there are three vectors:
     stored     what the state says that it had then, by the offline store
     batch      what training computes for it, from the raw lake
 
-They ought to be one. If the answer is not batch's, it is `late` if it is the stored state's, that
+They ought to be one. If the response is not batch's, it is `late` if it is the stored state's, that
 state is exactly the lake's events without some, and those have come since: they had not arrived
 when the request was answered. All else is a defect.
 """
@@ -50,7 +50,7 @@ class AuditOutcome(StrEnum):
 
     @property
     def is_defect(self) -> bool:
-        """Whether somebody has to mend something."""
+        """Whether an operator has to mend something."""
         return self in (AuditOutcome.ANSWER, AuditOutcome.STATE, AuditOutcome.LOST)
 
 
@@ -62,7 +62,7 @@ class AuditResult:
         row: The request.
         batch: Batch's vector.
         outcome: What became of it.
-        confirmed: Whether the answer is also what the offline store says; not, if the record is
+        confirmed: Whether the response is also what the offline store says; not, if the record is
             older than was looked for.
     """
 
@@ -153,7 +153,7 @@ def _judge(
 
 
 def _is_degraded(row: AuditedRequest, held: list[StateHistory]) -> bool:
-    """Whether the answer says that a state was not read, and is what comes of that.
+    """Whether the response says that a state was not read, and is what comes of that.
 
     One of the two may have been known all the same, from the endpoint's cache.
     """
@@ -169,7 +169,7 @@ def _explained(
     held: list[StateHistory],
     answering: Iterable[tuple[State, ...]],
 ) -> AuditOutcome:
-    """Why an answer that is its states' is not batch's."""
+    """Why a response that is its states' is not batch's."""
     for states in answering:
         made = tuple(
             EntityState(key.entity).fold(*arrived(known.events(key), state))

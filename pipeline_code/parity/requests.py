@@ -1,4 +1,4 @@
-"""Captured requests whose answers are audited: what was asked, when, and with which features."""
+"""Captured requests whose responses are audited: what was asked, when, and with which features."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -23,12 +23,12 @@ Vector = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AuditedRequest:
-    """One request and its answer.
+    """One request and its response.
 
     Attributes:
         request: The raw transaction that was asked about.
-        answered: The features of the answer, in the order of FEATURE_NAMES.
-        degraded: Whether the answer says that a state was not read.
+        answered: The features of the response, in the order of FEATURE_NAMES.
+        degraded: Whether the response says that a state was not read.
         time: When it was answered, by the endpoint's clock, in microseconds.
     """
 
@@ -96,7 +96,7 @@ def read_sample(folder: Path, interval: Interval, size: int) -> Sample:
 
 
 def _audited(exchange: Exchange) -> Iterator[AuditedRequest | None]:
-    """The exchange's requests; None for one whose answer has other features than this version's.
+    """The exchange's requests; None for one whose response has other features than this version's.
 
     Nothing for feature rows: what was asked about those says itself what was answered.
     """

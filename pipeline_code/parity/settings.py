@@ -29,7 +29,7 @@ class AuditSettings:
         settle: --settle-minutes, how long before the end time they end.
         sample: --sample, the most requests to audit.
         lookback: --lookback-days, how far before the first request records are looked for, unless
-            an answer differs.
+            a response differs.
     """
 
     raw_bucket: str

@@ -20,7 +20,7 @@ class Identity:
     """The credentials of a boto3 session, for use on one event loop.
 
     To renew them is to ask another service, and to wait for it: it happens in a thread, ahead of
-    time. Should it fail, the ones there are go on being used, and it is tried again.
+    time. Should it fail, the ones there are go on being used, and it is retried.
 
     Args:
         find: `boto3.Session().get_credentials`.

@@ -26,8 +26,8 @@ class RequestHeaders:
 
     Attributes:
         reads: Media type of the body.
-        answers: Media type of the answer.
-        reason_codes: How many features with the largest contributions the answer shall name.
+        answers: Media type of the response.
+        reason_codes: How many features with the largest contributions the response shall name.
         fresh: Whether states are to be read anew, however lately they were read.
     """
 

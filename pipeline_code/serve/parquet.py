@@ -66,7 +66,7 @@ def answers_as_parquet(
     decisions: Sequence[str | None],
     model_version: str,
 ) -> bytes:
-    """A Parquet file with an answer a row, in the order of the request's rows."""
+    """A Parquet file with a response a row, in the order of the request's rows."""
     versions = pa.repeat(pa.scalar(model_version), len(scores))
     columns = [pa.array(values) for values in (ids, scores, decisions)]
     table = pa.table([*columns, versions], names=ANSWERS.names).cast(ANSWERS)

@@ -1,4 +1,4 @@
-"""Answers as bytes, in any of the contract's four forms."""
+"""Responses as bytes, in any of the contract's four forms."""
 
 import orjson
 
@@ -10,7 +10,7 @@ __all__ = ["render"]
 
 
 def render(answers: ScoringResponse, media_type: str, *, single: bool) -> bytes:
-    """The body of an answer; a float is the shortest text that reads back the same.
+    """The body of a response; a float is the shortest text that reads back the same.
 
     Args:
         answers: What became of the request.

@@ -53,7 +53,7 @@ class ScoringResponse:
     model_seconds: float = 0.0
 
     def documents(self) -> list[dict[str, Any]]:
-        """Each answer as a JSON object."""
+        """Each response as a JSON object."""
         rows = self.values.tolist()
         documents = []
         for index, score in enumerate(self.scores):
@@ -77,8 +77,8 @@ class Scoring:
 
     Guarantees:
         A transaction's score is that of its feature vector as a feature row, to the last bit.
-        An answer never fails for lack of state. What is unknown counts as nothing known, the same
-        as for the first transaction of a new customer, and the answer says `degraded` and why.
+        A response never fails for lack of state. What is unknown counts as nothing known, the same
+        as for the first transaction of a new customer, and the response says `degraded` and why.
     """
 
     def __init__(self, model: Model, model_version: str, thresholds: Thresholds) -> None:
@@ -93,7 +93,7 @@ class Scoring:
             raise RuntimeError(f"the model must score a row between 0 and 1, got {score}")
 
     def score_rows(self, rows: FeatureRows, reason_codes: int = 0) -> ScoringResponse:
-        """Answers to feature rows, with so many reason codes each."""
+        """Responses to feature rows, with so many reason codes each."""
         return self._answers(rows.ids, rows.values, None, reason_codes, perf_counter())
 
     def score_transactions(
@@ -102,7 +102,7 @@ class Scoring:
         found: Mapping[Key, Found],
         reason_codes: int = 0,
     ) -> ScoringResponse:
-        """Answers to raw transactions.
+        """Responses to raw transactions.
 
         Args:
             transactions: What is asked.

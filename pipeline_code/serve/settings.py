@@ -41,10 +41,10 @@ class ServerSettings:
         thresholds: REVIEW_THRESHOLD and DECLINE_THRESHOLD, which the model package brings.
         model_digest: MODEL_DIGEST, of the model's files, likewise.
         metrics: METRIC_NAMESPACE and ENDPOINT_NAME; None without the former, and in batch
-            transform, whose answers are not the endpoint's.
+            transform, whose responses are not the endpoint's.
         groups: CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP; None if neither is set, as in
             batch transform, which sends feature rows.
-        model_version: MODEL_PACKAGE_ARN, told in each answer.
+        model_version: MODEL_PACKAGE_ARN, told in each response.
     """
 
     # Inside a container the port is only SageMaker's to reach.

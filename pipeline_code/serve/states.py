@@ -1,7 +1,7 @@
 """States for requests: from a short-lived cache, else from the online store within a time budget.
 
 Guarantees:
-    A caller waits no longer than the budget, whatever the store does. An answer that comes later
+    A caller waits no longer than the budget, whatever the store does. A response that comes later
     still fills the cache.
     Callers who miss the same entity share one read, and what is missed while as many are under way
     as may be goes into one read together: a slow store gets fewer reads, not more of them.
@@ -37,7 +37,7 @@ LOGGER = logging.getLogger(__name__)
 MOST_CACHED = 10_000
 FAILURES_IN_A_ROW = 5
 PAUSE_SECONDS = 1.0
-# States of longer answers are unpacked in a thread: they take more than about a millisecond.
+# States of longer responses are unpacked in a thread: they take more than about a millisecond.
 INLINE_STATES = 32
 
 

@@ -1,8 +1,8 @@
 """The online store, read on the event loop.
 
 boto3's client needs a thread a read, and half of a millisecond of Python. This one sends the same
-BatchGetRecord over connections of its own; where it goes, who asks, what an error says and what is
-tried again are botocore's answers, as are the exceptions.
+BatchGetRecord over connections of its own; botocore decides where it goes, who asks, what an error says
+and what is retried, and the exceptions are botocore's.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class StoreReader:
     Guarantees:
         A try takes no longer than the timeout, however slowly the store answers, and keeps no more
         than `MOST_ANSWER_BYTES` of what it answers.
-        What botocore's standard mode tries again is tried once more, if somebody may still wait.
+        What botocore's standard mode retries is tried once more, if somebody may still wait.
 
     Args:
         client: A boto3 client of sagemaker-featurestore-runtime: whom to ask, and where.
@@ -123,7 +123,7 @@ class StoreReader:
 
         Raises:
             BotoCoreError, ClientError: The store was not reached, or refused.
-            StoreError: A record could not be read, or the answer is none.
+            StoreError: A record could not be read, or the response is none.
         """
         reading = BatchRead(self._groups, keys)
         for pause in pauses(OPERATION):

@@ -47,7 +47,7 @@ class Thresholds:
 def _threshold(environment: Mapping[str, str], name: str) -> float | None:
     text = environment.get(name)
     if text is None:
-        # Without one, no answer would hold a decision, and no alarm would say so.
+        # Without one, no response would hold a decision, and no alarm would say so.
         raise BadInput(
             f"{name} must be given, got nothing; the model package's is missing, or {NO_THRESHOLD}"
         )

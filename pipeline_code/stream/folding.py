@@ -53,7 +53,7 @@ def connected() -> Clients:
 def consume(
     event: dict[str, Any], entity: Entity, settings: FoldSettings, clients: Clients
 ) -> dict[str, Any]:
-    """Handles one invocation by a Kinesis stream; the answer names the records to deliver again.
+    """Handles one invocation by a Kinesis stream; the response names the records to deliver again.
 
     Raises:
         ClientError: The quarantine or the next stream failed; the whole batch has to come again.

@@ -81,7 +81,7 @@ def _collective(hosts: Hosts, port: int) -> Iterator[None]:
         collective.finalize()
     except BaseException as error:
         with suppress(XGBoostError):
-            # Closes the connections, so that the others need not wait for an answer.
+            # Closes the connections, so that the others need not wait for a response.
             collective.finalize()
         if isinstance(error, XGBoostError) and LOSS.search(str(error)):
             raise RuntimeError(

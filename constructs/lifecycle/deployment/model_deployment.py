@@ -78,7 +78,7 @@ class ModelDeployment(Construct):
         deleting the endpoint.
         Only this stack, its parameters and packages of this group are within reach, and the stack
         only by a role that can do nothing but change models; packages are rejected, never approved.
-        Whatever a person has to look at is an alarm.
+        Whatever an operator has to look at is an alarm.
 
     Define it last: what its stack has by then can be updated.
 

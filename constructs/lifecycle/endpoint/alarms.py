@@ -172,7 +172,7 @@ class EndpointAlarms(Construct):
         )
 
     def _share(self, name: str, dimensions: dict[str, str]) -> cloudwatch.MathExpression:
-        """Percent of the answers that are of one kind, or 0 if there are too few answers."""
+        """Percent of the responses that are of one kind, or 0 if there are too few."""
         least = self._config.scores.min_answers
         return self._judged(
             f"IF(answers >= {least}, 100 * FILL(kind, 0) / answers, 0)",

@@ -34,7 +34,7 @@ class ServerConfig:
 
     Attributes:
         workers: Processes, each of which holds the model. If omitted, one for each core.
-        store_budget_milliseconds: What a read of the online store may take; then the answer is
+        store_budget_milliseconds: What a read of the online store may take; then the response is
             given without, and says that it is degraded.
         state_cache_seconds: For how long a state that was read is used again; 0 reads it anew for
             each request.

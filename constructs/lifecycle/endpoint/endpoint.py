@@ -47,7 +47,7 @@ class SelfDeployingEndpoint(Construct):
         A new package reaches the same endpoint in the rollout's steps; an alarm rolls it back.
         An update keeps the instances that scaling added.
         Names of models and configurations begin with the endpoint's.
-        A challenger's answers are captured, and given to nobody.
+        A challenger's responses are captured, and given to nobody.
         Captures, the fleet's volumes and what the servers log are encrypted under the given key.
         Without instances nothing is captured, nothing is shifted in steps, and alarms only notify:
         SageMaker has none of it there.
@@ -192,7 +192,7 @@ class SelfDeployingEndpoint(Construct):
                 challenger,
                 {
                     **self._environment,
-                    # What nobody hears is no answer of the endpoint, for its metrics and alarms.
+                    # What nobody hears is no response of the endpoint, for its metrics and alarms.
                     "ENDPOINT_NAME": f"{self.endpoint_name}-{CHALLENGER_VARIANT}",
                 },
             ),

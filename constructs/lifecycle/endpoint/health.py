@@ -15,7 +15,7 @@ class ScoreLimits:
 
     Attributes:
         min_answers: With fewer answers in a minute, nothing is judged.
-        max_flagged_percent: Share of the answers that may ask for review or decline.
+        max_flagged_percent: Share of the responses that may ask for review or decline.
         min_mean: The least mean score; a model that finds nothing falls below it.
         max_mean: The largest mean score.
     """
@@ -55,7 +55,7 @@ class HealthConfig:
         max_errors_per_minute: More failed requests (status 5xx) in a minute are an alarm; so are
             more failed answers of the version that is being deployed.
         max_latency_milliseconds: The slowest hundredth of the requests may take so long.
-        max_degraded_percent: Share of the answers that may lack the online store's features. This
+        max_degraded_percent: Share of the responses that may lack the online store's features. This
             alarm only notifies: it is the store that is ill, and no other version would be better.
         scores: What the scores of the version that is being deployed may look like.
     """

@@ -83,7 +83,7 @@ def packaged_container(
 def production_variant(
     config: EndpointConfig, model: sagemaker.CfnModel
 ) -> sagemaker.CfnEndpointConfig.ProductionVariantProperty:
-    """The variant whose answers callers get: on instances, or without any."""
+    """The variant whose responses callers get: on instances, or without any."""
     if config.serverless is not None:
         return _Config.ProductionVariantProperty(
             variant_name=VARIANT_NAME,
@@ -103,7 +103,7 @@ def production_variant(
 def capture_everything(
     bucket: s3.IBucket, key: kms.IKey
 ) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty:
-    """Every request and every answer of every variant, encrypted."""
+    """Every request and every response of every variant, encrypted."""
     return _Config.DataCaptureConfigProperty(
         enable_capture=True,
         destination_s3_uri=bucket.s3_url_for_object(),

@@ -27,7 +27,7 @@ class EventFunction(Construct):
     """Runs one handler for every event of its rules.
 
     Guarantees:
-        An event whose handler raises, or that cannot be delivered, is tried again for an hour and
+        An event whose handler raises, or that cannot be delivered, is retried for an hour and
         then kept for two weeks in an encrypted queue that refuses plain HTTP. One there is an
         alarm, and so is one that could not be kept.
 

@@ -110,7 +110,7 @@ class ContainerImage(Construct):
     def uri(self) -> str:
         """The image's URI.
 
-        The tag in it is a literal. Were it the build's answer, other stacks would import it, and
+        The tag in it is a literal. Were it the build's response, other stacks would import it, and
         CloudFormation refuses to change what another stack imports: no new image could be deployed.
         """
         return self.repository.repository_uri_for_tag(self.tag)

@@ -50,7 +50,7 @@ class Analyzer:
         image_uri: The image they run.
         key_arn: Key of their volumes and files.
         endpoint_name: The endpoint whose captures they read.
-        model_version: ARN of the package whose answers they judge, or `none`.
+        model_version: ARN of the package whose responses they judge, or `none`.
         model_digest: Digest of that package's model.
         captures_uri: Where those captures are, of the variant that answers callers.
         baselines_uri: Where that package's baselines are, a folder for each kind.

@@ -96,7 +96,7 @@ class MonitorSchedules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmLimits:
-    """What people are woken for, beside violations, each of which is an alarm.
+    """What operators are woken for, beside violations, each of which is an alarm.
 
     Attributes:
         missing_data_hours: Hours without any record analyzed for data quality.

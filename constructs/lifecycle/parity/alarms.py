@@ -25,7 +25,7 @@ RUNBOOK = (
 
 
 class ParityAlarms(Construct):
-    """Raises an alarm if an answer's features are not batch's without an event being late.
+    """Raises an alarm if a response's features are not batch's without an event being late.
 
     Args:
         endpoint_name: The endpoint, a dimension of the metrics.
@@ -63,7 +63,7 @@ class ParityAlarms(Construct):
         )
 
     def watch_for_silence(self, days: int, condition: CfnCondition) -> None:
-        """Also raise an alarm if no answer was audited for so many days, under a condition."""
+        """Also raise an alarm if no response was audited for so many days, under a condition."""
         alarm = define_silence_alarm(
             self,
             "MissingData",

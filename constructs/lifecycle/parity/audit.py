@@ -37,7 +37,7 @@ class ParityAudit(Construct):
     Args:
         pipeline_name: Physical name; people start it with `AuditHours`.
         condition: When there is an endpoint.
-        endpoint_name: The endpoint whose answers are audited.
+        endpoint_name: The endpoint whose responses are audited.
         variant_name: Its production variant.
         metric_namespace: CloudWatch namespace of the audit's metrics.
         image: What the job runs.

@@ -19,7 +19,7 @@ class ParityAuditConfig:
         sample: At most so many requests are audited.
         settle_minutes: Requests of the last so many minutes wait for the next audit: their events
             and records have to land first.
-        lookback_days: How far back stored states are looked for whose answer equals batch's; one
+        lookback_days: How far back stored states are looked for whose vector equals batch's; one
             that differs is looked into however old its state.
         missing_data_days: Days without any audited request before the alarm for missing data.
         compute: What the audit runs on.

@@ -27,7 +27,7 @@ MOST_CONCURRENT = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerConfig:
-    """How consumers read their streams, and when somebody is told that they do not.
+    """How consumers read their streams, and when operators are alarmed that they do not.
 
     Attributes:
         batch_size: A batch holds at most so many records.

@@ -24,7 +24,7 @@ from lifecycle.streaming.event_stream import EventStream
 __all__ = ["LandingConfig", "StreamLanding"]
 
 ERROR_PREFIX = "quarantine/firehose"
-# Firehose waits for an answer of its transformation for five minutes at most.
+# Firehose waits for a response of its transformation for five minutes at most.
 TIMEOUT = Duration.minutes(1)
 LONGEST_BUFFER_SECONDS = 900
 SMALLEST_BUFFER_MIB = 64

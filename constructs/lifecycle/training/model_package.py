@@ -29,7 +29,7 @@ def model_package_request(
         model_data_uri: The model's archive.
         evaluation: The step that judged it.
         baseline_uri: Folder of `statistics.json` and `constraints.json` of the training rows.
-        approval_status: Whether a person has to approve it.
+        approval_status: Whether an operator has to approve it.
         revision: Of the code that made it.
         data_version: Of the raw data that it comes from.
     """

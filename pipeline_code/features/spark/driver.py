@@ -85,7 +85,7 @@ class SparkFeatures:
             `/opt/ml` is below that host's own root.
         as_of: What became known later does not exist. If omitted, all is known.
         keep_states: Told all events of some entities, whatever the moment, shard by shard, on the
-            shard's host; a task that is tried again tells them again. It is pickled.
+            shard's host; a task that is retried tells them again. It is pickled.
         shard_rows: About so many transactions are in one shard.
     """
 

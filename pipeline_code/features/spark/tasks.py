@@ -105,7 +105,7 @@ class ShardTask:
 
 
 class UnionByShard(AccumulatorParam[ShardOutcomes]):  # type: ignore[misc] # PySpark need not be installed
-    """Keeps one answer a shard, so that a task that ran twice counts once."""
+    """Keeps one result a shard, so that a task that ran twice counts once."""
 
     def zero(self, value: ShardOutcomes) -> ShardOutcomes:  # noqa: ARG002 - Spark's signature
         return {}

@@ -15,7 +15,7 @@ def log(message: str, **fields: object) -> None:
 
 
 def count_failure(namespace: str, endpoint_name: str, **fields: object) -> None:
-    """Count a deployment that a person has to look at."""
+    """Count a deployment that an operator has to look at."""
     log(
         "a deployment failed",
         **_metric(namespace, endpoint_name, MetricName.FAILED_DEPLOYMENTS, 1, "Count"),

@@ -65,7 +65,7 @@ class Packages:
         return sorted(approved, key=approval, reverse=True)
 
     def reject(self, package: Package, reason: str) -> None:
-        """Reject a described package for a reason, and record the decision as people's are."""
+        """Reject a described package for a reason, and record the decision as an operator's are."""
         properties = package.get("CustomerMetadataProperties", {})
         recorded = {}
         # CloudFormation's words may have several lines; the pattern of a description takes one.

@@ -109,7 +109,7 @@ class Verdicts:
         return reason
 
     def rejected_but_serving(self, package: str) -> str:
-        """No answer at all is worse than those of a rejected model; a person has to choose."""
+        """No response at all is worse than those of a rejected model; an operator has to choose."""
         reason = f"{package} is not approved, but no other package is, and it goes on serving"
         self.count(reason, package)
         return reason

@@ -14,7 +14,7 @@ Contract:
     Environment: STACK_NAME; STACK_ROLE_ARN, the role by which the stack is updated, which can do
     less than that of the stack's last deployment; ENDPOINT_NAME; PARAMETER_NAME, which names the
     approved model package.
-    "No updates" is success. A stack that is being updated raises, and Lambda tries again.
+    "No updates" is success. A stack that is being updated raises, and Lambda retries.
     Returns: {"updated": bool}.
     Needs: cloudformation:DescribeStacks and UpdateStack on the stack; iam:PassRole of the role;
     ssm:GetParameters on the parameters that the stack reads; what `served_model` needs.

@@ -1,4 +1,4 @@
-"""Starts the training pipeline when a monitor, an alarm, a schedule or a person asks for it.
+"""Starts the training pipeline when a monitor, an alarm, a schedule or an operator asks for it.
 
 Contract:
     Event: a batch of messages of a queue, each with an event as `triggers` names them.
@@ -9,7 +9,7 @@ Contract:
     allows it goes to the dead-letter queue. The others of its batch go on: their order does not
     matter.
     A start is written down before it is asked for, with the token of its event, so that neither a
-    repeated event, nor an answer that was lost, starts a second execution.
+    repeated event, nor a response that was lost, starts a second execution.
     The execution's display name starts with `retrain-`; its parameters are TriggerReason,
     TriggerEvidence, and DataVersion: the fingerprint of the raw data
     (`pipeline_code.contracts.pipelines`), so that steps are taken from the cache only when their

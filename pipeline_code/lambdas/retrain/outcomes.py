@@ -28,7 +28,7 @@ class EventOutcome:
         reason: Why, in words: of a start, why the model is retrained.
         rule: Of a declined event, the rule that declined it; else empty.
         execution_arn: Of a start, its execution; else empty.
-        in_vain: 1 if retraining does not help and a person has to look, 0 if it may help again;
+        in_vain: 1 if retraining does not help and an operator has to look, 0 if it may help again;
             None if this event changes nothing about that.
         is_failure: Whether the event says that a retraining failed.
     """

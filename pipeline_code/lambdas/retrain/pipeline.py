@@ -84,7 +84,7 @@ class TrainingPipeline:
     def prepare(self, ask: RetrainingRequest, now: datetime) -> RetrainingStart:
         """The start that an event asks for, on the data that is there now.
 
-        The execution's name tells of the event, so that it is found again if the answer is lost.
+        The execution's name tells of the event, so that it is found again if the response is lost.
         """
         event = hashlib.sha256(ask.event_id.encode()).hexdigest()[:12]
         return RetrainingStart(
@@ -104,7 +104,7 @@ class TrainingPipeline:
         Raises:
             RefusedError: SageMaker refused it.
             ClientError: SageMaker failed; it may have started it.
-            BotoCoreError: There was no answer; SageMaker may have started it.
+            BotoCoreError: There was no response; SageMaker may have started it.
         """
         parameters = {
             PipelineParameter.TRIGGER_REASON: start.reason,

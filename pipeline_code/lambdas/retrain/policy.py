@@ -12,7 +12,7 @@ The rules, in this order. An event is declined if
     budget: so many retrainings began on this day (UTC);
     running: an execution of the pipeline runs, whoever started it;
     uncured: so many retrainings in a row, for this kind of drift, were not followed by a time
-        without it. Retraining does not help: a person has to look.
+        without it. Retraining does not help: an operator has to look.
 A person's request is declined only as a duplicate, as stale, or while an execution runs.
 """
 
@@ -51,7 +51,7 @@ class Rules:
         kinds: Kinds of monitoring whose drift retrains.
         cool_down: Between two retrainings.
         cool_down_of_failed: After one that failed, if that is less.
-        daily_budget: Retrainings a day (UTC), a person's among them.
+        daily_budget: Retrainings a day (UTC), an operator's among them.
         uncured_limit: Retrainings in a row for the same kind of drift that may be in vain.
     """
 

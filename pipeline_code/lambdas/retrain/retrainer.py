@@ -32,7 +32,7 @@ from retrain.triggers import (
 
 __all__ = ["Retrainer"]
 
-# For so long a start whose answer was lost is asked for again, by its token; an execution that is
+# For so long a start whose response was lost is asked for again, by its token; an execution that is
 # not among the pipeline's by then does not exist.
 PENDING = timedelta(hours=1)
 
@@ -41,7 +41,7 @@ PENDING = timedelta(hours=1)
 class Retrainer:
     """Works off events, one after the other.
 
-    A start whose answer is lost may have happened. Until that is known, nothing else is started:
+    A start whose response is lost may have happened. Until that is known, nothing else is started:
     the next event finds it among the executions, or asks for the very same start again.
 
     Args:
@@ -195,7 +195,7 @@ class Retrainer:
         try:
             self._keep(_answered(state, ask.event_id, outcome) if is_manual else state)
         except (ClientError, BotoCoreError) as error:
-            # Were it tried again, it could be taken for a duplicate, and never be told. At worst, a
+            # Were it retried, it could be taken for a duplicate, and never be told. At worst, a
             # real duplicate is now told the same.
             log("what was told could not be kept", error=error, event_id=ask.event_id)
             self.forget()

@@ -32,7 +32,7 @@ class RetrainingStart:
         reason: Why, in words.
         evidence: Where that can be checked.
         data_version: Of the raw data.
-        execution_arn: Of its execution; empty as long as the answer is not known.
+        execution_arn: Of its execution; empty as long as the response is not known.
         told: Whether the event's outcome was said.
         failed: Whether the execution failed.
     """
@@ -52,7 +52,7 @@ class RetrainingStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestResult:
-    """What a person's event came to, for whoever waits for it."""
+    """What an operator's event came to, for whoever waits for it."""
 
     event_id: str
     outcome: str
@@ -65,7 +65,7 @@ class RetrainingState:
     """All that decisions depend on, beside the pipeline's executions.
 
     Attributes:
-        pending: A start whose answer is not known; it may have happened.
+        pending: A start whose response is not known; it may have happened.
         last: The last start that happened.
         day: The day (UTC) of that start.
         count: How many there were on that day.
@@ -135,7 +135,7 @@ class RetrainingState:
         return replace(self, resumed=at)
 
     def answering(self, answer: RequestResult) -> Self:
-        """What a person's event came to."""
+        """What an operator's event came to."""
         cut = answer.reason.encode()[:ANSWER_BYTES].decode(errors="ignore")
         return replace(self, answer=replace(answer, reason=cut))
 

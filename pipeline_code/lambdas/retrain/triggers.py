@@ -7,7 +7,7 @@ Events, all in EventBridge's envelope:
     `CloudWatch Alarm State Change` of the alarm for model quality;
     `SageMaker Model Building Pipeline Execution Status Change` of an execution that failed;
     `Scheduled Event` of a rule of this function;
-    `Retraining Requested` and `Retraining Resumed` of source `fraudloop.operations`: a person's.
+    `Retraining Requested` and `Retraining Resumed` of source `fraudloop.operations`: an operator's.
 """
 
 from collections.abc import Callable, Mapping
@@ -81,7 +81,7 @@ class PassedAnalysis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumption:
-    """A person says that drift may retrain again."""
+    """An operator says that drift may retrain again."""
 
     event_id: str
     reason: str

@@ -25,7 +25,7 @@ from pipeline_code.monitor.data_quality.sketches import Sketch, Summary
 __all__ = ["ALL_FEATURES", "SCORE", "analyze"]
 
 ALL_FEATURES = "All features"
-# The model's answers, described without being constrained: their distribution is to change with
+# The model's responses, described without being constrained: their distribution is to change with
 # the share of frauds.
 SCORE = "score"
 SCORES = Grid.even(0.0, 1.0, 100)

@@ -90,7 +90,7 @@ class Constraints:
         minimum_frauds: With fewer frauds among them nothing is said.
         threshold: The score from which on a prediction counts as a fraud if the endpoint did not
             decide.
-        reviewed_share: The part of a day's cards that people look at.
+        reviewed_share: The part of a day's cards that are reviewed.
     """
 
     of_metrics: tuple[Constraint, ...]
