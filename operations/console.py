@@ -48,7 +48,7 @@ def write_json(document: Mapping[str, Any], path: str) -> None:
 
 
 def show(document: Mapping[str, Any], json_path: str | None, *tables: RenderableType) -> None:
-    """Print tables, or trees, for people and, if asked, the document for programs."""
+    """Print tables, or trees, for operators and, if asked, the document for programs."""
     console = errors if json_path == "-" else people
     for each in tables:
         # A line, unlike a table, is not folded: an address must be found in one piece.

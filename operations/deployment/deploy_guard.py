@@ -119,7 +119,7 @@ def await_rest(
 
 
 def _is_busy(status: str) -> bool:
-    # A stack in review waits for a person: it has a change set that nobody has executed.
+    # A stack in review waits for an operator: it has a change set that nobody has executed.
     return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
 
 

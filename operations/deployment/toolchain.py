@@ -19,7 +19,7 @@ def synthesize(environment: str, assembly: Path, *, revision: str | None = None)
     Args:
         environment: Its name.
         assembly: The folder.
-        revision: Of the code, kept with every model that the deployed pipeline registers.
+        revision: Of the code, stored with every model that the deployed pipeline registers.
 
     Raises:
         OperationError: If synthesis fails; the message ends with what the app printed.
@@ -74,7 +74,7 @@ def deploy(
         target: Where.
         assembly: The assembly.
         only: What the CDK calls the stacks; nothing that they need is deployed. If omitted, all.
-        log: Where the CLI's output is kept, too.
+        log: Where the CLI's output is stored, too.
     """
     which = ["--all"] if only is None else [*only, "--exclusively"]
     arguments = ["deploy", *which, "--app", str(assembly), "--require-approval", "never"]

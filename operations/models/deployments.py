@@ -33,7 +33,7 @@ def last_deployment(target: Target) -> dict[str, str] | None:
 
 
 def deployments(target: Target) -> dict[str, dict[str, str]]:
-    """The last deployment of each package, by its ARN; Parameter Store keeps a hundred states."""
+    """The last deployment of each package, by its ARN; Parameter Store holds a hundred states."""
     pages = target.client("ssm").get_paginator("get_parameter_history")
     kept = [
         each

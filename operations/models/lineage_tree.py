@@ -1,4 +1,4 @@
-"""A lineage as a tree for people: from what answers requests down to what it learned from."""
+"""A lineage as a tree for operators: from what serves requests down to what it learned from."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

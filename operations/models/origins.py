@@ -1,4 +1,4 @@
-"""The jobs that a model package comes from, found by following what SageMaker keeps of each.
+"""The jobs that a model package comes from, found by following what SageMaker stores of each.
 
 Everything is read: Describe* and List* operations, and one object of the features bucket.
 """

@@ -102,7 +102,7 @@ def _answer(target: Target, event_id: str, timeout_seconds: float) -> dict[str, 
 
 
 def _uncured(state: dict[str, Any]) -> dict[str, list[str]]:
-    """The starts since a kind of monitoring passed, or since a person took matters in hand."""
+    """The starts since a kind of monitoring passed, or since an operator took matters in hand."""
     found = {}
     for monitor, starts in state.get("series", {}).items():
         since = [_moment(each) for each in (state["passed"].get(monitor), state["resumed"]) if each]

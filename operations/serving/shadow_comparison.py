@@ -1,7 +1,7 @@
 """The comparison of a challenger with the champion, response by response.
 
-Both are joined on the inference id, which every caller gives its requests. Answers are kept in a
-database on the disk, so that memory does not grow with the traffic.
+Both are joined on the inference id, which every caller gives its requests. Responses are stored in
+a database on the disk, so that memory does not grow with the traffic.
 """
 
 import tempfile

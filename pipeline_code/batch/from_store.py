@@ -1,6 +1,6 @@
 """A batch's features after the states of the offline store: what the endpoint would answer.
 
-The offline store keeps every record that was ever put, in folders by the record's event time. Of an
+The offline store holds every record that was ever put, in folders by the record's event time. Of an
 entity the online store holds the record with the newest event time, so the folders are read from
 the newest day back until each entity's record is found, or to the end for those that have none.
 Only the columns that tell records apart are read of them all; states, of the records that count.

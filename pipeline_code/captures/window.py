@@ -1,4 +1,4 @@
-"""The interval that the analyzer is told, by moments and hours."""
+"""The interval that the analyzer is configured to, by moments and hours."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

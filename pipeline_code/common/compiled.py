@@ -1,4 +1,4 @@
-"""Compiles the kernels to machine code once a machine; `kernel_cache` says where it is kept.
+"""Compiles the kernels to machine code once a machine; `kernel_cache` says where it is stored.
 
 Compiling takes seconds, loading what was compiled milliseconds. The image is built with everything
 compiled (`python -m pipeline_code.common.compiled`), for any processor of its architecture.
@@ -20,7 +20,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class KernelLocator(UserProvidedCacheLocator):  # type: ignore[misc]
-    """Where numba keeps a kernel, wherever the clone is."""
+    """Where numba stores a kernel, wherever the clone is."""
 
     @classmethod
     def get_suitable_cache_subpath(cls, py_file: str) -> str:

@@ -1,4 +1,4 @@
-"""The features of many new transactions after what is kept of all events before them.
+"""The features of many new transactions after the states of all events before them.
 
 What the online driver answers one by one, in one go and with the batch driver's code: a state is
 partial sums, and so is an event.

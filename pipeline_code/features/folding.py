@@ -1,7 +1,7 @@
-"""Adds events to what is kept of one entity's stream: recent ones as they are, older ones by hop.
+"""Adds events to what is stored of one entity's stream: recent ones as they are, older ones by hop.
 
-What is kept is a function of the set of events alone, whatever the order and the batches they came
-in, and it is bounded: so many of the newest events, and as many hops as the windows reach back.
+What is stored is a function of the set of events alone, whatever the order and the batches they
+came in, and it is bounded: so many of the newest events, and as many hops as the windows reach back.
 
     recent  [n, 3]  time, id, amount: the newest events, in order of time and id
     hops    [m, 4]  start, count, sum of amounts, largest amount: all others, in order of start
@@ -55,7 +55,7 @@ def _insert(recent: Ints, known: int, event: Ints) -> int:
 
 @compiled("i8(i8, i8, i8[::1])")
 def _level(time: int, newest: int, schedule: Ints) -> int:
-    """How finely events of a time are kept; the limits lie between hops of the next level."""
+    """How finely events of a time are stored; the limits lie between hops of the next level."""
     if time >= floored(newest - schedule[0], 1):
         return 0
     return 1 if time >= floored(newest - schedule[1], 2) else 2
@@ -94,14 +94,14 @@ def _gathered(parts: Ints, oldest: int, newest: int, schedule: Ints) -> Ints:
 def fold(
     recent: Ints, hops: Ints, events: Ints, newest: int, schedule: Ints, remembered: int
 ) -> tuple[Ints, Ints]:
-    """What is kept after some more events.
+    """What is stored after some more events.
 
     Args:
-        recent, hops: What was kept before.
+        recent, hops: What was stored before.
         events: The new ones [k, 3]: time, id, amount, in any order.
         newest: The newest known time of all, these included.
         schedule: `Plan.schedule` of the entity.
-        remembered: How many of the newest events are kept one by one.
+        remembered: How many of the newest events are stored one by one.
 
     Returns:
         recent and hops; those that were given are not changed.
@@ -140,11 +140,11 @@ def fold(
 
 @compiled("UniTuple(i8[::1], 4)(i8[:, ::1], i8[:, ::1], i8[:, ::1])")
 def join(recent: Ints, hops: Ints, request: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """What is kept, and perhaps one more event, as the kernel's partial sums.
+    """What is stored, and perhaps one more event, as the kernel's partial sums.
 
     Args:
-        recent, hops: What is kept.
-        request: One event [1, 3] that counts once, kept or not; or none [0, 3].
+        recent, hops: What is stored.
+        request: One event [1, 3] that counts once, stored or not; or none [0, 3].
 
     Returns:
         times, counts, sums and largest amounts.

@@ -107,7 +107,7 @@ class Plan:
         """Up to which age a state must keep an entity's events by each of LEVELS, rising.
 
         Past the last age they are forgotten. An event that a window's edge has still to pass is
-        kept at least as finely as that edge moves. A report is kept until no other one of its
+        stored at least as finely as that edge moves. A report is kept until no other one of its
         transaction can come.
         """
         edges = [

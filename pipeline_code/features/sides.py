@@ -2,7 +2,7 @@
 
 A row has two sides, its terminal's and its customer's. Batch and Spark bring the rows of whole
 entities together, for one side after the other, and hand them to this module. What came before the
-rows may also be given as the states that were kept of it.
+rows may also be given as the states that are stored of it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ __all__ = ["CustomerFeatures", "States", "all_features", "customer_features", "t
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-# By entity: what was kept of events before the rows, which may be among them again.
+# By entity: what is stored of events before the rows, which may be among them again.
 States = Mapping[int, EntityState]
 
 # Rows whose totals are in memory at once: few enough for the processor's cache.

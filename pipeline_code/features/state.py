@@ -30,7 +30,7 @@ PartialSums = tuple[Ints, Ints, Ints, Ints]
 NO_EVENT_YET = np.iinfo(np.int64).min // 2
 NO_EVENTS = np.empty((0, 3), np.int64)
 NO_HOPS = np.empty((0, 4), np.int64)
-# So many of an entity's newest events are kept one by one: an id among them never counts twice.
+# So many of an entity's newest events are stored one by one: an id among them never counts twice.
 REMEMBERED = 512
 
 
@@ -45,7 +45,7 @@ def events_of(times: Ints, ids: Ints, amounts: Ints | None = None) -> Ints:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceState:
-    """What is kept of one stream (`pipeline_code.features.folding` says how)."""
+    """What is stored of one source (`pipeline_code.features.folding` says how)."""
 
     recent: Ints = field(default_factory=lambda: NO_EVENTS)
     hops: Ints = field(default_factory=lambda: NO_HOPS)

@@ -21,7 +21,7 @@ WIDTHS = (3, 4, 3, 4)
 MAGIC = b"FLS"
 # Magic, format; checksum of all that follows it.
 PREFIX = struct.Struct("<3sBI")
-# What was kept, newest known time; lengths of four lists.
+# What is stored, newest known time; lengths of four lists.
 HEADER = struct.Struct("<8sqIIII")
 BODY = PREFIX.size + HEADER.size
 

@@ -35,7 +35,7 @@ __all__ = [
 
 # Read in one request and written in two, by one thread while others wait for the service.
 ENTITIES_AT_ONCE = 50
-# Below the ten connections that a boto3 client keeps unless told otherwise.
+# Below the ten connections that a boto3 client keeps unless configured otherwise.
 THREADS = 8
 # A consumer that writes at the same time wins; after so many times it is left to it.
 JOB_ATTEMPTS = 3

@@ -1,6 +1,6 @@
 """The states that the online store can have held at requests' times, by the offline store.
 
-The offline store keeps every record that was ever put, with the moment of the call, in folders by
+The offline store holds every record that was ever put, with the moment of the call, in folders by
 the record's event time. Of an entity the online store holds the record with the newest event time,
 so the folders are read from the newest hour back until each request's record is found, or until
 as far back as is worth it.

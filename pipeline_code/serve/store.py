@@ -1,8 +1,8 @@
 """The online store, read on the event loop.
 
 boto3's client needs a thread a read, and half of a millisecond of Python. This one sends the same
-BatchGetRecord over connections of its own; botocore decides where it goes, who asks, what an error says
-and what is retried, and the exceptions are botocore's.
+BatchGetRecord over connections of its own; botocore decides where it goes, who asks, what an error
+says and what is retried, and the exceptions are botocore's.
 """
 
 import asyncio

@@ -7,6 +7,6 @@ lands in the lake through Firehose.
 
 Guarantees:
     Delivery is at least once, folding counts once: a state knows the transactions it holds.
-    An event that breaks a rule is kept with its reason (`quarantine`), never retried. An event
+    An event that breaks a rule is stored with its reason (`quarantine`), never retried. An event
     that could not be folded is retried on its own, without holding up the others for ever.
 """

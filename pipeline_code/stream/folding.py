@@ -70,7 +70,7 @@ class Consumer:
 
     Args:
         entity: Whose states; the stream is partitioned by its id.
-        settings: Where the states are, where refused records are kept, where events go on to.
+        settings: Where the states are, where refused records are stored, where events go on to.
         clients: The services.
         metrics: Counts what became of the records; without personal data, as the log is.
     """

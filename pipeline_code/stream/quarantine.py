@@ -3,7 +3,7 @@
     quarantine/stream/date=2018-08-01/<stream>-<shard>-<sequence number>.json
 
 Guarantees:
-    A record that is delivered again is kept once: its name says where it came from, nothing else.
+    A record that is delivered again is stored once: its name says where it came from, nothing else.
 """
 
 import base64
@@ -18,7 +18,7 @@ from pipeline_code.stream.records import Record
 __all__ = ["QUARANTINE_PREFIX", "key_of", "quarantine"]
 
 QUARANTINE_PREFIX = "quarantine/stream/"
-# Below the ten connections that a boto3 client keeps unless told otherwise.
+# Below the ten connections that a boto3 client keeps unless configured otherwise.
 THREADS = 8
 
 
@@ -38,7 +38,7 @@ def quarantine(s3: Any, bucket: str, refused: Mapping[Record, str]) -> None:
 
 
 def key_of(record: Record) -> str:
-    """Where a record is kept."""
+    """Where a record is stored."""
     place = f"{record.stream}-{record.shard}-{record.sequence_number}"
     return f"{QUARANTINE_PREFIX}date={record.arrived:%Y-%m-%d}/{place}.json"
 

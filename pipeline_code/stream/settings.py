@@ -13,7 +13,7 @@ class FoldSettings:
 
     Args:
         groups: CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP, the states' feature groups.
-        quarantine_bucket: QUARANTINE_BUCKET, where records that break a rule are kept.
+        quarantine_bucket: QUARANTINE_BUCKET, where records that break a rule are stored.
         terminal_stream: TERMINAL_STREAM, onto which the consumer of customers puts every event;
             None if it is not set, as for the consumer of terminals.
     """

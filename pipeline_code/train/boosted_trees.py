@@ -168,7 +168,7 @@ class _Stream(xgboost.DataIter):  # type: ignore[misc]
 
 
 def settings_of(parameters: Parameters, names: Sequence[str]) -> dict[str, Any]:
-    """What XGBoost is told."""
+    """XGBoost's parameters."""
     increasing = parameters.increasing(names)
     settings = {
         "objective": "binary:logistic",

@@ -1,4 +1,4 @@
-"""The topic that carries a stack's alarms to people."""
+"""The topic that carries a stack's alarms to operators."""
 
 from __future__ import annotations
 

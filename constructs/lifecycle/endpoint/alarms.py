@@ -1,4 +1,4 @@
-"""The alarms of an endpoint: what rolls a new version back, and what only people are told of."""
+"""The alarms of an endpoint: what rolls a new version back, and what only operators are told of."""
 
 from __future__ import annotations
 

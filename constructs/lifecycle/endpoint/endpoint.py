@@ -58,7 +58,7 @@ class SelfDeployingEndpoint(Construct):
             it, or `none`; a deploy-time value.
         challenger: The package in the shadow, spelled likewise. It is given if, and only if, the
             configuration has a shadow.
-        environment: What the container is told, beside the package.
+        environment: The container's variables, beside the package.
         metric_namespace: Where the server publishes its metrics.
         image: The image that packages name.
         artifacts_bucket: Where model artifacts are, below `models/`.

@@ -65,7 +65,7 @@ def challenger_container(
 
     Args:
         parameter: Value of the challenger's parameter, which may be `none`.
-        environment: What the container is told, beside what the package says.
+        environment: The container's variables, beside what the package says.
     """
     return sagemaker.CfnModel.ContainerDefinitionProperty(
         image=part(parameter, "image"),

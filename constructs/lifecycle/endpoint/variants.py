@@ -72,7 +72,7 @@ def packaged_container(
 
     Args:
         package: The package as its parameter spells it, a deploy-time value.
-        environment: What it is told besides.
+        environment: Its variables besides.
     """
     return sagemaker.CfnModel.ContainerDefinitionProperty(
         model_package_name=part(package, "model_package"),

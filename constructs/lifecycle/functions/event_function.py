@@ -79,7 +79,7 @@ class EventFunction(Construct):
 
     @cached_property
     def alarm(self) -> cloudwatch.Alarm:
-        """What somebody has to hear of; read it when all rules are defined."""
+        """What operators have to hear of; read it when all rules are defined."""
         queue = self.dead_letter_queue
         return alarm_on_lost_events(
             self,

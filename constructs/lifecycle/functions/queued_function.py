@@ -90,7 +90,7 @@ class QueuedFunction(Construct):
 
     @cached_property
     def alarms(self) -> tuple[cloudwatch.Alarm, ...]:
-        """What somebody has to hear of; read it when all rules are defined."""
+        """What operators have to hear of; read it when all rules are defined."""
         return (
             self._define_alarm("Failed", self.dead_letter_queue, "could not be handled"),
             self._define_alarm("Lost", self.undelivered_queue, "could not be delivered"),

@@ -1,4 +1,4 @@
-"""Analyses that failed are run again, and if that does not help, somebody hears of it."""
+"""The retry of failed analyses; if it does not help, operators hear of it."""
 
 from __future__ import annotations
 

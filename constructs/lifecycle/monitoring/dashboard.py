@@ -22,7 +22,7 @@ class MonitoringDashboard(Construct):
     latency and scores; what the monitors found; retraining; cost by day.
 
     Args:
-        dashboard_name: Physical name; people look for it.
+        dashboard_name: Physical name; operators look for it.
         watched: What is watched, and where its metrics are.
         variant_name: The endpoint's production variant.
         alarms: The alarms to show.

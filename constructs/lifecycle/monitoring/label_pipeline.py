@@ -37,7 +37,7 @@ class LabelPipeline(Construct):
         While no model is approved, nothing runs by itself.
 
     Args:
-        pipeline_name: Physical name; people start it, with `LookBackHours` if they want to.
+        pipeline_name: Physical name; operators start it, with `LookBackHours` if they want to.
         analyzer: Who reads the labels; it says of which captures they are, and where they go.
         image: What the job runs.
         raw_bucket: The lake's transactions and fraud reports.

@@ -30,7 +30,7 @@ class ParityAlarms(Construct):
     Args:
         endpoint_name: The endpoint, a dimension of the metrics.
         metric_namespace: Where the audit publishes them.
-        reports: Where its reports are; people look there.
+        reports: Where its reports are; operators look there.
         topic: Where the alarms go.
     """
 

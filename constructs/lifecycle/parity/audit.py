@@ -35,7 +35,7 @@ class ParityAudit(Construct):
         While no model is approved, nothing runs by itself and nothing is an alarm.
 
     Args:
-        pipeline_name: Physical name; people start it with `AuditHours`.
+        pipeline_name: Physical name; operators start it with `AuditHours`.
         condition: When there is an endpoint.
         endpoint_name: The endpoint whose responses are audited.
         variant_name: Its production variant.

@@ -15,7 +15,7 @@ class ParityAuditConfig:
 
     Attributes:
         schedule: A cron or rate expression that starts the audit of the last 24 hours, in UTC. If
-            None, it runs when somebody starts it.
+            None, it runs when an operator starts it.
         sample: At most so many requests are audited.
         settle_minutes: Requests of the last so many minutes wait for the next audit: their events
             and records have to land first.

@@ -9,7 +9,7 @@ from pipeline_code.contracts.monitoring import MonitorKind
 
 __all__ = ["RetrainingConfig"]
 
-# Bias is for a person to judge: the same rows would teach the same.
+# Bias is for operators to judge: the same rows would teach the same.
 DEFAULT_KINDS: Final = (
     MonitorKind.DATA_QUALITY,
     MonitorKind.MODEL_QUALITY,
@@ -23,15 +23,15 @@ class RetrainingConfig:
     """When the pipeline is started again.
 
     Attributes:
-        kinds: Kinds of monitoring whose drift retrains; of the others, people are told.
+        kinds: Kinds of monitoring whose drift retrains; of the others, operators are told.
         cool_down_minutes: A retraining is not started again within so many minutes: until then the
-            training window holds mostly the same rows. People are not held up by it.
+            training window holds mostly the same rows. Operators are not held up by it.
         failed_cool_down_minutes: After a retraining that failed, or whose model the gate refused,
             so many minutes are enough, if that is less.
         daily_budget: Retrainings that may begin on a day (UTC). People's count, and are not held
             up by it.
         uncured_limit: After so many retrainings in a row that did not end the same kind of drift,
-            it starts no more, and a person is called.
+            it starts no more, and an operator is called.
         schedule: A cron or rate expression of EventBridge that retrains without any drift. If
             omitted, only drift retrains.
     """

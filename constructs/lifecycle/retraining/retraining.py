@@ -41,7 +41,7 @@ class Retraining(Construct):
         One drift starts one execution, however many events tell of it, in whatever order, and
         whatever fails meanwhile: not while one runs, not within the cool-down, and not beyond the
         day's budget.
-        Drift that retraining does not cure stops asking, and calls a person by an alarm.
+        Drift that retraining does not cure stops asking, and calls operators by an alarm.
         An event that could not be worked off is retried for an hour and then waits in a
         dead-letter queue; one there is an alarm. None is lost.
         Only this pipeline, its state and the raw bucket's listing are within reach.

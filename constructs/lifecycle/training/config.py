@@ -102,7 +102,7 @@ class TrainingConfig:
     Attributes:
         train_days: Length of the training window.
         test_days: Length of the test window, the most recent days whose labels are known.
-        approval_status: Status of a registered model; `Approved` deploys it without a person.
+        approval_status: Status of a registered model; `Approved` deploys it without an operator.
         gate: What a model must reach.
         hyperparameters: Passed to training as they are; those not named keep the script's
             defaults.

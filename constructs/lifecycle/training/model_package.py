@@ -117,7 +117,7 @@ class _Baselines:
 
 
 def _first_decision(approval_status: Any) -> Any:
-    """That no person, but the gate of an execution, gave the status; people's decisions follow."""
+    """That the gate of an execution gave the status; operators' decisions follow."""
     return join("", START_TIME, " ", approval_status, " by ", EXECUTION_ARN, ": passed the gate")
 
 

@@ -113,7 +113,7 @@ class Journal:
     """How many of its units of work a worker has done, and how long its files were then.
 
     Args:
-        file: Where it is kept.
+        file: Where it is stored.
         spill: The files that the units write.
     """
 

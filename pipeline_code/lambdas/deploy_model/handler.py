@@ -17,7 +17,7 @@ Contract:
     A stack that is still busy when the invocation ends gives the message back to the queue; an
     error gives it back for a minute. After as many times as the queue allows, it goes to the
     dead-letter queue.
-    Metrics: `FailedDeployments`, of what a person has to look at; `ChampionAgeDays`, of the package
+    Metrics: `FailedDeployments`, for operators to look at; `ChampionAgeDays`, of the package
     that is served.
     Returns: {"batchItemFailures": [...]} with the message that is to come again, if it is.
     Needs: what `Packages`, `Parameters`, `Stack`, `copy_baselines` and `served` need; and

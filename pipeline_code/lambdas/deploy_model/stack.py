@@ -127,7 +127,7 @@ class Stack:
     def outcome(self, token: str, since: datetime) -> UpdateOutcome | None:
         """How the update with a token ended; None if it has never begun, or not ended.
 
-        Whatever ends next after its beginning is its end: a person who cancels an update, or
+        Whatever ends next after its beginning is its end: an operator who cancels an update, or
         continues a roll-back, does so with a token of their own.
         """
         ended: UpdateOutcome | None = None

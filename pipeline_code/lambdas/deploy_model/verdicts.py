@@ -84,7 +84,7 @@ class Verdicts:
         return passes
 
     def cannot_update(self, status: str) -> str:
-        """The stack is in a state that only a person, or its deletion, ends."""
+        """The stack is in a state that only an operator, or its deletion, ends."""
         reason = f"stack {self.stack.name} is {status}"
         if status.startswith("DELETE"):
             return reason
@@ -137,7 +137,7 @@ class Verdicts:
             self.packages.reject(package, reason)
 
     def count(self, reason: str, model_package: str) -> None:
-        """Have a person told."""
+        """Have operators alarmed."""
         settings = self.settings
         count_failure(
             settings.metric_namespace,

@@ -7,7 +7,7 @@ Contract:
     POWERTOOLS_METRICS_NAMESPACE and POWERTOOLS_SERVICE_NAME name the metrics.
     Returns: {"batchItemFailures": [...]}, the records to deliver again: those whose customer's
     state could not be folded, and those that the terminals' stream did not take. A record that
-    breaks a rule is kept in the quarantine bucket and is not among them.
+    breaks a rule is stored in the quarantine bucket and is not among them.
     Needs: sagemaker:BatchGetRecord and BatchWriteRecord on the customers' feature group,
     s3:PutObject below quarantine/stream/, kinesis:PutRecords on the terminals' stream, and the key.
     Ships in the project's image.

@@ -4,7 +4,7 @@ Contract:
     Event: a batch of messages of a queue, each with an event as `triggers` names them.
     Environment: as `RetrainingSettings` names it.
     Each event ends in one of: started; declined, by a rule of `policy`; noted, if it only says that
-    nothing drifts, that a retraining failed, or that a person took matters in hand; or failed. What
+    nothing drifts, that a retraining failed, or that an operator took matters in hand; or failed. What
     failed is given back to the queue, for longer each time, and after as many times as the queue
     allows it goes to the dead-letter queue. The others of its batch go on: their order does not
     matter.

@@ -13,7 +13,7 @@ The rules, in this order. An event is declined if
     running: an execution of the pipeline runs, whoever started it;
     uncured: so many retrainings in a row, for this kind of drift, were not followed by a time
         without it. Retraining does not help: an operator has to look.
-A person's request is declined only as a duplicate, as stale, or while an execution runs.
+An operator's request is declined only as a duplicate, as stale, or while an execution runs.
 """
 
 from dataclasses import dataclass
@@ -138,7 +138,7 @@ def is_uncured(monitor: str, state: RetrainingState, rules: Rules) -> bool:
 
 
 def _began(last: RetrainingStart | None, seen: ExecutionHistory | None) -> datetime | None:
-    """When the last retraining began; the state knows, unless somebody has reset it."""
+    """When the last retraining began; the state knows, unless an operator has reset it."""
     if seen is None or seen.retrained is None:
         return None if last is None else last.at
     if last is None:

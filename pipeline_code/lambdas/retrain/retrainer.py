@@ -46,7 +46,7 @@ class Retrainer:
 
     Args:
         settings: Names of what is deployed, and the rules.
-        parameter: Where the state is kept.
+        parameter: Where the state is stored.
         pipeline: What is started.
     """
 

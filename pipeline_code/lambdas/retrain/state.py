@@ -71,8 +71,8 @@ class RetrainingState:
         count: How many there were on that day.
         series: When retrainings for each kind of drift began; the latest.
         passed: Up to when each kind of monitoring last found nothing.
-        resumed: When a person last took matters in hand.
-        answer: Of the last event of a person.
+        resumed: When an operator last took matters in hand.
+        answer: Of the last event of an operator.
     """
 
     pending: RetrainingStart | None = None
@@ -131,7 +131,7 @@ class RetrainingState:
         return replace(self, passed={**self.passed, monitor: moment})
 
     def resuming(self, at: datetime) -> Self:
-        """A person took matters in hand."""
+        """An operator took matters in hand."""
         return replace(self, resumed=at)
 
     def answering(self, answer: RequestResult) -> Self:
@@ -140,12 +140,12 @@ class RetrainingState:
         return replace(self, answer=replace(answer, reason=cut))
 
     def text(self) -> str:
-        """As it is kept."""
+        """As it is stored."""
         return json.dumps(asdict(self), default=datetime.isoformat, ensure_ascii=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From what is kept; before the first event, the parameter says `none`.
+        """From what is stored; before the first event, the parameter says `none`.
 
         Raises:
             ValueError: It is something else.
@@ -188,7 +188,7 @@ class StateParameter:
         self._name = name
 
     def load(self) -> RetrainingState:
-        """What is kept.
+        """What is stored.
 
         Raises:
             ValueError: It is not what this function wrote.
