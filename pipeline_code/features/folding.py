@@ -1,7 +1,7 @@
 """Adds events to what is stored of one entity's stream: recent ones as they are, older ones by hop.
 
 What is stored is a function of the set of events alone, whatever the order and the batches they
-came in, and it is bounded: so many of the newest events, and as many hops as the windows reach back.
+came in, and it is bounded: so many of the newest events, and as many hops as windows reach back.
 
     recent  [n, 3]  time, id, amount: the newest events, in order of time and id
     hops    [m, 4]  start, count, sum of amounts, largest amount: all others, in order of start

@@ -10,8 +10,8 @@ writes:
     processing/output/report/differences.jsonl: every difference, a line each.
 
 A difference is a result, not a failure: the exit code is 0 and output/message begins with
-CompletedWithDifferences; the alarm on defects is what calls operators. A file that cannot be read is
-a failure.
+CompletedWithDifferences; the alarm on defects is what calls operators. A file that cannot be read
+is a failure.
 """
 
 import json

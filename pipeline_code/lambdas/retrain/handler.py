@@ -4,10 +4,10 @@ Contract:
     Event: a batch of messages of a queue, each with an event as `triggers` names them.
     Environment: as `RetrainingSettings` names it.
     Each event ends in one of: started; declined, by a rule of `policy`; noted, if it only says that
-    nothing drifts, that a retraining failed, or that an operator took matters in hand; or failed. What
-    failed is given back to the queue, for longer each time, and after as many times as the queue
-    allows it goes to the dead-letter queue. The others of its batch go on: their order does not
-    matter.
+    nothing drifts, that a retraining failed, or that an operator took matters in hand; or failed.
+    What failed is given back to the queue, for longer each time, and after as many times as the
+    queue allows it goes to the dead-letter queue. The others of its batch go on: their order does
+    not matter.
     A start is written down before it is asked for, with the token of its event, so that neither a
     repeated event, nor a response that was lost, starts a second execution.
     The execution's display name starts with `retrain-`; its parameters are TriggerReason,
