@@ -184,9 +184,9 @@ def slowly_read(folder: Path, lines: Sequence[bytes], monkeypatch: pytest.Monkey
     read: list[int] = []
     add = Rows.add
 
-    def noted(self: Rows, exchange: Any) -> None:
+    def noted(self: Rows, exchange: Any) -> int:
         read.append(1)
-        add(self, exchange)
+        return add(self, exchange)
 
     monkeypatch.setattr(Rows, "add", noted)
     parse(folder, b"\n".join(lines), RecordFilter(interval=HOUR, predictions=True))
