@@ -1,8 +1,4 @@
-<<<<<<< HEAD:pipeline_code/contracts/packages.py
 """Model packages: their variables, and how the parameters that the serving stack reads spell one.
-=======
-"""The spelling of a model package in the parameters that the serving stack reads.
->>>>>>> 5fa4b83 (docs: a module's docstring opens with what the module is):pipeline_code/common/spelling.py
 
 One text holds all that a model of the package takes. A challenger is run by what its package holds,
 since SageMaker makes models of approved packages only. The approved package is named, but its

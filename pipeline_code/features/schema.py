@@ -10,11 +10,11 @@ from typing import Any
 from pipeline_code.contracts.schema import SCHEMA_DIGESTS, SCHEMA_VERSION
 from pipeline_code.features.declarations import (
     LABEL_DELAY,
+    Aggregation,
+    Derivation,
     Entity,
     Feature,
     Formula,
-    Quotient,
-    Total,
 )
 from pipeline_code.features.definitions import (
     ALLOWED_LATENESS,
@@ -77,13 +77,13 @@ def state_contract(entity: Entity, features: tuple[Feature, ...] = FEATURES) -> 
 
 def _text(formula: Formula) -> Any:
     """By values alone: a class or a field may have another name."""
-    if isinstance(formula, Quotient):
+    if isinstance(formula, Derivation):
         return [_text(formula.dividend), _text(formula.divisor)]
-    if not isinstance(formula, Total):
+    if not isinstance(formula, Aggregation):
         return formula.value
     window = formula.window
     spans = [_seconds(each) for each in (window.length, window.shift, window.hop)]
-    return [formula.entity.name, formula.stream.value, formula.aggregate.value, *spans]
+    return [formula.entity.name, formula.source.value, formula.operation.value, *spans]
 
 
 def _seconds(span: timedelta) -> int:

@@ -12,7 +12,7 @@ from pipeline_code.contracts.decisions import (
     DESCRIPTION_LIMIT,
     PROPERTIES_LIMIT,
     REJECTED,
-    Decision,
+    ApprovalDecision,
     approval,
     next_decision_key,
     utc_text,
@@ -71,7 +71,7 @@ class Packages:
         # CloudFormation's words may have several lines; the pattern of a description takes one.
         reason = " ".join(reason.split())
         if len(properties) < PROPERTIES_LIMIT:
-            decision = Decision(
+            decision = ApprovalDecision(
                 at=utc_text(datetime.now(UTC)),
                 status=REJECTED,
                 by=boto3.client("sts").get_caller_identity()["Arn"],

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from pipeline_code.contracts.schema import SCHEMA_DIGESTS, SCHEMA_VERSION
-from pipeline_code.features.declarations import CUSTOMER, Aggregate, Feature, Stream, Total, Window
+from pipeline_code.features.declarations import (
+    CUSTOMER,
+    Aggregation,
+    Feature,
+    Operation,
+    Source,
+    Window,
+)
 from pipeline_code.features.definitions import FEATURES
 from pipeline_code.features.schema import check_schema, schema_digest, state_contract
 
@@ -30,8 +37,8 @@ print(stack.store.customer_group_name)
 """
 
 
-def spent(length: timedelta, shift: timedelta = timedelta()) -> Total:
-    return Total(CUSTOMER, Stream.TRANSACTIONS, Aggregate.SUM, Window(length, shift))
+def spent(length: timedelta, shift: timedelta = timedelta()) -> Aggregation:
+    return Aggregation(CUSTOMER, Source.TRANSACTIONS, Operation.SUM, Window(length, shift))
 
 
 def followed(message: str) -> tuple[str, dict[str, str]]:

@@ -44,7 +44,7 @@ def test_a_line_tells_what_was_noted() -> None:
     meter.failed()
     meter.flush()
     (line,) = lines
-    assert line["ScoringResponse"] == 4
+    assert line["Answers"] == 4
     assert line["Degraded"] == 1
     assert line["Flagged"] == 2
     assert line["FailedAnswers"] == 1
@@ -75,7 +75,7 @@ def test_a_busy_second_is_a_sample_of_its_values_and_all_its_counts() -> None:
         meter.answered(answers(0.123456789), read_seconds=0.0123456, seconds=0.023456)
     meter.flush()
     line = json.loads(written[0])
-    assert line["ScoringResponse"] == 3_000
+    assert line["Answers"] == 3_000
     assert all(len(line[name]) == MOST_VALUES for name in LISTS)
     # Workers share the stream: what is longer could be torn apart.
     assert len(written[0]) < 4_096
@@ -85,7 +85,7 @@ def test_a_large_batch_is_a_sample_too() -> None:
     meter, lines = metered()
     meter.answered(answers(*[0.1] * 5_000), read_seconds=0.0, seconds=1.0)
     meter.flush()
-    assert (len(lines[0]["Score"]), lines[0]["ScoringResponse"]) == (MOST_VALUES, 5_000)
+    assert (len(lines[0]["Score"]), lines[0]["Answers"]) == (MOST_VALUES, 5_000)
 
 
 def test_a_quiet_second_has_no_line() -> None:
@@ -111,7 +111,7 @@ def test_what_is_left_is_written_at_the_end() -> None:
     meter.start()
     meter.answered(answers(0.1), read_seconds=0.0, seconds=0.001)
     meter.stop()
-    assert sum(line["ScoringResponse"] for line in lines) == 1
+    assert sum(line["Answers"] for line in lines) == 1
 
 
 def test_the_server_writes_lines(start: Any, store: Store) -> None:
@@ -131,7 +131,7 @@ def test_the_server_writes_lines(start: Any, store: Store) -> None:
     running.__exit__()
     text = running.log.read_text()
     lines = [json.loads(line) for line in text.splitlines() if '"_aws"' in line]
-    assert sum(line["ScoringResponse"] for line in lines) == 20
+    assert sum(line["Answers"] for line in lines) == 20
     assert sum(line["Degraded"] for line in lines) == 20
     assert sum(line["Flagged"] for line in lines) == 20
     assert sum(line["FailedAnswers"] for line in lines) == 0
