@@ -30,16 +30,21 @@ CLUSTERS = {
 }
 
 
+# One process plays the loop for all integration tests, and one synthesizes for all of cdk-nag's.
+TOGETHER = ("tests/integration", "tests/nag")
+
+
 class Groups(LoadScopeScheduling):
-    """One process plays the loop for all integration tests; elsewhere a file's tests stay together.
+    """Folders whose tests share what takes long stay together; elsewhere a file's tests do.
 
     Fixtures of a session or a module are then made about as often as by a single process.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if PurePosixPath(file).is_relative_to("tests/integration"):
-            return "integration"
+        for folder in TOGETHER:
+            if PurePosixPath(file).is_relative_to(folder):
+                return folder
         return CLUSTERS.get(file, file)
 
 
