@@ -4,32 +4,34 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 CHECKS := .venv/.checks
 # Errors alone: what a machine's own settings make pip warn of concerns nobody here.
-PIP := $(BIN)/pip --quiet --quiet --disable-pip-version-check
-# uv installs in a third of pip's time, and pip where uv does not get through: it knows nothing of
-# the indexes that a machine's pip is configured with, but those it is given here.
-define PIP_INSTALL
-UV_INDEX="$${UV_INDEX:-$$($(PIP) config get global.extra-index-url 2>/dev/null)}" \
-UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-}}" VIRTUAL_ENV=.venv \
-$(BIN)/uv pip install --quiet --compile-bytecode
-endef
+PIP_INSTALL := $(BIN)/pip install --quiet --quiet --disable-pip-version-check
+# uv takes half of pip's time. It reads none of pip's settings, so that pip installs where these are
+# how a machine comes by its packages.
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
 .PHONY: install peers demo test test-spark check image format docs synth lock clean
 
-install: $(INSTALLED)
+# What all targets need; the demo and synthesis can do without the checks.
+install: $(CHECKS)
 
 $(INSTALLED): requirements.txt pyproject.toml package.json package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fraudloop needs Python 3.11 or later, got " + sys.version)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP_INSTALL) --requirement requirements.txt
+	$(PIP_INSTALL) "$$(grep '^uv==' requirements.txt)"
+	$(UV_INSTALL) --requirement requirements.txt 2>/dev/null || $(PIP_INSTALL) --requirement requirements.txt
 	$(PIP_INSTALL) --no-deps --editable .
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(CHECKS): $(INSTALLED) requirements-checks.txt
+	$(UV_INSTALL) --requirement requirements-checks.txt 2>/dev/null || $(PIP_INSTALL) --requirement requirements-checks.txt
 	@touch $@
 
 # What the benchmarks compare with, and PySpark, which needs a Java runtime besides.
 peers: install
 	$(PIP_INSTALL) --requirement requirements-peers.txt
 
-demo: install
+demo: $(INSTALLED)
 	$(BIN)/fraudloop demo
 
 # Most tests wait for something, so that two cores serve three processes.
@@ -60,7 +62,7 @@ format: install
 # One environment's CloudFormation into cdk.out: make synth ENVIRONMENT=prod
 ENVIRONMENT ?= local
 SYNTH := PATH="$(CURDIR)/$(BIN):$$PATH" npx cdk synth --quiet
-synth: install
+synth: $(INSTALLED)
 	$(SYNTH) --context environment=$(ENVIRONMENT)
 
 # The parts of the documentation that follow from the code; the diagram is drawn from `prod`.
@@ -77,6 +79,7 @@ BASE_IMAGE_TAG := $(shell sed -n 's/^ARG BASE_IMAGE=\([^@]*\).*/\1/p' pipeline_c
 # its digest where the registry, and Docker's client, can be reached.
 lock: install
 	$(PIP_COMPILE) --output-file requirements.txt requirements.in
+	$(PIP_COMPILE) --output-file requirements-checks.txt requirements-checks.in
 	$(PIP_COMPILE) --output-file requirements-peers.txt requirements-peers.in
 	cd pipeline_code && for file in requirements*.in; do \
 	  $(PIP_COMPILE) --allow-unsafe --generate-hashes --constraint ../requirements.txt \
