@@ -29,7 +29,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if "STAND_IN_RECORD" in os.environ:
-            print(f"asked {self.headers['X-Amzn-SageMaker-Inference-Id']}", flush=True)
+            # With its end of line, which print writes apart: another thread may come between.
+            print(f"asked {self.headers['X-Amzn-SageMaker-Inference-Id']}\n", end="", flush=True)
         command = body.decode(errors="replace").split()
         if command[:1] == ["exit"]:
             os._exit(3)
