@@ -30,8 +30,8 @@ ENTRY = ("-m", "pipeline_code", "features", "--engine", "spark")
 SMALL_SHARDS = """
 import functools, sys
 from pipeline_code.__main__ import main
-from pipeline_code.features import spark_job
-spark_job.SparkFeatures = functools.partial(spark_job.SparkFeatures, shard_rows=500)
+from pipeline_code.features.spark import job
+job.SparkFeatures = functools.partial(job.SparkFeatures, shard_rows=500)
 sys.exit(main(["features", "--engine", "spark", *sys.argv[1:]]))
 """
 GRACE_SECONDS = 240
