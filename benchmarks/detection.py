@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.measuring import add_json, write
-from pipeline_code.common.landing import read_file
+from operations.data.own.local import read_landing
 from pipeline_code.evaluate.backtest import History
 from pipeline_code.evaluate.protocol import Fold, folds_back
 from pipeline_code.features.definitions import FEATURE_NAMES
@@ -99,7 +99,7 @@ def main() -> None:
         delay_days=DAYS,
         test_days=DAYS,
     )
-    history = History.build(read_file(arguments.data))
+    history = History.build(read_landing(arguments.data))
     variants = {"features": _features, "choices": _choices, "windows": _windows}[arguments.study]()
     result: dict[str, Any] = {}
     for variant in variants:

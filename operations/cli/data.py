@@ -1,4 +1,4 @@
-"""Verbs for data: simulate, ingest, redrive."""
+"""Verbs for data: simulate, redrive."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,6 @@ import typer
 
 from operations.cli.verbs import Json, on_target, plain
 from operations.console import show, table
-from operations.data.ingestion import ingest as bring_in
 from operations.redrive import redrive as give_again
 from operations.target import Target
 from pipeline_code.common.lake import write
@@ -55,26 +54,6 @@ def simulate(
 
 
 @on_target
-def ingest(
-    target: Target,
-    path: Annotated[Path, typer.Argument(help="A Parquet or CSV file, or a simulated folder.")],
-    online: Annotated[
-        bool,
-        typer.Option(
-            help="Publish the events: the stream folds them into the online store and lands them."
-        ),
-    ] = False,
-    register_customers: Annotated[
-        bool, typer.Option(help="Take unknown customers as new ones; an empty lake always does.")
-    ] = False,
-    json: Json = None,
-) -> None:
-    """Check a file or folder and land it in the lake by day, or publish it; all or nothing."""
-    result = bring_in(target, path, online=online, register_customers=register_customers)
-    show(result, json, table("Ingested", ["", ""], result.items()))
-
-
-@on_target
 def redrive(target: Target, json: Json = None) -> None:
     """Put what functions gave up on onto their streams, or their queues of events, again."""
     result = give_again(target)
@@ -89,5 +68,4 @@ def redrive(target: Target, json: Json = None) -> None:
 def register(app: typer.Typer) -> None:
     """Add these verbs to the command."""
     app.command()(simulate)
-    app.command()(ingest)
     app.command()(redrive)

@@ -10,9 +10,10 @@ import typer
 from operations.cli.verbs import EnvironmentName, Json, Profile, Region, State, plain
 from operations.console import show, table
 from operations.data.events import Stream
+from operations.data.own.local import read_landing
 from operations.serving.parity import through_stack as probe
 from operations.target import DEFAULT_STATE, connect
-from pipeline_code.common.landing import Landing, prepare
+from pipeline_code.common.lake import Landing
 from pipeline_code.parity.replay import replay
 
 
@@ -45,7 +46,7 @@ def parity(
 
     Events reach the states shuffled, in pieces and some of them twice. Exits 1 on a mismatch.
     """
-    landing, start = prepare(data), monotonic()
+    landing, start = read_landing(data), monotonic()
     if through_stack:
         target = connect(environment, profile=profile, region=region, state=state)
         events = Stream(landing.transactions, landing.fraud_reports)

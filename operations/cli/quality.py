@@ -9,8 +9,8 @@ import typer
 
 from operations.cli.verbs import Json, plain
 from operations.console import show, table
+from operations.data.own.local import read_landing
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.landing import read_file
 from pipeline_code.evaluate.backtest import run
 from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY
 from pipeline_code.train.parameters import Parameters
@@ -55,7 +55,7 @@ def backtest(
     there are, ECE the expected calibration error.
     """
     result = run(
-        read_file(data),
+        read_landing(data),
         train_start=train_start.date(),
         folds=folds,
         train_days=train_days,

@@ -1,14 +1,15 @@
 """Verbs that ask the model: score, batch."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from operations.cli.following import follow, unattended
+from operations.cli.own_data import with_mapping
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table
-from operations.data.ingestion import read_events
+from operations.data.own.asked import mapped_input, read_transactions
 from operations.errors import OperationError
 from operations.serving.batch import start
 from operations.serving.scoring import Scorer, parse_request, requests_of
@@ -32,11 +33,13 @@ _TOLD = (
 
 
 @on_target
+@with_mapping
 def score(
     target: Target,
     path: Annotated[
         Path | None, typer.Argument(help="Raw transactions: a file, or a simulated folder.")
     ] = None,
+    mapping: Any = None,
     transaction: Annotated[
         str | None, typer.Option(help='One raw transaction as JSON, e.g. {"transaction_id": 1,...}')
     ] = None,
@@ -52,17 +55,19 @@ def score(
         show(answer, json, table("Answer", ["", ""], answer.items()))
         return
     assert path is not None  # noqa: S101 - the count above leaves nothing else
-    events = read_events(path).transactions.sort_by("event_time")
+    transactions, names = read_transactions(target, path, mapping)
+    events = transactions.sort_by("event_time")
     scored = scorer.ask_all(requests_of(events if limit is None else events.slice(0, limit)))
-    rows = [(id_, f"{value:.6f}") for id_, value in scored.scores[:_SHOWN]]
+    rows = [(names.get(id_, id_), f"{value:.6f}") for id_, value in scored.scores[:_SHOWN]]
     title = f"{len(scored.scores)} scored, {len(scored.failures)} failed"
-    show(scored.as_dict(), json, table(title, ["transaction", "score"], rows))
+    show(scored.as_dict(names), json, table(title, ["transaction", "score"], rows))
     if scored.failures:
         id_, reason = scored.failures[0]
         raise OperationError(f"{len(scored.failures)} requests failed; the first, {id_}: {reason}")
 
 
 @on_target
+@with_mapping
 def batch(
     target: Target,
     source: Annotated[
@@ -73,6 +78,7 @@ def batch(
             "of the artifacts bucket or transactions/ of the raw one.",
         ),
     ],
+    mapping: Any = None,
     output: Annotated[
         str | None,
         typer.Option(help="An empty S3 prefix below batch/ of the artifacts bucket; or a new one."),
@@ -88,7 +94,8 @@ def batch(
     json: Json = None,
 ) -> None:
     """Score transactions offline with the endpoint's model, a row of results for each."""
-    started = start(target, source, output, features=features)
+    with mapped_input(target, source, mapping) as found:
+        started = start(target, found, output, features=features)
     result = started.as_dict()
     if wait:
         goes_on = f"the batch goes on by itself, its results will be in {started.output}"

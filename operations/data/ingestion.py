@@ -11,6 +11,12 @@ import pyarrow.compute as pc
 from operations.data import lake
 from operations.data.events import Stream
 from operations.data.landing import await_landed
+from operations.data.own.conversion import OwnFile, read_own
+from operations.data.own.faults import listing
+from operations.data.own.identifiers import Identifiers
+from operations.data.own.kept import LakeStore, make_key, write_kept
+from operations.data.own.local import read_landing
+from operations.data.own.mapping import FileMapping
 from operations.data.stream import EventStream
 from operations.errors import OperationError
 from operations.target import Target
@@ -18,7 +24,6 @@ from pipeline_code.check.checking import check, check_landing
 from pipeline_code.check.findings import Findings, Report
 from pipeline_code.check.sources import Source, TableSource, folder_sources
 from pipeline_code.common.lake import Landing, write
-from pipeline_code.common.landing import prepare
 from pipeline_code.common.schema import (
     CUSTOMERS,
     DATASETS,
@@ -32,25 +37,35 @@ from pipeline_code.stream.events import CLOCK_SKEW
 _TRANSACTIONS, _FRAUD_REPORTS, _CUSTOMERS = DATASETS
 
 
-def read_events(path: Path) -> Stream:
-    """Events of a user's file (Parquet or CSV) or of a folder in the lake's layout.
+def read_events(path: Path, mapping: FileMapping | None = None) -> Stream:
+    """Events of a user's file, whose ids of names are good for one run, or of a folder in the
+    lake's layout.
+
+    Args:
+        mapping: What the file calls the lake's columns. If omitted, as the lake does.
 
     Raises:
         OperationError: If there is nothing at the path.
-        BadInput: If a row of a file breaks a rule; the message names file, row and rule.
+        BadInput: If rows of a file break rules; the message has them all.
     """
-    if not path.exists():
-        raise OperationError(f"path must be a file or folder, got {path}, which does not exist")
+    _require(path, mapping)
     if path.is_dir():
         return Stream(
             read(path / _TRANSACTIONS.name, TRANSACTIONS),
             read(path / _FRAUD_REPORTS.name, FRAUD_REPORTS),
         )
-    landing = prepare(path)
+    landing = read_landing(path, mapping)
     return Stream(landing.transactions, landing.fraud_reports)
 
 
-def ingest(target: Target, path: Path, *, online: bool, register_customers: bool) -> dict[str, Any]:
+def ingest(
+    target: Target,
+    path: Path,
+    *,
+    online: bool,
+    register_customers: bool,
+    mapping: FileMapping | None = None,
+) -> dict[str, Any]:
     """Bring a file in, or a folder in the lake's layout; nothing of it unless all of it is good.
 
     Args:
@@ -58,41 +73,99 @@ def ingest(target: Target, path: Path, *, online: bool, register_customers: bool
             online store and lands them; else they are landed right here.
         register_customers: Whether unknown customers are new ones rather than an error. The
             first customers of an empty lake are always new.
+        mapping: What a file calls the lake's columns. If omitted, as the lake does.
 
     Raises:
-        OperationError: If there is nothing at the path, or a rule is broken; file, row and rule.
+        OperationError: If there is nothing at the path, or rules are broken; file, rows and rules.
     """
-    if not path.exists():
-        raise OperationError(f"path must be a file or folder, got {path}, which does not exist")
-    known = _known_customers(target)
-    if register_customers or known.num_rows == 0:
-        known = None
+    _require(path, mapping)
+    known = registry(target, register_customers=register_customers)
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
+        beside, folder, told = Path(temporary) / "beside", Path(temporary) / "lake", {}
         if path.is_dir():
-            report, folder = _check_folder(path, known), path
+            _require_sound(path, _check_folder(path, known))
+            folder = path
         else:
-            landing, folder = prepare(path), Path(temporary)
-            report = check_landing(landing, path.name, known)
-            write(_without_known(landing, known), folder)
-        if not report.passed:
-            raise OperationError(f"{path} must keep the lake's rules: {report.message()}")
+            identifiers = Identifiers(LakeStore(target, make_key))
+            own, report = examined(path, mapping or FileMapping(), identifiers, known)
+            _require_sound(path, report)
+            write(_without_known(own.examination.landing, known), folder)
+            write_kept(own, identifiers, beside)
+            told = described(own)
         events = read_events(folder)
         _refuse_future(path, events.transactions)
-        keys = _publish(target, folder, events) if online else lake.upload(target, folder)
+        # First whose ids they are: without it nobody could tell any more.
+        keys = lake.upload(target, beside)
+        keys += _publish(target, folder, events) if online else lake.upload(target, folder)
     return {
         "transactions": events.transactions.num_rows,
         "fraud_reports": events.fraud_reports.num_rows,
+        **told,
         "bucket": target.output(Output.RAW_BUCKET),
         "objects": len(keys),
         "online": online,
     }
 
 
-def _refuse_future(path: Path, transactions: pa.Table) -> None:
+def examined(
+    path: Path, mapping: FileMapping, identifiers: Identifiers, known: pa.Table | None
+) -> tuple[OwnFile, Report]:
+    """A user's file, and all that is wrong with it.
+
+    Args:
+        known: The lake's customers. If omitted, all are taken as known.
+    """
+    own = read_own(path, mapping, identifiers)
+    landing, findings = own.examination.landing, own.examination.findings
+    times = landing.transactions["event_time"]
+    findings.add_rows(
+        "future",
+        path.name,
+        _is_ahead(times).to_numpy(),
+        lambda row: f"event_time must not be in the future, got {times[row].as_py().isoformat()}",
+    )
+    if not landing.transactions.num_rows:
+        return own, findings.report()
+    return own, check_landing(landing, path.name, known, findings)
+
+
+def described(own: OwnFile) -> dict[str, Any]:
+    """What became of a file's columns and rows."""
+    return {
+        "columns": own.columns,
+        "kept_columns": own.kept.column_names[1:],
+        "assumed_report_times": own.examination.assumed_reports,
+        "left_out": own.left_out,
+    }
+
+
+def registry(target: Target, *, register_customers: bool) -> pa.Table | None:
+    """The customers that transactions have to be of; None if all are taken."""
+    known = _known_customers(target)
+    return None if register_customers or known.num_rows == 0 else known
+
+
+def _require(path: Path, mapping: FileMapping | None) -> None:
+    if not path.exists():
+        raise OperationError(f"path must be a file or folder, got {path}, which does not exist")
+    if mapping is not None and path.is_dir():
+        raise OperationError(
+            f"a mapping must be of a file, got the folder {path}; folders are in the lake's layout"
+        )
+
+
+def _require_sound(path: Path, report: Report) -> None:
+    if not report.passed:
+        raise OperationError(listing(str(path), report))
+
+
+def _is_ahead(times: pa.ChunkedArray) -> pa.ChunkedArray:
     """A clock that is ahead would move every horizon there, and nothing older would count."""
-    times = transactions["event_time"]
-    latest = pa.scalar(datetime.now(UTC) + CLOCK_SKEW, times.type)
-    ahead = transactions.filter(pc.greater(times, latest))
+    return pc.greater(times, pa.scalar(datetime.now(UTC) + CLOCK_SKEW, times.type))
+
+
+def _refuse_future(path: Path, transactions: pa.Table) -> None:
+    ahead = transactions.filter(_is_ahead(transactions["event_time"]))
     if ahead.num_rows:
         first = ahead.slice(0, 1).to_pylist()[0]
         raise OperationError(
@@ -107,7 +180,7 @@ def _publish(target: Target, folder: Path, events: Stream) -> list[str]:
     # The stream has no customers: the registry is uploaded as ever.
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
         customers = read(folder / _CUSTOMERS.name, CUSTOMERS)
-        write(_registry(customers), Path(temporary))
+        write(_registered(customers), Path(temporary))
         keys = lake.upload(target, Path(temporary))
     stream = EventStream(target)
     stream.publish(events)
@@ -116,7 +189,7 @@ def _publish(target: Target, folder: Path, events: Stream) -> list[str]:
     return keys
 
 
-def _registry(customers: pa.Table) -> Landing:
+def _registered(customers: pa.Table) -> Landing:
     return Landing(
         transactions=TRANSACTIONS.empty_table(),
         fraud_reports=FRAUD_REPORTS.empty_table(),

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from operations.data.events import Stream
+from operations.data.own.local import read_landing
 from operations.errors import OperationError
-from pipeline_code.common.landing import prepare
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
 
@@ -87,7 +87,7 @@ def from_file(file: Path, scale: Scale) -> Story:
     Raises:
         OperationError: If the file spans fewer days than the story needs.
     """
-    landing = prepare(file)
+    landing = read_landing(file)
     transactions = landing.transactions.sort_by("event_time")
     reports = landing.fraud_reports
     last = pc.max(transactions["event_time"]).as_py()

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from operations.data import lake
+from operations.data.own.local import read_landing
 from operations.errors import OperationError
 from operations.models import registry
 from operations.models.origins import Origins
 from operations.target import Target
-from pipeline_code.common.landing import prepare
 from pipeline_code.common.schema import FRAUD_REPORTS, read
 from pipeline_code.evaluate.champion import Package, download
 from pipeline_code.evaluate.comparison import Comparison, compare
@@ -199,7 +199,7 @@ def window_of_file(file: Path, *, start: date, days: int) -> LabelledPeriod:
     Raises:
         BadInput: The file breaks a rule, or has no transactions or frauds on those days.
     """
-    landing = prepare(file)
+    landing = read_landing(file)
     table = compute(landing.transactions, landing.fraud_reports)
     reported = pc.is_in(table["transaction_id"], landing.fraud_reports["transaction_id"])
     everything = FeatureRows(table.append_column(LABEL, reported.cast(pa.int8())))

@@ -1,7 +1,7 @@
 """Asking the endpoint, one raw transaction at a time or a whole stream of them."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -44,13 +44,20 @@ class ScoringResult:
         for version, count in other.model_versions.items():
             self.model_versions[version] = self.model_versions.get(version, 0) + count
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self, names: Mapping[int, str] | None = None) -> dict[str, Any]:
+        """All of it for a document; `names` are what transactions are called elsewhere."""
+        names = {} if names is None else names
+
+        def named(id_: int) -> dict[str, Any]:
+            own = {"own_id": names[id_]} if id_ in names else {}
+            return {"transaction_id": id_, **own}
+
         return {
             "scored": len(self.scores),
             "failed": len(self.failures),
             "model_versions": self.model_versions,
-            "scores": [{"transaction_id": id_, "score": score} for id_, score in self.scores],
-            "failures": [{"transaction_id": id_, "reason": why} for id_, why in self.failures],
+            "scores": [{**named(id_), "score": score} for id_, score in self.scores],
+            "failures": [{**named(id_), "reason": why} for id_, why in self.failures],
         }
 
 

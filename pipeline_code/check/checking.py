@@ -30,13 +30,19 @@ def check_folders(*, transactions: Path, fraud_reports: Path) -> Report:
     )
 
 
-def check_landing(landing: Landing, file: str, known_customers: pa.Table | None = None) -> Report:
+def check_landing(
+    landing: Landing,
+    file: str,
+    known_customers: pa.Table | None = None,
+    findings: Findings | None = None,
+) -> Report:
     """Checks a user's file before it goes into the lake; the rows are the file's own.
 
     Args:
-        landing: What `pipeline_code.common.landing.prepare` made of the file.
+        landing: What `pipeline_code.landing` made of the file.
         file: The file's name.
         known_customers: The lake's registry. If omitted, the file's customers are taken as known.
+        findings: What was found in the file before.
     """
     registry = landing.customers if known_customers is None else known_customers
     # Its reports need no check: they were taken from the same rows.
@@ -44,6 +50,7 @@ def check_landing(landing: Landing, file: str, known_customers: pa.Table | None 
         transactions=[TableSource(file, landing.transactions)],
         fraud_reports=[],
         customers=[TableSource("customers", registry)],
+        findings=findings,
     )
 
 

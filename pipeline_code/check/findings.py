@@ -82,13 +82,22 @@ class Report:
 
 @dataclass(slots=True)
 class Findings:
-    """Collects violations, counting all of them and keeping a few."""
+    """Collects violations, counting all of them and keeping a few.
+
+    Attributes:
+        numbers: Of a file of which not all rows are looked at, the row in the file of each that is.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     notes: dict[str, int] = field(default_factory=dict)
     kept: dict[str, list[Violation]] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
+    numbers: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    def number(self, file: str, row: int) -> int:
+        """The row in the file of a row that is looked at; it is another if some were left out."""
+        return int(self.numbers[file][row]) if file in self.numbers else row
 
     def add(self, rule: str, file: str, row: int | None, message: str, *, count: int = 1) -> None:
         """Notes a violation; `count` says for how many rows it stands."""
@@ -114,7 +123,7 @@ class Findings:
         """Notes a violation for every row that is marked; row 0 of the marks is row `offset`."""
         rows = np.flatnonzero(broken)
         for row in rows[:EXAMPLES_PER_RULE].tolist():
-            self.add(rule, file, offset + row, describe(row))
+            self.add(rule, file, self.number(file, offset + row), describe(row))
         if len(rows) > EXAMPLES_PER_RULE:
             self.counts[rule] += len(rows) - EXAMPLES_PER_RULE
 

@@ -66,12 +66,12 @@ class IdIndex:
         for row, values in zip(rows.tolist(), _values(batch, rows), strict=True):
             id_ = int(values[0])
             if id_ not in first:
-                first[id_] = (f"{file}, row {offset + row}", values)
+                first[id_] = (f"{file}, row {findings.number(file, offset + row)}", values)
             elif values == first[id_][1]:
                 findings.note(self.note)
             else:
                 message = f"transaction_id must be unique, got that of {first[id_][0]}"
-                findings.add(self.rule, file, offset + row, message)
+                findings.add(self.rule, file, findings.number(file, offset + row), message)
 
 
 def _values(batch: pa.RecordBatch, rows: Integers) -> Iterator[tuple[int, ...]]:

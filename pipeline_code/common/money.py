@@ -13,7 +13,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["CURRENCY", "LARGEST_MINOR", "AmountError", "to_minor", "to_minor_array"]
+__all__ = [
+    "CURRENCY",
+    "LARGEST_MINOR",
+    "AmountError",
+    "floats_to_minor",
+    "to_minor",
+    "to_minor_array",
+]
 
 # The one currency of the lake (ISO 4217): amounts of several would not add up.
 CURRENCY = "EUR"
@@ -80,12 +87,21 @@ def to_minor_array(amounts: pa.Array | pa.ChunkedArray) -> pa.Array:
         limit = LARGEST_MINOR // MINOR_PER_UNIT
         _refuse(amounts, (units > limit) | (units < -limit))
         return pa.array(units.astype(np.int64) * MINOR_PER_UNIT)
+    minor, refused = floats_to_minor(units)
+    _refuse(amounts, refused)
+    return pa.array(minor)
+
+
+def floats_to_minor(
+    units: npt.NDArray[np.floating],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Minor units of amounts, and which are none; where one is none, its minor units are 0."""
     units = units.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         minor = np.rint(units * MINOR_PER_UNIT)
         noise = np.abs(units - minor / MINOR_PER_UNIT) / np.spacing(np.abs(units))
-        _refuse(amounts, ~((noise <= NOISE_IN_ULPS) & (np.abs(minor) <= LARGEST_MINOR)))
-    return pa.array(minor.astype(np.int64))
+        refused = ~((noise <= NOISE_IN_ULPS) & (np.abs(minor) <= LARGEST_MINOR))
+    return np.where(refused, 0, minor).astype(np.int64), refused
 
 
 def _float_to_minor(amount: float) -> int:

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.landing import prepare
+from pipeline_code.common.lake import Landing
 from pipeline_code.evaluate.assessment import Assessment
 from pipeline_code.evaluate.evaluation import Evaluation, evaluate
 from pipeline_code.evaluate.protocol import Fold, folds_back, known_compromised
 from pipeline_code.features.batch import compute
+from pipeline_code.landing import prepare
 from pipeline_code.quality.importance import importances
 from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY
 from pipeline_code.train.batches import LABEL
@@ -41,7 +42,7 @@ METRICS = (
 
 
 def run(
-    data: pa.Table,
+    data: pa.Table | Landing,
     train_start: date,
     folds: int,
     train_days: int,
@@ -57,7 +58,7 @@ def run(
     cannot leak into earlier ones. Labels are the file's.
 
     Args:
-        data: A user's transactions, in the form that `fraudloop ingest` takes.
+        data: Transactions in the lake's types, or a user's as `pipeline_code.landing` has them.
         train_start: First training day of the newest fold.
         folds: How many folds.
         train_days: Length of a training period.
@@ -113,9 +114,9 @@ class History:
     customers: npt.NDArray[np.int64]
 
     @classmethod
-    def build(cls, data: pa.Table) -> "History":
+    def build(cls, data: pa.Table | Landing) -> "History":
         """Computes the features of all rows."""
-        landing = prepare(data)
+        landing = data if isinstance(data, Landing) else prepare(data)
         table = compute(landing.transactions, landing.fraud_reports)
         rows = FeatureRows(_labelled(table, landing.fraud_reports))
         return cls(rows, rows.matrix(), rows.labels(), rows.days(), rows.customers())

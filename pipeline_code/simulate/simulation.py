@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline_code.common.lake import Landing
-from pipeline_code.common.landing import REPORT_DELAY
 from pipeline_code.common.schema import CUSTOMERS, FRAUD_REPORTS, TRANSACTIONS
+from pipeline_code.landing import REPORT_DELAY
 from pipeline_code.simulate.fraud import commit_frauds
 from pipeline_code.simulate.world import (
     Purpose,

@@ -11,13 +11,13 @@ import pytest
 
 from operations.data import lake
 from operations.data.events import Stream
+from operations.data.own.local import read_landing
 from operations.data.stream import EventStream
 from operations.errors import OperationError
 from operations.executions import recent, require_success, watch
 from operations.serving.parity import through_stack
 from operations.serving.probes import FIRST_ID
 from operations.target import Target
-from pipeline_code.common.landing import prepare
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES
 
@@ -84,7 +84,7 @@ def test_the_endpoint_answers_with_batchs_features(
 
 @pytest.fixture
 def events(file: Path) -> Stream:
-    landing = prepare(file)
+    landing = read_landing(file)
     return Stream(landing.transactions, landing.fraud_reports)
 
 

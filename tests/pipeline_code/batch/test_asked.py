@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from operations.data.own.local import read_landing
 from pipeline_code.batch.asked import REFUSED, BatchInput
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.landing import prepare
 from tests.pipeline_code.features.small_streams import Row, transactions_table, unhurried
 
 HEADER = ["transaction_id", "event_time", "customer_id", "terminal_id", "amount"]
@@ -49,7 +49,7 @@ def test_a_users_file_is_read_as_ingestion_reads_it(tmp_path: Path) -> None:
         good(4, event_time="2025-03-01T10:00:00+02:00", amount="0"),
     ]
     asked = read_rows(tmp_path / "in", rows)
-    expected = prepare(tmp_path / "in" / "rows.csv").transactions.sort_by("transaction_id")
+    expected = read_landing(tmp_path / "in" / "rows.csv").transactions.sort_by("transaction_id")
     found = [asked.rows.ids, asked.rows.times, asked.rows.customers, asked.rows.terminals]
     columns = [expected.column(place).cast(pa.int64()).to_pylist() for place in range(5)]
     assert [[*map(int, values)] for values in (*found, asked.rows.amounts)] == columns

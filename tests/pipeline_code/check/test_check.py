@@ -16,8 +16,8 @@ from pipeline_code.__main__ import main
 from pipeline_code.check import check_folders, check_landing
 from pipeline_code.check.findings import EXAMPLES_PER_RULE
 from pipeline_code.common.lake import write
-from pipeline_code.common.landing import prepare
 from pipeline_code.common.schema import CUSTOMERS
+from pipeline_code.landing import prepare
 from pipeline_code.simulate import SimulationConfig, simulate
 
 SIMULATION = simulate(

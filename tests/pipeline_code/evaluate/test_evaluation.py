@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.landing import prepare
 from pipeline_code.evaluate.backtest import History
 from pipeline_code.evaluate.entry import main
 from pipeline_code.evaluate.evaluation import measured
 from pipeline_code.evaluate.model_quality import binary_classification_metrics
 from pipeline_code.evaluate.protocol import Fold
 from pipeline_code.features.definitions import SCHEMA_VERSION, SCHEMA_VERSION_KEY
+from pipeline_code.landing import prepare
 from pipeline_code.train.model import fit
 from pipeline_code.train.parameters import Parameters
 from tests.pipeline_code.evaluate.conftest import archive

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline_code.common.landing import prepare
+from operations.data.own.local import read_landing
 from pipeline_code.features import state as state_module
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, FEATURE_NAMES, TERMINAL, Entity
@@ -199,7 +199,7 @@ def test_real_transactions_get_the_same_vectors_online() -> None:
     """A sample of customers and of all they did, on the public simulated data."""
     if not SHARED.is_file():
         pytest.skip(f"NOT CHECKED on real input: {SHARED} is not there")
-    landing = prepare(SHARED)
+    landing = read_landing(SHARED)
     transactions = Transactions.from_table(landing.transactions)
     reports = Reports.from_table(landing.fraud_reports)
     batch = compute(landing.transactions, landing.fraud_reports)

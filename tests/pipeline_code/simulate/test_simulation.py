@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from pipeline_code.check import check
 from pipeline_code.check.sources import TableSource
-from pipeline_code.common.landing import REPORT_DELAY
 from pipeline_code.common.schema import CUSTOMERS, FRAUD_REPORTS, TRANSACTIONS
+from pipeline_code.landing import REPORT_DELAY
 from pipeline_code.simulate import Simulation, SimulationConfig, simulate
 from pipeline_code.simulate.fraud import (
     AMOUNT_OVER_THRESHOLD,

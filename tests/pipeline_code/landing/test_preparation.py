@@ -12,12 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from operations.data.own.local import read_landing
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.landing import REPORT_DELAY, land, prepare
+from pipeline_code.common.lake import Landing, write
 from pipeline_code.common.schema import CUSTOMERS, FRAUD_REPORTS, TRANSACTIONS, read
+from pipeline_code.landing import REPORT_DELAY, prepare
 
 Row = dict[str, Any]
 HEADER = "transaction_id,event_time,customer_id,terminal_id,amount"
+
+
+def landing_of(source: Path | pa.Table) -> Landing:
+    return read_landing(source) if isinstance(source, Path) else prepare(source)
+
+
+def land(source: Path | pa.Table, folder: Path) -> None:
+    write(landing_of(source), folder)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -132,7 +142,7 @@ def test_report_times_are_kept_and_zones_honoured(tmp_path: Path) -> None:
     text = f"{HEADER},report_time\n1,2018-04-01T01:00:00+02:00,5,8,1.00,\n"
     text += "2,2018-04-01T01:00:00+02:00,5,8,1.00,2018-04-03T00:00:00Z\n"
     (tmp_path / "file.csv").write_text(text)
-    landing = prepare(tmp_path / "file.csv")
+    landing = landing_of(tmp_path / "file.csv")
     event_time = datetime(2018, 3, 31, 23, tzinfo=UTC)
     assert landing.transactions["event_time"].to_pylist() == [event_time] * 2
     assert landing.fraud_reports.to_pylist() == [
@@ -157,9 +167,9 @@ GOOD = "1,2018-04-01 10:00:00,5,8,12.30"
             f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,5,8,12.305",
             ["row 1", "two decimals", "12.305"],
         ),
-        (f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,5,8,", ["row 1", "amount", "None"]),
+        (f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,5,8,", ["row 1", "amount", "null"]),
         (f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,5,8,ten", ["row 1", "amount", "'ten'"]),
-        (f"{HEADER}\n{GOOD}\nx,2018-04-01 10:00:00,5,8,1", ["row 1", "transaction_id", "'x'"]),
+        (f"{HEADER}\n{GOOD}\n,2018-04-01 10:00:00,5,8,1", ["row 1", "transaction_id", "null"]),
         (f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,,8,1", ["row 1", "customer_id", "null"]),
         (f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,5,8.5,1", ["row 1", "terminal_id", "8.5"]),
         (f"{HEADER}\n{GOOD}\n2,yesterday,5,8,1", ["row 1", "event_time", "'yesterday'"]),
@@ -170,20 +180,21 @@ GOOD = "1,2018-04-01 10:00:00,5,8,12.30"
             ["row 0", "report_time must not be before event_time", "09:00:00"],
         ),
         (f"{HEADER.replace('amount', 'sum')}\n{GOOD}", ["amount must be present", "sum"]),
-        (f"{HEADER},colour\n{GOOD},red", ["colour", "remove it"]),
         (
             f"{HEADER},currency\n{GOOD},EUR\n2,2018-04-01 10:00:00,5,8,1,XAU",
-            ["row 1", "currency must be EUR", "convert the amounts", "got XAU"],
+            ["row 1", "currency must be EUR", "convert the amounts", "got 'XAU'"],
         ),
-        (f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,5,8,-1", ["row 1", "amount must be at least 0"]),
-        (f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,5,8,nan", ["row 1", "amount", "got None"]),
-        (f"{HEADER}\n{GOOD}\n-2,2018-04-01 10:00:00,5,8,1", ["row 1", "transaction_id", "got -2"]),
         (
-            f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,18446744073709551616,8,1",
-            ["row 1", "customer_id must be int64", "1.8446744073709552e+19"],
+            f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,5,8,-1",
+            ["row 1", "amount must be", "of at least 0", "got '-1'"],
+        ),
+        (f"{HEADER}\n{GOOD}\n2,2018-04-01 10:00:00,5,8,nan", ["row 1", "amount", "got null"]),
+        (
+            f"{HEADER}\n{GOOD}\n-2,2018-04-01 10:00:00,5,8,1",
+            ["row 1", "transaction_id", "got '-2'"],
         ),
         (f"{HEADER},amount\n{GOOD},1", ["amount must be present once"]),
-        (f"{HEADER}\n{GOOD}\n2,3", ["readable CSV", "Expected 5 columns"]),
+        (f"{HEADER}\n{GOOD}\n2,3", ["row 1", "as many values as the header", "'2,3'"]),
         ("", ["readable CSV"]),
         (HEADER, ["file.csv"]),
     ],
@@ -193,8 +204,31 @@ def test_bad_files_are_refused_with_row_and_rule(
 ) -> None:
     (tmp_path / "file.csv").write_text(text)
     with pytest.raises(BadInput) as refusal:
-        prepare(tmp_path / "file.csv")
+        landing_of(tmp_path / "file.csv")
     for word in ["file.csv", *words]:
+        assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"colour": ["red"]}, ["colour", "remove it"]),
+        ({"transaction_id": ["x"]}, ["row 0", "transaction_id must be a whole number", "'x'"]),
+        (
+            {"customer_id": ["18446744073709551616"]},
+            ["row 0", "customer_id", "'1844674407370955161"],
+        ),
+        ({"customer_id": [2.0**64]}, ["row 0", "customer_id", "1.8446744073709552e+19"]),
+        ({"event_time": [1522576800]}, ["row 0", "event_time", "1522576800"]),
+    ],
+)
+def test_rows_in_the_lakes_terms_are_taken_at_their_word(
+    change: dict[str, list[Any]], words: list[str]
+) -> None:
+    values = dict(zip(HEADER.split(","), GOOD.split(","), strict=True))
+    with pytest.raises(BadInput) as refusal:
+        prepare(pa.table({name: [value] for name, value in values.items()} | change))
+    for word in words:
         assert word in str(refusal.value)
 
 
@@ -206,10 +240,10 @@ def test_an_empty_table_is_refused() -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"file must exist, got .*rows\.parquet"):
-        prepare(tmp_path / "rows.parquet")
+        landing_of(tmp_path / "rows.parquet")
 
 
 def test_a_corrupt_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(BadInput, match=r"rows\.parquet: file must be readable Parquet"):
-        prepare(tmp_path / "rows.parquet")
+        landing_of(tmp_path / "rows.parquet")

@@ -1,0 +1,110 @@
+"""The verb that brings transactions in: ingest."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from operations.cli.own_data import with_mapping
+from operations.cli.verbs import Json, on_target
+
+
+@on_target
+@with_mapping
+def ingest(
+    target: Any,
+    path: Annotated[
+        Path,
+        typer.Argument(help="CSV, JSON Lines or Parquet, perhaps with .gz; or a simulated folder."),
+    ],
+    mapping: Any = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only show what would land, and all faults.")
+    ] = False,
+    online: Annotated[
+        bool,
+        typer.Option(
+            help="Publish the events: the stream folds them into the online store and lands them."
+        ),
+    ] = False,
+    register_customers: Annotated[
+        bool, typer.Option(help="Take unknown customers as new ones; an empty lake always does.")
+    ] = False,
+    json: Json = None,
+) -> None:
+    """Check a file or folder and land it in the lake by day, or publish it; all or nothing.
+
+    A file with other columns needs a mapping: docs/own-data.md. Look first:
+
+    fraudloop ingest week.csv --check --map card_no=customer_id --map ts=event_time
+    """
+    from operations.console import show, table  # noqa: PLC0415 - is slow
+    from operations.data.ingestion import ingest as bring_in  # noqa: PLC0415 - is slow
+
+    if check:
+        _show_preview(target, path, mapping, register_customers=register_customers, json=json)
+        return
+    result = bring_in(
+        target, path, online=online, register_customers=register_customers, mapping=mapping
+    )
+    rows = {name: value for name, value in result.items() if name not in _LISTED}
+    tables = [table("Ingested", ["", ""], rows.items())]
+    if "columns" in result:
+        tables.insert(0, _columns(result))
+    show(result, json, *tables)
+
+
+_LISTED = ("columns", "kept_columns")
+# Title and borders of a table of the first rows, and each of its rows as a column.
+_FIRST_WIDTH, _ROW_WIDTH = 22, 23
+_SHOWN_CHARACTERS = 20
+
+
+def _show_preview(
+    target: Any, path: Path, mapping: Any, *, register_customers: bool, json: str | None
+) -> None:
+    from operations.console import people, show, table  # noqa: PLC0415 - is slow
+    from operations.data.own.preview import preview  # noqa: PLC0415 - is slow
+    from operations.errors import OperationError  # noqa: PLC0415 - is slow
+
+    result = preview(target, path, mapping, register_customers=register_customers)
+    told = ("rows", "transactions", "fraud_reports", "customers", "first_event", "last_event")
+    counts = {name: result[name] for name in (*told, "assumed_report_times", "left_out")}
+    shown = max(1, (people.width - _FIRST_WIDTH) // _ROW_WIDTH)
+    first = result["first_rows"][:shown]
+    tables = [_columns(result), table("Would land", ["", ""], counts.items())]
+    if first:
+        tables.append(
+            table("First rows", ["row", *(str(each["row"]) for each in first)], _cells(first))
+        )
+    show(result, json, *tables)
+    if result["faults"] is not None:
+        raise OperationError(result["faults"])
+
+
+def _columns(result: dict[str, Any]) -> Any:
+    """What of the file each of the lake's columns is made of, and what is kept beside them."""
+    from operations.console import table  # noqa: PLC0415 - is slow
+
+    kept = ", ".join(result["kept_columns"]) or "nothing"
+    rows = [*result["columns"].items(), ("kept beside", kept)]
+    return table("Columns", ["of the lake", "of the file"], rows)
+
+
+def _cells(first: list[dict[str, Any]]) -> list[list[str]]:
+    """The first rows, a row of cells for each of their columns."""
+    own = [name for name in first[0] if name not in ("row", "kept")]
+    cells = [[name, *(_cell(each[name]) for each in first)] for name in own]
+    return cells + [
+        [f"({name})", *(_cell(each["kept"][name]) for each in first)] for name in first[0]["kept"]
+    ]
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value).replace("+00:00", "Z")
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this verb to the command."""
+    app.command()(ingest)

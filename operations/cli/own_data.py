@@ -1,0 +1,68 @@
+"""The options by which verbs read a user's own file."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+MappingFile = Annotated[
+    Path | None,
+    typer.Option("--mapping", help="TOML or JSON: what the file calls the lake's columns."),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="THEIRS=OURS",
+        help="A column of the file and the lake's: card_no=customer_id. May be repeated.",
+    ),
+]
+TimeZone = Annotated[
+    str | None, typer.Option(help="Zone of times without one, such as Europe/Berlin; else UTC.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting of the mapping: amount.currency=USD, time.format=seconds.",
+    ),
+]
+_OPTIONS = {"mapping": MappingFile, "map_": Columns, "time_zone": TimeZone, "set_": Settings}
+
+
+def with_mapping(function: Callable[..., None]) -> Callable[..., None]:
+    """A verb whose parameter `mapping` is made of options that it then has too, None of none."""
+
+    @wraps(function)
+    def mapped(
+        *args: Any,
+        mapping: Path | None = None,
+        map_: list[str] | None = None,
+        time_zone: str | None = None,
+        set_: list[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        found = None
+        if mapping or map_ or time_zone or set_:
+            from operations.data.own.mapping import read_mapping  # noqa: PLC0415 - is slow
+
+            found = read_mapping(
+                mapping, columns=map_ or (), time_zone=time_zone, settings=set_ or ()
+            )
+        function(*args, mapping=found, **kwargs)
+
+    target, *own = inspect.signature(function).parameters.values()
+    parameters = [target]
+    for each in own:
+        options = _OPTIONS if each.name == "mapping" else {each.name: each.annotation}
+        parameters += [
+            each.replace(name=name, annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY)
+            for name, kind in options.items()
+        ]
+    # Typer reads a command's options from its signature, so the added ones must be in it.
+    mapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return mapped
