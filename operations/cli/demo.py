@@ -1,12 +1,13 @@
 """The verb that shows it all: demo."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from local_aws.settings import DEFAULT_PORT
 from operations.cli.embedded import Port
+from operations.cli.own_data import with_mapping
 from operations.cli.verbs import Json, plain
 from operations.console import errors, people, show, table
 from operations.demo.run import Demo
@@ -23,10 +24,12 @@ State = Annotated[
 
 
 @plain
+@with_mapping
 def demo(
     data: Annotated[
         Path | None, typer.Option(help="Play this transactions file instead of the simulator.")
     ] = None,
+    mapping: Any = None,
     customers: Annotated[
         int | None,
         typer.Option(
@@ -51,6 +54,7 @@ def demo(
             port=port,
             scale=scale,
             data=data,
+            mapping=mapping,
             progress=status.update,
         )
         failure = _play(played, keep=keep)

@@ -47,39 +47,49 @@ def ingest(
     result = bring_in(
         target, path, online=online, register_customers=register_customers, mapping=mapping
     )
-    rows = {name: value for name, value in result.items() if name not in _LISTED}
-    tables = [table("Ingested", ["", ""], rows.items())]
-    if "columns" in result:
-        tables.insert(0, _columns(result))
-    show(result, json, *tables)
+    tables = [_columns(result)] if "columns" in result else []
+    show(result, json, *tables, table("Ingested", ["", ""], _counts(result).items()))
 
 
-_LISTED = ("columns", "kept_columns")
-# Title and borders of a table of the first rows, and each of its rows as a column.
+# Names and borders of a table of the first rows, and each of its rows as a column.
 _FIRST_WIDTH, _ROW_WIDTH = 22, 23
 _SHOWN_CHARACTERS = 20
+_COUNTED = ("rows", "transactions", "fraud_reports", "customers", "first_event", "last_event")
 
 
 def _show_preview(
     target: Any, path: Path, mapping: Any, *, register_customers: bool, json: str | None
 ) -> None:
-    from operations.console import people, show, table  # noqa: PLC0415 - is slow
+    from operations.console import people, show, table, tell  # noqa: PLC0415 - is slow
     from operations.data.own.preview import preview  # noqa: PLC0415 - is slow
     from operations.errors import OperationError  # noqa: PLC0415 - is slow
 
     result = preview(target, path, mapping, register_customers=register_customers)
-    told = ("rows", "transactions", "fraud_reports", "customers", "first_event", "last_event")
-    counts = {name: result[name] for name in (*told, "assumed_report_times", "left_out")}
-    shown = max(1, (people.width - _FIRST_WIDTH) // _ROW_WIDTH)
-    first = result["first_rows"][:shown]
-    tables = [_columns(result), table("Would land", ["", ""], counts.items())]
+    tables = [_columns(result)]
+    first = result["first_rows"][: max(1, (people.width - _FIRST_WIDTH) // _ROW_WIDTH)]
     if first:
-        tables.append(
-            table("First rows", ["row", *(str(each["row"]) for each in first)], _cells(first))
-        )
+        numbers = [str(each["row"]) for each in first]
+        tables += [
+            table("Would land", ["", ""], _counts(result).items()),
+            table("First rows", ["row", *numbers], _cells(first)),
+        ]
     show(result, json, *tables)
     if result["faults"] is not None:
         raise OperationError(result["faults"])
+    if not result["ids_are_final"]:
+        tell("the first ingestion makes the key of the ids: those of names will be others")
+
+
+def _counts(result: dict[str, Any]) -> dict[str, str]:
+    """What is counted, for people; of what did not happen, nothing."""
+    names = (*_COUNTED, "bucket", "objects", "online")
+    counts = {name: _cell(result[name]) for name in names if name in result}
+    if result.get("assumed_report_times"):
+        delay = f"{result['assumed_report_delay_days']:g} days after the transaction"
+        counts["reports assumed"] = f"{result['assumed_report_times']}, each {delay}"
+    if result.get("left_out"):
+        counts["refunds left out"] = str(result["left_out"])
+    return counts
 
 
 def _columns(result: dict[str, Any]) -> Any:
@@ -94,14 +104,18 @@ def _columns(result: dict[str, Any]) -> Any:
 def _cells(first: list[dict[str, Any]]) -> list[list[str]]:
     """The first rows, a row of cells for each of their columns."""
     own = [name for name in first[0] if name not in ("row", "kept")]
-    cells = [[name, *(_cell(each[name]) for each in first)] for name in own]
+    cells = [[name, *(_shortened(_cell(each[name])) for each in first)] for name in own]
     return cells + [
-        [f"({name})", *(_cell(each["kept"][name]) for each in first)] for name in first[0]["kept"]
+        [f"({name})", *(_shortened(_cell(each["kept"][name])) for each in first)]
+        for name in first[0]["kept"]
     ]
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is None else str(value).replace("+00:00", "Z")
+    return "" if value is None else str(value).replace("+00:00", "Z")
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
 

@@ -55,14 +55,16 @@ def with_mapping(function: Callable[..., None]) -> Callable[..., None]:
             )
         function(*args, mapping=found, **kwargs)
 
-    target, *own = inspect.signature(function).parameters.values()
-    parameters = [target]
-    for each in own:
+    parameters = []
+    for each in inspect.signature(function).parameters.values():
         options = _OPTIONS if each.name == "mapping" else {each.name: each.annotation}
+        # What `on_target` takes away stays where it is.
+        kind = each.kind if each.name == "target" else inspect.Parameter.KEYWORD_ONLY
         parameters += [
-            each.replace(name=name, annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY)
-            for name, kind in options.items()
+            each.replace(name=name, annotation=option, kind=kind)
+            for name, option in options.items()
         ]
     # Typer reads a command's options from its signature, so the added ones must be in it.
     mapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    mapped.__annotations__ = {each.name: each.annotation for each in parameters}
     return mapped

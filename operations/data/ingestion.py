@@ -87,11 +87,12 @@ def ingest(
             folder = path
         else:
             identifiers = Identifiers(LakeStore(target, make_key))
-            own, report = examined(path, mapping or FileMapping(), identifiers, known)
+            mapping = mapping or FileMapping()
+            own, report = examined(path, mapping, identifiers, known)
             _require_sound(path, report)
             write(_without_known(own.examination.landing, known), folder)
             write_kept(own, identifiers, beside)
-            told = described(own)
+            told = described(own, mapping)
         events = read_events(folder)
         _refuse_future(path, events.transactions)
         # First whose ids they are: without it nobody could tell any more.
@@ -129,12 +130,13 @@ def examined(
     return own, check_landing(landing, path.name, known, findings)
 
 
-def described(own: OwnFile) -> dict[str, Any]:
+def described(own: OwnFile, mapping: FileMapping) -> dict[str, Any]:
     """What became of a file's columns and rows."""
     return {
         "columns": own.columns,
         "kept_columns": own.kept.column_names[1:],
         "assumed_report_times": own.examination.assumed_reports,
+        "assumed_report_delay_days": mapping.fraud.report_delay_days,
         "left_out": own.left_out,
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 from local_aws.server import EmbeddedAws
 from operations import executions
 from operations.data import lake
+from operations.data.own.mapping import FileMapping
 from operations.demo.ledger import Ledger, PeakMemory, Stage
 from operations.demo.story import Scale, Story, from_file, simulated
 from operations.demo.traffic import Traffic
@@ -40,6 +41,7 @@ class Demo:
         port: Port of the embedded AWS on 127.0.0.1.
         scale: How much is played.
         data: A transactions file to play instead of the simulator.
+        mapping: What that file calls the lake's columns.
         progress: Told in a line what happens now.
     """
 
@@ -50,11 +52,13 @@ class Demo:
         port: int,
         scale: Scale,
         data: Path | None = None,
+        mapping: FileMapping | None = None,
         progress: Progress = lambda _: None,
     ) -> None:
         self.ledger = Ledger()
         self._embedded = EmbeddedAws(state, port)
         self._state, self._scale, self._data = state, scale, data
+        self._mapping = mapping
         self._progress = progress
         self._begun = self._period_began = time.monotonic()
         self._memory = PeakMemory()
@@ -120,7 +124,7 @@ class Demo:
 
     def _tell(self) -> Story:
         if self._data is not None:
-            return from_file(self._data, self._scale)
+            return from_file(self._data, self._scale, self._mapping)
         return simulated(self._scale)
 
     def _start(self, stage: Stage) -> None:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from operations.data.events import Stream
 from operations.data.own.local import read_landing
+from operations.data.own.mapping import FileMapping
 from operations.errors import OperationError
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
@@ -79,7 +80,7 @@ def simulated(scale: Scale) -> Story:
     return Story(stream, world.customers, everyone, start, quiet, drift, end)
 
 
-def from_file(file: Path, scale: Scale) -> Story:
+def from_file(file: Path, scale: Scale, mapping: FileMapping | None = None) -> Story:
     """A story from the last days of a file.
 
     The file's last days are real; the drift is put into them by multiplying their amounts.
@@ -87,7 +88,7 @@ def from_file(file: Path, scale: Scale) -> Story:
     Raises:
         OperationError: If the file spans fewer days than the story needs.
     """
-    landing = read_landing(file)
+    landing = read_landing(file, mapping)
     transactions = landing.transactions.sort_by("event_time")
     reports = landing.fraud_reports
     last = pc.max(transactions["event_time"]).as_py()

@@ -23,8 +23,8 @@ __all__ = ["mapped_input", "read_transactions"]
 def read_transactions(
     target: Target, path: Path, mapping: FileMapping | None
 ) -> tuple[pa.Table, dict[int, str]]:
-    """The transactions of a file, or of a folder in the lake's layout; and what the file calls
-    those that have other ids.
+    """The transactions of a file, or of a folder in the lake's layout; and of those with other ids
+    than the file's what it calls them, or which rows they are.
 
     Raises:
         OperationError: There is no such file, rules are broken, or the lake has no key for ids.

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from operations.data.own.files import SourceFile, read_file
 from operations.data.own.identifiers import Identifiers, Kind, occurrences
@@ -42,7 +43,8 @@ class OwnFile:
         kept: Of each transaction, all that the file says beside the lake's columns, by its own
             names, and the `transaction_id` by which it is joined.
         columns: Of each of the lake's columns, what of the file it is made of.
-        names: Of each transaction what the file calls it; None if that is its id, or it has none.
+        names: Of each transaction what the file calls it, or which row it is; None if its id is
+            the file's own.
         total: How many rows the file has.
         left_out: How many of them the mapping leaves out.
     """
@@ -93,10 +95,18 @@ def convert(source: SourceFile, mapping: FileMapping, identifiers: Identifiers) 
             {"transaction_id": ids, **{name: each.take(landed) for name, each in beside.items()}}
         ),
         columns=words,
-        names=sources.given("transaction_id").take(landed) if named else None,
+        names=_names(sources, found, landed, named=named),
         total=len(source.rows) + len(source.broken),
         left_out=int((~taken).sum()),
     )
+
+
+def _names(
+    sources: ColumnSources, found: Examination, landed: pa.Array, *, named: bool
+) -> pa.Array | None:
+    if "transaction_id" not in sources.names:
+        return pc.binary_join_element_wise("row", pa.array(found.rows).cast(pa.string()), " ")
+    return sources.given("transaction_id").take(landed) if named else None
 
 
 def _column(

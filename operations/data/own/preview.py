@@ -36,7 +36,8 @@ def preview(
         raise OperationError(f"--check must have a file, got {path}")
     store = LakeStore(target, stand_in_key)
     known = registry(target, register_customers=register_customers)
-    own, report = examined(path, mapping or FileMapping(), Identifiers(store), known)
+    mapping = mapping or FileMapping()
+    own, report = examined(path, mapping, Identifiers(store), known)
     landing = own.examination.landing
     times = pc.min_max(landing.transactions["event_time"]).as_py()
     return {
@@ -46,7 +47,7 @@ def preview(
         "customers": landing.customers.num_rows,
         "first_event": times["min"],
         "last_event": times["max"],
-        **described(own),
+        **described(own, mapping),
         "ids_are_final": store.is_final,
         "first_rows": _first_rows(own),
         "faults": None if report.passed else listing(str(path), report),

@@ -1,6 +1,7 @@
 """Ids of names are the same from file to file, and never those of another."""
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ from .stores import Store
 names = st.lists(st.text(min_size=1, max_size=12).filter(lambda text: "\x00" not in text))
 
 
-def ids_of(values: list[str | None], store: Store | None = None, **options: bool) -> list[int]:
+def ids_of(values: Sequence[str | None], store: Store | None = None, **options: bool) -> list[int]:
     column = Identifiers(store or Store()).column(
         Kind.CUSTOMER, "customer_id", pa.array(values, pa.string()), **options
     )
