@@ -38,7 +38,7 @@ def ingest(
 
     fraudloop ingest week.csv --check --map card_no=customer_id --map ts=event_time
     """
-    from operations.console import show, table  # noqa: PLC0415 - is slow
+    from operations.console import show, table, tell  # noqa: PLC0415 - is slow
     from operations.data.ingestion import ingest as bring_in  # noqa: PLC0415 - is slow
 
     if check:
@@ -49,6 +49,8 @@ def ingest(
     )
     tables = [_columns(result)] if "columns" in result else []
     show(result, json, *tables, table("Ingested", ["", ""], _counts(result).items()))
+    if result.get("hint"):
+        tell(result["hint"])
 
 
 # Names and borders of a table of the first rows, and each of its rows as a column.
@@ -76,6 +78,8 @@ def _show_preview(
     show(result, json, *tables)
     if result["faults"] is not None:
         raise OperationError(result["faults"])
+    if result["hint"]:
+        tell(result["hint"])
     if not result["ids_are_final"]:
         tell("the first ingestion makes the key of the ids: those of names will be others")
 

@@ -94,15 +94,16 @@ def batch(
     json: Json = None,
 ) -> None:
     """Score transactions offline with the endpoint's model, a row of results for each."""
-    with mapped_input(target, source, mapping) as found:
+    with mapped_input(target, source, mapping) as (found, names):
         started = start(target, found, output, features=features)
-    result = started.as_dict()
+    result = started.as_dict() if names is None else {**started.as_dict(), "names": names}
     if wait:
         goes_on = f"the batch goes on by itself, its results will be in {started.output}"
         with unattended(goes_on), follow(json) as on_change:
             result["summary"] = started.wait(target, on_change)
     summary = result.get("summary", {})
-    rows = [*started.as_dict().items(), *((name, summary[name]) for name in _TOLD if summary)]
+    told = {name: result[name] for name in result if name != "summary"}
+    rows = [*told.items(), *((name, summary[name]) for name in _TOLD if summary)]
     violations = [
         (each["feature_name"], each["constraint_check_type"], each["description"])
         for each in summary.get("violations", [])

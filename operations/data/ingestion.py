@@ -138,6 +138,7 @@ def described(own: OwnFile, mapping: FileMapping) -> dict[str, Any]:
         "assumed_report_times": own.examination.assumed_reports,
         "assumed_report_delay_days": mapping.fraud.report_delay_days,
         "left_out": own.left_out,
+        "hint": own.hint,
     }
 
 

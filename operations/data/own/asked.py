@@ -12,7 +12,7 @@ from operations.data.ingestion import read_events
 from operations.data.own.conversion import OwnFile, read_own
 from operations.data.own.faults import listing
 from operations.data.own.identifiers import Identifiers
-from operations.data.own.kept import LakeStore, refuse_without_key
+from operations.data.own.kept import LakeStore, keep_names, refuse_without_key
 from operations.data.own.mapping import FileMapping
 from operations.errors import OperationError
 from operations.target import Target
@@ -40,14 +40,19 @@ def read_transactions(
 
 
 @contextmanager
-def mapped_input(target: Target, source: str, mapping: FileMapping | None) -> Iterator[str]:
+def mapped_input(
+    target: Target, source: str, mapping: FileMapping | None
+) -> Iterator[tuple[str, str | None]]:
     """A batch's input: as it is, or by a mapping, as a file in the lake's columns.
+
+    Yields:
+        The input; and where it is kept what the file calls the transactions, if they have new ids.
 
     Raises:
         OperationError: What is to be mapped is no file, breaks rules, or the lake has no key.
     """
     if mapping is None:
-        yield source
+        yield source, None
         return
     if not Path(source).is_file():
         raise OperationError(f"--input with a mapping must be a file on this machine, got {source}")
@@ -55,7 +60,7 @@ def mapped_input(target: Target, source: str, mapping: FileMapping | None) -> It
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
         file = Path(temporary) / "transactions.parquet"
         pq.write_table(own.examination.landing.transactions, file)
-        yield str(file)
+        yield str(file), keep_names(target, own)
 
 
 def _read(target: Target, path: Path, mapping: FileMapping) -> OwnFile:

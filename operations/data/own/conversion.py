@@ -47,6 +47,7 @@ class OwnFile:
             the file's own.
         total: How many rows the file has.
         left_out: How many of them the mapping leaves out.
+        hint: What may have been forgotten.
     """
 
     examination: Examination
@@ -55,6 +56,7 @@ class OwnFile:
     names: pa.Array | None
     total: int
     left_out: int
+    hint: str | None
 
 
 def read_own(path: Path, mapping: FileMapping, identifiers: Identifiers) -> OwnFile:
@@ -98,6 +100,7 @@ def convert(source: SourceFile, mapping: FileMapping, identifiers: Identifiers) 
         names=_names(sources, found, landed, named=named),
         total=len(source.rows) + len(source.broken),
         left_out=int((~taken).sum()),
+        hint=sources.hint,
     )
 
 

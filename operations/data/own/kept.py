@@ -3,6 +3,7 @@
     own_data/key                                    32 bytes, made once
     own_data/identifiers/<customer|terminal>/*.parquet  id, text: whose id is whose
     own_data/columns/*.parquet                      transaction_id, and a file's other columns
+    own_data/asked/*.parquet                        transaction_id, name: of what a batch scored
 
 All of it lies in the raw bucket below a prefix of its own, which no role of the system may read:
 who has the key or the dictionary can tell whose ids those are. No table, check or fingerprint of
@@ -28,10 +29,17 @@ from operations.target import Target
 from pipeline_code.common.schema import read
 from pipeline_code.contracts.outputs import Output
 
-__all__ = ["PREFIX", "LakeStore", "make_key", "refuse_without_key", "stand_in_key", "write_kept"]
+__all__ = [
+    "LakeStore",
+    "keep_names",
+    "make_key",
+    "refuse_without_key",
+    "stand_in_key",
+    "write_kept",
+]
 
-PREFIX = "own_data/"
-_KEY, _IDENTIFIERS, _COLUMNS = f"{PREFIX}key", f"{PREFIX}identifiers/", f"{PREFIX}columns/"
+_KEY, _IDENTIFIERS = "own_data/key", "own_data/identifiers/"
+_COLUMNS, _ASKED = "own_data/columns/", "own_data/asked/"
 
 
 class LakeStore:
@@ -106,6 +114,18 @@ def write_kept(own: OwnFile, identifiers: Identifiers, folder: Path) -> None:
             _write(names.sort_by("text"), folder / _IDENTIFIERS / kind)
     if own.kept.num_columns > 1 and own.kept.num_rows:
         _write(own.kept.sort_by("transaction_id"), folder / _COLUMNS)
+
+
+def keep_names(target: Target, own: OwnFile) -> str | None:
+    """Keeps what a file calls transactions that are but asked about; its URI, None if nothing."""
+    if own.names is None:
+        return None
+    ids = own.examination.landing.transactions["transaction_id"]
+    with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
+        names = pa.table({"transaction_id": ids, "name": own.names})
+        _write(names.sort_by("transaction_id"), Path(temporary) / _ASKED)
+        (key,) = lake.upload(target, Path(temporary))
+    return f"s3://{target.output(Output.RAW_BUCKET)}/{key}"
 
 
 def _write(table: pa.Table, folder: Path) -> None:

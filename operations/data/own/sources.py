@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ _OFTEN = {
     "customer_id": "card|customer|client|account|user|cc_num|^nameorig|holder",
     "terminal_id": "merchant|terminal|shop|store|^namedest|payee|beneficiary",
     "amount": "amount|amt|value|sum$",
+    "is_fraud": "fraud|^class$|label|charge_?back|^target$",
 }
+_LABELS = {"is_fraud", "fraud_scenario", "report_time"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +69,14 @@ class ColumnSources:
         found = {name: " + ".join(self.columns[name]) for name in self.columns}
         found |= {name: f"always {value}" for name, value in self.constants.items()}
         return {name: found[name] for name in LAKE_COLUMNS if name in found}
+
+    @property
+    def hint(self) -> str | None:
+        """What to look at where nothing says which transactions are frauds."""
+        if not self.names or _LABELS & {*self.names}:
+            return None
+        proposal = _proposal("is_fraud", self.table.column_names, self.columns)
+        return f"no column says which transactions are frauds; such as {proposal}"
 
     def given(self, name: str) -> pa.Array:
         """A column's values as the file has them; those of several of its columns are joined."""
@@ -115,7 +126,7 @@ def _faults(
                 )
     lacking = [name for name in REQUIRED if name not in {*wanted, *constants, "transaction_id"}]
     if lacking:
-        options = " ".join(f"--map {_likely(name, names, wanted)}={name}" for name in lacking)
+        options = " ".join(_proposal(name, names, wanted) for name in lacking)
         message = f"column {', '.join(lacking)} must be present or mapped, got columns "
         message += f"{', '.join(names)}; such as {options}"
         if "terminal_id" in lacking:
@@ -123,12 +134,12 @@ def _faults(
         yield "missing_column", message
 
 
-def _likely(name: str, names: Sequence[str], wanted: Mapping[str, Sequence[str]]) -> str:
-    """A column that may be meant."""
+def _proposal(name: str, names: Sequence[str], wanted: Mapping[str, Sequence[str]]) -> str:
+    """An option for a column that may be meant."""
     used = {each for theirs in wanted.values() for each in theirs}
-    free = [each for each in names if each not in used]
-    found = [each for each in free if re.search(_OFTEN[name], each, re.IGNORECASE)]
-    return f"'{found[0]}'" if found and " " in found[0] else found[0] if found else "THEIRS"
+    found = [each for each in names if each not in used and re.search(_OFTEN[name], each, re.I)]
+    theirs = found[0] if found else "THEIRS"
+    return f"--map {shlex.quote(f'{theirs}={name}')}"
 
 
 def _array(table: pa.Table, name: str) -> pa.Array:

@@ -199,10 +199,12 @@ def test_what_is_asked_about_has_the_ids_that_landed(target: Target, tmp_path: P
     transactions, names = read_transactions(target, file, MAPPING)
     assert sorted(transactions.to_pylist(), key=str) == landed
     assert sorted(names.values()) == ["t1", "t2", "t3"]
-    with mapped_input(target, str(file), MAPPING) as source:
+    with mapped_input(target, str(file), MAPPING) as (source, uri):
         assert sorted(pq.read_table(source).to_pylist(), key=str) == landed
-    with mapped_input(target, "s3://bucket/prefix", None) as source:
-        assert source == "s3://bucket/prefix"
+    assert uri is not None
+    assert {row["transaction_id"]: row["name"] for row in rows(target, "own_data/asked/")} == names
+    with mapped_input(target, "s3://bucket/prefix", None) as unmapped:
+        assert unmapped == ("s3://bucket/prefix", None)
 
 
 def test_a_mapping_is_of_a_file(target: Target, tmp_path: Path) -> None:
