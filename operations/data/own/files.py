@@ -6,7 +6,8 @@ a file for a later one, and would take the zeros from 00123.
 
 import csv
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,8 +87,10 @@ def read_file(path: Path, *, delimiter: str | None = None, encoding: str = "utf-
     try:
         if kind == "Parquet":
             return _parquet(path, compression)
-        if kind == "CSV":
-            return _csv(path, compression, delimiter, encoding)
+        with pa.input_stream(str(path), compression=compression) as stream:
+            head = stream.read(_HEADER_BYTES).decode(encoding, errors="replace")
+        if kind == "CSV" and not head.startswith("{"):
+            return _csv(path, compression, head.removeprefix("\ufeff"), delimiter, encoding)
         return _json_lines(path, compression)
     except (
         pa.ArrowException,
@@ -108,12 +111,13 @@ def _parquet(path: Path, compression: str | None) -> SourceFile:
         if pa.types.is_dictionary(column.type):
             plain = table[column.name].cast(column.type.value_type)
             table = table.set_column(index, column.name, plain)
-    return SourceFile(path.name, table.combine_chunks(), np.arange(table.num_rows))
+    table = table.rename_columns(_distinct(table.column_names)).combine_chunks()
+    return SourceFile(path.name, table, np.arange(table.num_rows))
 
 
-def _csv(path: Path, compression: str | None, delimiter: str | None, encoding: str) -> SourceFile:
-    with pa.input_stream(str(path), compression=compression) as stream:
-        head = stream.read(_HEADER_BYTES).decode(encoding, errors="replace").removeprefix("\ufeff")
+def _csv(
+    path: Path, compression: str | None, head: str, delimiter: str | None, encoding: str
+) -> SourceFile:
     first = head.partition("\n")[0]
     delimiter = delimiter or max(_DELIMITERS, key=first.count)
     header = next(csv.reader(head.splitlines(keepends=True), delimiter=delimiter), [])
@@ -138,10 +142,20 @@ def _csv(path: Path, compression: str | None, delimiter: str | None, encoding: s
                 strings_can_be_null=True,
             ),
         )
-    names = [name or f"column {place}" for place, name in enumerate(table.column_names)]
     every = np.arange(table.num_rows + len(broken))
-    table = table.rename_columns(names).combine_chunks()
+    table = table.rename_columns(_distinct(table.column_names)).combine_chunks()
     return SourceFile(path.name, table, np.setdiff1d(every, list(broken)), broken, _AS_HEADER)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """A name for each column: by its place if it has none, numbered if another has the same."""
+    every, seen = Counter(names), Counter[str]()
+    result = []
+    for place, name in enumerate(names):
+        seen[name] += 1
+        numbered = name if every[name] == 1 else f"{name} ({seen[name]})"
+        result.append(numbered if name else f"column {place}")
+    return result
 
 
 def _json_lines(path: Path, compression: str | None) -> SourceFile:
@@ -176,7 +190,9 @@ def _names(
 ) -> list[str]:
     """The names that the objects have: those of the first in its order, then all others."""
     if not is_object.any():
-        raise BadInput("file must hold a JSON object a line, got none; write one a transaction")
+        raise BadInput(
+            "file must hold a JSON object a line, got none; `jq -c .[] FILE` makes them of an array"
+        )
     first = json.loads(lines["line"][int(is_object.argmax())].as_py())
     rows = database.sql("SELECT DISTINCT unnest(json_keys(line)) AS name FROM objects").fetchall()
     return list(dict.fromkeys([*first, *sorted(name for (name,) in rows)]))

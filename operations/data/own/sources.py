@@ -3,7 +3,6 @@
 import difflib
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,7 +53,7 @@ class ColumnSources:
         known = {
             name: tuple(wanted[name])
             for name in LAKE_COLUMNS
-            if name in wanted and all(names.count(each) == 1 for each in wanted[name])
+            if name in wanted and {*wanted[name]} <= {*names}
         }
         return cls(table, known, constants)
 
@@ -85,9 +84,12 @@ class ColumnSources:
         parts = [_array(self.table, each) for each in self.columns[name]]
         if len(parts) == 1:
             return parts[0]
-        # "1" and "23" are not "12" and "3".
-        between = "|" if name in IDS else " "
-        return pc.binary_join_element_wise(*(part.cast(pa.string()) for part in parts), between)
+        texts = [part.cast(pa.string()) for part in parts]
+        if name not in IDS:
+            return pc.binary_join_element_wise(*texts, " ")
+        # "1" and "23" are not "12" and "3", and one of them may be missing.
+        joined = pc.binary_join_element_wise(*texts, "|", null_handling="replace")
+        return pc.if_else(pc.is_valid(pc.coalesce(*texts)), joined, None)
 
     def beside(self, leave_out: Sequence[str], *, transactions: bool) -> dict[str, pa.ChunkedArray]:
         """The columns that the lake does not have, by the file's names.
@@ -102,10 +104,12 @@ class ColumnSources:
             for each in theirs
             if not (transactions and name == "transaction_id")
         }
-        names = self.table.column_names
-        places = [place for place, name in enumerate(names) if name not in {*used, *leave_out}]
-        distinct = _distinct([names[place] for place in places])
-        return {name: self.table.column(each) for name, each in zip(distinct, places, strict=True)}
+        return {
+            # What joins them has that name.
+            "transaction_id (file)" if name == "transaction_id" else name: self.table[name]
+            for name in self.table.column_names
+            if name not in {*used, *leave_out}
+        }
 
 
 def _faults(
@@ -118,19 +122,17 @@ def _faults(
                 hint = f"; is it {near[0]}?" if near else ""
                 message = f"column {each} of {name} must be in the file, got {', '.join(names)}"
                 yield "missing_column", message + hint
-            elif names.count(each) > 1:
-                count = names.count(each)
-                yield (
-                    "duplicate_column",
-                    f"column {each} must be present once, got it {count} times",
-                )
+    for name in LAKE_COLUMNS:
+        if name not in wanted and f"{name} (2)" in names:
+            message = f"column {name} must be present once, or mapped: --map '{name} (1)={name}'"
+            yield "duplicate_column", message
     lacking = [name for name in REQUIRED if name not in {*wanted, *constants, "transaction_id"}]
     if lacking:
         options = " ".join(_proposal(name, names, wanted) for name in lacking)
         message = f"column {', '.join(lacking)} must be present or mapped, got columns "
         message += f"{', '.join(names)}; such as {options}"
         if "terminal_id" in lacking:
-            message += "; if there are no terminals, constants.terminal_id = 0 in a mapping file"
+            message += "; if there are no terminals, --set constants.terminal_id=0"
         yield "missing_column", message
 
 
@@ -145,11 +147,3 @@ def _proposal(name: str, names: Sequence[str], wanted: Mapping[str, Sequence[str
 def _array(table: pa.Table, name: str) -> pa.Array:
     column = table[name].combine_chunks()
     return pa.array([], column.type) if isinstance(column, pa.ChunkedArray) else column
-
-
-def _distinct(names: Sequence[str]) -> Iterator[str]:
-    """The names, of which none is another's or that of what joins them."""
-    seen = Counter({"transaction_id": 1})
-    for name in names:
-        seen[name] += 1
-        yield name if seen[name] == 1 else f"{name} ({seen[name]})"

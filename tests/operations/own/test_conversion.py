@@ -364,9 +364,9 @@ def test_all_else_is_kept_by_name(tmp_path: Path) -> None:
     (kept,) = own.kept.to_pylist()
     assert kept == {
         "transaction_id": row["transaction_id"],
-        "transaction_id (2)": "t1",
+        "transaction_id (file)": "t1",
         "column 5": "0",
-        "a": "x",
+        "a (1)": "x",
         "a (2)": "y",
     }
 
@@ -377,7 +377,24 @@ def test_columns_that_are_missing_are_told_together_with_what_may_be_meant(tmp_p
     assert "column lable of is_fraud must be in the file" in text
     assert "is it label?" in text
     assert "--map ts=event_time --map card_no=customer_id --map merchant=terminal_id" in text
-    assert "constants.terminal_id = 0" in text
+    assert "--set constants.terminal_id=0" in text
+
+
+def test_two_columns_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    text = "at,account,account,amount\n2024-07-01,anna,shop,5\n"
+    columns = ["at=event_time", "account (1)=customer_id", "account (2)=terminal_id"]
+    own = read_text(tmp_path, text, *columns)
+    rows_of(own)
+    assert own.kept.column_names == ["transaction_id"]
+
+
+def test_a_part_of_an_id_may_be_missing_but_not_all(tmp_path: Path) -> None:
+    text = "at,a,b,terminal_id,amount\n2024-07-01,1,,1,5\n2024-07-01,,1,1,5\n2024-07-01,,,1,5\n"
+    own = read_text(tmp_path, text, "at=event_time", "a+b=customer_id")
+    report = own.examination.findings.report()
+    assert [(each.rule, each.row) for each in report.violations] == [("customer_id", 2)]
+    customers = own.examination.landing.transactions["customer_id"].to_pylist()
+    assert len({*customers}) == 2
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "|", "\t"])
@@ -385,6 +402,12 @@ def test_a_delimiter_is_seen_in_the_header(tmp_path: Path, delimiter: str) -> No
     text = "\ufefftransaction_id,event_time,customer_id,terminal_id,amount\n1,2024-07-01,1,1,5"
     (row,) = rows_of(read_text(tmp_path, text.replace(",", delimiter)))
     assert row["transaction_id"] == 1
+
+
+def test_objects_are_seen_whatever_the_files_name_is(tmp_path: Path) -> None:
+    text = '{"event_time": "2024-07-01T10:00:00", "customer_id": 1, "terminal_id": 1, "amount": 5'
+    own = read_text(tmp_path, f'{text}, "is_fraud": true}}\n', name="transactions.txt")
+    assert len(rows_of(own)) == own.examination.landing.fraud_reports.num_rows == 1
 
 
 def test_lines_of_json_that_are_no_objects_are_told(tmp_path: Path) -> None:

@@ -193,7 +193,10 @@ GOOD = "1,2018-04-01 10:00:00,5,8,12.30"
             f"{HEADER}\n{GOOD}\n-2,2018-04-01 10:00:00,5,8,1",
             ["row 1", "transaction_id", "got '-2'"],
         ),
-        (f"{HEADER},amount\n{GOOD},1", ["amount must be present once"]),
+        (
+            f"{HEADER},amount\n{GOOD},1",
+            ["amount must be present once", "--map 'amount (1)=amount'"],
+        ),
         (f"{HEADER}\n{GOOD}\n2,3", ["row 1", "as many values as the header", "'2,3'"]),
         ("", ["readable CSV"]),
         (HEADER, ["file.csv"]),
