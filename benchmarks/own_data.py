@@ -18,7 +18,7 @@ import pyarrow.csv as pa_csv
 from benchmarks.measuring import add_json, in_process, show
 from operations.data.own.conversion import read_own
 from operations.data.own.identifiers import DICTIONARY, KEY_BYTES, Identifiers, Kind
-from operations.data.own.mapping import read_mapping
+from operations.data.own.settings import read_mapping
 
 MAPPING = {
     "columns": ["number=transaction_id", "at=event_time", "card=customer_id", "shop=terminal_id"],

@@ -48,7 +48,7 @@ def with_mapping(function: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         found = None
         if mapping or map_ or time_zone or set_:
-            from operations.data.own.mapping import read_mapping  # noqa: PLC0415 - is slow
+            from operations.data.own.settings import read_mapping  # noqa: PLC0415 - is slow
 
             found = read_mapping(
                 mapping, columns=map_ or (), time_zone=time_zone, settings=set_ or ()

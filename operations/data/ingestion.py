@@ -69,10 +69,8 @@ def ingest(
     """Bring a file in, or a folder in the lake's layout; nothing of it unless all of it is good.
 
     Args:
-        online: Whether the events are put onto the environment's stream, which folds them into the
-            online store and lands them; else they are landed right here.
-        register_customers: Whether unknown customers are new ones rather than an error. The
-            first customers of an empty lake are always new.
+        online: Whether the events are put onto the environment's stream, which folds and lands them.
+        register_customers: Whether unknown customers are new ones; those of an empty lake are.
         mapping: What a file calls the lake's columns. If omitted, as the lake does.
 
     Raises:
@@ -81,18 +79,12 @@ def ingest(
     _require(path, mapping)
     known = registry(target, register_customers=register_customers)
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
-        beside, folder, told = Path(temporary) / "beside", Path(temporary) / "lake", {}
+        beside, folder = Path(temporary) / "beside", Path(temporary) / "lake"
         if path.is_dir():
+            folder, told = path, {}
             _require_sound(path, _check_folder(path, known))
-            folder = path
         else:
-            identifiers = Identifiers(LakeStore(target, make_key))
-            mapping = mapping or FileMapping()
-            own, report = examined(path, mapping, identifiers, known)
-            _require_sound(path, report)
-            write(_without_known(own.examination.landing, known), folder)
-            write_kept(own, identifiers, beside)
-            told = described(own, mapping)
+            told = _write_file(target, path, mapping or FileMapping(), known, folder, beside)
         events = read_events(folder)
         _refuse_future(path, events.transactions)
         # First whose ids they are: without it nobody could tell any more.
@@ -106,6 +98,23 @@ def ingest(
         "objects": len(keys),
         "online": online,
     }
+
+
+def _write_file(
+    target: Target,
+    path: Path,
+    mapping: FileMapping,
+    known: pa.Table | None,
+    folder: Path,
+    beside: Path,
+) -> dict[str, Any]:
+    """Writes a sound file in the lake's layout, and what is kept of it; says what became of it."""
+    identifiers = Identifiers(LakeStore(target, make_key))
+    own, report = examined(path, mapping, identifiers, known)
+    _require_sound(path, report)
+    write(_without_known(own.examination.landing, known), folder)
+    write_kept(own, identifiers, beside)
+    return described(own, mapping)
 
 
 def examined(

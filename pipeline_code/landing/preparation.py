@@ -35,6 +35,8 @@ OPTIONAL = ("is_fraud", "fraud_scenario", "report_time", "currency")
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+_NOTHING = Column(np.empty(0, np.int64), np.empty(0, np.bool_), "", pa.array([], pa.int64()))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Examination:
@@ -90,20 +92,11 @@ def examine(
         report_delay: When a fraud without a report time counts as reported, after its transaction.
     """
     findings.numbers[file] = rows
-    sound = np.ones(len(rows), np.bool_)
-    for name, column in columns.items():
-        refused = column.refused & ~_absent(column) if name == "report_time" else column.refused
-        findings.add_rows(name, file, refused, column.reason)
-        sound &= ~refused
+    sound = _sound(file, columns, len(rows), findings)
     if not set(REQUIRED) <= columns.keys():
-        sound[:] = False
-        return Examination(
-            landing=_landing({name: np.empty(0, np.int64) for name in REQUIRED}, None),
-            rows=rows[sound],
-            assumed_reports=0,
-            findings=findings,
-        )
-    is_fraud, reported, scenario = _reports(columns, report_delay)
+        columns = dict.fromkeys(REQUIRED, _NOTHING)
+        rows, sound = rows[:0], sound[:0]
+    is_fraud, assumed, reported, scenario = _reports(columns, report_delay)
     early = sound & is_fraud & (reported < columns["event_time"].values)
     rule = "report_time must not be before event_time"
     findings.add_rows(
@@ -115,14 +108,22 @@ def examine(
     sound &= ~early
     findings.numbers[file] = rows[sound]
     values = {name: columns[name].values[sound] for name in REQUIRED}
-    given = columns.get("report_time")
-    assumed = is_fraud & sound & (True if given is None else _absent(given))
     return Examination(
-        landing=_landing(values, (is_fraud[sound], reported[sound], scenario[sound])),
+        landing=_landing(values, is_fraud[sound], reported[sound], scenario[sound]),
         rows=rows[sound],
-        assumed_reports=int(assumed.sum()),
+        assumed_reports=int((assumed & sound).sum()),
         findings=findings,
     )
+
+
+def _sound(file: str, columns: Mapping[str, Column], count: int, findings: Findings) -> Mask:
+    """Which rows break no rule of a column; what the others break is noted."""
+    sound = np.ones(count, np.bool_)
+    for name, column in columns.items():
+        refused = column.refused & ~_absent(column) if name == "report_time" else column.refused
+        findings.add_rows(name, file, refused, column.reason)
+        sound &= ~refused
+    return sound
 
 
 def _columns(table: pa.Table, name: str, findings: Findings) -> dict[str, Column]:
@@ -158,10 +159,11 @@ def _column(name: str, given: pa.ChunkedArray) -> Column:
     return whole_numbers(name, given)
 
 
-def _reports(columns: Mapping[str, Column], delay: timedelta) -> tuple[Mask, Ints, Ints]:
-    """Which rows are frauds, when that was reported, and their scenarios.
+def _reports(columns: Mapping[str, Column], delay: timedelta) -> tuple[Mask, Mask, Ints, Ints]:
+    """Which rows are frauds, for which of them the time of the report is assumed, those times, and
+    their scenarios.
 
-    What says so is `is_fraud`, else a scenario, else the time of a report.
+    What says that they are is `is_fraud`, else a scenario, else the time of a report.
     """
     event_time = columns["event_time"].values
     scenario, given = columns.get("fraud_scenario"), columns.get("report_time")
@@ -175,24 +177,22 @@ def _reports(columns: Mapping[str, Column], delay: timedelta) -> tuple[Mask, Int
     later = event_time + delay // timedelta(microseconds=1)
     reported = later if given is None else np.where(absent, later, given.values)
     scenarios = np.zeros(len(event_time), np.int64) if scenario is None else scenario.values
-    return is_fraud, reported, scenarios
+    return is_fraud, is_fraud & absent, reported, scenarios
 
 
-def _landing(values: Mapping[str, Ints], reports: tuple[Mask, Ints, Ints] | None) -> Landing:
+def _landing(values: Mapping[str, Ints], is_fraud: Mask, reported: Ints, scenario: Ints) -> Landing:
     kinds = zip(REQUIRED, TRANSACTIONS.types, strict=True)
-    transactions = pa.table(
-        [pa.array(values[name]).cast(kind) for name, kind in kinds], schema=TRANSACTIONS
-    )
-    fraud_reports = FRAUD_REPORTS.empty_table()
-    if reports is not None:
-        is_fraud, reported, scenario = reports
-        given = {**values, "report_time": reported, "fraud_scenario": scenario}
-        fraud_reports = pa.table(
+    given = {**values, "report_time": reported, "fraud_scenario": scenario}
+    return Landing(
+        transactions=pa.table(
+            [pa.array(values[name]).cast(kind) for name, kind in kinds], schema=TRANSACTIONS
+        ),
+        fraud_reports=pa.table(
             [pa.array(given[field.name][is_fraud]).cast(field.type) for field in FRAUD_REPORTS],
             schema=FRAUD_REPORTS,
-        )
-    customers = pa.table([np.unique(values["customer_id"])], schema=CUSTOMERS)
-    return Landing(transactions=transactions, fraud_reports=fraud_reports, customers=customers)
+        ),
+        customers=pa.table([np.unique(values["customer_id"])], schema=CUSTOMERS),
+    )
 
 
 def _absent(column: Column) -> Mask:

@@ -20,7 +20,8 @@ from operations.data.own.conversion import OwnFile, read_own
 from operations.data.own.faults import listing
 from operations.data.own.identifiers import DICTIONARY, Identifiers
 from operations.data.own.kept import write_kept
-from operations.data.own.mapping import FileMapping, read_mapping
+from operations.data.own.mapping import FileMapping
+from operations.data.own.settings import read_mapping
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.lake import write
 from pipeline_code.common.schema import read

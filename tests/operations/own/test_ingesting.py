@@ -14,8 +14,8 @@ import pytest
 from operations.data.ingestion import ingest
 from operations.data.own.asked import mapped_input, read_transactions
 from operations.data.own.kept import LakeStore, make_key
-from operations.data.own.mapping import read_mapping
 from operations.data.own.preview import preview
+from operations.data.own.settings import read_mapping
 from operations.errors import OperationError
 from operations.target import Target
 from pipeline_code.contracts.pipelines import FINGERPRINTED_PREFIXES

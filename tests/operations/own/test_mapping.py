@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from operations.data.own.conversion import read_own
 from operations.data.own.identifiers import Identifiers
-from operations.data.own.mapping import FileMapping, read_mapping
+from operations.data.own.mapping import FileMapping
+from operations.data.own.settings import read_mapping
 from operations.target import PROJECT_ROOT
 from pipeline_code.common.exits import BadInput
 
