@@ -69,7 +69,7 @@ def ingest(
     """Bring a file in, or a folder in the lake's layout; nothing of it unless all of it is good.
 
     Args:
-        online: Whether the events are put onto the environment's stream, which folds and lands them.
+        online: Whether events are put onto the environment's stream, which folds and lands them.
         register_customers: Whether unknown customers are new ones; those of an empty lake are.
         mapping: What a file calls the lake's columns. If omitted, as the lake does.
 

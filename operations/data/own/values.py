@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
@@ -30,6 +29,7 @@ _AMOUNT = (
     r"^\s*(?P<minus>[-+]?)\s*(?P<before>[^-+\d\s.,']*)\s*(?P<second>[-+]?)\s*"
     r"(?P<number>[\d.,' \x{00a0}]*\d[.,]?)\s*(?P<after>[^-+\d\s.,']*)\s*$"
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_COUNT = 2.0**62
 
 
@@ -66,9 +66,9 @@ def _counted(name: str, given: pa.Array, counted: str, zone: str) -> Column:
     """Counts of a unit since a moment."""
     word, _, text = counted.partition(" since ")
     since, unit = datetime.fromisoformat(text or "1970-01-01T00:00:00Z"), UNITS[word]
+    start = (since.replace(tzinfo=since.tzinfo or UTC) - _EPOCH) // timedelta(microseconds=1)
     if since.tzinfo is None:
-        since = since.replace(tzinfo=ZoneInfo(zone))
-    start = int((since - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1))
+        start = int(_at_zone(np.array([start]), zone)[0])
     counts, whole = _numbers(given), _integers(given)
     refused = ~(np.abs(counts) * unit < _LARGEST_COUNT)
     counts = np.where(refused, 0, counts)
@@ -106,12 +106,13 @@ def _moved(found: Column, naive: Mask, zone: str) -> Column:
 
 
 def _at_zone(shown: Ints, zone: str) -> Ints:
-    """When a clock showed it: the first time if twice; if never, when it was put forward."""
+    """When a clock showed it: the second time if twice; if never, as much after it jumped."""
     if zone == "UTC":
         return shown
-    naive = pa.array(shown).cast(pa.timestamp("us"))
-    moments = pc.assume_timezone(naive, zone, ambiguous="earliest", nonexistent="latest")
-    values: Ints = moments.cast(pa.int64()).to_numpy()
+    with duckdb.connect() as database:
+        database.register("given", pa.table({"time": pa.array(shown).cast(pa.timestamp("us"))}))
+        sql = "SELECT epoch_us(timezone($zone, time)) AS time FROM given"
+        values: Ints = database.sql(sql, params={"zone": zone}).fetchnumpy()["time"]
     return values
 
 

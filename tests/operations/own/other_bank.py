@@ -6,15 +6,15 @@ import io
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pytz  # type: ignore[import-untyped]
 
 from operations.target import PROJECT_ROOT
 
 MAPPING = PROJECT_ROOT / "examples" / "other-bank.toml"
 HEADER = ("card", "shop", "booked", "sum", "channel", "chargeback", "charged_back_on")
-_ZONE = ZoneInfo("Europe/Berlin")
+_ZONE = pytz.timezone("Europe/Berlin")
 
 
 def card(customer: int) -> str:

@@ -218,9 +218,9 @@ AT = "transaction_id,customer_id,terminal_id,amount,event_time\n1,1,1,1,"
         ("2024-07-01", {"time_zone": "Europe/Berlin"}, "2024-06-30T22:00"),
         ("2024-07-01T12:00:00Z", {"time_zone": "Europe/Berlin"}, "2024-07-01T12:00"),
         ("2024-07-01 12:00+05:30", {"time_zone": "Europe/Berlin"}, "2024-07-01T06:30"),
-        # Shown twice: the first time counts. Never shown: when the clock was put forward.
-        ("2024-10-27 02:30:00", {"time_zone": "Europe/Berlin"}, "2024-10-27T00:30"),
-        ("2024-03-31 02:30:00", {"time_zone": "Europe/Berlin"}, "2024-03-31T01:00"),
+        # Shown twice: the second time counts. Never shown: half an hour after the clock jumped.
+        ("2024-10-27 02:30:00", {"time_zone": "Europe/Berlin"}, "2024-10-27T01:30"),
+        ("2024-03-31 02:30:00", {"time_zone": "Europe/Berlin"}, "2024-03-31T01:30"),
         ("1719835200", {"settings": ["time.format=seconds"]}, "2024-07-01T12:00"),
         ("1719835200.5", {"settings": ["time.format=seconds"]}, "2024-07-01T12:00:00.5"),
         ("1719835200123", {"settings": ["time.format=milliseconds"]}, "2024-07-01T12:00:00.123"),
