@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Their stand-ins for the image's code, which containers of the embedded AWS would not see else.
 os.environ.setdefault("FRAUDLOOP_IMAGE_FOLDERS", str(Path(__file__).parent))
 
-# Each session reads the models of services anew else, 50 ms for SageMaker alone; tests make thousands.
+# Each session would read the models of services anew, 50 ms for SageMaker alone.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 # How fast examples are made says how busy the machine is, and nothing about the code.
