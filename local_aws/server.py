@@ -1,5 +1,7 @@
 """Starts, stops and reaches an embedded AWS from other processes."""
 
+from __future__ import annotations
+
 import contextlib
 import http.client
 import os
@@ -10,14 +12,16 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import boto3
 import psutil
 
-from local_aws import clients, ports, settings
+from local_aws import ports, settings
 from local_aws.layout import Layout
 from local_aws.ports import free_port
+
+if TYPE_CHECKING:
+    import boto3
 
 __all__ = [
     "EmbeddedAws",
@@ -196,6 +200,8 @@ class EmbeddedAws:
 
     def session(self) -> boto3.Session:
         """A boto3 session whose clients talk to the server, whatever the environment says."""
+        from local_aws import clients  # noqa: PLC0415 - boto3 takes longer than starting a verb
+
         return clients.endpoint_session(self.connection())
 
     def _running(self) -> dict[str, Any] | None:

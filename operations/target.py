@@ -1,18 +1,19 @@
 """The target of a verb: an environment in an AWS account, or the embedded AWS."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Any
 
 from local_aws.server import EmbeddedAws
 from operations.errors import OperationError
 from pipeline_code.contracts.resources import Stage, resource_name
+
+if TYPE_CHECKING:
+    import boto3
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 STATE_ROOT = PROJECT_ROOT / ".fraudloop"
@@ -35,6 +36,8 @@ class Target:
 
     def client(self, service: str) -> Any:
         """A boto3 client with standard retries; one per call, since clients are cheap to reuse."""
+        from botocore.config import Config
+
         config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
         return self.session.client(service, config=config)
 
@@ -49,6 +52,8 @@ class Target:
         Raises:
             OperationError: If the environment is not deployed.
         """
+        from botocore.exceptions import ClientError
+
         cloudformation, found = self.client("cloudformation"), {}
         for stage in Stage:
             try:
@@ -94,6 +99,8 @@ def connect(environment: str, *, profile: str | None, region: str | None, state:
     if environment == "local":
         embedded = EmbeddedAws(state)
         return Target(environment, embedded.session(), embedded.environment())
+    import boto3
+
     session = boto3.Session(profile_name=profile, region_name=region)
     if session.region_name is None:
         raise OperationError(

@@ -8,12 +8,7 @@ import typer
 
 from operations.cli.verbs import Json, on_target, plain
 from operations.console import show, table
-from operations.data.ingestion import ingest as bring_in
-from operations.redrive import redrive as give_again
 from operations.target import Target
-from pipeline_code.common.lake import write
-from pipeline_code.simulate.simulation import simulate as draw
-from pipeline_code.simulate.world import SimulationConfig
 
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day, UTC.")]
 OptionalDay = Annotated[
@@ -34,6 +29,10 @@ def simulate(
     json: Json = None,
 ) -> None:
     """Write simulated transactions, fraud reports and customers in the lake's layout."""
+    from pipeline_code.common.lake import write
+    from pipeline_code.simulate import simulation as drawn
+    from pipeline_code.simulate.world import SimulationConfig
+
     config = SimulationConfig(
         start=start.date(),
         days=days,
@@ -43,7 +42,7 @@ def simulate(
         drift_start=None if drift_start is None else drift_start.date(),
         drift_factor=drift_factor,
     )
-    simulation = draw(config)
+    simulation = drawn.simulate(config)
     result = {
         "output": str(output),
         "transactions": simulation.transactions.num_rows,
@@ -70,14 +69,18 @@ def ingest(
     json: Json = None,
 ) -> None:
     """Check a file or folder and land it in the lake by day, or publish it; all or nothing."""
-    result = bring_in(target, path, online=online, register_customers=register_customers)
+    from operations.data import ingestion
+
+    result = ingestion.ingest(target, path, online=online, register_customers=register_customers)
     show(result, json, table("Ingested", ["", ""], result.items()))
 
 
 @on_target
 def redrive(target: Target, json: Json = None) -> None:
     """Put what functions gave up on onto their streams, or their queues of events, again."""
-    result = give_again(target)
+    from operations import redrive as queues
+
+    result = queues.redrive(target)
     rows = [
         *result["records"].items(),
         ("deployments", result["deployment_events"]),

@@ -1,7 +1,7 @@
 """The verb that shows it all: demo."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,9 +9,10 @@ from local_aws.settings import DEFAULT_PORT
 from operations.cli.embedded import Port
 from operations.cli.verbs import Json, plain
 from operations.console import errors, people, show, table
-from operations.demo.run import Demo
-from operations.demo.story import Scale
 from operations.target import STATE_ROOT
+
+if TYPE_CHECKING:
+    from operations.demo.run import Demo
 
 _SIMULATED_CUSTOMERS = 200
 # Enough that a week of theirs looks like a week of everyone's, whom the baseline describes.
@@ -41,7 +42,10 @@ def demo(
     json: Json = None,
 ) -> None:
     """Close the loop on this machine: deploy, train, approve, score, drift, retrain, redeploy."""
-    console = errors if json == "-" else people
+    from operations.demo.run import Demo
+    from operations.demo.story import Scale
+
+    console = errors() if json == "-" else people()
     if customers is None:
         customers = _SIMULATED_CUSTOMERS if data is None else _ASKED_CUSTOMERS_OF_FILE
     scale = Scale(customers=customers)
@@ -73,7 +77,7 @@ def demo(
         raise failure
 
 
-def _play(played: Demo, *, keep: bool) -> Exception | None:
+def _play(played: "Demo", *, keep: bool) -> Exception | None:
     """Run the demo and hand back what stopped it, so that the table is always shown."""
     try:
         played.run(keep=keep)

@@ -8,9 +8,6 @@ import typer
 
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table, tell
-from operations.deployment import provisioning, toolchain
-from operations.deployment.revision import code_revision
-from operations.deployment.status import stack_states
 from operations.errors import OperationError
 from operations.target import Target
 
@@ -40,6 +37,10 @@ def deploy(
     Waits for updates that are under way, adopts what an earlier deployment left, and refuses to
     take an endpoint out of service.
     """
+    from operations.deployment import provisioning, toolchain
+    from operations.deployment.revision import code_revision
+    from operations.deployment.status import stack_states
+
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         revision = code_revision()
@@ -76,6 +77,9 @@ def destroy(
 
     What is kept is listed, and adopted by the next `fraudloop deploy`.
     """
+    from operations.deployment import provisioning, toolchain
+    from operations.deployment.status import stack_states
+
     if yes != target.environment:
         raise OperationError(
             f"--yes must name the environment to destroy, got {yes!r}; "

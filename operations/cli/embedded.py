@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from local_aws.containers import confinement
 from local_aws.server import EmbeddedAws
 from local_aws.settings import DEFAULT_PORT, REGION_VARIABLE
 from operations.cli.verbs import Json, State, plain
@@ -28,6 +27,8 @@ def up(
     json: Json = None,
 ) -> None:
     """Start the embedded AWS, or say that it already runs."""
+    from local_aws.containers import confinement
+
     embedded = EmbeddedAws(state, port, region)
     started = embedded.start()
     found = embedded.connection()

@@ -4,11 +4,9 @@ from typing import Annotated
 
 import typer
 
-from operations import executions
 from operations.cli.following import follow, shown_live, steps_table, unattended
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table, tell
-from operations.models import approvals, registry
 from operations.target import Target
 from pipeline_code.contracts.decisions import APPROVED, REJECTED
 
@@ -30,6 +28,8 @@ def train(
     json: Json = None,
 ) -> None:
     """Run the training pipeline on what is in the lake: check, features, train, gate, register."""
+    from operations import executions
+
     arn = executions.start(target, reason=reason)
     if not watch:
         show({"arn": arn}, json, table("Started", ["execution"], [[arn]]))
@@ -52,6 +52,8 @@ def approve(
     json: Json = None,
 ) -> None:
     """Approve a model package; the deployed rule and Lambda put it behind the endpoint."""
+    from operations.models import approvals, registry
+
     arn = approvals.approve(target, package, reason=reason, overrule=overrule)
     result: dict[str, object] = {"model_package": arn, "decision": APPROVED}
     if wait:
@@ -69,6 +71,8 @@ def reject(
     json: Json = None,
 ) -> None:
     """Reject a model package, so that it is never deployed."""
+    from operations.models import approvals
+
     arn = approvals.reject(target, package, reason=reason, overrule=overrule)
     result = {"model_package": arn, "decision": REJECTED}
     show(result, json, table(REJECTED, ["", ""], result.items()))
@@ -85,6 +89,8 @@ def rollback(
     json: Json = None,
 ) -> None:
     """Revoke the deployed model; an earlier approved version takes its place."""
+    from operations.models import approvals, registry
+
     done = approvals.roll_back(target, reason=reason, to=to)
     result = done.as_dict()
     if wait:

@@ -3,17 +3,16 @@
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from operations.cli.verbs import EnvironmentName, Json, Profile, Region, State, plain
 from operations.console import show, table
-from operations.data.events import Stream
-from operations.serving.parity import through_stack as probe
 from operations.target import DEFAULT_STATE, connect
-from pipeline_code.common.landing import Landing, prepare
-from pipeline_code.parity.replay import replay
+
+if TYPE_CHECKING:
+    from pipeline_code.common.landing import Landing
 
 
 @plain
@@ -45,6 +44,10 @@ def parity(
 
     Events reach the states shuffled, in pieces and some of them twice. Exits 1 on a mismatch.
     """
+    from operations.data.events import Stream
+    from operations.serving.parity import through_stack as probe
+    from pipeline_code.common.landing import prepare
+
     landing, start = prepare(data), monotonic()
     if through_stack:
         target = connect(environment, profile=profile, region=region, state=state)
@@ -59,7 +62,9 @@ def parity(
         raise typer.Exit(1)
 
 
-def _replayed(landing: Landing, late_reports: float, seed: int) -> tuple[dict[str, Any], bool]:
+def _replayed(landing: "Landing", late_reports: float, seed: int) -> tuple[dict[str, Any], bool]:
+    from pipeline_code.parity.replay import replay
+
     found = replay(landing.transactions, landing.fraud_reports, late_share=late_reports, seed=seed)
     return asdict(found), found.mismatches > 0
 

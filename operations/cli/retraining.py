@@ -7,7 +7,6 @@ import typer
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table
 from operations.errors import OperationError
-from operations.monitoring import retraining as retrainings
 from operations.target import Target
 
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the model.")]
@@ -19,6 +18,8 @@ def retrain(target: Target, reason: Reason, json: Json = None) -> None:
 
     Neither the cool-down nor the day's budget holds it up, and drift may ask again afterwards.
     """
+    from operations.monitoring import retraining as retrainings
+
     answer = retrainings.request(target, reason=reason)
     show(answer, json, table("Retraining", ["", ""], answer.items()))
     if answer["outcome"] != "started":
@@ -28,6 +29,8 @@ def retrain(target: Target, reason: Reason, json: Json = None) -> None:
 @on_target
 def status(target: Target, json: Json = None) -> None:
     """Say what was retrained last and what for, and which drift was not cured by it."""
+    from operations.monitoring import retraining as retrainings
+
     found = retrainings.status(target)
     last = found["last"] or {}
     told = ("at", "reason", "evidence", "execution_arn")
@@ -48,6 +51,8 @@ def status(target: Target, json: Json = None) -> None:
 @on_target
 def resume(target: Target, reason: Reason, json: Json = None) -> None:
     """Have drift retrain again that retraining did not cure."""
+    from operations.monitoring import retraining as retrainings
+
     answer = retrainings.resume(target, reason=reason)
     show(answer, json, table("Retraining", ["", ""], answer.items()))
 

@@ -8,12 +8,9 @@ import typer
 from operations.cli.following import follow, unattended
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table
-from operations.data.ingestion import read_events
 from operations.errors import OperationError
-from operations.serving.batch import start
-from operations.serving.scoring import Scorer, parse_request, requests_of
 from operations.target import Target
-from pipeline_code.batch.computed import FeatureSource
+from pipeline_code.contracts.pipelines import FeatureSource
 from pipeline_code.contracts.serving import Reason
 
 _SHOWN = 20
@@ -44,6 +41,9 @@ def score(
     json: Json = None,
 ) -> None:
     """Score raw transactions through the endpoint."""
+    from operations.data.ingestion import read_events
+    from operations.serving.scoring import Scorer, parse_request, requests_of
+
     if sum(given is not None for given in (path, transaction)) != 1:
         raise OperationError("exactly one of PATH and --transaction must be given")
     scorer = Scorer(target)
@@ -88,6 +88,8 @@ def batch(
     json: Json = None,
 ) -> None:
     """Score transactions offline with the endpoint's model, a row of results for each."""
+    from operations.serving.batch import start
+
     started = start(target, source, output, features=features)
     result = started.as_dict()
     if wait:

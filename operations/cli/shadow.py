@@ -1,15 +1,16 @@
 """Verbs for a challenger in the endpoint's shadow: shadow start, stop, status, compare."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from operations.cli.following import unattended
 from operations.cli.verbs import Json, on_target
 from operations.console import show, table, tell
-from operations.serving import shadow as shadows
-from operations.serving.shadow_comparison import compare as comparison_of
 from operations.target import Target
+
+if TYPE_CHECKING:
+    from operations.serving.shadow import Shadow
 
 Package = Annotated[str, typer.Argument(help="ARN, version number or latest.")]
 Wait = Annotated[bool, typer.Option(help="Wait until the endpoint has changed.")]
@@ -25,6 +26,8 @@ def start(
 
     Its answers are captured, and nobody gets them.
     """
+    from operations.serving import shadow as shadows
+
     with unattended(_GOES_ON):
         shadow = shadows.start(target, package, wait=wait, report=tell)
     _show_shadow(shadow, json)
@@ -33,6 +36,8 @@ def start(
 @on_target
 def stop(target: Target, wait: Wait = True, json: Json = None) -> None:
     """Take the challenger out of the shadow; what was captured of it stays."""
+    from operations.serving import shadow as shadows
+
     with unattended(_GOES_ON):
         shadow = shadows.stop(target, wait=wait, report=tell)
     _show_shadow(shadow, json)
@@ -41,6 +46,8 @@ def stop(target: Target, wait: Wait = True, json: Json = None) -> None:
 @on_target
 def status(target: Target, json: Json = None) -> None:
     """Say what is in the shadow."""
+    from operations.serving import shadow as shadows
+
     _show_shadow(shadows.status(target), json)
 
 
@@ -55,6 +62,8 @@ def compare(
     json: Json = None,
 ) -> None:
     """Compare what champion and challenger answered to the same requests."""
+    from operations.serving.shadow_comparison import compare as comparison_of
+
     found = comparison_of(target, hours=hours, package=package)
     show(
         found,
@@ -79,7 +88,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="shadow")
 
 
-def _show_shadow(shadow: shadows.Shadow, json: str | None) -> None:
+def _show_shadow(shadow: "Shadow", json: str | None) -> None:
     result = shadow.as_dict()
     show(result, json, table("Shadow", ["", ""], result.items()))
 

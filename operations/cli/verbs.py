@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.server import EmbeddedAwsError
 from operations.console import errors
@@ -34,8 +33,6 @@ Json = Annotated[
     str | None, typer.Option("--json", help="Write the result as JSON to this file; - is stdout.")
 ]
 
-_EXPECTED = (OperationError, EmbeddedAwsError, BadInput, ClientError, BotoCoreError)
-
 
 def plain(function: Callable[..., None]) -> Callable[..., None]:
     """A verb that needs no deployed environment: expected failures end in one line."""
@@ -44,10 +41,12 @@ def plain(function: Callable[..., None]) -> Callable[..., None]:
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
-        except _EXPECTED as error:
+        except Exception as error:
+            if not _is_expected(error):
+                raise
             # Not wrapped: an ARN or a command must be found, and copied, in one piece.
             line = f"fraudloop: {error}"
-            errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+            errors().print(line, style="red", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(getattr(error, "exit_code", 1)) from error
 
     return guarded
@@ -82,6 +81,13 @@ def on_target(function: Callable[..., None]) -> Callable[..., None]:
     guarded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     guarded.__annotations__ = {each.name: each.annotation for each in parameters}
     return guarded
+
+
+def _is_expected(error: Exception) -> bool:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    expected = (OperationError, EmbeddedAwsError, BadInput, ClientError, BotoCoreError)
+    return isinstance(error, expected)
 
 
 def _option(name: str, kind: Any, default: Any) -> inspect.Parameter:

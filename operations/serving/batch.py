@@ -12,10 +12,9 @@ from botocore.exceptions import ClientError
 from operations.errors import OperationError
 from operations.executions import PipelineExecution, describe, watch
 from operations.target import Target
-from pipeline_code.batch.computed import FeatureSource
 from pipeline_code.batch.tables import input_files
 from pipeline_code.contracts.outputs import Output
-from pipeline_code.contracts.pipelines import PipelineParameter
+from pipeline_code.contracts.pipelines import FeatureSource, PipelineParameter
 
 __all__ = ["BatchExecution", "live_model", "start"]
 
