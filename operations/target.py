@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local_aws.server import EmbeddedAws
 from operations.errors import OperationError
 from pipeline_code.contracts.resources import Stage, resource_name
 
@@ -28,11 +27,13 @@ class Target:
         environment: Name of the environment, one of `stacks.environments`.
         session: Credentials and region; made by `connect`.
         variables: What a child process (the CDK CLI) needs to reach the same place.
+        reports: Where pages that are fetched of it go.
     """
 
     environment: str
     session: boto3.Session
     variables: dict[str, str] = field(repr=False)
+    reports: Path = STATE_ROOT / "reports"
 
     def client(self, service: str) -> Any:
         """A boto3 client with standard retries; one per call, since clients are cheap to reuse."""
@@ -89,22 +90,38 @@ class Target:
             ) from None
 
 
-def connect(environment: str, *, profile: str | None, region: str | None, state: Path) -> Target:
-    """The target of a verb: the running embedded AWS for `local`, else an AWS account.
+def connect(
+    environment: str,
+    *,
+    profile: str | None,
+    region: str | None,
+    state: Path,
+    embedded: bool = False,
+) -> Target:
+    """The target of a verb: the running embedded AWS or, unless it is for `local`, an AWS account.
 
     Raises:
         EmbeddedAwsError: If the embedded AWS is not running.
-        OperationError: If no region is known.
+        OperationError: If no region is known, or there are no credentials.
     """
-    if environment == "local":
-        embedded = EmbeddedAws(state)
-        return Target(environment, embedded.session(), embedded.environment())
+    if embedded or environment == "local":
+        from local_aws.server import EmbeddedAws
+
+        aws = EmbeddedAws(state)
+        return Target(environment, aws.session(), aws.environment(), state / "reports")
     import boto3
+    from botocore.utils import validate_region_name
 
     session = boto3.Session(profile_name=profile, region_name=region)
     if session.region_name is None:
         raise OperationError(
             "region must be known, got none; give --region or set it in the profile"
+        )
+    validate_region_name(session.region_name)
+    if session.get_credentials() is None:
+        raise OperationError(
+            "Unable to locate credentials; give a --profile that has some, or set AWS_PROFILE: "
+            "`aws configure list-profiles` names those there are"
         )
     variables = {**os.environ, "AWS_REGION": session.region_name}
     if profile is not None:

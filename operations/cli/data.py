@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.verbs import Json, on_target, plain
+from operations.cli.verbs import Json, guide, on_target, plain
 from operations.console import show, table
 from operations.target import Target
 
@@ -16,6 +16,7 @@ OptionalDay = Annotated[
 ]
 
 
+@guide("fraudloop simulate build/history --days 70")
 @plain
 def simulate(
     output: Annotated[Path, typer.Argument(help="Folder to write, beside what is there.")],
@@ -27,7 +28,7 @@ def simulate(
     drift_start: OptionalDay = None,
     drift_factor: Annotated[float, typer.Option(help="What drifted amounts are times.")] = 2.0,
     json: Json = None,
-) -> None:
+) -> str:
     """Write simulated transactions, fraud reports and customers in the lake's layout."""
     from pipeline_code.common.lake import write
     from pipeline_code.simulate import simulation as drawn
@@ -51,8 +52,10 @@ def simulate(
         "files": len(write(simulation.landing(), output)),
     }
     show(result, json, table("Simulated", ["", ""], result.items()))
+    return f"fraudloop ingest {output}"
 
 
+@guide("fraudloop ingest transactions.parquet", then="fraudloop train")
 @on_target
 def ingest(
     target: Target,
@@ -75,6 +78,7 @@ def ingest(
     show(result, json, table("Ingested", ["", ""], result.items()))
 
 
+@guide("fraudloop redrive", then="fraudloop status")
 @on_target
 def redrive(target: Target, json: Json = None) -> None:
     """Put what functions gave up on onto their streams, or their queues of events, again."""

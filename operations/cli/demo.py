@@ -7,7 +7,7 @@ import typer
 
 from local_aws.settings import DEFAULT_PORT
 from operations.cli.embedded import Port
-from operations.cli.verbs import Json, plain
+from operations.cli.verbs import Json, guide, plain
 from operations.console import errors, people, show, table
 from operations.target import STATE_ROOT
 
@@ -23,6 +23,7 @@ State = Annotated[
 ]
 
 
+@guide("fraudloop demo --keep")
 @plain
 def demo(
     data: Annotated[

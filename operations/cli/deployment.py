@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table, tell
 from operations.errors import OperationError
 from operations.target import Target
@@ -25,6 +25,7 @@ Replaceable = Annotated[
 ]
 
 
+@guide("fraudloop deploy --environment dev --profile my-profile", then="fraudloop ingest FILE")
 @on_target
 def deploy(
     target: Target,
@@ -64,6 +65,7 @@ def deploy(
     )
 
 
+@guide("fraudloop destroy --yes local", then="fraudloop down")
 @on_target
 def destroy(
     target: Target,

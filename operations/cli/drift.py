@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import VERDICTS, Json, guide, on_target
 from operations.console import show
 from operations.errors import OperationError
-from operations.target import STATE_ROOT, Target
+from operations.target import Target
 from pipeline_code.contracts.monitoring import MonitorKind
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["drift"]
 
 # Of the process, by what is worst; 2 is typer's own, for options that it does not know.
-PASSED, FAILED, VIOLATED, UNKNOWN = 0, 1, 3, 4
-PAGES = STATE_ROOT / "reports"
+PASSED, FAILED, (VIOLATED, UNKNOWN) = 0, 1, VERDICTS
 _WINDOW = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -43,6 +42,7 @@ class Kind(StrEnum):
         return list(MonitorKind) if self is Kind.ALL else [MonitorKind(self)]
 
 
+@guide("fraudloop drift --kind all --window 24h", then="fraudloop retraining status")
 @on_target
 def drift(
     target: Target,
@@ -82,7 +82,8 @@ def drift(
         asked = monitors.run_all(target, kind.kinds, window=length, labels=labels)
     if isinstance(asked[0], OperationError) and len(asked) == 1:
         raise asked[0]
-    for finding, file in _pages(asked, report, wanted=report is not None or opened):
+    wanted = report is not None or opened
+    for finding, file in _pages(asked, report, target.reports) if wanted else ():
         finding.download(target, file)
         if opened:
             typer.launch(file.resolve().as_uri())
@@ -102,17 +103,17 @@ def _length(text: str) -> timedelta:
 
 
 def _pages(
-    asked: "Sequence[Asked]", report: Path | None, *, wanted: bool
+    asked: "Sequence[Asked]", report: Path | None, reports: Path
 ) -> "Iterator[tuple[Finding, Path]]":
     """Where the page of each finding goes."""
     from operations.monitoring.findings import Finding
 
     for finding in asked:
-        if wanted and isinstance(finding, Finding):
+        if isinstance(finding, Finding):
             if report is not None and len(asked) == 1 and not report.is_dir():
                 yield finding, report
             else:
-                yield finding, (PAGES if report is None else report) / f"{finding.kind}.html"
+                yield finding, (report or reports) / f"{finding.kind}.html"
 
 
 def _document(kind: MonitorKind, asked: "Asked") -> dict[str, Any]:

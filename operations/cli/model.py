@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from operations.cli.following import follow, shown_live, steps_table, unattended
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table, tell
 from operations.target import Target
 from pipeline_code.contracts.decisions import APPROVED, REJECTED
@@ -20,6 +20,7 @@ _GOES_ON = (
 )
 
 
+@guide("fraudloop train --reason 'new terminals'", then="fraudloop approve")
 @on_target
 def train(
     target: Target,
@@ -42,6 +43,7 @@ def train(
     executions.require_success(execution)
 
 
+@guide("fraudloop approve 3 --reason 'better than 2'", then="fraudloop score FILE")
 @on_target
 def approve(
     target: Target,
@@ -62,6 +64,7 @@ def approve(
     show(result, json, table(APPROVED, ["", ""], result.items()))
 
 
+@guide("fraudloop reject 3 --reason 'too many false alarms'", then="fraudloop models")
 @on_target
 def reject(
     target: Target,
@@ -78,6 +81,7 @@ def reject(
     show(result, json, table(REJECTED, ["", ""], result.items()))
 
 
+@guide("fraudloop rollback --reason 'too many false alarms'", then="fraudloop models")
 @on_target
 def rollback(
     target: Target,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.errors import OperationError
 from operations.target import Target
@@ -26,6 +26,7 @@ _COLUMNS = (
 )
 
 
+@guide("fraudloop models --limit 5", then="fraudloop compare latest champion")
 @on_target
 def models(
     target: Target,
@@ -59,6 +60,7 @@ def models(
     show({"models": found}, json, table("Models", _COLUMNS, rows))
 
 
+@guide("fraudloop lineage 3 --verify", then="fraudloop models")
 @on_target
 def lineage(
     target: Target,
@@ -91,6 +93,7 @@ def lineage(
         )
 
 
+@guide("fraudloop compare 3 champion", then="fraudloop approve")
 @on_target
 def compare(
     target: Target,

@@ -3,11 +3,12 @@
 import typer
 
 from operations.cli.drift import drift
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.target import Target
 
 
+@guide("fraudloop status --environment prod", then="fraudloop models")
 @on_target
 def status(target: Target, json: Json = None) -> None:
     """Show where the environment stands: stacks, executions, models, endpoint, alarms."""

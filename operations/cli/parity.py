@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from operations.cli.verbs import EnvironmentName, Json, Profile, Region, State, plain
+from operations.cli.verbs import (
+    Embedded,
+    EnvironmentName,
+    Json,
+    Profile,
+    Region,
+    State,
+    guide,
+    plain,
+)
 from operations.console import show, table
 from operations.target import DEFAULT_STATE, connect
 
@@ -15,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline_code.common.landing import Landing
 
 
+@guide("fraudloop parity --data labelled.parquet", then="fraudloop train")
 @plain
 def parity(
     data: Annotated[Path, typer.Option(help="Transactions, Parquet or CSV.")],
@@ -38,6 +48,7 @@ def parity(
     profile: Profile = None,
     region: Region = None,
     state: State = DEFAULT_STATE,
+    embedded: Embedded = False,
     json: Json = None,
 ) -> None:
     """Replay a file through the online driver's code and compare every vector with batch.
@@ -50,7 +61,9 @@ def parity(
 
     landing, start = prepare(data), monotonic()
     if through_stack:
-        target = connect(environment, profile=profile, region=region, state=state)
+        target = connect(
+            environment, profile=profile, region=region, state=state, embedded=embedded
+        )
         events = Stream(landing.transactions, landing.fraud_reports)
         probed = probe(target, events, sample=sample, seed=seed)
         result, failed = probed.as_dict(), probed.defects > 0

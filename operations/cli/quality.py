@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.cli.verbs import Json, plain
+from operations.cli.verbs import Json, guide, plain
 from operations.console import show, table
 from pipeline_code.common.exits import BadInput
 from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
@@ -23,6 +23,9 @@ _HEADINGS = {
 }
 
 
+@guide(
+    "fraudloop backtest --data labelled.parquet --train-start 2018-08-15", then="fraudloop train"
+)
 @plain
 def backtest(
     data: Annotated[Path, typer.Option(help="Labelled transactions, Parquet.")],

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.errors import OperationError
 from operations.target import Target
@@ -12,6 +12,7 @@ from operations.target import Target
 Reason = Annotated[str, typer.Option(help="Why; it is kept with the model.")]
 
 
+@guide("fraudloop retrain --reason 'new terminals'", then="fraudloop retraining status")
 @on_target
 def retrain(target: Target, reason: Reason, json: Json = None) -> None:
     """Retrain the model now, as drift would: one execution at a time, and none twice.
@@ -26,6 +27,7 @@ def retrain(target: Target, reason: Reason, json: Json = None) -> None:
         raise OperationError(f"retraining was {answer['outcome']}: {answer['reason']}")
 
 
+@guide("fraudloop retraining status", then="fraudloop models")
 @on_target
 def status(target: Target, json: Json = None) -> None:
     """Say what was retrained last and what for, and which drift was not cured by it."""
@@ -48,6 +50,7 @@ def status(target: Target, json: Json = None) -> None:
     )
 
 
+@guide("fraudloop retraining resume --reason 'feed mended'", then="fraudloop retraining status")
 @on_target
 def resume(target: Target, reason: Reason, json: Json = None) -> None:
     """Have drift retrain again that retraining did not cure."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from operations.cli.following import follow, unattended
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.errors import OperationError
 from operations.target import Target
@@ -28,6 +28,7 @@ _TOLD = (
 )
 
 
+@guide("fraudloop score week.csv --limit 100", then="fraudloop drift")
 @on_target
 def score(
     target: Target,
@@ -62,6 +63,7 @@ def score(
         raise OperationError(f"{len(scored.failures)} requests failed; the first, {id_}: {reason}")
 
 
+@guide("fraudloop batch --input transactions.parquet", then="fraudloop drift")
 @on_target
 def batch(
     target: Target,

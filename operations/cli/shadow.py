@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from operations.cli.following import unattended
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table, tell
 from operations.target import Target
 
@@ -18,6 +18,7 @@ Wait = Annotated[bool, typer.Option(help="Wait until the endpoint has changed.")
 _GOES_ON = "what was asked for goes on by itself: `fraudloop shadow status` shows it"
 
 
+@guide("fraudloop shadow start 4", then="fraudloop shadow compare")
 @on_target
 def start(
     target: Target, package: Package = "latest", wait: Wait = True, json: Json = None
@@ -33,6 +34,7 @@ def start(
     _show_shadow(shadow, json)
 
 
+@guide("fraudloop shadow stop", then="fraudloop models")
 @on_target
 def stop(target: Target, wait: Wait = True, json: Json = None) -> None:
     """Take the challenger out of the shadow; what was captured of it stays."""
@@ -43,6 +45,7 @@ def stop(target: Target, wait: Wait = True, json: Json = None) -> None:
     _show_shadow(shadow, json)
 
 
+@guide("fraudloop shadow status", then="fraudloop shadow compare")
 @on_target
 def status(target: Target, json: Json = None) -> None:
     """Say what is in the shadow."""
@@ -51,6 +54,7 @@ def status(target: Target, json: Json = None) -> None:
     _show_shadow(shadows.status(target), json)
 
 
+@guide("fraudloop shadow compare --hours 48", then="fraudloop approve")
 @on_target
 def compare(
     target: Target,
