@@ -86,7 +86,7 @@ def read_connection(layout: Layout) -> dict[str, Any] | None:
     """The connection document as last written, if there is one."""
     try:
         document: dict[str, Any] = json.loads(layout.connection.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         return None
     return document if document.keys() >= REQUIRED else None
 

@@ -42,6 +42,12 @@ class Target:
         config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
         return self.session.client(service, config=config)
 
+    @cached_property
+    def account(self) -> str:
+        """The account that the credentials are of; the first call says whether they are any."""
+        account: str = self.client("sts").get_caller_identity()["Account"]
+        return account
+
     def stack_name(self, stage: str) -> str:
         """The CloudFormation stack of a stage, such as `fraudloop-local-serving`."""
         return resource_name(self.environment, stage)

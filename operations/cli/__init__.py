@@ -18,6 +18,7 @@ from operations.cli import (
     retraining,
     serving,
     shadow,
+    variables,
 )
 
 __all__ = ["app", "main"]
@@ -62,6 +63,7 @@ def _explain(verbs: typer.Typer) -> None:
 # In the order in which a new user needs them, which is the order `--help` shows.
 for module in (
     embedded,
+    variables,
     deployment,
     data,
     model,

@@ -60,6 +60,8 @@ def demo(
         )
         failure = _play(played, keep=keep)
     result = played.result
+    if failure is not None and not result["stages"]:
+        raise failure
     rows = [
         (
             stage["name"],

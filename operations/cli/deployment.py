@@ -42,6 +42,7 @@ def deploy(
     from operations.deployment.revision import code_revision
     from operations.deployment.status import stack_states
 
+    tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         revision = code_revision()
@@ -65,7 +66,7 @@ def deploy(
     )
 
 
-@guide("fraudloop destroy --yes local", then="fraudloop down")
+@guide("fraudloop destroy --yes local")
 @on_target
 def destroy(
     target: Target,
@@ -74,7 +75,7 @@ def destroy(
         str | None, typer.Option(help="Name of the endpoint that goes although it is in service.")
     ] = None,
     json: Json = None,
-) -> None:
+) -> str:
     """Delete the environment's stacks; data is kept unless the environment may delete it.
 
     What is kept is listed, and adopted by the next `fraudloop deploy`.
@@ -87,6 +88,7 @@ def destroy(
             f"--yes must name the environment to destroy, got {yes!r}; "
             f"repeat with --yes {target.environment}"
         )
+    tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         toolchain.synthesize(target.environment, assembly)
@@ -99,6 +101,7 @@ def destroy(
         table("Stacks", ["stack", "status"], states.items()),
         table("Kept", ["type", "name"], (each.split(" ", 1) for each in done["kept"])),
     )
+    return "fraudloop deploy" if done["kept"] else "fraudloop down"
 
 
 def register(app: typer.Typer) -> None:

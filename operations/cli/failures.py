@@ -14,7 +14,10 @@ from operations.cli.place import placed
 from operations.console import errors
 from operations.errors import OperationError
 
-__all__ = ["check_result_file", "in_a_line"]
+__all__ = ["check_inputs", "check_result_file", "in_a_line"]
+
+# Options and arguments of verbs that name what they read.
+_INPUTS = ("path", "data")
 
 
 @contextmanager
@@ -42,6 +45,19 @@ def in_a_line(options: Mapping[str, Any]) -> Iterator[None]:
         raise typer.Exit(getattr(error, "exit_code", 1)) from error
 
 
+def check_inputs(options: Mapping[str, Any]) -> None:
+    """Refuse a file or folder of the verb's options that is not there, or may not be read.
+
+    Raises:
+        OperationError: With its path.
+    """
+    for name in _INPUTS:
+        path = options.get(name)
+        if isinstance(path, Path) and not os.access(path, os.R_OK):
+            rule = "be readable" if path.exists() else "exist"
+            raise OperationError(f"file must {rule}, got {path}")
+
+
 def check_result_file(path: str | None) -> None:
     """Refuse a `--json` that could not be written once the verb has done its work.
 
@@ -51,9 +67,13 @@ def check_result_file(path: str | None) -> None:
     if path is None or path == "-":
         return
     file = Path(path)
-    there = next(each for each in (file, *file.absolute().parents) if each.exists())
-    if file.is_dir() or (there != file and not there.is_dir()) or not os.access(there, os.W_OK):
-        raise OperationError(f"--json must be a file that can be written, got {path}")
+    rule = f"--json must be a file that can be written, got {path}"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperationError(f"{rule}: {error}") from error
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise OperationError(rule)
 
 
 def _is_expected(error: Exception) -> bool:

@@ -43,10 +43,12 @@ def score(
 ) -> None:
     """Score raw transactions through the endpoint."""
     from operations.data.ingestion import read_events
+    from operations.serving.batch import live_model
     from operations.serving.scoring import Scorer, parse_request, requests_of
 
     if sum(given is not None for given in (path, transaction)) != 1:
         raise OperationError("exactly one of PATH and --transaction must be given")
+    live_model(target)
     scorer = Scorer(target)
     if transaction is not None:
         answer = scorer.ask(parse_request(transaction))

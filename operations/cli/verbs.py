@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.cli.failures import check_result_file, in_a_line
+from operations.cli.failures import check_inputs, check_result_file, in_a_line
 from operations.cli.place import EMBEDDED, ENVIRONMENT, STATE, same_place
 from operations.console import tell
 from operations.environments import check_environment, environment_names
@@ -91,6 +91,7 @@ def plain(function: Verb) -> Verb:
     @wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         with in_a_line(kwargs):
+            check_inputs(kwargs)
             check_result_file(kwargs.get("json"))
             return function(*args, **kwargs)
 

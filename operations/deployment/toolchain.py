@@ -60,8 +60,7 @@ def cdk(arguments: Sequence[str], variables: Mapping[str, str], *, log: Path | N
 
 def bootstrap(target: Target, *, log: Path | None = None) -> None:
     """Run `cdk bootstrap` for the account and region that the target's credentials belong to."""
-    account = target.client("sts").get_caller_identity()["Account"]
-    place = f"aws://{account}/{target.session.region_name}"
+    place = f"aws://{target.account}/{target.session.region_name}"
     cdk(["bootstrap", place, "--app", ""], target.variables, log=log)
 
 

@@ -2,6 +2,9 @@
 
 import json
 import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from local_aws.server import EmbeddedAws
 from operations.cli import app
 from operations.cli.place import same_place
 from operations.cli.verbs import plain
+from operations.target import PROJECT_ROOT
 
 runner = CliRunner()
 
@@ -37,7 +41,7 @@ def test_every_verb_explains_itself_with_an_example_and_speaks_json(verb: tuple[
     shown = runner.invoke(app, [*verb, "--help"], env={"COLUMNS": "80"})
     assert shown.exit_code == 0
     assert "--json" in shown.output
-    assert f"Example:\n    fraudloop {' '.join(verb)}" in shown.output
+    assert f"fraudloop {' '.join(verb)}" in shown.output.partition("\n  Example:\n    ")[2]
 
 
 @pytest.mark.parametrize("path", GROUPS, ids=" ".join)
@@ -182,3 +186,62 @@ def test_a_bug_is_a_line_and_its_traceback_a_file() -> None:
     log = Path(next(word for word in line.split() if word.endswith(".log,")).rstrip(","))
     assert 'raise LookupError("of nothing")' in log.read_text()
     log.unlink()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["ingest"], ["score"], ["demo", "--data"], ["parity", "--data"], ["backtest", "--data"]],
+)
+def test_a_file_that_is_not_there_is_refused_before_anything_starts(
+    words: list[str], tmp_path: Path
+) -> None:
+    missing = str(tmp_path / "none.csv")
+    day = ["--train-start", "2025-01-01"] if words[0] == "backtest" else []
+    done = runner.invoke(app, [*words, missing, *day])
+    assert done.exit_code == 1
+    assert done.stderr == f"fraudloop: file must exist, got {missing}\n"
+
+
+def test_a_demo_that_cannot_be_played_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    state, data = tmp_path / "demo", tmp_path / "data.csv"
+    data.write_text("card_no,merchant\n1,2\n")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        place = ["--state", str(state), "--port", str(port)]
+        on_taken = runner.invoke(app, ["demo", *place])
+    of_other = runner.invoke(app, ["demo", *place, "--data", str(data)])
+    assert f"fraudloop: port must be free, got {port}" in on_taken.stderr
+    assert "data.csv, row 0 (rows count from 0): column transaction_id must be" in of_other.stderr
+    assert on_taken.stdout == of_other.stdout == ""
+    assert not state.exists() or not any(state.iterdir())
+
+
+def test_the_variables_lead_other_programs_to_the_embedded_aws(embedded_aws: EmbeddedAws) -> None:
+    program = f"""
+        eval "$({sys.executable} -m operations.cli env --state {embedded_aws.state_dir})"
+        command -v cdk
+        python -c "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+        fraudloop status
+    """
+    # Nothing of the user's own leads elsewhere.
+    mine = {"AWS_PROFILE": "mine", "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9"}
+    environment = {**os.environ, **mine}
+    done = subprocess.run(
+        ["sh", "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    cdk, account = done.stdout.splitlines()
+    assert Path(cdk) == PROJECT_ROOT / "node_modules" / ".bin" / "cdk"
+    assert account == embedded_aws.connection()["account"]
+    assert "got no stack of 'local'" in done.stderr
+
+
+def test_fish_is_spoken_too(embedded_aws: EmbeddedAws) -> None:
+    place = ["--state", str(embedded_aws.state_dir)]
+    shown = runner.invoke(app, ["env", *place, "--shell", "fish"]).stdout.splitlines()
+    known = json.loads(runner.invoke(app, ["env", *place, "--json", "-"]).stdout)
+    url = embedded_aws.connection()["endpoint_url"]
+    assert f"set --global --export AWS_ENDPOINT_URL {url};" in shown
+    assert "set --erase AWS_PROFILE;" in shown
+    assert len(shown) == len(known["set"]) + len(known["unset"])
