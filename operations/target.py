@@ -36,11 +36,19 @@ class Target:
     reports: Path = STATE_ROOT / "reports"
 
     def client(self, service: str) -> Any:
-        """A boto3 client with standard retries; one per call, since clients are cheap to reuse."""
-        from botocore.config import Config
+        """The boto3 client of a service with standard retries, the same for every caller."""
+        if service not in self._clients:
+            from botocore.config import Config
 
-        config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
-        return self.session.client(service, config=config)
+            retries = {"mode": "standard", "max_attempts": 5}
+            config = Config(retries=retries, max_pool_connections=32)
+            self._clients[service] = self.session.client(service, config=config)
+        return self._clients[service]
+
+    @cached_property
+    def _clients(self) -> dict[str, Any]:
+        # To make one takes as long as ten calls on a laptop.
+        return {}
 
     @cached_property
     def account(self) -> str:

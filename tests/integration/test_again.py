@@ -7,19 +7,22 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import WaiterError
+from typer.testing import CliRunner
 
 from local_aws.server import EmbeddedAws, free_port
+from operations.cli import app
 from operations.data import lake
 from operations.deployment import adoption, provisioning, toolchain
 from operations.deployment.assembly import Stack, stacks
 from operations.deployment.status import stack_states
 from operations.errors import OperationError
-from operations.target import Target
+from operations.target import Target, connect
 from pipeline_code.common.schema import TRANSACTIONS
 
 pytestmark = pytest.mark.end_to_end
@@ -40,7 +43,16 @@ class World:
     @property
     def target(self) -> Target:
         """A new one: each reads outputs once."""
-        return Target("prod", self._aws.session(), self._aws.environment())
+        state = self._aws.state_dir
+        return connect("prod", profile=None, region=None, state=state, embedded=True)
+
+    def ask(self, *words: str) -> dict[str, Any]:
+        """What the command says of it."""
+        place = ["--environment", "prod", "--embedded", "--state", str(self._aws.state_dir)]
+        done = CliRunner().invoke(app, [*words, *place, "--json", "-"])
+        assert done.exit_code == 0, done.stderr
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
 
     def deploy(self, assembly: Path | None = None) -> list[str]:
         """Deploy as the command does; ARNs of what was adopted."""
@@ -240,3 +252,4 @@ def test_what_is_kept_is_adopted_and_nothing_else(world: World) -> None:
     )
     target.client("iam").get_role(RoleName=group["RoleArn"].rpartition("/")[2])
     assert adoption.find_kept(world.target, world.assembly) == []
+    assert [each["version"] for each in world.ask("models")["models"]] == [1]
