@@ -41,7 +41,7 @@ def demo(
     port: Port = DEFAULT_PORT,
     state: State = STATE_ROOT / "demo",
     json: Json = None,
-) -> None:
+) -> str | None:
     """Close the loop on this machine: deploy, train, approve, score, drift, retrain, redeploy."""
     from operations.demo.run import Demo
     from operations.demo.story import Scale
@@ -78,6 +78,7 @@ def demo(
     show(result, json, table(title, ["stage", "happened", "evidence", "seconds"], rows))
     if failure is not None:
         raise failure
+    return "fraudloop status" if keep else None
 
 
 def _play(played: "Demo", *, keep: bool) -> Exception | None:

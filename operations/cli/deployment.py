@@ -86,7 +86,7 @@ def destroy(
     if yes != target.environment:
         raise OperationError(
             f"--yes must name the environment to destroy, got {yes!r}; "
-            f"repeat with --yes {target.environment}"
+            f"repeat with `fraudloop destroy --yes {target.environment}`"
         )
     tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:

@@ -16,6 +16,13 @@ from operations.errors import OperationError
 
 __all__ = ["check_inputs", "check_result_file", "in_a_line"]
 
+# What AWS's services call credentials that have expired, or that they do not know.
+_SIGNED_OUT = (
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+)
 # Options and arguments of verbs that name what they read.
 _INPUTS = ("path", "data")
 
@@ -33,7 +40,7 @@ def in_a_line(options: Mapping[str, Any]) -> Iterator[None]:
     except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
         raise
     except Exception as error:
-        text = str(error) if _is_expected(error) else _of_bug(error)
+        text = f"{error}{_advice(error)}" if _is_expected(error) else _of_bug(error)
         # Not wrapped: an ARN or a command must be found, and copied, in one piece.
         errors().print(
             f"fraudloop: {placed(text, options)}",
@@ -84,6 +91,14 @@ def _is_expected(error: Exception) -> bool:
 
     expected = (OperationError, EmbeddedAwsError, BadInput, ClientError, BotoCoreError)
     return isinstance(error, expected)
+
+
+def _advice(error: Exception) -> str:
+    """What to do about what AWS said, where it does not say so itself."""
+    code = getattr(error, "response", {}).get("Error", {}).get("Code")
+    if code not in _SIGNED_OUT:
+        return ""
+    return "; sign in again, as with `aws sso login`, or give the --profile that is meant"
 
 
 def _of_bug(error: Exception) -> str:

@@ -31,7 +31,9 @@ _COMMAND = re.compile(r"`(fraudloop [^`]+)`")
 def same_place(command: str, options: Mapping[str, Any]) -> str:
     """A command of ours with the options that the run itself was given to say where."""
     verb = command.split()[1]
-    names = [name for name in _FEWER.get(verb, _OPTIONS) if name in options]
+    # Of a verb that only starts or stops the embedded AWS, nothing but its folder is a place.
+    given = options.keys() if "environment" in options else {"state"} & options.keys()
+    names = [name for name in _FEWER.get(verb, _OPTIONS) if name in given]
     words = [command, *(word for name in names for word in _words(name, options[name]))]
     return " ".join(words)
 

@@ -237,6 +237,15 @@ def test_the_variables_lead_other_programs_to_the_embedded_aws(embedded_aws: Emb
     assert "got no stack of 'local'" in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["status", "deploy"])
+def test_who_is_signed_out_is_told_how_to_sign_in(verb: str, embedded_aws: EmbeddedAws) -> None:
+    other = embedded_aws.environment() | {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}
+    done = runner.invoke(app, [verb, "--environment", "dev"], env=other)
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert "; sign in again, as with `aws sso login`, or give the --profile that is" in line
+
+
 def test_fish_is_spoken_too(embedded_aws: EmbeddedAws) -> None:
     place = ["--state", str(embedded_aws.state_dir)]
     shown = runner.invoke(app, ["env", *place, "--shell", "fish"]).stdout.splitlines()
