@@ -4,6 +4,8 @@ twice. No model is trained here."""
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +24,7 @@ from operations.deployment import adoption, provisioning, toolchain
 from operations.deployment.assembly import Stack, stacks
 from operations.deployment.status import stack_states
 from operations.errors import OperationError
-from operations.target import Target, connect
+from operations.target import PROJECT_ROOT, Target, connect
 from pipeline_code.common.schema import TRANSACTIONS
 
 pytestmark = pytest.mark.end_to_end
@@ -156,9 +158,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("again")
     toolchain.synthesize("prod", folder / "cdk.out")
     with EmbeddedAws(folder / "state", free_port()) as aws:
-        made = World(aws, folder / "cdk.out")
-        toolchain.bootstrap(made.target)
-        yield made
+        # As a user would by hand, with what `fraudloop env` prints.
+        by_hand = f"""
+            eval "$({sys.executable} -m operations.cli env --state {aws.state_dir})"
+            cdk bootstrap aws://{aws.connection()["account"]}/us-east-1 --app ""
+        """
+        subprocess.run(["sh", "-ec", by_hand], cwd=PROJECT_ROOT, check=True, capture_output=True)
+        yield World(aws, folder / "cdk.out")
 
 
 def test_a_failed_creation_of_each_stack_is_repeated(world: World, tmp_path: Path) -> None:
