@@ -1,17 +1,18 @@
 """The verb that shows it all: demo."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from local_aws.settings import DEFAULT_PORT
 from operations.cli.embedded import Port
-from operations.cli.verbs import Json, plain
+from operations.cli.verbs import Json, guide, plain
 from operations.console import errors, people, show, table
-from operations.demo.run import Demo
-from operations.demo.story import Scale
 from operations.target import STATE_ROOT
+
+if TYPE_CHECKING:
+    from operations.demo.run import Demo
 
 _SIMULATED_CUSTOMERS = 200
 # Enough that a week of theirs looks like a week of everyone's, whom the baseline describes.
@@ -22,6 +23,7 @@ State = Annotated[
 ]
 
 
+@guide("fraudloop demo --keep")
 @plain
 def demo(
     data: Annotated[
@@ -39,9 +41,12 @@ def demo(
     port: Port = DEFAULT_PORT,
     state: State = STATE_ROOT / "demo",
     json: Json = None,
-) -> None:
+) -> str | None:
     """Close the loop on this machine: deploy, train, approve, score, drift, retrain, redeploy."""
-    console = errors if json == "-" else people
+    from operations.demo.run import Demo
+    from operations.demo.story import Scale
+
+    console = errors() if json == "-" else people()
     if customers is None:
         customers = _SIMULATED_CUSTOMERS if data is None else _ASKED_CUSTOMERS_OF_FILE
     scale = Scale(customers=customers)
@@ -55,6 +60,8 @@ def demo(
         )
         failure = _play(played, keep=keep)
     result = played.result
+    if failure is not None and not result["stages"]:
+        raise failure
     rows = [
         (
             stage["name"],
@@ -71,9 +78,10 @@ def demo(
     show(result, json, table(title, ["stage", "happened", "evidence", "seconds"], rows))
     if failure is not None:
         raise failure
+    return "fraudloop status" if keep else None
 
 
-def _play(played: Demo, *, keep: bool) -> Exception | None:
+def _play(played: "Demo", *, keep: bool) -> Exception | None:
     """Run the demo and hand back what stopped it, so that the table is always shown."""
     try:
         played.run(keep=keep)

@@ -6,11 +6,8 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table, tell
-from operations.deployment import provisioning, toolchain
-from operations.deployment.revision import code_revision
-from operations.deployment.status import stack_states
 from operations.errors import OperationError
 from operations.target import Target
 
@@ -28,6 +25,7 @@ Replaceable = Annotated[
 ]
 
 
+@guide("fraudloop deploy --environment dev --profile my-profile", then="fraudloop ingest FILE")
 @on_target
 def deploy(
     target: Target,
@@ -40,6 +38,11 @@ def deploy(
     Waits for updates that are under way, adopts what an earlier deployment left, and refuses to
     take an endpoint out of service.
     """
+    from operations.deployment import provisioning, toolchain
+    from operations.deployment.revision import code_revision
+    from operations.deployment.status import stack_states
+
+    tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         revision = code_revision()
@@ -63,6 +66,7 @@ def deploy(
     )
 
 
+@guide("fraudloop destroy --yes local")
 @on_target
 def destroy(
     target: Target,
@@ -71,16 +75,20 @@ def destroy(
         str | None, typer.Option(help="Name of the endpoint that goes although it is in service.")
     ] = None,
     json: Json = None,
-) -> None:
+) -> str:
     """Delete the environment's stacks; data is kept unless the environment may delete it.
 
     What is kept is listed, and adopted by the next `fraudloop deploy`.
     """
+    from operations.deployment import provisioning, toolchain
+    from operations.deployment.status import stack_states
+
     if yes != target.environment:
         raise OperationError(
             f"--yes must name the environment to destroy, got {yes!r}; "
-            f"repeat with --yes {target.environment}"
+            f"repeat with `fraudloop destroy --yes {target.environment}`"
         )
+    tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         toolchain.synthesize(target.environment, assembly)
@@ -93,6 +101,7 @@ def destroy(
         table("Stacks", ["stack", "status"], states.items()),
         table("Kept", ["type", "name"], (each.split(" ", 1) for each in done["kept"])),
     )
+    return "fraudloop deploy" if done["kept"] else "fraudloop down"
 
 
 def register(app: typer.Typer) -> None:

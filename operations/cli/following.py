@@ -1,15 +1,18 @@
 """Following on the terminal what goes on in AWS: a pipeline's execution, a deployment."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.live import Live
+from typing import TYPE_CHECKING
 
 from operations.console import errors, people, table, tell
 from operations.errors import OperationError, StoppedWaitingError
-from operations.executions import PipelineExecution
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from operations.executions import PipelineExecution
 
 __all__ = ["follow", "shown_live", "steps_table", "unattended"]
 
@@ -22,6 +25,8 @@ def unattended(goes_on: str) -> Iterator[None]:
         StoppedWaitingError: On Ctrl-C.
         OperationError: If AWS cannot be asked any more; a session's credentials may have expired.
     """
+    from botocore.exceptions import BotoCoreError, ClientError
+
     try:
         yield
     except KeyboardInterrupt:
@@ -47,6 +52,8 @@ def shown_live(json: str | None) -> bool:
 @contextmanager
 def follow(json: str | None) -> Iterator[Callable[[PipelineExecution], None]]:
     """Shows each state that it is told, in place, on a terminal; elsewhere a line for each."""
+    from rich.live import Live
+
     if not shown_live(json):
         yield _lines()
         return
@@ -68,4 +75,4 @@ def _lines() -> Callable[[PipelineExecution], None]:
 
 def _console(json: str | None) -> Console:
     # Where a result is written to stdout, nothing else is.
-    return errors if json == "-" else people
+    return errors() if json == "-" else people()

@@ -4,11 +4,9 @@ from typing import Annotated
 
 import typer
 
-from operations import executions
 from operations.cli.following import follow, shown_live, steps_table, unattended
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table, tell
-from operations.models import approvals, registry
 from operations.target import Target
 from pipeline_code.contracts.decisions import APPROVED, REJECTED
 
@@ -22,6 +20,7 @@ _GOES_ON = (
 )
 
 
+@guide("fraudloop train --reason 'new terminals'", then="fraudloop approve")
 @on_target
 def train(
     target: Target,
@@ -30,6 +29,8 @@ def train(
     json: Json = None,
 ) -> None:
     """Run the training pipeline on what is in the lake: check, features, train, gate, register."""
+    from operations import executions
+
     arn = executions.start(target, reason=reason)
     if not watch:
         show({"arn": arn}, json, table("Started", ["execution"], [[arn]]))
@@ -42,6 +43,7 @@ def train(
     executions.require_success(execution)
 
 
+@guide("fraudloop approve 3 --reason 'better than 2'", then="fraudloop score FILE")
 @on_target
 def approve(
     target: Target,
@@ -52,6 +54,8 @@ def approve(
     json: Json = None,
 ) -> None:
     """Approve a model package; the deployed rule and Lambda put it behind the endpoint."""
+    from operations.models import approvals, registry
+
     arn = approvals.approve(target, package, reason=reason, overrule=overrule)
     result: dict[str, object] = {"model_package": arn, "decision": APPROVED}
     if wait:
@@ -60,6 +64,7 @@ def approve(
     show(result, json, table(APPROVED, ["", ""], result.items()))
 
 
+@guide("fraudloop reject 3 --reason 'too many false alarms'", then="fraudloop models")
 @on_target
 def reject(
     target: Target,
@@ -69,11 +74,14 @@ def reject(
     json: Json = None,
 ) -> None:
     """Reject a model package, so that it is never deployed."""
+    from operations.models import approvals
+
     arn = approvals.reject(target, package, reason=reason, overrule=overrule)
     result = {"model_package": arn, "decision": REJECTED}
     show(result, json, table(REJECTED, ["", ""], result.items()))
 
 
+@guide("fraudloop rollback --reason 'too many false alarms'", then="fraudloop models")
 @on_target
 def rollback(
     target: Target,
@@ -85,6 +93,8 @@ def rollback(
     json: Json = None,
 ) -> None:
     """Revoke the deployed model; an earlier approved version takes its place."""
+    from operations.models import approvals, registry
+
     done = approvals.roll_back(target, reason=reason, to=to)
     result = done.as_dict()
     if wait:

@@ -6,22 +6,11 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.errors import OperationError
-from operations.models.comparison import (
-    ComparedVersion,
-    compare_versions,
-    newest_execution,
-    window_of,
-    window_of_file,
-)
-from operations.models.lineage import lineage as lineage_of
-from operations.models.lineage_tree import tree
-from operations.models.verification import verify as verification_of
-from operations.models.versions import versions
 from operations.target import Target
-from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY
+from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
 
 Version = Annotated[str, typer.Argument(help="ARN, version number, latest or champion.")]
 
@@ -37,6 +26,7 @@ _COLUMNS = (
 )
 
 
+@guide("fraudloop models --limit 5", then="fraudloop compare latest champion")
 @on_target
 def models(
     target: Target,
@@ -44,6 +34,8 @@ def models(
     json: Json = None,
 ) -> None:
     """List the versions of the model: status, quality, origin, and who decided what."""
+    from operations.models.versions import versions
+
     found = versions(target, limit=limit)
     rows = []
     for each in found:
@@ -68,6 +60,7 @@ def models(
     show({"models": found}, json, table("Models", _COLUMNS, rows))
 
 
+@guide("fraudloop lineage 3 --verify", then="fraudloop models")
 @on_target
 def lineage(
     target: Target,
@@ -85,6 +78,10 @@ def lineage(
     json: Json = None,
 ) -> None:
     """Walk from an endpoint back to its model, jobs, code and the S3 objects it learned from."""
+    from operations.models.lineage import lineage as lineage_of
+    from operations.models.lineage_tree import tree
+    from operations.models.verification import verify as verification_of
+
     found = lineage_of(target, subject)
     if verify:
         found = found.with_verification(verification_of(target, found))
@@ -96,6 +93,7 @@ def lineage(
         )
 
 
+@guide("fraudloop compare 3 champion", then="fraudloop approve")
 @on_target
 def compare(
     target: Target,
@@ -117,6 +115,14 @@ def compare(
     json: Json = None,
 ) -> None:
     """Score two versions on the same held-back window, and say whether the difference is real."""
+    from operations.models.comparison import (
+        ComparedVersion,
+        compare_versions,
+        newest_execution,
+        window_of,
+        window_of_file,
+    )
+
     if (data is None) != (test_start is None) or (data and execution):
         raise OperationError(
             "a window must be --execution, or --data with --test-start, or neither, got "

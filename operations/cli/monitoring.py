@@ -3,15 +3,17 @@
 import typer
 
 from operations.cli.drift import drift
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
-from operations.deployment.status import status as overview
 from operations.target import Target
 
 
+@guide("fraudloop status --environment prod", then="fraudloop models")
 @on_target
 def status(target: Target, json: Json = None) -> None:
     """Show where the environment stands: stacks, executions, models, endpoint, alarms."""
+    from operations.deployment.status import status as overview
+
     found = overview(target)
     show(
         found,

@@ -6,14 +6,11 @@ from typing import Annotated
 import typer
 
 from operations.cli.following import follow, unattended
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
-from operations.data.ingestion import read_events
 from operations.errors import OperationError
-from operations.serving.batch import start
-from operations.serving.scoring import Scorer, parse_request, requests_of
 from operations.target import Target
-from pipeline_code.batch.computed import FeatureSource
+from pipeline_code.contracts.pipelines import FeatureSource
 from pipeline_code.contracts.serving import Reason
 
 _SHOWN = 20
@@ -31,6 +28,7 @@ _TOLD = (
 )
 
 
+@guide("fraudloop score week.csv --limit 100", then="fraudloop drift")
 @on_target
 def score(
     target: Target,
@@ -44,8 +42,13 @@ def score(
     json: Json = None,
 ) -> None:
     """Score raw transactions through the endpoint."""
+    from operations.data.ingestion import read_events
+    from operations.serving.batch import live_model
+    from operations.serving.scoring import Scorer, parse_request, requests_of
+
     if sum(given is not None for given in (path, transaction)) != 1:
         raise OperationError("exactly one of PATH and --transaction must be given")
+    live_model(target)
     scorer = Scorer(target)
     if transaction is not None:
         answer = scorer.ask(parse_request(transaction))
@@ -62,6 +65,7 @@ def score(
         raise OperationError(f"{len(scored.failures)} requests failed; the first, {id_}: {reason}")
 
 
+@guide("fraudloop batch --input transactions.parquet", then="fraudloop drift")
 @on_target
 def batch(
     target: Target,
@@ -88,6 +92,8 @@ def batch(
     json: Json = None,
 ) -> None:
     """Score transactions offline with the endpoint's model, a row of results for each."""
+    from operations.serving.batch import start
+
     started = start(target, source, output, features=features)
     result = started.as_dict()
     if wait:

@@ -30,6 +30,8 @@ from pipeline_code.contracts.outputs import Output
 from pipeline_code.stream.events import CLOCK_SKEW
 
 _TRANSACTIONS, _FRAUD_REPORTS, _CUSTOMERS = DATASETS
+# The rule that a file's customers break whom the lake does not know.
+_UNKNOWN = "unknown_customer"
 
 
 def read_events(path: Path) -> Stream:
@@ -75,7 +77,8 @@ def ingest(target: Target, path: Path, *, online: bool, register_customers: bool
             report = check_landing(landing, path.name, known)
             write(_without_known(landing, known), folder)
         if not report.passed:
-            raise OperationError(f"{path} must keep the lake's rules: {report.message()}")
+            hint = "; --register-customers takes them as new" if _UNKNOWN in report.counts else ""
+            raise OperationError(f"{path} must keep the lake's rules: {report.message()}{hint}")
         events = read_events(folder)
         _refuse_future(path, events.transactions)
         keys = _publish(target, folder, events) if online else lake.upload(target, folder)

@@ -82,14 +82,19 @@ class Demo:
                 self._embedded.stop()
 
     def _play(self) -> None:
-        self._embedded.wipe()
+        self._embedded.stop()
+        self._embedded.check_free()
         # The templates and the data do not need the embedded AWS: made while it starts.
         with ThreadPoolExecutor(2) as pool:
+            story_job = pool.submit(self._tell)
+            if self._data is not None:
+                # A file that cannot be played is refused before anything of an earlier demo goes.
+                story_job.result()
+            self._embedded.wipe()
             assembly = self._state / "cdk.out"
             synthesis = pool.submit(
                 toolchain.synthesize, "local", assembly, revision=code_revision()
             )
-            story_job = pool.submit(self._tell)
             with self.ledger.stage("start the embedded AWS") as stage:
                 self._start(stage)
             with self.ledger.stage("cdk bootstrap and cdk deploy --all") as stage:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,12 +23,20 @@ def synthesize(environment: str, assembly: Path, *, revision: str | None = None)
         revision: Of the code, stored with every model that the deployed pipeline registers.
 
     Raises:
-        OperationError: If synthesis fails; the message ends with what the app printed.
+        OperationError: If a setting is refused, or synthesis fails; the message then ends with what
+            the app printed.
     """
     arguments = ["synth", "--quiet", "--context", f"environment={environment}"]
     if revision is not None:
         arguments += ["--context", f"revision={revision}"]
-    cdk([*arguments, "--output", str(assembly)], os.environ)
+    try:
+        cdk([*arguments, "--output", str(assembly)], os.environ)
+    except OperationError as error:
+        # A setting that is refused, with the reason: the way there concerns nobody.
+        refused = re.search(r"^ValueError: (.+)", str(error), re.MULTILINE)
+        if refused is None:
+            raise
+        raise OperationError(f"{environment} cannot be synthesized: {refused[1]}") from error
 
 
 def cdk(arguments: Sequence[str], variables: Mapping[str, str], *, log: Path | None = None) -> str:
@@ -60,8 +69,7 @@ def cdk(arguments: Sequence[str], variables: Mapping[str, str], *, log: Path | N
 
 def bootstrap(target: Target, *, log: Path | None = None) -> None:
     """Run `cdk bootstrap` for the account and region that the target's credentials belong to."""
-    account = target.client("sts").get_caller_identity()["Account"]
-    place = f"aws://{account}/{target.session.region_name}"
+    place = f"aws://{target.account}/{target.session.region_name}"
     cdk(["bootstrap", place, "--app", ""], target.variables, log=log)
 
 

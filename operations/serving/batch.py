@@ -12,10 +12,9 @@ from botocore.exceptions import ClientError
 from operations.errors import OperationError
 from operations.executions import PipelineExecution, describe, watch
 from operations.target import Target
-from pipeline_code.batch.computed import FeatureSource
 from pipeline_code.batch.tables import input_files
 from pipeline_code.contracts.outputs import Output
-from pipeline_code.contracts.pipelines import PipelineParameter
+from pipeline_code.contracts.pipelines import FeatureSource, PipelineParameter
 
 __all__ = ["BatchExecution", "live_model", "start"]
 
@@ -171,7 +170,11 @@ def _upload(target: Target, path: Path, name: str) -> str:
 
 
 def live_model(target: Target) -> str:
-    """The model of the endpoint's production variant, whatever the endpoint runs on."""
+    """The model of the endpoint's production variant, whatever the endpoint runs on.
+
+    Raises:
+        OperationError: If no model is deployed.
+    """
     sagemaker, name = target.client("sagemaker"), target.output(Output.ENDPOINT)
     try:
         config = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
@@ -179,7 +182,8 @@ def live_model(target: Target) -> str:
         if "Could not find" not in str(error):
             raise
         raise OperationError(
-            f"endpoint {name} must be deployed, got none; approve a model first"
+            f"endpoint {name} must be deployed, got none; approve a model first: `fraudloop train` "
+            "registers one, `fraudloop approve` deploys it"
         ) from error
     variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
     return str(variants[0]["ModelName"])

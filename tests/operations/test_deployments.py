@@ -185,7 +185,8 @@ def test_who_stops_waiting_is_told_that_the_deployment_goes_on(
     assert waiting.returncode == 130
     assert rest.splitlines()[-1] == (
         f"fraudloop: no longer waiting; {arn} is approved, and the deployment goes on by itself: "
-        "`fraudloop status` shows it, `fraudloop rollback` undoes it"
+        f"`fraudloop status {' '.join(state)}` shows it, "
+        f"`fraudloop rollback {' '.join(state)}` undoes it"
     )
     assert recorded.status(arn) == "Approved"
 

@@ -288,15 +288,16 @@ def test_without_labels_the_other_kinds_are_asked_all_the_same(pipelines: Monito
 
 
 def test_the_page_is_opened(
-    pipelines: Monitors, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pipelines: Monitors, ask: Ask, embedded_aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipelines.tell(MonitorKind.DATA_QUALITY, QUIET)
     opened: list[str] = []
-    monkeypatch.setattr("operations.cli.drift.PAGES", tmp_path)
     monkeypatch.setattr("typer.launch", opened.append)
     assert ask("--open").exit_code == 0
-    assert opened == [(tmp_path / "data-quality.html").as_uri()]
-    assert (tmp_path / "data-quality.html").read_text() == QUIET["report.html"]
+    # With the embedded AWS that was asked, not with the one that --state left out would mean.
+    page = embedded_aws.state_dir / "reports" / "data-quality.html"
+    assert opened == [page.as_uri()]
+    assert page.read_text() == QUIET["report.html"]
 
 
 def test_a_run_without_a_verdict_is_no_good_news(pipelines: Monitors, ask: Ask) -> None:
