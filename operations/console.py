@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # `arn:aws:sagemaker:eu-west-1:123456789012:model-package/fraudloop-dev-fraud/3`: what comes behind
 # the account and the resource's type.
 _ARN = re.compile(r"arn:aws[\w-]*(?::[\w-]*){3}:(?:[\w-]+[:/])?(?P<name>[^\s,;:'\"]+)")
-_WIDE = 1000  # characters
+_WIDE, _NARROW = 1000, 80  # characters
 
 
 # Whether everything is shown, whatever the terminal's width: whole ARNs, every column.
@@ -72,6 +72,8 @@ def table(
 
     result = Table(
         title=title,
+        # A title is not folded to the width of what is below it.
+        min_width=min(len(title), _NARROW),
         title_justify="left",
         title_style="bold",
         header_style="bold",

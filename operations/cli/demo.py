@@ -7,6 +7,7 @@ import typer
 
 from local_aws.settings import DEFAULT_PORT
 from operations.cli.embedded import Port
+from operations.cli.following import interruptible
 from operations.cli.verbs import Json, guide, plain
 from operations.console import show, table
 from operations.target import STATE_ROOT
@@ -49,7 +50,12 @@ def demo(
     if customers is None:
         customers = _SIMULATED_CUSTOMERS if data is None else _ASKED_CUSTOMERS_OF_FILE
     played = Demo(state=state, port=port, scale=Scale(customers=customers), data=data)
-    failure = _play(played, keep=keep)
+    with interruptible(
+        f"the demo ended; `fraudloop down --state {state}` stops its embedded AWS"
+        if keep
+        else "the demo ended, and its embedded AWS was stopped"
+    ):
+        failure = _play(played, keep=keep)
     result = played.result
     if failure is not None and not result["stages"]:
         raise failure

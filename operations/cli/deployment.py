@@ -25,8 +25,6 @@ Replaceable = Annotated[
     ),
 ]
 
-# What the CDK names the values by that one stack gives another.
-_EXPORTS = "ExportsOutput"
 _GOES_ON = (
     "CloudFormation goes on by itself with the stacks that it has begun: `fraudloop status` shows "
     "them; the same command again does the rest"
@@ -48,7 +46,7 @@ def deploy(
     """
     from operations.deployment import provisioning, toolchain
     from operations.deployment.revision import code_revision
-    from operations.deployment.status import stack_states
+    from operations.deployment.status import named_outputs, stack_states
 
     tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
     with interruptible(_GOES_ON), tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
@@ -58,20 +56,18 @@ def deploy(
         if bootstrap:
             toolchain.bootstrap(target)
         kept = provisioning.deploy(target, assembly, may_go=replace_endpoint)
-    states = stack_states(target)
+    states, outputs = stack_states(target), named_outputs(target)
     result = {
         "environment": target.environment,
         "revision": revision,
         "stacks": states,
         "adopted": [each.arn for each in kept],
-    }
-    outputs = {
-        name: value for name, value in target.outputs.items() if not name.startswith(_EXPORTS)
+        "outputs": outputs,
     }
     tables = [table("Stacks", ["stack", "status"], states.items())]
     if wide.get():
-        tables.append(table("Outputs", ["output", "value"], sorted(outputs.items())))
-    show({**result, "outputs": outputs}, json, *tables)
+        tables.append(table("Outputs", ["output", "value"], outputs.items()))
+    show(result, json, *tables)
 
 
 @guide("fraudloop destroy --yes local")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from operations.cli.following import steps_table, unattended
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import people, show, table, utc
 from operations.errors import OperationError
 from operations.target import Target
@@ -19,6 +19,7 @@ Execution = Annotated[
 ]
 
 
+@guide("fraudloop watch", then="fraudloop status")
 @on_target
 def watch(target: Target, execution: Execution = None, json: Json = None) -> None:
     """Follow what runs by itself to its end: a pipeline's execution, a model's deployment.
@@ -54,6 +55,7 @@ def watch(target: Target, execution: Execution = None, json: Json = None) -> Non
         executions.require_success(target, found)
 
 
+@guide("fraudloop stop manual-20250312T101500-3f2a", then="fraudloop train")
 @on_target
 def stop(target: Target, execution: Execution = None, json: Json = None) -> None:
     """Stop a pipeline's execution and its jobs; waits until they have stopped."""
@@ -69,6 +71,7 @@ def stop(target: Target, execution: Execution = None, json: Json = None) -> None
         raise OperationError(f"execution {found.name} ended before it was stopped: {found.status}")
 
 
+@guide("fraudloop logs TrainModel --follow")
 @on_target
 def logs(
     target: Target,

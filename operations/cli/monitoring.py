@@ -55,6 +55,8 @@ def _tables(target: Target, found: dict[str, Any]) -> Iterator[Table]:
         yield table("Endpoint", ["name", "status"], [found["endpoint"].values()])
     if found["alarms"] is not None:
         yield _alarms(target, found["alarms"])
+    if found["outputs"] and wide.get():
+        yield table("Outputs", ["output", "value"], found["outputs"].items())
     if found["unknown"]:
         rows = [(name.replace("_", " "), why) for name, why in found["unknown"].items()]
         yield table("Unknown", ["what", "why"], rows)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.target import Target
 
@@ -15,6 +15,7 @@ Version = Annotated[str, typer.Argument(help="ARN, version number, latest or dep
 Open = Annotated[bool, typer.Option("--open", help="Show it in a browser.")]
 
 
+@guide("fraudloop report evaluation 3 --open", then="fraudloop approve")
 @on_target
 def evaluation(
     target: Target, version: Version = "latest", opened: Open = False, json: Json = None
@@ -25,6 +26,7 @@ def evaluation(
     _show(target, [reports.evaluation(target, version)], opened, json)
 
 
+@guide("fraudloop report monitor deployed --open", then="fraudloop drift --kind all")
 @on_target
 def monitor(
     target: Target, version: Version = "deployed", opened: Open = False, json: Json = None
@@ -46,7 +48,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _show(target: Target, reports: "list[Report]", opened: bool, json: str | None) -> None:
-    files = [report.download(target, target.state / "reports") for report in reports]
+    files = [report.download(target, target.reports) for report in reports]
     if opened:
         for file in files:
             typer.launch(file.resolve().as_uri())

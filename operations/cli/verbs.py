@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from operations.cli.failures import check_inputs, check_result_file, in_a_line
+from operations.cli.following import interruptible
 from operations.cli.place import EMBEDDED, ENVIRONMENT, STATE, same_place
 from operations.console import tell, wide
 from operations.environments import check_environment, environment_names
@@ -18,6 +19,11 @@ from operations.target import DEFAULT_STATE, connect
 Verb = Callable[..., Any]
 # What a verb exits with that did its work and found something.
 VERDICTS = (3, 4)
+# Of Ctrl-C in a verb that does not know better.
+_GOES_ON = (
+    "what was asked of AWS goes on by itself: `fraudloop status` shows it; the same command can be "
+    "given again"
+)
 
 
 def _completed(incomplete: str) -> list[str]:
@@ -109,7 +115,7 @@ def plain(function: Verb) -> Verb:
 
         token = wide.set(everything)
         try:
-            with in_a_line(kwargs), shown(progress):
+            with in_a_line(kwargs), interruptible(_GOES_ON), shown(progress):
                 check_inputs(kwargs)
                 check_result_file(kwargs.get("json"))
                 return function(*args, **kwargs)

@@ -15,9 +15,11 @@ from operations.target import Target
 from pipeline_code.contracts.outputs import Output
 from pipeline_code.contracts.resources import Stage, resource_name
 
-__all__ = ["NOT_DEPLOYED", "short_alarm", "stack_states", "status"]
+__all__ = ["NOT_DEPLOYED", "named_outputs", "short_alarm", "stack_states", "status"]
 
 NOT_DEPLOYED = "not deployed"
+# What the CDK calls the values by that one stack gives another.
+_EXPORTS = "ExportsOutput"
 # What the CDK and CloudFormation put behind a name, to make it differ from all others.
 _HASHES = re.compile(r"(?:[0-9A-F]{8})?-[0-9A-Za-z]{12,13}$")
 
@@ -46,6 +48,7 @@ def status(target: Target) -> dict[str, Any]:
         "deployment": last_deployment,
         "endpoint": _endpoint,
         "alarms": _alarms,
+        "outputs": named_outputs,
     }
     for name, part in parts.items():
         try:
@@ -53,6 +56,12 @@ def status(target: Target) -> dict[str, Any]:
         except (ClientError, OperationError) as error:
             found[name], unknown[name] = None, str(error).partition(";")[0]
     return {**found, "unknown": unknown}
+
+
+def named_outputs(target: Target) -> dict[str, str]:
+    """The stacks' outputs that have a name of ours."""
+    found = sorted(target.outputs.items())
+    return {name: value for name, value in found if not name.startswith(_EXPORTS)}
 
 
 def stack_states(target: Target) -> dict[str, str]:

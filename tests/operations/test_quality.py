@@ -48,7 +48,7 @@ def backtest(data: Path, *options: str) -> list[str]:
 def test_folds_their_mean_and_their_deviation_fit_a_terminal(data: Path) -> None:
     done = runner.invoke(app, backtest(data), env={"COLUMNS": "80"})
     assert done.exit_code == 0, done.output
-    lines = done.output.splitlines()
+    lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     rule = next(number for number, line in enumerate(lines) if line.startswith("──"))
     firsts = [line.split()[0] for line in lines[rule + 1 :] if line]
