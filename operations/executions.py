@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from operations import progress
@@ -204,19 +205,22 @@ def find(target: Target, name: str) -> str:
     )
 
 
-def newest(target: Target, *, running: bool = False) -> list[str]:
-    """ARNs of the newest execution of training and of batch scoring, the newer first.
+def newest(target: Target, *, running: bool = False, of_each: int = 1) -> list[str]:
+    """ARNs of the newest executions of training and of batch scoring, the newest first.
 
     Args:
         target: Where.
         running: Only of executions that run.
+        of_each: So many of each of the two.
     """
-    found = []
+    found: list[tuple[datetime, str]] = []
     for pipeline in _pipelines(target):
-        for item in _summaries(target, pipeline, _LOOKED_AT):
-            if not running or item["PipelineExecutionStatus"] not in _FINAL:
-                found.append((item["StartTime"], str(item["PipelineExecutionArn"])))
-                break
+        listed = (
+            (item["StartTime"], str(item["PipelineExecutionArn"]))
+            for item in _summaries(target, pipeline, _LOOKED_AT)
+            if not running or item["PipelineExecutionStatus"] not in _FINAL
+        )
+        found += islice(listed, of_each)
     return [arn for _, arn in sorted(found, reverse=True)]
 
 

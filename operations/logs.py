@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from operations import executions
 from operations.deployment.status import NOT_DEPLOYED, stack_states
 from operations.errors import OperationError
@@ -16,6 +18,8 @@ __all__ = ["NamedLog", "find", "logs"]
 _ENDPOINT = "/aws/sagemaker/Endpoints/"
 # What the CDK makes of a log group's path: without the hash, and what every function's ends with.
 _LOGICAL_ID = re.compile(r"(?P<name>.+?)(?:Handler)?Log[0-9A-F]{8}")
+_NO_NAME = "ValidationException"
+_EXECUTIONS = 5  # of each pipeline that are looked at
 # How a job's state is asked for, by what its ARN calls it.
 _JOBS = {
     "processing-job": ("describe_processing_job", "ProcessingJobName", "ProcessingJobStatus"),
@@ -72,19 +76,13 @@ def find(target: Target, name: str) -> NamedLog:
     Raises:
         OperationError: If there is none, or several; the message names them.
     """
-    known = logs(target)
-    wanted = name.rpartition("/")[2].casefold()
+    known, aws_name = logs(target), re.split("[:/]", name)[-1]
+    wanted = aws_name.casefold()
     exact = [each for each in known if wanted in (each.name.casefold(), each.of.casefold())]
     found = exact or [each for each in known if wanted in each.name.casefold()]
-    # As AWS names a function, which holds what people call it.
-    found = found or [each for each in known if _is_function(each, wanted)]
-    # Executions may have steps of the same name: the newest's is meant.
-    if len(found) == 1 or {each.name.casefold() for each in found} == {wanted}:
+    found = found or _by_aws_name(target, aws_name)
+    if len(found) == 1:
         return found[0]
-    if not found:
-        found = list(_jobs(target, name.rpartition("/")[2]))
-        if found:
-            return found[0]
     names = ", ".join(each.name for each in found or known)
     raise OperationError(
         f"log must be of a step, a job, a function or the endpoint, got {name!r}, which is "
@@ -92,14 +90,13 @@ def find(target: Target, name: str) -> NamedLog:
     )
 
 
-def _is_function(each: NamedLog, wanted: str) -> bool:
-    return each.kind == "function" and each.name.casefold() in wanted
-
-
 def _steps(target: Target) -> Iterator[NamedLog]:
-    for execution in executions.newest(target):
+    """Of each step the newest job; the newest execution may have failed before it."""
+    seen = set()
+    for execution in executions.newest(target, of_each=_EXECUTIONS):
         for step in executions.describe(target, execution).steps:
-            if step.job:
+            if step.job and step.name not in seen:
+                seen.add(step.name)
                 name, job = step.name, step.job
                 of = job.rpartition("/")[2]
                 yield NamedLog(name=name, kind="step", of=of, log=job_log(job), job=job)
@@ -129,9 +126,20 @@ def _group(stack: str, resource: dict[str, Any]) -> NamedLog:
     return NamedLog(name=name, kind="function", of=stack, log=Log(group))
 
 
-def _jobs(target: Target, name: str) -> Iterator[NamedLog]:
-    """The job of that name, if it has logged."""
-    for kind in _JOBS:
-        log = job_log(f"arn:{kind}/{name}")
-        if last_lines(target, log, 1):
-            yield NamedLog(name=name, kind="job", of=kind, log=log, job=f"arn:{kind}/{name}")
+def _by_aws_name(target: Target, name: str) -> list[NamedLog]:
+    """The function of that name, or the job if it has logged."""
+    try:
+        found = target.client("lambda").get_function_configuration(FunctionName=name)
+    except ClientError as error:
+        # What may not be the name of a function is refused as such, and may be a job's.
+        if error.response["Error"]["Code"] not in ("ResourceNotFoundException", _NO_NAME):
+            raise
+    else:
+        group = found["LoggingConfig"]["LogGroup"]
+        return [NamedLog(name=name, kind="function", of="", log=Log(group))]
+    arns = (f"arn:{kind}/{name}" for kind in _JOBS)
+    return [
+        NamedLog(name=name, kind="job", of="", log=job_log(arn), job=arn)
+        for arn in arns
+        if last_lines(target, job_log(arn), 1)
+    ]
