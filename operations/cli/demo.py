@@ -7,8 +7,9 @@ import typer
 
 from local_aws.settings import DEFAULT_PORT
 from operations.cli.embedded import Port
+from operations.cli.following import interruptible
 from operations.cli.verbs import Json, guide, plain
-from operations.console import errors, people, show, table
+from operations.console import show, table
 from operations.target import STATE_ROOT
 
 if TYPE_CHECKING:
@@ -46,18 +47,14 @@ def demo(
     from operations.demo.run import Demo
     from operations.demo.story import Scale
 
-    console = errors() if json == "-" else people()
     if customers is None:
         customers = _SIMULATED_CUSTOMERS if data is None else _ASKED_CUSTOMERS_OF_FILE
-    scale = Scale(customers=customers)
-    with console.status("the demo begins") as status:
-        played = Demo(
-            state=state,
-            port=port,
-            scale=scale,
-            data=data,
-            progress=status.update,
-        )
+    played = Demo(state=state, port=port, scale=Scale(customers=customers), data=data)
+    with interruptible(
+        f"the demo ended; `fraudloop down --state {state}` stops its embedded AWS"
+        if keep
+        else "the demo ended, and its embedded AWS was stopped"
+    ):
         failure = _play(played, keep=keep)
     result = played.result
     if failure is not None and not result["stages"]:
@@ -66,8 +63,8 @@ def demo(
         (
             stage["name"],
             "yes" if stage["ok"] else "NO",
-            stage["evidence"],
             f"{stage['seconds']:.1f}",
+            stage["evidence"],
         )
         for stage in result["stages"]
     ]
@@ -75,7 +72,8 @@ def demo(
         f"{result['seconds']:.0f} s, peak {result['peak_rss_mib']:.0f} MiB, "
         f"{result['failed_requests']} failed requests, {len(result['model_versions'])} models"
     )
-    show(result, json, table(title, ["stage", "happened", "evidence", "seconds"], rows))
+    columns = ["stage", "ok", "seconds", "evidence"]
+    show(result, json, table(title, columns, rows, cut=["evidence"]))
     if failure is not None:
         raise failure
     return "fraudloop status" if keep else None

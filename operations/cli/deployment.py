@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from operations.cli.following import interruptible
 from operations.cli.verbs import Json, guide, on_target
-from operations.console import show, table, tell
+from operations.console import show, table, tell, wide
 from operations.errors import OperationError
 from operations.target import Target
 
@@ -23,6 +24,11 @@ Replaceable = Annotated[
         help="Name of the endpoint that may be deleted or replaced, with an outage.",
     ),
 ]
+
+_GOES_ON = (
+    "CloudFormation goes on by itself with the stacks that it has begun: `fraudloop status` shows "
+    "them; the same command again does the rest"
+)
 
 
 @guide("fraudloop deploy --environment dev --profile my-profile", then="fraudloop ingest FILE")
@@ -40,30 +46,28 @@ def deploy(
     """
     from operations.deployment import provisioning, toolchain
     from operations.deployment.revision import code_revision
-    from operations.deployment.status import stack_states
+    from operations.deployment.status import named_outputs, stack_states
 
     tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
-    with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
+    with interruptible(_GOES_ON), tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         revision = code_revision()
         toolchain.synthesize(target.environment, assembly, revision=revision)
         if bootstrap:
             toolchain.bootstrap(target)
-        kept = provisioning.deploy(target, assembly, may_go=replace_endpoint, report=tell)
-    states = stack_states(target)
+        kept = provisioning.deploy(target, assembly, may_go=replace_endpoint)
+    states, outputs = stack_states(target), named_outputs(target)
     result = {
         "environment": target.environment,
         "revision": revision,
         "stacks": states,
         "adopted": [each.arn for each in kept],
-        "outputs": target.outputs,
+        "outputs": outputs,
     }
-    show(
-        result,
-        json,
-        table("Stacks", ["stack", "status"], states.items()),
-        table("Outputs", ["output", "value"], sorted(target.outputs.items())),
-    )
+    tables = [table("Stacks", ["stack", "status"], states.items())]
+    if wide.get():
+        tables.append(table("Outputs", ["output", "value"], outputs.items()))
+    show(result, json, *tables)
 
 
 @guide("fraudloop destroy --yes local")
@@ -89,10 +93,10 @@ def destroy(
             f"repeat with `fraudloop destroy --yes {target.environment}`"
         )
     tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
-    with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
+    with interruptible(_GOES_ON), tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         toolchain.synthesize(target.environment, assembly)
-        done = provisioning.destroy(target, assembly, endpoint=endpoint, report=tell)
+        done = provisioning.destroy(target, assembly, endpoint=endpoint)
     states = stack_states(target)
     result = {"environment": target.environment, "stacks": states, **done}
     show(

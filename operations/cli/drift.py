@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from operations.cli.following import interruptible
 from operations.cli.verbs import VERDICTS, Json, guide, on_target
 from operations.console import show
 from operations.errors import OperationError
@@ -79,7 +80,9 @@ def drift(
     if last:
         asked = monitors.last(target, kind.kinds)
     else:
-        asked = monitors.run_all(target, kind.kinds, window=length, labels=labels)
+        goes_on = f"jobs go on by themselves: `fraudloop drift --last --kind {kind}` shows them"
+        with interruptible(goes_on):
+            asked = monitors.run_all(target, kind.kinds, window=length, labels=labels)
     if isinstance(asked[0], OperationError) and len(asked) == 1:
         raise asked[0]
     wanted = report is not None or opened

@@ -24,6 +24,7 @@ _COLUMNS = (
     "decided by",
     "reason",
 )
+_ONLY_WIDE = ("revision", "learned from", "trained for")
 
 
 @guide("fraudloop models --limit 5", then="fraudloop compare latest champion")
@@ -48,16 +49,16 @@ def models(
             (
                 each["version"],
                 status,
-                metadata.get("average_precision", ""),
+                metadata.get("average_precision", "")[:6],
                 each["revision"] or "",
                 " to ".join(days) if all(days) else "",
                 metadata.get("trigger_reason", ""),
-                # Whole in the JSON: the account is the same for all.
-                decided.get("by", "").rsplit(":", 1)[-1],
+                decided.get("by", ""),
                 decided.get("reason", ""),
             )
         )
-    show({"models": found}, json, table("Models", _COLUMNS, rows))
+    shown = table("Models", _COLUMNS, rows, cut=["reason"], only_wide=_ONLY_WIDE)
+    show({"models": found}, json, shown)
 
 
 @guide("fraudloop lineage 3 --verify", then="fraudloop models")
@@ -148,8 +149,8 @@ def compare(
         f"version {one.version} (A) and {other.version} (B), {window.start} to {window.last}: "
         f"{comparison.rows} transactions, {comparison.frauds} frauds"
     )
-    columns = ["metric", "A", "B", "B - A", "95 % interval", "verdict"]
-    show(found.as_dict(), json, table(title, columns, rows))
+    columns = ["metric", "A", "B", "B - A", "B - A, 95 %", "verdict"]
+    show(found.as_dict(), json, table(title, columns, rows, only_wide=["B - A"]))
 
 
 def register(app: typer.Typer) -> None:

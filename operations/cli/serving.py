@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.following import follow, unattended
+from operations.cli.following import unattended
 from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.errors import OperationError
@@ -97,9 +97,12 @@ def batch(
     started = start(target, source, output, features=features)
     result = started.as_dict()
     if wait:
-        goes_on = f"the batch goes on by itself, its results will be in {started.output}"
-        with unattended(goes_on), follow(json) as on_change:
-            result["summary"] = started.wait(target, on_change)
+        goes_on = (
+            f"the batch goes on by itself, its results will be in {started.output}: `fraudloop "
+            "watch` attaches to it, `fraudloop stop` stops it"
+        )
+        with unattended(goes_on):
+            result["summary"] = started.wait(target)
     summary = result.get("summary", {})
     rows = [*started.as_dict().items(), *((name, summary[name]) for name in _TOLD if summary)]
     violations = [

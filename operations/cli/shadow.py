@@ -6,7 +6,7 @@ import typer
 
 from operations.cli.following import unattended
 from operations.cli.verbs import Json, guide, on_target
-from operations.console import show, table, tell
+from operations.console import show, table
 from operations.target import Target
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def start(
     from operations.serving import shadow as shadows
 
     with unattended(_GOES_ON):
-        shadow = shadows.start(target, package, wait=wait, report=tell)
+        shadow = shadows.start(target, package, wait=wait)
     _show_shadow(shadow, json)
 
 
@@ -41,7 +41,7 @@ def stop(target: Target, wait: Wait = True, json: Json = None) -> None:
     from operations.serving import shadow as shadows
 
     with unattended(_GOES_ON):
-        shadow = shadows.stop(target, wait=wait, report=tell)
+        shadow = shadows.stop(target, wait=wait)
     _show_shadow(shadow, json)
 
 

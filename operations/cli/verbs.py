@@ -9,14 +9,21 @@ from typing import Annotated, Any
 import typer
 
 from operations.cli.failures import check_inputs, check_result_file, in_a_line
+from operations.cli.following import interruptible
 from operations.cli.place import EMBEDDED, ENVIRONMENT, STATE, same_place
-from operations.console import tell
+from operations.console import tell, wide
 from operations.environments import check_environment, environment_names
+from operations.progress import Display
 from operations.target import DEFAULT_STATE, connect
 
 Verb = Callable[..., Any]
 # What a verb exits with that did its work and found something.
 VERDICTS = (3, 4)
+# Of Ctrl-C in a verb that does not know better.
+_GOES_ON = (
+    "what was asked of AWS goes on by itself: `fraudloop status` shows it; the same command can be "
+    "given again"
+)
 
 
 def _completed(incomplete: str) -> list[str]:
@@ -57,6 +64,17 @@ Embedded = Annotated[
 Json = Annotated[
     str | None, typer.Option("--json", help="Write the result as JSON to this file; - is stdout.")
 ]
+Progress = Annotated[
+    Display,
+    typer.Option(
+        help="How long work is shown, on stderr: live on a terminal, else lines with times; or "
+        "JSON Lines.",
+        envvar="FRAUDLOOP_PROGRESS",
+    ),
+]
+Wide = Annotated[
+    bool, typer.Option("--wide", help="Show every column, and ARNs, however wide the terminal.")
+]
 
 
 def guide(example: str, *, then: str | None = None) -> Callable[[Verb], Verb]:
@@ -86,16 +104,27 @@ def guide(example: str, *, then: str | None = None) -> Callable[[Verb], Verb]:
 
 
 def plain(function: Verb) -> Verb:
-    """A verb that needs no deployed environment: failures end in one line."""
+    """A verb that needs no deployed environment: failures end in one line.
+
+    How it shows what goes on, and how much of its result, are options that it then has.
+    """
 
     @wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        with in_a_line(kwargs):
-            check_inputs(kwargs)
-            check_result_file(kwargs.get("json"))
-            return function(*args, **kwargs)
+    def guarded(*args: Any, progress: Display, everything: bool, **kwargs: Any) -> Any:
+        from operations.displays import shown
 
-    return guarded
+        token = wide.set(everything)
+        try:
+            with in_a_line(kwargs), interruptible(_GOES_ON), shown(progress):
+                check_inputs(kwargs)
+                check_result_file(kwargs.get("json"))
+                return function(*args, **kwargs)
+        finally:
+            wide.reset(token)
+
+    own = inspect.signature(function).parameters.values()
+    added = [_option("progress", Progress, Display.AUTO), _option("everything", Wide, False)]
+    return _signed(guarded, [*own, *added])
 
 
 def on_target(function: Verb) -> Verb:
@@ -117,7 +146,6 @@ def on_target(function: Verb) -> Verb:
         )
         return function(target, *args, **kwargs)
 
-    guarded = plain(connected)
     _, *own = inspect.signature(function).parameters.values()
     added = [
         _option("environment", EnvironmentName, "local"),
@@ -126,12 +154,15 @@ def on_target(function: Verb) -> Verb:
         _option("state", State, DEFAULT_STATE),
         _option("embedded", Embedded, False),
     ]
-    own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
-    # Typer reads a command's options from its signature, so the added ones must be in it.
-    parameters = [*own, *added]
-    guarded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    guarded.__annotations__ = {each.name: each.annotation for each in parameters}
-    return guarded
+    return plain(_signed(connected, [*own, *added]))
+
+
+def _signed(function: Verb, parameters: list[inspect.Parameter]) -> Verb:
+    """The function with these parameters; Typer reads a command's options from its signature."""
+    keywords = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+    function.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
+    function.__annotations__ = {each.name: each.annotation for each in keywords}
+    return function
 
 
 def _tell_next(command: str | None, options: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from operations import progress
 from operations.data import lake
 from operations.data.events import Stream
 from operations.data.landing import await_landed
@@ -66,6 +67,7 @@ def ingest(target: Target, path: Path, *, online: bool, register_customers: bool
     """
     if not path.exists():
         raise OperationError(f"path must be a file or folder, got {path}, which does not exist")
+    progress.update("check", f"{path}")
     known = _known_customers(target)
     if register_customers or known.num_rows == 0:
         known = None
@@ -80,6 +82,7 @@ def ingest(target: Target, path: Path, *, online: bool, register_customers: bool
             hint = "; --register-customers takes them as new" if _UNKNOWN in report.counts else ""
             raise OperationError(f"{path} must keep the lake's rules: {report.message()}{hint}")
         events = read_events(folder)
+        progress.update("check", f"{events.transactions.num_rows:,} transactions", ended=True)
         _refuse_future(path, events.transactions)
         keys = _publish(target, folder, events) if online else lake.upload(target, folder)
     return {
@@ -113,7 +116,9 @@ def _publish(target: Target, folder: Path, events: Stream) -> list[str]:
         write(_registry(customers), Path(temporary))
         keys = lake.upload(target, Path(temporary))
     stream = EventStream(target)
-    stream.publish(events)
+    count = events.transactions.num_rows + events.fraud_reports.num_rows
+    with progress.activity(f"publish {count:,} events"):
+        stream.publish(events)
     stream.await_folded()
     await_landed(target, events)
     return keys

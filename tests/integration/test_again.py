@@ -26,6 +26,7 @@ from operations.deployment.status import stack_states
 from operations.errors import OperationError
 from operations.target import PROJECT_ROOT, Target, connect
 from pipeline_code.common.schema import TRANSACTIONS
+from tests.operations.said import said
 
 pytestmark = pytest.mark.end_to_end
 
@@ -40,7 +41,7 @@ class World:
     def __init__(self, aws: EmbeddedAws, assembly: Path) -> None:
         self._aws = aws
         self.assembly = assembly
-        self.told: list[str] = []
+        self.told: list[str] = []  # by the last deployment
 
     @property
     def target(self) -> Target:
@@ -58,13 +59,14 @@ class World:
 
     def deploy(self, assembly: Path | None = None) -> list[str]:
         """Deploy as the command does; ARNs of what was adopted."""
-        self.told.clear()
-        kept = provisioning.deploy(self.target, assembly or self.assembly, report=self.told.append)
+        with said() as updates:
+            kept = provisioning.deploy(self.target, assembly or self.assembly)
+        self.told = [each.state for each in updates]
         return [each.arn for each in kept]
 
     def destroy(self) -> list[str]:
         """Destroy as the command does; names of what stays."""
-        done = provisioning.destroy(self.target, self.assembly, report=self.told.append)
+        done = provisioning.destroy(self.target, self.assembly)
         assert done["model_packages"] == 0
         return [name.partition(" ")[2] for name in done["kept"]]
 
@@ -243,7 +245,7 @@ def test_what_is_kept_is_adopted_and_nothing_else(world: World) -> None:
     check_refusals(world, target.output("EventStreamName"), kept)
 
     assert len(world.deploy()) == 12
-    assert len([line for line in world.told if " adopts " in line]) == 12
+    assert len([line for line in world.told if line.startswith("adopts ")]) == 12
     assert world.retained() == before
     assert world.target.output("ImageUri") == target.output("ImageUri")
     assert world.count() == "10"
