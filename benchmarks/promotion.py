@@ -32,8 +32,10 @@ from local_aws.server import EmbeddedAws, free_port
 from operations.demo.run import Demo
 from operations.demo.story import Scale, simulated
 from operations.demo.traffic import SentRequest, Traffic, captured
+from operations.displays import shown
 from operations.errors import OperationError
 from operations.models import approvals, registry
+from operations.progress import Display
 from operations.serving.scoring import requests_of
 from operations.target import Target, connect
 from pipeline_code.common.model_digest import model_digest
@@ -54,7 +56,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="promotion-") as folder:
         state, port, scale = Path(folder), free_port(), Scale()
         try:
-            Demo(state=state, port=port, scale=scale, progress=print).run(keep=True)
+            with shown(Display.LINES):
+                Demo(state=state, port=port, scale=scale).run(keep=True)
             target = connect("local", profile=None, region=None, state=state)
             story = simulated(scale)
             asked = story.stream.between(story.quiet, story.drift).transactions.slice(0, 500)

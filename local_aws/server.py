@@ -1,5 +1,7 @@
 """Starts, stops and reaches an embedded AWS from other processes."""
 
+from __future__ import annotations
+
 import contextlib
 import http.client
 import os
@@ -10,14 +12,24 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import boto3
 import psutil
 
-from local_aws import clients, ports, settings
+from local_aws import ports, settings
+from local_aws.errors import (
+    EmbeddedAwsError,
+    NotRunningError,
+    PortTakenError,
+    RegionError,
+    StateFolderError,
+    StateInUseError,
+)
 from local_aws.layout import Layout
 from local_aws.ports import free_port
+
+if TYPE_CHECKING:
+    import boto3
 
 __all__ = [
     "EmbeddedAws",
@@ -25,32 +37,13 @@ __all__ = [
     "NotRunningError",
     "PortTakenError",
     "RegionError",
+    "StateFolderError",
     "StateInUseError",
     "free_port",
 ]
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-
-
-class EmbeddedAwsError(Exception):
-    """The embedded AWS cannot be started, stopped or reached."""
-
-
-class RegionError(EmbeddedAwsError):
-    """The Region is none, or not that of the state."""
-
-
-class PortTakenError(EmbeddedAwsError):
-    """Another process listens on the port."""
-
-
-class StateInUseError(EmbeddedAwsError):
-    """Another embedded AWS runs with the same state folder."""
-
-
-class NotRunningError(EmbeddedAwsError):
-    """No embedded AWS runs with this state folder."""
 
 
 class EmbeddedAws:
@@ -95,6 +88,7 @@ class EmbeddedAws:
         Raises:
             StateInUseError: If it runs on another port.
             RegionError: If its state is of another Region than the one asked for.
+            StateFolderError: If its state cannot be written.
             PortTakenError: If another program has the port.
             EmbeddedAwsError: If the server does not come up.
         """
@@ -107,11 +101,7 @@ class EmbeddedAws:
                     f"{self.state_dir} already runs there as process {running['pid']}"
                 )
             return False
-        if (listener := ports.taken_by(self.port)) is not None:
-            raise PortTakenError(
-                f"port must be free, got {self.port}, on which {listener} listens; stop that "
-                "process or choose another port"
-            )
+        self.check_free()
         self._layout.create()
         log = self._layout.new_server_log()
         command = [sys.executable, "-m", "local_aws.launcher"]
@@ -127,6 +117,25 @@ class EmbeddedAws:
             )
         self._wait_until_healthy(process)
         return True
+
+    def check_free(self) -> None:
+        """Refuse at once what a server that does not run could not start with.
+
+        Raises:
+            PortTakenError: If another program has the port.
+            StateFolderError: If its state cannot be written.
+        """
+        if (listener := ports.taken_by(self.port)) is not None:
+            raise PortTakenError(
+                f"port must be free, got {self.port}, on which {listener} listens; stop that "
+                "process or choose another port"
+            )
+        try:
+            self.state_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateFolderError(self._unwritable(str(error))) from error
+        if not os.access(self.state_dir, os.W_OK):
+            raise StateFolderError(self._unwritable("it may only be read"))
 
     def stop(self) -> bool:
         """Stop the server in an orderly way, saving all state.
@@ -196,6 +205,8 @@ class EmbeddedAws:
 
     def session(self) -> boto3.Session:
         """A boto3 session whose clients talk to the server, whatever the environment says."""
+        from local_aws import clients  # noqa: PLC0415 - boto3 takes longer than starting a verb
+
         return clients.endpoint_session(self.connection())
 
     def _running(self) -> dict[str, Any] | None:
@@ -215,6 +226,12 @@ class EmbeddedAws:
             return settings.region_of(self._layout, self._region)
         except ValueError as error:
             raise RegionError(str(error)) from None
+
+    def _unwritable(self, why: str) -> str:
+        return (
+            f"state_dir must be a folder that can be written, got {self.state_dir}: {why}; "
+            "choose another one"
+        )
 
     def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from local_aws.layout import Layout
 
 DEFAULT_REGION = "us-east-1"
@@ -88,7 +86,7 @@ def read_connection(layout: Layout) -> dict[str, Any] | None:
     """The connection document as last written, if there is one."""
     try:
         document: dict[str, Any] = json.loads(layout.connection.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
         return None
     return document if document.keys() >= REQUIRED else None
 
@@ -111,6 +109,8 @@ def region_of(layout: Layout, wanted: str | None) -> str:
             "Give another --state, or delete this one with `fraudloop down --wipe`"
         )
     region: str = known["region"] if known is not None else wanted or DEFAULT_REGION
+    import boto3  # noqa: PLC0415 - it takes longer than starting a verb
+
     # Of the partition `aws` alone: ARNs and domains of China's and the government's differ.
     regions = boto3.Session().get_available_regions("sagemaker")
     if region not in regions:

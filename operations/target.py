@@ -1,18 +1,18 @@
 """The target of a verb: an environment in an AWS account, or the embedded AWS."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError
-
-from local_aws.server import EmbeddedAws
 from operations.errors import OperationError
 from pipeline_code.contracts.resources import Stage, resource_name
+
+if TYPE_CHECKING:
+    import boto3
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 STATE_ROOT = PROJECT_ROOT / ".fraudloop"
@@ -27,16 +27,34 @@ class Target:
         environment: Name of the environment, one of `stacks.environments`.
         session: Credentials and region; made by `connect`.
         variables: What a child process (the CDK CLI) needs to reach the same place.
+        reports: Where pages that are fetched of it go.
     """
 
     environment: str
     session: boto3.Session
     variables: dict[str, str] = field(repr=False)
+    reports: Path = STATE_ROOT / "reports"
 
     def client(self, service: str) -> Any:
-        """A boto3 client with standard retries; one per call, since clients are cheap to reuse."""
-        config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=32)
-        return self.session.client(service, config=config)
+        """The boto3 client of a service with standard retries, the same for every caller."""
+        if service not in self._clients:
+            from botocore.config import Config
+
+            retries = {"mode": "standard", "max_attempts": 5}
+            config = Config(retries=retries, max_pool_connections=32)
+            self._clients[service] = self.session.client(service, config=config)
+        return self._clients[service]
+
+    @cached_property
+    def _clients(self) -> dict[str, Any]:
+        # To make one takes as long as ten calls on a laptop.
+        return {}
+
+    @cached_property
+    def account(self) -> str:
+        """The account that the credentials are of; the first call says whether they are any."""
+        account: str = self.client("sts").get_caller_identity()["Account"]
+        return account
 
     def stack_name(self, stage: str) -> str:
         """The CloudFormation stack of a stage, such as `fraudloop-local-serving`."""
@@ -49,6 +67,8 @@ class Target:
         Raises:
             OperationError: If the environment is not deployed.
         """
+        from botocore.exceptions import ClientError
+
         cloudformation, found = self.client("cloudformation"), {}
         for stage in Stage:
             try:
@@ -84,20 +104,38 @@ class Target:
             ) from None
 
 
-def connect(environment: str, *, profile: str | None, region: str | None, state: Path) -> Target:
-    """The target of a verb: the running embedded AWS for `local`, else an AWS account.
+def connect(
+    environment: str,
+    *,
+    profile: str | None,
+    region: str | None,
+    state: Path,
+    embedded: bool = False,
+) -> Target:
+    """The target of a verb: the running embedded AWS or, unless it is for `local`, an AWS account.
 
     Raises:
         EmbeddedAwsError: If the embedded AWS is not running.
-        OperationError: If no region is known.
+        OperationError: If no region is known, or there are no credentials.
     """
-    if environment == "local":
-        embedded = EmbeddedAws(state)
-        return Target(environment, embedded.session(), embedded.environment())
+    if embedded or environment == "local":
+        from local_aws.server import EmbeddedAws
+
+        aws = EmbeddedAws(state)
+        return Target(environment, aws.session(), aws.environment(), state / "reports")
+    import boto3
+    from botocore.utils import validate_region_name
+
     session = boto3.Session(profile_name=profile, region_name=region)
     if session.region_name is None:
         raise OperationError(
             "region must be known, got none; give --region or set it in the profile"
+        )
+    validate_region_name(session.region_name)
+    if session.get_credentials() is None:
+        raise OperationError(
+            "Unable to locate credentials; give a --profile that has some, or set AWS_PROFILE: "
+            "`aws configure list-profiles` names those there are"
         )
     variables = {**os.environ, "AWS_REGION": session.region_name}
     if profile is not None:

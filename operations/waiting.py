@@ -1,22 +1,15 @@
-"""Waiting for what AWS does by itself: how often to look, and when there is something to say."""
+"""Waiting for what AWS does by itself: how often to look."""
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-__all__ = ["Report", "changes", "looks", "silent"]
-
-# Told, in a line, of what is waited for.
-Report = Callable[[str], None]
+__all__ = ["looks"]
 
 _SHORTEST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
 # Of the time so far: nobody waits for a twentieth longer than it takes.
 _PAUSE_SHARE = 0.05
-
-
-def silent(_text: str) -> None:
-    """Report nothing."""
 
 
 def looks(limit_seconds: float = math.inf) -> Iterator[None]:
@@ -35,16 +28,3 @@ def looks(limit_seconds: float = math.inf) -> Iterator[None]:
             return
         pause = min(max(_PAUSE_SHARE * passed, _SHORTEST_PAUSE), _LONGEST_PAUSE)
         time.sleep(min(pause, limit_seconds - passed))
-
-
-def changes(report: Report) -> Report:
-    """A report that passes on only what differs from what it was told last."""
-    last = ""
-
-    def tell(text: str) -> None:
-        nonlocal last
-        if text != last:
-            report(text)
-        last = text
-
-    return tell

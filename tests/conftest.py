@@ -1,10 +1,12 @@
 """Which tests stay together when processes share them (`make test`), and which need Spark."""
 
+import functools
 import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
@@ -16,6 +18,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Their stand-ins for the image's code, which containers of the embedded AWS would not see else.
 os.environ.setdefault("FRAUDLOOP_IMAGE_FOLDERS", str(Path(__file__).parent))
+
+# Each session would read the models of services anew, 50 ms for SageMaker alone.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 # How fast examples are made says how busy the machine is, and nothing about the code.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

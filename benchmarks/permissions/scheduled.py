@@ -67,7 +67,7 @@ def destroy(target: Target, assembly: Path) -> None:
     s3.put_object(Bucket=logs, Key="artifacts/log", Body=b"a line")
     captures, endpoint = target.output("CapturesBucketName"), target.output("EndpointName")
     s3.put_object(Bucket=captures, Key=f"{endpoint}/AllTraffic/capture.jsonl", Body=b"{}")
-    provisioning.destroy(target, assembly, report=print)
+    provisioning.destroy(target, assembly)
 
 
 def stop_pipelines(target: Target) -> None:
@@ -149,7 +149,7 @@ def _ingest(target: Target, folder: Path) -> None:
 
 def _trained(target: Target) -> str:
     execution = executions.watch(target, executions.start(target, reason="permissions"))
-    return str(executions.require_success(execution).model_package)
+    return str(executions.require_success(target, execution).model_package)
 
 
 def _fail_first(target: Target, package: str) -> None:

@@ -6,13 +6,9 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.verbs import Json, on_target, plain
+from operations.cli.verbs import Json, guide, on_target, plain
 from operations.console import show, table
-from operations.redrive import redrive as give_again
 from operations.target import Target
-from pipeline_code.common.lake import write
-from pipeline_code.simulate.simulation import simulate as draw
-from pipeline_code.simulate.world import SimulationConfig
 
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day, UTC.")]
 OptionalDay = Annotated[
@@ -20,6 +16,7 @@ OptionalDay = Annotated[
 ]
 
 
+@guide("fraudloop simulate build/history --days 70")
 @plain
 def simulate(
     output: Annotated[Path, typer.Argument(help="Folder to write, beside what is there.")],
@@ -31,8 +28,12 @@ def simulate(
     drift_start: OptionalDay = None,
     drift_factor: Annotated[float, typer.Option(help="What drifted amounts are times.")] = 2.0,
     json: Json = None,
-) -> None:
+) -> str:
     """Write simulated transactions, fraud reports and customers in the lake's layout."""
+    from pipeline_code.common.lake import write
+    from pipeline_code.simulate import simulation as drawn
+    from pipeline_code.simulate.world import SimulationConfig
+
     config = SimulationConfig(
         start=start.date(),
         days=days,
@@ -42,7 +43,7 @@ def simulate(
         drift_start=None if drift_start is None else drift_start.date(),
         drift_factor=drift_factor,
     )
-    simulation = draw(config)
+    simulation = drawn.simulate(config)
     result = {
         "output": str(output),
         "transactions": simulation.transactions.num_rows,
@@ -51,12 +52,16 @@ def simulate(
         "files": len(write(simulation.landing(), output)),
     }
     show(result, json, table("Simulated", ["", ""], result.items()))
+    return f"fraudloop ingest {output}"
 
 
+@guide("fraudloop redrive", then="fraudloop status")
 @on_target
 def redrive(target: Target, json: Json = None) -> None:
     """Put what functions gave up on onto their streams, or their queues of events, again."""
-    result = give_again(target)
+    from operations import redrive as queues
+
+    result = queues.redrive(target)
     rows = [
         *result["records"].items(),
         ("deployments", result["deployment_events"]),

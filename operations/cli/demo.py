@@ -1,18 +1,20 @@
 """The verb that shows it all: demo."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from local_aws.settings import DEFAULT_PORT
 from operations.cli.embedded import Port
+from operations.cli.following import interruptible
 from operations.cli.own_data import with_mapping
-from operations.cli.verbs import Json, plain
-from operations.console import errors, people, show, table
-from operations.demo.run import Demo
-from operations.demo.story import Scale
+from operations.cli.verbs import Json, guide, plain
+from operations.console import show, table
 from operations.target import STATE_ROOT
+
+if TYPE_CHECKING:
+    from operations.demo.run import Demo
 
 _SIMULATED_CUSTOMERS = 200
 # Enough that a week of theirs looks like a week of everyone's, whom the baseline describes.
@@ -23,6 +25,7 @@ State = Annotated[
 ]
 
 
+@guide("fraudloop demo --keep")
 @plain
 @with_mapping
 def demo(
@@ -42,29 +45,30 @@ def demo(
     port: Port = DEFAULT_PORT,
     state: State = STATE_ROOT / "demo",
     json: Json = None,
-) -> None:
+) -> str | None:
     """Close the loop on this machine: deploy, train, approve, score, drift, retrain, redeploy."""
-    console = errors if json == "-" else people
+    from operations.demo.run import Demo
+    from operations.demo.story import Scale
+
     if customers is None:
         customers = _SIMULATED_CUSTOMERS if data is None else _ASKED_CUSTOMERS_OF_FILE
     scale = Scale(customers=customers)
-    with console.status("the demo begins") as status:
-        played = Demo(
-            state=state,
-            port=port,
-            scale=scale,
-            data=data,
-            mapping=mapping,
-            progress=status.update,
-        )
+    played = Demo(state=state, port=port, scale=scale, data=data, mapping=mapping)
+    with interruptible(
+        f"the demo ended; `fraudloop down --state {state}` stops its embedded AWS"
+        if keep
+        else "the demo ended, and its embedded AWS was stopped"
+    ):
         failure = _play(played, keep=keep)
     result = played.result
+    if failure is not None and not result["stages"]:
+        raise failure
     rows = [
         (
             stage["name"],
             "yes" if stage["ok"] else "NO",
-            stage["evidence"],
             f"{stage['seconds']:.1f}",
+            stage["evidence"],
         )
         for stage in result["stages"]
     ]
@@ -72,12 +76,14 @@ def demo(
         f"{result['seconds']:.0f} s, peak {result['peak_rss_mib']:.0f} MiB, "
         f"{result['failed_requests']} failed requests, {len(result['model_versions'])} models"
     )
-    show(result, json, table(title, ["stage", "happened", "evidence", "seconds"], rows))
+    columns = ["stage", "ok", "seconds", "evidence"]
+    show(result, json, table(title, columns, rows, cut=["evidence"]))
     if failure is not None:
         raise failure
+    return "fraudloop status" if keep else None
 
 
-def _play(played: Demo, *, keep: bool) -> Exception | None:
+def _play(played: "Demo", *, keep: bool) -> Exception | None:
     """Run the demo and hand back what stopped it, so that the table is always shown."""
     try:
         played.run(keep=keep)

@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.verbs import Json, on_target
-from operations.console import show, table, tell
-from operations.deployment import provisioning, toolchain
-from operations.deployment.revision import code_revision
-from operations.deployment.status import stack_states
+from operations.cli.following import interruptible
+from operations.cli.verbs import Json, guide, on_target
+from operations.console import show, table, tell, wide
 from operations.errors import OperationError
 from operations.target import Target
 
@@ -27,7 +25,13 @@ Replaceable = Annotated[
     ),
 ]
 
+_GOES_ON = (
+    "CloudFormation goes on by itself with the stacks that it has begun: `fraudloop status` shows "
+    "them; the same command again does the rest"
+)
 
+
+@guide("fraudloop deploy --environment dev --profile my-profile", then="fraudloop ingest FILE")
 @on_target
 def deploy(
     target: Target,
@@ -40,29 +44,33 @@ def deploy(
     Waits for updates that are under way, adopts what an earlier deployment left, and refuses to
     take an endpoint out of service.
     """
-    with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
+    from operations.deployment import provisioning, toolchain
+    from operations.deployment.revision import code_revision
+    from operations.deployment.status import named_outputs, stack_states
+
+    tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
+    with interruptible(_GOES_ON), tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         revision = code_revision()
         toolchain.synthesize(target.environment, assembly, revision=revision)
         if bootstrap:
             toolchain.bootstrap(target)
-        kept = provisioning.deploy(target, assembly, may_go=replace_endpoint, report=tell)
-    states = stack_states(target)
+        kept = provisioning.deploy(target, assembly, may_go=replace_endpoint)
+    states, outputs = stack_states(target), named_outputs(target)
     result = {
         "environment": target.environment,
         "revision": revision,
         "stacks": states,
         "adopted": [each.arn for each in kept],
-        "outputs": target.outputs,
+        "outputs": outputs,
     }
-    show(
-        result,
-        json,
-        table("Stacks", ["stack", "status"], states.items()),
-        table("Outputs", ["output", "value"], sorted(target.outputs.items())),
-    )
+    tables = [table("Stacks", ["stack", "status"], states.items())]
+    if wide.get():
+        tables.append(table("Outputs", ["output", "value"], outputs.items()))
+    show(result, json, *tables)
 
 
+@guide("fraudloop destroy --yes local")
 @on_target
 def destroy(
     target: Target,
@@ -71,20 +79,24 @@ def destroy(
         str | None, typer.Option(help="Name of the endpoint that goes although it is in service.")
     ] = None,
     json: Json = None,
-) -> None:
+) -> str:
     """Delete the environment's stacks; data is kept unless the environment may delete it.
 
     What is kept is listed, and adopted by the next `fraudloop deploy`.
     """
+    from operations.deployment import provisioning, toolchain
+    from operations.deployment.status import stack_states
+
     if yes != target.environment:
         raise OperationError(
             f"--yes must name the environment to destroy, got {yes!r}; "
-            f"repeat with --yes {target.environment}"
+            f"repeat with `fraudloop destroy --yes {target.environment}`"
         )
-    with tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
+    tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
+    with interruptible(_GOES_ON), tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         toolchain.synthesize(target.environment, assembly)
-        done = provisioning.destroy(target, assembly, endpoint=endpoint, report=tell)
+        done = provisioning.destroy(target, assembly, endpoint=endpoint)
     states = stack_states(target)
     result = {"environment": target.environment, "stacks": states, **done}
     show(
@@ -93,6 +105,7 @@ def destroy(
         table("Stacks", ["stack", "status"], states.items()),
         table("Kept", ["type", "name"], (each.split(" ", 1) for each in done["kept"])),
     )
+    return "fraudloop deploy" if done["kept"] else "fraudloop down"
 
 
 def register(app: typer.Typer) -> None:

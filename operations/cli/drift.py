@@ -5,26 +5,25 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from operations.cli.drift_tables import tables
-from operations.cli.verbs import Json, on_target
+from operations.cli.following import interruptible
+from operations.cli.verbs import VERDICTS, Json, guide, on_target
 from operations.console import show
 from operations.errors import OperationError
-from operations.monitoring import drift as monitors
-from operations.monitoring.drift import Asked
-from operations.monitoring.findings import Finding, FindingOutcome
-from operations.target import STATE_ROOT, Target
+from operations.target import Target
 from pipeline_code.contracts.monitoring import MonitorKind
+
+if TYPE_CHECKING:
+    from operations.monitoring.drift import Asked
+    from operations.monitoring.findings import Finding
 
 __all__ = ["drift"]
 
 # Of the process, by what is worst; 2 is typer's own, for options that it does not know.
-FAILED = 1
-CODES = {FindingOutcome.PASSED: 0, FindingOutcome.VIOLATED: 3, FindingOutcome.UNKNOWN: 4}
-PAGES = STATE_ROOT / "reports"
+PASSED, FAILED, (VIOLATED, UNKNOWN) = 0, 1, VERDICTS
 _WINDOW = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -44,6 +43,7 @@ class Kind(StrEnum):
         return list(MonitorKind) if self is Kind.ALL else [MonitorKind(self)]
 
 
+@guide("fraudloop drift --kind all --window 24h", then="fraudloop retraining status")
 @on_target
 def drift(
     target: Target,
@@ -73,14 +73,20 @@ def drift(
     Exits 0 if nothing is wrong, 3 if there are violations, 4 if there is too little data to tell,
     and 1 if a run failed.
     """
+    from operations.cli.drift_tables import tables
+    from operations.monitoring import drift as monitors
+
     length = None if window is None else _length(window)
     if last:
         asked = monitors.last(target, kind.kinds)
     else:
-        asked = monitors.run_all(target, kind.kinds, window=length, labels=labels)
+        goes_on = f"jobs go on by themselves: `fraudloop drift --last --kind {kind}` shows them"
+        with interruptible(goes_on):
+            asked = monitors.run_all(target, kind.kinds, window=length, labels=labels)
     if isinstance(asked[0], OperationError) and len(asked) == 1:
         raise asked[0]
-    for finding, file in _pages(asked, report, wanted=report is not None or opened):
+    wanted = report is not None or opened
+    for finding, file in _pages(asked, report, target.reports) if wanted else ():
         finding.download(target, file)
         if opened:
             typer.launch(file.resolve().as_uri())
@@ -100,28 +106,33 @@ def _length(text: str) -> timedelta:
 
 
 def _pages(
-    asked: Sequence[Asked], report: Path | None, *, wanted: bool
-) -> Iterator[tuple[Finding, Path]]:
+    asked: "Sequence[Asked]", report: Path | None, reports: Path
+) -> "Iterator[tuple[Finding, Path]]":
     """Where the page of each finding goes."""
+    from operations.monitoring.findings import Finding
+
     for finding in asked:
-        if wanted and isinstance(finding, Finding):
+        if isinstance(finding, Finding):
             if report is not None and len(asked) == 1 and not report.is_dir():
                 yield finding, report
             else:
-                yield finding, (PAGES if report is None else report) / f"{finding.kind}.html"
+                yield finding, (report or reports) / f"{finding.kind}.html"
 
 
-def _document(kind: MonitorKind, asked: Asked) -> dict[str, Any]:
+def _document(kind: MonitorKind, asked: "Asked") -> dict[str, Any]:
+    from operations.monitoring.findings import Finding
+
     if isinstance(asked, Finding):
         return asked.as_dict()
     return {"kind": kind.value, "status": "Failed", "outcome": "failed", "reason": str(asked)}
 
 
-def _code(asked: Sequence[Asked]) -> int:
+def _code(asked: "Sequence[Asked]") -> int:
+    from operations.monitoring.findings import Finding, FindingOutcome
+
     outcomes = [each.outcome for each in asked if isinstance(each, Finding)]
     if len(outcomes) < len(asked):
         return FAILED
-    for worst in (FindingOutcome.VIOLATED, FindingOutcome.UNKNOWN):
-        if worst in outcomes:
-            return CODES[worst]
-    return CODES[FindingOutcome.PASSED]
+    if FindingOutcome.VIOLATED in outcomes:
+        return VIOLATED
+    return UNKNOWN if FindingOutcome.UNKNOWN in outcomes else PASSED

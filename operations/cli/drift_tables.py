@@ -18,7 +18,7 @@ _STYLES = {
     FindingOutcome.VIOLATED: "red",
     FindingOutcome.UNKNOWN: "yellow",
 }
-_BAR = 20  # characters; the limit is in the middle
+_BAR = 10  # characters; the limit is in the middle
 _SHOWN = 15  # figures of one kind; the page has all
 
 
@@ -39,16 +39,17 @@ def _headline(kind: MonitorKind, asked: Asked) -> Text:
 def _details(finding: Finding) -> Iterator[RenderableType]:
     yield Text(_extent(finding.analysis))
     if finding.violations:
-        rows = [
+        violations = [
             (_subject(each), each["constraint_check_type"], each["description"])
             for each in finding.violations
         ]
-        yield table("Violations", ["about", "check", "description"], rows)
+        yield table("Violations", ["about", "check", "description"], violations)
     measures = sorted(finding.analysis.get("measures", ()), key=_rank, reverse=True)
     if measures:
         columns = ["about", "metric", "value", "baseline", "limit", "of its limit"]
         title = f"Figures, {_SHOWN} of {len(measures)}" if len(measures) > _SHOWN else "Figures"
-        yield table(title, columns, [_row(each) for each in measures[:_SHOWN]])
+        rows = [_row(each) for each in measures[:_SHOWN]]
+        yield table(title, columns, rows, only_wide=["baseline"])
     yield Text(f"{finding.report}/report.html")
 
 
@@ -70,7 +71,9 @@ def _subject(violation: dict[str, Any]) -> str:
 def _row(measure: dict[str, Any]) -> tuple[str, ...]:
     subject = ", ".join(measure["dimensions"].values()) or "all"
     figures = (measure["value"], measure["baseline"], measure["threshold"])
-    return (subject, measure["metric"], *map(_figure, figures), _bar(measure))
+    # Of the metrics' names: those of features are so many that they are told apart by it.
+    metric = measure["metric"].removeprefix("Feature")
+    return (subject, metric, *map(_figure, figures), _bar(measure))
 
 
 def _figure(value: float | None) -> str:

@@ -4,10 +4,8 @@ from typing import Annotated
 
 import typer
 
-from local_aws.containers import confinement
-from local_aws.server import EmbeddedAws
 from local_aws.settings import DEFAULT_PORT, REGION_VARIABLE
-from operations.cli.verbs import Json, State, plain
+from operations.cli.verbs import Json, State, guide, plain
 from operations.console import show, table
 from operations.target import DEFAULT_STATE
 
@@ -20,6 +18,7 @@ Region = Annotated[
 ]
 
 
+@guide("fraudloop up --port 4700 --state /tmp/aws", then="fraudloop deploy")
 @plain
 def up(
     port: Port = DEFAULT_PORT,
@@ -28,6 +27,9 @@ def up(
     json: Json = None,
 ) -> None:
     """Start the embedded AWS, or say that it already runs."""
+    from local_aws.containers import confinement
+    from local_aws.server import EmbeddedAws
+
     embedded = EmbeddedAws(state, port, region)
     started = embedded.start()
     found = embedded.connection()
@@ -42,6 +44,7 @@ def up(
     show(result, json, table("Embedded AWS", ["", ""], result.items()))
 
 
+@guide("fraudloop down --wipe", then="fraudloop up")
 @plain
 def down(
     wipe: Annotated[bool, typer.Option("--wipe", help="Also delete all that it holds.")] = False,
@@ -49,6 +52,8 @@ def down(
     json: Json = None,
 ) -> None:
     """Stop the embedded AWS; its state stays for the next `up`, unless wiped."""
+    from local_aws.server import EmbeddedAws
+
     embedded = EmbeddedAws(state)
     stopped = embedded.stop()
     if wipe:

@@ -1,71 +1,59 @@
-"""Following on the terminal what goes on in AWS: a pipeline's execution, a deployment."""
+"""Waiting for what goes on in AWS by itself: a pipeline's execution, a deployment."""
 
-from collections.abc import Callable, Iterator
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.live import Live
-
-from operations.console import errors, people, table, tell
+from operations.console import table
 from operations.errors import OperationError, StoppedWaitingError
-from operations.executions import PipelineExecution
 
-__all__ = ["follow", "shown_live", "steps_table", "unattended"]
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from operations.executions import PipelineExecution
+
+__all__ = ["interruptible", "steps_table", "unattended"]
 
 
 @contextmanager
-def unattended(goes_on: str) -> Iterator[None]:
-    """Ends a wait that cannot be, or is not to be, waited to its end with what goes on without it.
+def interruptible(goes_on: str) -> Iterator[None]:
+    """Ends on Ctrl-C with what goes on by itself.
 
     Raises:
         StoppedWaitingError: On Ctrl-C.
-        OperationError: If AWS cannot be asked any more; a session's credentials may have expired.
     """
     try:
         yield
     except KeyboardInterrupt:
         raise StoppedWaitingError(f"no longer waiting; {goes_on}") from None
+
+
+@contextmanager
+def unattended(goes_on: str) -> Iterator[None]:
+    """The same, also where nobody can wait any longer.
+
+    Raises:
+        StoppedWaitingError: On Ctrl-C.
+        OperationError: If AWS cannot be asked any more; a session's credentials may have expired.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        with interruptible(goes_on):
+            yield
     except (BotoCoreError, ClientError) as error:
         raise OperationError(f"cannot wait any longer: {error}; {goes_on}") from error
 
 
-def steps_table(execution: PipelineExecution) -> object:
+def steps_table(execution: PipelineExecution) -> Table:
     """A pipeline execution as it stands, one row a step."""
-    rows = [
-        (step.name, step.status, f"{step.seconds:.1f}", step.detail) for step in execution.steps
-    ]
+    rows = []
+    for each in execution.steps:
+        # A condition's outcome is its state.
+        detail = each.detail if each.state == each.status else ""
+        rows.append((each.name, each.state, f"{each.seconds:.1f}", detail))
     title = f"{execution.name}: {execution.status}"
-    return table(title, ["step", "status", "seconds", "evidence"], rows)
-
-
-def shown_live(json: str | None) -> bool:
-    """Whether what is followed can be seen meanwhile; `json` is the verb's own option."""
-    return _console(json).is_terminal
-
-
-@contextmanager
-def follow(json: str | None) -> Iterator[Callable[[PipelineExecution], None]]:
-    """Shows each state that it is told, in place, on a terminal; elsewhere a line for each."""
-    if not shown_live(json):
-        yield _lines()
-        return
-    with Live(console=_console(json)) as live:
-        yield lambda now: live.update(steps_table(now))  # type: ignore[arg-type]
-
-
-def _lines() -> Callable[[PipelineExecution], None]:
-    told: dict[str, str] = {}
-
-    def show(now: PipelineExecution) -> None:
-        for step in now.steps:
-            if told.get(step.name) != step.status:
-                tell(f"{now.name}: {step.name} {step.status}")
-            told[step.name] = step.status
-
-    return show
-
-
-def _console(json: str | None) -> Console:
-    # Where a result is written to stdout, nothing else is.
-    return errors if json == "-" else people
+    columns = ["step", "state", "seconds", "evidence"]
+    return table(title, columns, rows, cut=["evidence"])

@@ -1,14 +1,17 @@
 """The verb that brings transactions in: ingest."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from operations.cli.own_data import with_mapping
-from operations.cli.verbs import Json, on_target
+from operations.cli.own_data import mapping_options, with_mapping
+from operations.cli.verbs import Json, guide, on_target
+from operations.console import people, show, table, tell
 
 
+@guide("fraudloop ingest week.csv --check --map card_no=customer_id", then="fraudloop train")
 @on_target
 @with_mapping
 def ingest(
@@ -31,19 +34,17 @@ def ingest(
         bool, typer.Option(help="Take unknown customers as new ones; an empty lake always does.")
     ] = False,
     json: Json = None,
-) -> None:
+) -> str | None:
     """Check a file or folder and land it in the lake by day, or publish it; all or nothing.
 
-    A file with other columns needs a mapping: docs/own-data.md. Look first:
-
-    fraudloop ingest week.csv --check --map card_no=customer_id --map ts=event_time
+    A file with other columns than the lake's needs a mapping, of which docs/own-data.md has
+    examples.
     """
-    from operations.console import show, table, tell  # noqa: PLC0415 - is slow
-    from operations.data.ingestion import ingest as bring_in  # noqa: PLC0415 - is slow
+    from operations.data.ingestion import ingest as bring_in
 
     if check:
         _show_preview(target, path, mapping, register_customers=register_customers, json=json)
-        return
+        return _same(path, online=online, register_customers=register_customers)
     result = bring_in(
         target, path, online=online, register_customers=register_customers, mapping=mapping
     )
@@ -51,6 +52,7 @@ def ingest(
     show(result, json, *tables, table("Ingested", ["", ""], _counts(result).items()))
     if result.get("hint"):
         tell(result["hint"])
+    return None
 
 
 # Names and borders of a table of the first rows, and each of its rows as a column.
@@ -59,16 +61,22 @@ _SHOWN_CHARACTERS = 20
 _COUNTED = ("rows", "transactions", "fraud_reports", "customers", "first_event", "last_event")
 
 
+def _same(path: Path, *, online: bool, register_customers: bool) -> str:
+    """The same command, without the check."""
+    words = ["fraudloop", "ingest", str(path), *mapping_options.get()]
+    words += ["--online"] * online + ["--register-customers"] * register_customers
+    return shlex.join(words)
+
+
 def _show_preview(
     target: Any, path: Path, mapping: Any, *, register_customers: bool, json: str | None
 ) -> None:
-    from operations.console import people, show, table, tell  # noqa: PLC0415 - is slow
-    from operations.data.own.preview import preview  # noqa: PLC0415 - is slow
-    from operations.errors import OperationError  # noqa: PLC0415 - is slow
+    from operations.data.own.preview import preview
+    from operations.errors import OperationError
 
     result = preview(target, path, mapping, register_customers=register_customers)
     tables = [_columns(result)]
-    first = result["first_rows"][: max(1, (people.width - _FIRST_WIDTH) // _ROW_WIDTH)]
+    first = result["first_rows"][: max(1, (people().width - _FIRST_WIDTH) // _ROW_WIDTH)]
     if first:
         numbers = [str(each["row"]) for each in first]
         tables += [
@@ -98,8 +106,6 @@ def _counts(result: dict[str, Any]) -> dict[str, str]:
 
 def _columns(result: dict[str, Any]) -> Any:
     """What of the file each of the lake's columns is made of, and what is kept beside them."""
-    from operations.console import table  # noqa: PLC0415 - is slow
-
     kept = ", ".join(result["kept_columns"]) or "nothing"
     rows = [*result["columns"].items(), ("kept beside", kept)]
     return table("Columns", ["of the lake", "of the file"], rows)

@@ -4,11 +4,9 @@ from typing import Annotated
 
 import typer
 
-from operations import executions
-from operations.cli.following import follow, shown_live, steps_table, unattended
-from operations.cli.verbs import Json, on_target
-from operations.console import show, table, tell
-from operations.models import approvals, registry
+from operations.cli.following import steps_table, unattended
+from operations.cli.verbs import Json, guide, on_target
+from operations.console import show, table
 from operations.target import Target
 from pipeline_code.contracts.decisions import APPROVED, REJECTED
 
@@ -18,10 +16,12 @@ Overrule = Annotated[bool, typer.Option(help="Decide again on what was decided b
 Wait = Annotated[bool, typer.Option(help="Wait until the endpoint serves it.")]
 
 _GOES_ON = (
-    "the deployment goes on by itself: `fraudloop status` shows it, `fraudloop rollback` undoes it"
+    "its deployment goes on by itself: `fraudloop watch` attaches to it, `fraudloop rollback` "
+    "undoes it"
 )
 
 
+@guide("fraudloop train --reason 'new terminals'", then="fraudloop approve")
 @on_target
 def train(
     target: Target,
@@ -30,18 +30,25 @@ def train(
     json: Json = None,
 ) -> None:
     """Run the training pipeline on what is in the lake: check, features, train, gate, register."""
+    from operations import executions
+
     arn = executions.start(target, reason=reason)
+    name = executions.describe(target, arn).name
     if not watch:
-        show({"arn": arn}, json, table("Started", ["execution"], [[arn]]))
+        result = {"arn": arn, "name": name}
+        show(result, json, table("Started", ["", ""], result.items()))
         return
-    goes_on = f"the execution goes on by itself: `fraudloop status` shows it, {arn}"
-    with unattended(goes_on), follow(json) as on_change:
-        execution = executions.watch(target, arn, on_change=on_change)
-    tables = [] if shown_live(json) else [steps_table(execution)]
-    show(execution.as_dict(), json, *tables)  # type: ignore[arg-type]
-    executions.require_success(execution)
+    goes_on = (
+        f"execution {name} goes on by itself: `fraudloop watch {name}` attaches to it, "
+        f"`fraudloop stop {name}` stops it"
+    )
+    with unattended(goes_on):
+        execution = executions.watch(target, arn)
+    show(execution.as_dict(), json, steps_table(execution))
+    executions.require_success(target, execution)
 
 
+@guide("fraudloop approve 3 --reason 'better than 2'", then="fraudloop score FILE")
 @on_target
 def approve(
     target: Target,
@@ -52,14 +59,17 @@ def approve(
     json: Json = None,
 ) -> None:
     """Approve a model package; the deployed rule and Lambda put it behind the endpoint."""
+    from operations.models import approvals, registry
+
     arn = approvals.approve(target, package, reason=reason, overrule=overrule)
     result: dict[str, object] = {"model_package": arn, "decision": APPROVED}
     if wait:
-        with unattended(f"{arn} is approved, and {_GOES_ON}"):
-            result["endpoint"] = registry.await_deployment(target, arn, report=tell)
+        with unattended(f"version {_version(arn)} is approved; {_GOES_ON}"):
+            result["endpoint"] = registry.await_deployment(target, arn)
     show(result, json, table(APPROVED, ["", ""], result.items()))
 
 
+@guide("fraudloop reject 3 --reason 'too many false alarms'", then="fraudloop models")
 @on_target
 def reject(
     target: Target,
@@ -69,11 +79,14 @@ def reject(
     json: Json = None,
 ) -> None:
     """Reject a model package, so that it is never deployed."""
+    from operations.models import approvals
+
     arn = approvals.reject(target, package, reason=reason, overrule=overrule)
     result = {"model_package": arn, "decision": REJECTED}
     show(result, json, table(REJECTED, ["", ""], result.items()))
 
 
+@guide("fraudloop rollback --reason 'too many false alarms'", then="fraudloop models")
 @on_target
 def rollback(
     target: Target,
@@ -85,14 +98,19 @@ def rollback(
     json: Json = None,
 ) -> None:
     """Revoke the deployed model; an earlier approved version takes its place."""
+    from operations.models import approvals, registry
+
     done = approvals.roll_back(target, reason=reason, to=to)
     result = done.as_dict()
     if wait:
-        with unattended(f"{done.revoked} is rejected, and {_GOES_ON}"):
-            result["endpoint"] = registry.await_deployment(
-                target, done.restored, since=done.at, report=tell
-            )
+        goes_on = f"version {_version(done.revoked)} is rejected; {_GOES_ON}"
+        with unattended(goes_on.replace("its", f"version {_version(done.restored)}'s")):
+            result["endpoint"] = registry.await_deployment(target, done.restored, since=done.at)
     show(result, json, table("Rolled back", ["", ""], result.items()))
+
+
+def _version(arn: str) -> str:
+    return arn.rpartition("/")[2]
 
 
 def register(app: typer.Typer) -> None:

@@ -6,22 +6,11 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.errors import OperationError
-from operations.models.comparison import (
-    ComparedVersion,
-    compare_versions,
-    newest_execution,
-    window_of,
-    window_of_file,
-)
-from operations.models.lineage import lineage as lineage_of
-from operations.models.lineage_tree import tree
-from operations.models.verification import verify as verification_of
-from operations.models.versions import versions
 from operations.target import Target
-from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY
+from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
 
 Version = Annotated[str, typer.Argument(help="ARN, version number, latest or champion.")]
 
@@ -35,8 +24,10 @@ _COLUMNS = (
     "decided by",
     "reason",
 )
+_ONLY_WIDE = ("revision", "learned from", "trained for")
 
 
+@guide("fraudloop models --limit 5", then="fraudloop compare latest champion")
 @on_target
 def models(
     target: Target,
@@ -44,6 +35,8 @@ def models(
     json: Json = None,
 ) -> None:
     """List the versions of the model: status, quality, origin, and who decided what."""
+    from operations.models.versions import versions
+
     found = versions(target, limit=limit)
     rows = []
     for each in found:
@@ -56,18 +49,19 @@ def models(
             (
                 each["version"],
                 status,
-                metadata.get("average_precision", ""),
+                metadata.get("average_precision", "")[:6],
                 each["revision"] or "",
                 " to ".join(days) if all(days) else "",
                 metadata.get("trigger_reason", ""),
-                # Whole in the JSON: the account is the same for all.
-                decided.get("by", "").rsplit(":", 1)[-1],
+                decided.get("by", ""),
                 decided.get("reason", ""),
             )
         )
-    show({"models": found}, json, table("Models", _COLUMNS, rows))
+    shown = table("Models", _COLUMNS, rows, cut=["reason"], only_wide=_ONLY_WIDE)
+    show({"models": found}, json, shown)
 
 
+@guide("fraudloop lineage 3 --verify", then="fraudloop models")
 @on_target
 def lineage(
     target: Target,
@@ -85,6 +79,10 @@ def lineage(
     json: Json = None,
 ) -> None:
     """Walk from an endpoint back to its model, jobs, code and the S3 objects it learned from."""
+    from operations.models.lineage import lineage as lineage_of
+    from operations.models.lineage_tree import tree
+    from operations.models.verification import verify as verification_of
+
     found = lineage_of(target, subject)
     if verify:
         found = found.with_verification(verification_of(target, found))
@@ -96,6 +94,7 @@ def lineage(
         )
 
 
+@guide("fraudloop compare 3 champion", then="fraudloop approve")
 @on_target
 def compare(
     target: Target,
@@ -117,6 +116,14 @@ def compare(
     json: Json = None,
 ) -> None:
     """Score two versions on the same held-back window, and say whether the difference is real."""
+    from operations.models.comparison import (
+        ComparedVersion,
+        compare_versions,
+        newest_execution,
+        window_of,
+        window_of_file,
+    )
+
     if (data is None) != (test_start is None) or (data and execution):
         raise OperationError(
             "a window must be --execution, or --data with --test-start, or neither, got "
@@ -142,8 +149,8 @@ def compare(
         f"version {one.version} (A) and {other.version} (B), {window.start} to {window.last}: "
         f"{comparison.rows} transactions, {comparison.frauds} frauds"
     )
-    columns = ["metric", "A", "B", "B - A", "95 % interval", "verdict"]
-    show(found.as_dict(), json, table(title, columns, rows))
+    columns = ["metric", "A", "B", "B - A", "B - A, 95 %", "verdict"]
+    show(found.as_dict(), json, table(title, columns, rows, only_wide=["B - A"]))
 
 
 def register(app: typer.Typer) -> None:

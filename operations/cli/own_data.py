@@ -1,7 +1,8 @@
 """The options by which verbs read a user's own file."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,10 +32,13 @@ Settings = Annotated[
         help="A setting of the mapping: amount.currency=USD, time.format=seconds.",
     ),
 ]
+# Those that the verb was given, for the next one.
+mapping_options: ContextVar[tuple[str, ...]] = ContextVar("mapping_options", default=())
+
 _OPTIONS = {"mapping": MappingFile, "map_": Columns, "time_zone": TimeZone, "set_": Settings}
 
 
-def with_mapping(function: Callable[..., None]) -> Callable[..., None]:
+def with_mapping(function: Callable[..., Any]) -> Callable[..., Any]:
     """A verb whose parameter `mapping` is made of options that it then has too, None of none."""
 
     @wraps(function)
@@ -45,15 +49,16 @@ def with_mapping(function: Callable[..., None]) -> Callable[..., None]:
         time_zone: str | None = None,
         set_: list[str] | None = None,
         **kwargs: Any,
-    ) -> None:
-        found = None
-        if mapping or map_ or time_zone or set_:
-            from operations.data.own.settings import read_mapping  # noqa: PLC0415 - is slow
+    ) -> Any:
+        found, options = None, _options(mapping, map_ or (), time_zone, set_ or ())
+        if options:
+            from operations.data.own.settings import read_mapping
 
             found = read_mapping(
                 mapping, columns=map_ or (), time_zone=time_zone, settings=set_ or ()
             )
-        function(*args, mapping=found, **kwargs)
+        mapping_options.set(options)
+        return function(*args, mapping=found, **kwargs)
 
     parameters = []
     for each in inspect.signature(function).parameters.values():
@@ -68,3 +73,13 @@ def with_mapping(function: Callable[..., None]) -> Callable[..., None]:
     mapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     mapped.__annotations__ = {each.name: each.annotation for each in parameters}
     return mapped
+
+
+def _options(
+    mapping: Path | None, columns: Sequence[str], time_zone: str | None, settings: Sequence[str]
+) -> tuple[str, ...]:
+    """The options again, word for word."""
+    words = [] if mapping is None else ["--mapping", str(mapping)]
+    words += [word for column in columns for word in ("--map", column)]
+    words += [] if time_zone is None else ["--time-zone", time_zone]
+    return (*words, *(word for setting in settings for word in ("--set", setting)))

@@ -3,20 +3,28 @@
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from operations.cli.verbs import EnvironmentName, Json, Profile, Region, State, plain
+from operations.cli.verbs import (
+    Embedded,
+    EnvironmentName,
+    Json,
+    Profile,
+    Region,
+    State,
+    guide,
+    plain,
+)
 from operations.console import show, table
-from operations.data.events import Stream
-from operations.data.own.local import read_landing
-from operations.serving.parity import through_stack as probe
 from operations.target import DEFAULT_STATE, connect
-from pipeline_code.common.lake import Landing
-from pipeline_code.parity.replay import replay
+
+if TYPE_CHECKING:
+    from pipeline_code.common.lake import Landing
 
 
+@guide("fraudloop parity --data labelled.parquet", then="fraudloop train")
 @plain
 def parity(
     data: Annotated[Path, typer.Option(help="Transactions, Parquet or CSV.")],
@@ -40,15 +48,22 @@ def parity(
     profile: Profile = None,
     region: Region = None,
     state: State = DEFAULT_STATE,
+    embedded: Embedded = False,
     json: Json = None,
 ) -> None:
     """Replay a file through the online driver's code and compare every vector with batch.
 
     Events reach the states shuffled, in pieces and some of them twice. Exits 1 on a mismatch.
     """
+    from operations.data.events import Stream
+    from operations.data.own.local import read_landing
+    from operations.serving.parity import through_stack as probe
+
     landing, start = read_landing(data), monotonic()
     if through_stack:
-        target = connect(environment, profile=profile, region=region, state=state)
+        target = connect(
+            environment, profile=profile, region=region, state=state, embedded=embedded
+        )
         events = Stream(landing.transactions, landing.fraud_reports)
         probed = probe(target, events, sample=sample, seed=seed)
         result, failed = probed.as_dict(), probed.defects > 0
@@ -60,7 +75,9 @@ def parity(
         raise typer.Exit(1)
 
 
-def _replayed(landing: Landing, late_reports: float, seed: int) -> tuple[dict[str, Any], bool]:
+def _replayed(landing: "Landing", late_reports: float, seed: int) -> tuple[dict[str, Any], bool]:
+    from pipeline_code.parity.replay import replay
+
     found = replay(landing.transactions, landing.fraud_reports, late_share=late_reports, seed=seed)
     return asdict(found), found.mismatches > 0
 

@@ -7,12 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.cli.verbs import Json, plain
+from operations.cli.verbs import Json, guide, plain
 from operations.console import show, table
-from operations.data.own.local import read_landing
 from pipeline_code.common.exits import BadInput
-from pipeline_code.evaluate.backtest import run
-from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY
+from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
 from pipeline_code.train.parameters import Parameters
 
 # What fits beside each other in a terminal of 80 columns; the JSON document has all of METRICS.
@@ -25,6 +23,9 @@ _HEADINGS = {
 }
 
 
+@guide(
+    "fraudloop backtest --data labelled.parquet --train-start 2018-08-15", then="fraudloop train"
+)
 @plain
 def backtest(
     data: Annotated[Path, typer.Option(help="Labelled transactions, Parquet.")],
@@ -54,6 +55,9 @@ def backtest(
     AP is average precision, CP@100 card precision@100, recall that at the threshold for the reviews
     there are, ECE the expected calibration error.
     """
+    from operations.data.own.local import read_landing
+    from pipeline_code.evaluate.backtest import run
+
     result = run(
         read_landing(data),
         train_start=train_start.date(),

@@ -5,16 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.cli.following import follow, unattended
+from operations.cli.following import unattended
 from operations.cli.own_data import with_mapping
-from operations.cli.verbs import Json, on_target
+from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
-from operations.data.own.asked import mapped_input, read_transactions
 from operations.errors import OperationError
-from operations.serving.batch import start
-from operations.serving.scoring import Scorer, parse_request, requests_of
 from operations.target import Target
-from pipeline_code.batch.computed import FeatureSource
+from pipeline_code.contracts.pipelines import FeatureSource
 from pipeline_code.contracts.serving import Reason
 
 _SHOWN = 20
@@ -32,6 +29,7 @@ _TOLD = (
 )
 
 
+@guide("fraudloop score week.csv --limit 100", then="fraudloop drift")
 @on_target
 @with_mapping
 def score(
@@ -47,8 +45,13 @@ def score(
     json: Json = None,
 ) -> None:
     """Score raw transactions through the endpoint."""
+    from operations.data.own.asked import read_transactions
+    from operations.serving.batch import live_model
+    from operations.serving.scoring import Scorer, parse_request, requests_of
+
     if sum(given is not None for given in (path, transaction)) != 1:
         raise OperationError("exactly one of PATH and --transaction must be given")
+    live_model(target)
     scorer = Scorer(target)
     if transaction is not None:
         answer = scorer.ask(parse_request(transaction))
@@ -66,6 +69,7 @@ def score(
         raise OperationError(f"{len(scored.failures)} requests failed; the first, {id_}: {reason}")
 
 
+@guide("fraudloop batch --input transactions.parquet", then="fraudloop drift")
 @on_target
 @with_mapping
 def batch(
@@ -94,13 +98,19 @@ def batch(
     json: Json = None,
 ) -> None:
     """Score transactions offline with the endpoint's model, a row of results for each."""
+    from operations.data.own.asked import mapped_input
+    from operations.serving.batch import start
+
     with mapped_input(target, source, mapping) as (found, names):
         started = start(target, found, output, features=features)
     result = started.as_dict() if names is None else {**started.as_dict(), "names": names}
     if wait:
-        goes_on = f"the batch goes on by itself, its results will be in {started.output}"
-        with unattended(goes_on), follow(json) as on_change:
-            result["summary"] = started.wait(target, on_change)
+        goes_on = (
+            f"the batch goes on by itself, its results will be in {started.output}: `fraudloop "
+            "watch` attaches to it, `fraudloop stop` stops it"
+        )
+        with unattended(goes_on):
+            result["summary"] = started.wait(target)
     summary = result.get("summary", {})
     told = {name: result[name] for name in result if name != "summary"}
     rows = [*told.items(), *((name, summary[name]) for name in _TOLD if summary)]

@@ -1,15 +1,16 @@
 """Verbs for a challenger in the endpoint's shadow: shadow start, stop, status, compare."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from operations.cli.following import unattended
-from operations.cli.verbs import Json, on_target
-from operations.console import show, table, tell
-from operations.serving import shadow as shadows
-from operations.serving.shadow_comparison import compare as comparison_of
+from operations.cli.verbs import Json, guide, on_target
+from operations.console import show, table
 from operations.target import Target
+
+if TYPE_CHECKING:
+    from operations.serving.shadow import Shadow
 
 Package = Annotated[str, typer.Argument(help="ARN, version number or latest.")]
 Wait = Annotated[bool, typer.Option(help="Wait until the endpoint has changed.")]
@@ -17,6 +18,7 @@ Wait = Annotated[bool, typer.Option(help="Wait until the endpoint has changed.")
 _GOES_ON = "what was asked for goes on by itself: `fraudloop shadow status` shows it"
 
 
+@guide("fraudloop shadow start 4", then="fraudloop shadow compare")
 @on_target
 def start(
     target: Target, package: Package = "latest", wait: Wait = True, json: Json = None
@@ -25,25 +27,34 @@ def start(
 
     Its answers are captured, and nobody gets them.
     """
+    from operations.serving import shadow as shadows
+
     with unattended(_GOES_ON):
-        shadow = shadows.start(target, package, wait=wait, report=tell)
+        shadow = shadows.start(target, package, wait=wait)
     _show_shadow(shadow, json)
 
 
+@guide("fraudloop shadow stop", then="fraudloop models")
 @on_target
 def stop(target: Target, wait: Wait = True, json: Json = None) -> None:
     """Take the challenger out of the shadow; what was captured of it stays."""
+    from operations.serving import shadow as shadows
+
     with unattended(_GOES_ON):
-        shadow = shadows.stop(target, wait=wait, report=tell)
+        shadow = shadows.stop(target, wait=wait)
     _show_shadow(shadow, json)
 
 
+@guide("fraudloop shadow status", then="fraudloop shadow compare")
 @on_target
 def status(target: Target, json: Json = None) -> None:
     """Say what is in the shadow."""
+    from operations.serving import shadow as shadows
+
     _show_shadow(shadows.status(target), json)
 
 
+@guide("fraudloop shadow compare --hours 48", then="fraudloop approve")
 @on_target
 def compare(
     target: Target,
@@ -55,6 +66,8 @@ def compare(
     json: Json = None,
 ) -> None:
     """Compare what champion and challenger answered to the same requests."""
+    from operations.serving.shadow_comparison import compare as comparison_of
+
     found = comparison_of(target, hours=hours, package=package)
     show(
         found,
@@ -79,7 +92,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="shadow")
 
 
-def _show_shadow(shadow: shadows.Shadow, json: str | None) -> None:
+def _show_shadow(shadow: "Shadow", json: str | None) -> None:
     result = shadow.as_dict()
     show(result, json, table("Shadow", ["", ""], result.items()))
 

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from operations import progress
 from operations.data import lake
 from operations.data.events import Stream
 from operations.data.landing import await_landed
@@ -77,6 +78,7 @@ def ingest(
         OperationError: If there is nothing at the path, or rules are broken; file, rows and rules.
     """
     _require(path, mapping)
+    progress.update("check", f"{path}")
     known = registry(target, register_customers=register_customers)
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
         beside, folder = Path(temporary) / "beside", Path(temporary) / "lake"
@@ -86,6 +88,7 @@ def ingest(
         else:
             told = _write_file(target, path, mapping or FileMapping(), known, folder, beside)
         events = read_events(folder)
+        progress.update("check", f"{events.transactions.num_rows:,} transactions", ended=True)
         _refuse_future(path, events.transactions)
         # First whose ids they are: without it nobody could tell any more.
         keys = lake.upload(target, beside)
@@ -195,7 +198,9 @@ def _publish(target: Target, folder: Path, events: Stream) -> list[str]:
         write(_registered(customers), Path(temporary))
         keys = lake.upload(target, Path(temporary))
     stream = EventStream(target)
-    stream.publish(events)
+    count = events.transactions.num_rows + events.fraud_reports.num_rows
+    with progress.activity(f"publish {count:,} events"):
+        stream.publish(events)
     stream.await_folded()
     await_landed(target, events)
     return keys

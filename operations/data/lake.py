@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from operations import progress
 from operations.errors import OperationError
 from operations.target import Target
 from operations.waiting import looks
@@ -40,8 +41,12 @@ def upload(target: Target, folder: Path) -> list[str]:
         s3.upload_file(str(file), bucket, key)
         return key
 
+    keys = []
     with ThreadPoolExecutor(_UPLOADS_AT_ONCE) as pool:
-        return list(pool.map(put, files))
+        for key in pool.map(put, files):
+            keys.append(key)
+            progress.count("upload", len(keys), len(files), "files")
+    return keys
 
 
 def download(target: Target, prefix: str, folder: Path) -> None:

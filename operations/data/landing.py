@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from operations import progress
 from operations.data.events import Stream
 from operations.errors import OperationError
 from operations.target import Target
@@ -28,8 +29,10 @@ def await_landed(target: Target, events: Stream, *, timeout_seconds: float = 150
         for dataset in DATASETS
         if dataset.time is not None
     ]
+    total = events.transactions.num_rows + events.fraud_reports.num_rows
     for _ in looks(timeout_seconds):
         left = sum(each.look() for each in missing)
+        progress.count("landed in the lake", total - left, total, "events")
         if left == 0:
             return
     raise OperationError(

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from operations import progress
 from operations.data.events import Stream
 from operations.errors import OperationError
 from operations.target import Target
@@ -86,8 +87,10 @@ class EventStream:
             OperationError: If it takes too long.
         """
         only = {CUSTOMER: customers, TERMINAL: terminals}
+        is_last = customers is None and terminals is None
         for entity, waiting in self._waiting.items():
-            left = _until_none(lambda: waiting.check(only[entity]), self._timeout)  # noqa: B023
+            item = f"fold by {entity.name}" if is_last else None
+            left = _until_none(lambda: waiting.check(only[entity]), self._timeout, item)  # noqa: B023
             if left:
                 raise OperationError(
                     f"events of every {entity.name} must be folded within {self._timeout:.0f} s, "
@@ -205,10 +208,14 @@ def _refuse_future(events: Stream) -> None:
             )
 
 
-def _until_none(left: Callable[[], int], timeout_seconds: float) -> int:
+def _until_none(left: Callable[[], int], timeout_seconds: float, item: str | None) -> int:
     """Asks until there is nothing left, ever less often; what is left in the end."""
     deadline, pause = time.monotonic() + timeout_seconds, _POLL_SECONDS
     while (count := left()) and time.monotonic() < deadline:
+        if item is not None:
+            progress.update(item, f"{count} behind", passing=True)
         time.sleep(pause)
         pause = min(1.2 * pause, _LONGEST_POLL_SECONDS)
+    if item is not None:
+        progress.update(item, f"{count} behind", ended=True, failed=count > 0)
     return count

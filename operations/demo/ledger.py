@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+from operations import progress
+
 _SAMPLE_SECONDS = 0.25
 
 
@@ -45,7 +47,8 @@ class Ledger:
         entry, begun = Stage(name), time.monotonic()
         self.stages.append(entry)
         try:
-            yield entry
+            with progress.activity(name):
+                yield entry
             entry.ok = True
         except BaseException as error:
             entry.evidence = f"{type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.server import EmbeddedAws
-from operations import executions
+from operations import executions, progress
 from operations.data import lake
 from operations.data.own.mapping import FileMapping
 from operations.demo.ledger import Ledger, PeakMemory, Stage
@@ -25,12 +25,11 @@ from operations.monitoring import drift
 from operations.serving.replay import replay
 from operations.serving.scoring import requests_of
 from operations.target import Target, connect
+from operations.waiting import looks
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.contracts.metrics import Dimension
 from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.contracts.outputs import Output
-
-Progress = Callable[[str], None]
 
 
 class Demo:
@@ -42,7 +41,6 @@ class Demo:
         scale: How much is played.
         data: A transactions file to play instead of the simulator.
         mapping: What that file calls the lake's columns.
-        progress: Told in a line what happens now.
     """
 
     def __init__(
@@ -53,13 +51,11 @@ class Demo:
         scale: Scale,
         data: Path | None = None,
         mapping: FileMapping | None = None,
-        progress: Progress = lambda _: None,
     ) -> None:
         self.ledger = Ledger()
         self._embedded = EmbeddedAws(state, port)
         self._state, self._scale, self._data = state, scale, data
         self._mapping = mapping
-        self._progress = progress
         self._begun = self._period_began = time.monotonic()
         self._memory = PeakMemory()
 
@@ -86,14 +82,19 @@ class Demo:
                 self._embedded.stop()
 
     def _play(self) -> None:
-        self._embedded.wipe()
+        self._embedded.stop()
+        self._embedded.check_free()
         # The templates and the data do not need the embedded AWS: made while it starts.
         with ThreadPoolExecutor(2) as pool:
+            story_job = pool.submit(self._tell)
+            if self._data is not None:
+                # A file that cannot be played is refused before anything of an earlier demo goes.
+                story_job.result()
+            self._embedded.wipe()
             assembly = self._state / "cdk.out"
             synthesis = pool.submit(
                 toolchain.synthesize, "local", assembly, revision=code_revision()
             )
-            story_job = pool.submit(self._tell)
             with self.ledger.stage("start the embedded AWS") as stage:
                 self._start(stage)
             with self.ledger.stage("cdk bootstrap and cdk deploy --all") as stage:
@@ -128,22 +129,20 @@ class Demo:
         return simulated(self._scale)
 
     def _start(self, stage: Stage) -> None:
-        self._progress("starting the embedded AWS")
         self._embedded.start()
         running = self._embedded.connection()
         self._memory.include(running["pid"])
         stage.evidence = running["endpoint_url"]
 
     def _deploy(self, stage: Stage, assembly: Path, synthesized: Callable[[], None]) -> Target:
-        self._progress("cdk bootstrap")
         target = connect("local", profile=None, region=None, state=self._state)
         logs = self._state / "logs"
         toolchain.bootstrap(target, log=logs / "cdk-bootstrap.log")
         synthesized()
-        self._progress("cdk deploy --all")
         toolchain.deploy(target, assembly, log=logs / "cdk-deploy.log")
         states = stack_states(target)
-        stage.evidence = ", ".join(f"{name} {state}" for name, state in states.items())
+        state = ", ".join(sorted(set(states.values())))
+        stage.evidence = f"{len(states)} stacks {state}"
         return target
 
     def _ingest(self, stage: Stage, target: Target, story: Story) -> None:
@@ -157,12 +156,10 @@ class Demo:
             ),
             folder,
         )
-        self._progress(f"ingesting {history.transactions.num_rows} transactions")
         keys = lake.upload(target, folder)
-        stage.evidence = f"s3://{target.output(Output.RAW_BUCKET)}: {len(keys)} objects"
+        stage.evidence = f"{len(keys)} objects in s3://{target.output(Output.RAW_BUCKET)}"
 
     def _query(self, stage: Stage, target: Target) -> None:
-        self._progress("asking Athena")
         answer = lake.query(
             target,
             "SELECT count(*) AS transactions, sum(amount_minor) / 100 AS amount, "
@@ -173,25 +170,19 @@ class Demo:
 
     def _train(self, stage: Stage, target: Target) -> str:
         arn = executions.start(target, reason="demo")
-        execution = executions.watch(target, arn, on_change=self._show)
-        return self._registered(stage, execution)
+        return self._registered(stage, target, executions.watch(target, arn))
 
-    def _registered(self, stage: Stage, execution: PipelineExecution) -> str:
-        package = executions.require_success(execution).model_package
+    def _registered(self, stage: Stage, target: Target, execution: PipelineExecution) -> str:
+        package = executions.require_success(target, execution).model_package
         if package is None:
             raise OperationError(f"execution {execution.name} registered no model package")
         self.ledger.model_versions.append(package)
-        stage.evidence = f"{execution.arn} -> {package}"
+        stage.evidence = f"{package} by {execution.name}, {execution.arn}"
         return package
 
-    def _show(self, execution: PipelineExecution) -> None:
-        steps = ", ".join(f"{step.name} {step.status.lower()}" for step in execution.steps)
-        self._progress(f"{execution.name}: {steps}")
-
     def _approve(self, stage: Stage, target: Target, package: str) -> None:
-        self._progress(f"approving {package}")
         approvals.approve(target, package, reason="demo: beats the floor")
-        stage.evidence = registry.await_deployment(target, package, report=self._progress)
+        stage.evidence = registry.await_deployment(target, package)
 
     def _score(
         self, stage: Stage, target: Target, story: Story, start: datetime, end: datetime
@@ -203,26 +194,27 @@ class Demo:
             start,
             end,
             asked=story.asked,
-            on_day=lambda day, done: self._progress(f"{day:%Y-%m-%d}: {len(done.scores)} scored"),
+            on_day=lambda day, done: progress.update(
+                f"{day:%Y-%m-%d}", f"{len(done.scores)} scored", ended=True
+            ),
         )
         self.ledger.failed_requests += len(scored.failures)
         if scored.failures:
             raise OperationError(f"{len(scored.failures)} requests failed: {scored.failures[0]}")
-        stage.evidence = f"{len(scored.scores)} requests answered by {set(scored.model_versions)}"
+        versions = ", ".join(sorted(set(scored.model_versions)))
+        stage.evidence = f"{len(scored.scores)} requests answered by {versions}"
 
     def _monitor(self, stage: Stage, target: Target, *, expect_violations: bool) -> None:
-        self._progress("running the monitor")
         # Only what was asked in this period: on a laptop two weeks pass within the same hour.
         elapsed = timedelta(seconds=time.monotonic() - self._period_began)
         finding = drift.run_now(target, window=elapsed)
         features = sorted({item["feature_name"] for item in finding.violations})
         if bool(features) is not expect_violations:
             raise OperationError(f"monitor found {finding.violations or 'nothing'}")
-        stage.evidence = f"{finding.report} {', '.join(features) or 'no violation'}"
+        stage.evidence = f"{', '.join(features) or 'no violation'}: {finding.report}"
 
     def _measure(self, stage: Stage, target: Target) -> None:
         """The frauds of the first week have been reported while the second went by."""
-        self._progress("joining fraud reports with predictions")
         finding = drift.run_now(target, kind=MonitorKind.MODEL_QUALITY)
         maturity, figures = finding.analysis["maturity"], finding.analysis["measures"]
         if finding.broken or not maturity:
@@ -233,27 +225,24 @@ class Demo:
             if figure["dimensions"].get(Dimension.FIGURE) == "AveragePrecision"
         ]
         told = precision or [violation["description"] for violation in finding.violations]
-        stage.evidence = f"{finding.report} {maturity:.0%} judged, {', '.join(told)}"
+        stage.evidence = f"{', '.join(told)}, {maturity:.0%} judged: {finding.report}"
 
     def _retrained(self, stage: Stage, target: Target, *, timeout_seconds: float = 120.0) -> str:
         """Wait for the execution that the deployed rule and Lambda started."""
-        self._progress("waiting for the retraining Lambda")
-        deadline = time.monotonic() + timeout_seconds
-        while time.monotonic() < deadline:
+        progress.update("retraining Lambda", "waited for")
+        for _ in looks(timeout_seconds):
             for item in executions.recent(target, limit=5):
                 if item.get("PipelineExecutionDisplayName", "").startswith("retrain-"):
                     arn = item["PipelineExecutionArn"]
-                    done = executions.watch(target, arn, on_change=self._show)
-                    return self._registered(stage, done)
-            time.sleep(0.5)
+                    progress.update("retraining Lambda", "started an execution", ended=True)
+                    return self._registered(stage, target, executions.watch(target, arn))
         raise OperationError(f"no retraining began within {timeout_seconds:.0f} s of the violation")
 
     def _replace(self, stage: Stage, target: Target, story: Story, package: str) -> None:
-        self._progress(f"approving {package}")
         recent = story.stream.between(story.drift, story.end).transactions
         with Traffic(target, list(requests_of(recent.slice(0, 200)))) as traffic:
             approvals.approve(target, package, reason="demo: retrained after drift")
-            endpoint = registry.await_deployment(target, package, report=self._progress)
+            endpoint = registry.await_deployment(target, package)
             before = len(traffic.scored.scores)
             while len(traffic.scored.scores) < before + 20 and not traffic.scored.failures:
                 time.sleep(0.1)
@@ -261,5 +250,6 @@ class Demo:
         self.ledger.failed_requests += len(failures)
         versions = traffic.scored.model_versions
         if failures or package not in versions:
-            raise OperationError(f"{len(failures)} failed requests, answers by {versions}")
+            answered = ", ".join(sorted(versions))
+            raise OperationError(f"{len(failures)} failed requests, answers by {answered}")
         stage.evidence = f"{endpoint}: {len(traffic.scored.scores)} requests, 0 failed"

@@ -9,13 +9,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from operations import progress
 from operations.deployment.assembly import stacks
 from operations.deployment.stack_conditions import Conditions
 from operations.deployment.status import stack_states
 from operations.errors import OperationError
 from operations.models.deployments import VERDICT_SECONDS, last_deployment
 from operations.target import Target
-from operations.waiting import Report, changes, looks
+from operations.waiting import looks
 from pipeline_code.contracts.resources import Stage
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
 _ENDPOINT = "AWS::SageMaker::Endpoint"
 _BUSY = "_IN_PROGRESS state and can not be updated"
 _ATTEMPTS = 3
+_REST = "waiting"
 # Longer than the longest rollout that SageMaker allows.
 _LONGEST_SECONDS = 36_000.0
 _ALLOW_EVERYTHING = {
@@ -70,16 +72,10 @@ def check_endpoint(target: Target, assembly: Path, *, may_go: str | None = None)
         )
 
 
-def deploy_undisturbed(target: Target, deploy: Callable[[], None], *, report: Report) -> None:
-    """Deploy when the stacks are at rest, and again if another update came in between.
-
-    Args:
-        target: Where.
-        deploy: Deploys.
-        report: Told of what is waited for.
-    """
+def deploy_undisturbed(target: Target, deploy: Callable[[], None]) -> None:
+    """Deploy when the stacks are at rest, and again if another update came in between."""
     for attempt in range(_ATTEMPTS):
-        await_rest(target, report=report)
+        await_rest(target)
         try:
             deploy()
         except OperationError as error:
@@ -89,12 +85,7 @@ def deploy_undisturbed(target: Target, deploy: Callable[[], None], *, report: Re
             return
 
 
-def await_rest(
-    target: Target,
-    *,
-    report: Report,
-    timeout_seconds: float = _LONGEST_SECONDS,
-) -> None:
+def await_rest(target: Target, *, timeout_seconds: float = _LONGEST_SECONDS) -> None:
     """Wait until nothing is being done to the stacks, and the last deployment has its verdict.
 
     Before that verdict, the approved package may be one that was just rolled back.
@@ -102,16 +93,19 @@ def await_rest(
     Raises:
         OperationError: If that takes too long.
     """
-    rested, tell = time.monotonic(), changes(report)
+    rested, waits = time.monotonic(), ""
     for _ in looks(timeout_seconds):
         busy = [name for name, state in stack_states(target).items() if _is_busy(state)]
         if busy:
             rested = time.monotonic()
-            tell(f"{', '.join(busy)} is being updated; waiting until that has ended")
+            waits = f"until the update of {', '.join(busy)} has ended"
         elif not _is_deploying(target) or time.monotonic() - rested > VERDICT_SECONDS:
+            if waits:
+                progress.update(_REST, "nothing is being updated", ended=True)
             return
         else:
-            tell("the last deployment of a model has ended; waiting for its verdict")
+            waits = "until the last deployment of a model has its verdict"
+        progress.update(_REST, waits)
     raise OperationError(
         f"the stacks must be at rest within {timeout_seconds:.0f} s, got {', '.join(busy)} in "
         "progress; see their events in CloudFormation"

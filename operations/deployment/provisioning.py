@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from operations import progress
 from operations.deployment import adoption, deploy_guard, toolchain
 from operations.deployment.adoption import RetainedResource
 from operations.deployment.assembly import Stack, stacks
@@ -12,7 +13,6 @@ from operations.deployment.status import stack_states
 from operations.errors import OperationError
 from operations.models import registry
 from operations.target import Target
-from operations.waiting import Report
 
 __all__ = ["deploy", "destroy"]
 
@@ -21,38 +21,33 @@ _GROUP = "AWS::SageMaker::ModelPackageGroup"
 _CREATION_FAILED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 
 
-def deploy(
-    target: Target, assembly: Path, *, may_go: str | None = None, report: Report
-) -> list[RetainedResource]:
+def deploy(target: Target, assembly: Path, *, may_go: str | None = None) -> list[RetainedResource]:
     """Deploy every stack, with what an earlier deployment left; returns that.
 
     Args:
         target: Where.
         assembly: The synthesized stacks.
         may_go: The endpoint that may be deleted or replaced.
-        report: Told what is waited for, and what will be adopted, before anything is changed.
 
     Raises:
         OperationError: If an endpoint would go, or what is in the way is not the environment's.
     """
-    deploy_guard.await_rest(target, report=report)
+    deploy_guard.await_rest(target)
     deploy_guard.check_endpoint(target, assembly, may_go=may_go)
     kept = adoption.find_kept(target, assembly)
     for each in kept:
-        report(f"{each.stack.name} adopts {each.resource_type} {each.arn}")
+        progress.update(each.stack.name, f"adopts {each.resource_type} {each.arn}", ended=True)
     _delete_failed(target, assembly)
 
     def run() -> None:
         adoption.adopt(target, assembly, adoption.find_kept(target, assembly))
         toolchain.deploy(target, assembly)
 
-    deploy_guard.deploy_undisturbed(target, run, report=report)
+    deploy_guard.deploy_undisturbed(target, run)
     return kept
 
 
-def destroy(
-    target: Target, assembly: Path, *, endpoint: str | None = None, report: Report
-) -> dict[str, Any]:
+def destroy(target: Target, assembly: Path, *, endpoint: str | None = None) -> dict[str, Any]:
     """Delete every stack; returns how many model packages went, and the ARNs or names that stay.
 
     Args:
@@ -60,12 +55,11 @@ def destroy(
         assembly: The synthesized stacks.
         endpoint: The endpoint that goes with its stack although it is in service. Where nothing is
             kept, none has to be named.
-        report: Told what is waited for.
 
     Raises:
         OperationError: If an endpoint is in service that is not named.
     """
-    deploy_guard.await_rest(target, report=report)
+    deploy_guard.await_rest(target)
     found = (_as_deployed(target, each) for each in stacks(assembly))
     deployed = [each for each in found if each is not None]
     _check_endpoint(target, deployed, endpoint)
@@ -139,6 +133,7 @@ def _delete_failed(target: Target, assembly: Path) -> None:
     failed = [each.name for each in stacks(assembly) if states.get(each.name) in _CREATION_FAILED]
     _lift_protection(target, failed)
     for name in reversed(failed):
+        progress.update(name, "is deleted first: its creation failed")
         cloudformation.delete_stack(StackName=name)
         cloudformation.get_waiter("stack_delete_complete").wait(
             StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 900}

@@ -6,6 +6,7 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
+from operations.console import readable
 from operations.models.lineage import Lineage
 from pipeline_code.contracts.pipelines import PipelineParameter
 
@@ -135,5 +136,7 @@ def _resource(arn: str) -> str:
 
 def _node(branch: Tree | None, name: str, text: str) -> Tree:
     # Not folded by words: an ARN must be found in one piece wherever the line has room for it.
-    label = Text.assemble((name, "bold"), "  " if text else "", str(text), overflow="fold")
+    told = readable(text)
+    told = "" if told in name else told
+    label = Text.assemble((name, "bold"), "  " if told else "", told, overflow="fold")
     return Tree(label) if branch is None else branch.add(label)

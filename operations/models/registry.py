@@ -7,10 +7,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from operations import progress
 from operations.errors import OperationError
 from operations.models.deployments import VERDICT_SECONDS, longest_deployment, why_not_deployed
 from operations.target import Target
-from operations.waiting import Report, changes, looks, silent
+from operations.waiting import looks
 from pipeline_code.contracts.decisions import APPROVED, approval
 from pipeline_code.contracts.outputs import Output
 from pipeline_code.contracts.packages import package_of
@@ -103,7 +104,6 @@ def await_deployment(
     *,
     since: datetime | None = None,
     timeout_seconds: float | None = None,
-    report: Report = silent,
 ) -> str:
     """Wait until CloudFormation has put a package behind the endpoint; returns the endpoint's ARN.
 
@@ -114,23 +114,22 @@ def await_deployment(
             when the package was approved.
         timeout_seconds: How long to wait. If omitted, as long as the environment's rollout may
             take.
-        report: Told of what is waited for, whenever that changes.
 
     Raises:
         OperationError: If the package is refused, the stack update fails or rolls back, or the time
             is over.
     """
     limit = longest_deployment(target) if timeout_seconds is None else timeout_seconds
-    tell, failed_at = changes(report), None
-    version = package_arn.rpartition("/")[2]
-    tell(f"waiting until version {version} is deployed, for {limit / 60:.0f} minutes at most")
+    failed_at, item = None, f"deployment of version {package_arn.rpartition('/')[2]}"
+    progress.update(item, f"waited for at most {limit / 60:.0f} minutes")
     for _ in looks(limit):
         if reason := why_not_deployed(target, package_arn):
             raise OperationError(f"{package_arn} is not deployed; {reason}")
         now = _DeploymentStatus.of(target, package_arn)
         if now.is_at_rest and _serves(target, now.endpoint, package_arn):
+            progress.update(item, "in service", ended=True)
             return str(now.endpoint["EndpointArn"])
-        tell(str(now))
+        progress.update(item, str(now))
         if now.has_failed and _updated_since(target, now.stack, package_arn, since):
             # The function that deploys is about to say why.
             failed_at = failed_at or time.monotonic()

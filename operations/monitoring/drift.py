@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 
+from operations import progress
 from operations.errors import OperationError
 from operations.monitoring.findings import Finding, finding_of
 from operations.monitoring.monitor_runs import Run, bring_labels, newest_job, started
@@ -67,6 +68,7 @@ def run_all(
             if kind not in failed:
                 try:
                     runs[kind] = stack.enter_context(started(target, kind, window))
+                    progress.update(kind, "analyzes captures")
                 except OperationError as error:
                     failed[kind] = error
         return [
@@ -77,9 +79,12 @@ def run_all(
 
 def _asked(target: Target, kind: MonitorKind, run: Run, timeout_seconds: float) -> Asked:
     try:
-        return finding_of(target, kind, run.wait(timeout_seconds))
+        finding = finding_of(target, kind, run.wait(timeout_seconds))
     except OperationError as error:
+        progress.update(kind, "failed", ended=True, failed=True)
         return error
+    progress.update(kind, finding.outcome, ended=True)
+    return finding
 
 
 def last(target: Target, kinds: Sequence[MonitorKind]) -> list[Asked]:

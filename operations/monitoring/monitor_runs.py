@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
+from operations import progress
 from operations.errors import OperationError
 from operations.monitoring.findings import reason_of
 from operations.target import Target
@@ -113,10 +114,11 @@ def bring_labels(target: Target, window: timedelta | None, timeout_seconds: floa
     if window is not None:
         hours[PipelineParameter.LOOK_BACK_HOURS] = str(math.ceil(window / _HOUR))
     sagemaker = target.client("sagemaker")
-    arn = _start(sagemaker, target.output(Output.LABELS_PIPELINE), hours)
-    job = _PipelineRun(sagemaker, arn).wait(timeout_seconds)
-    if job["ProcessingJobStatus"] != "Completed":
-        raise OperationError(f"labels run {arn} failed: {reason_of(job)}")
+    with progress.activity("fraud reports joined with predictions"):
+        arn = _start(sagemaker, target.output(Output.LABELS_PIPELINE), hours)
+        job = _PipelineRun(sagemaker, arn).wait(timeout_seconds)
+        if job["ProcessingJobStatus"] != "Completed":
+            raise OperationError(f"labels run {arn} failed: {reason_of(job)}")
 
 
 def newest_job(target: Target, kind: MonitorKind) -> dict[str, Any]:

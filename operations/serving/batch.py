@@ -2,20 +2,19 @@
 
 import json
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from operations import progress
 from operations.errors import OperationError
-from operations.executions import PipelineExecution, describe, watch
+from operations.executions import display_name, require_success, watch
 from operations.target import Target
-from pipeline_code.batch.computed import FeatureSource
 from pipeline_code.batch.tables import input_files
 from pipeline_code.contracts.outputs import Output
-from pipeline_code.contracts.pipelines import PipelineParameter
+from pipeline_code.contracts.pipelines import FeatureSource, PipelineParameter
 
 __all__ = ["BatchExecution", "live_model", "start"]
 
@@ -47,18 +46,13 @@ class BatchExecution:
             "output": self.output,
         }
 
-    def wait(
-        self, target: Target, on_change: Callable[[PipelineExecution], None] = lambda _: None
-    ) -> dict[str, Any]:
+    def wait(self, target: Target) -> dict[str, Any]:
         """Follow the batch to its end; returns its summary and the monitor's violations.
 
         Raises:
             OperationError: If a step failed, in its own words.
         """
-        watch(target, self.execution, on_change=on_change)
-        execution = describe(target, self.execution)
-        if execution.status != "Succeeded":
-            raise OperationError(f"batch of {self.source} failed: {execution.explain()}")
+        require_success(target, watch(target, self.execution))
         violations = self._read(target, "monitoring/constraint_violations.json")["violations"]
         return {**self._read(target, "summary.json"), "violations": violations}
 
@@ -103,7 +97,7 @@ def start(
     }
     arn = target.client("sagemaker").start_pipeline_execution(
         PipelineName=target.output(Output.BATCH_PIPELINE),
-        PipelineExecutionDisplayName=f"batch-{name}",
+        PipelineExecutionDisplayName=display_name("batch"),
         PipelineParameters=[{"Name": key, "Value": value} for key, value in parameters.items()],
     )["PipelineExecutionArn"]
     return BatchExecution(execution=arn, model=model, source=uri, output=target_uri)
@@ -164,14 +158,19 @@ def _upload(target: Target, path: Path, name: str) -> str:
         )
     bucket, s3 = target.output(Output.ARTIFACTS_BUCKET), target.client("s3")
     root = folder.parent if folder.is_file() else folder
-    for file in files:
+    for done, file in enumerate(files, start=1):
         key = f"{_INPUT}{name}/{file.relative_to(root).as_posix()}"
         s3.upload_file(str(file), bucket, key)
+        progress.count("upload", done, len(files), "files")
     return f"s3://{bucket}/{_INPUT}{name}/"
 
 
 def live_model(target: Target) -> str:
-    """The model of the endpoint's production variant, whatever the endpoint runs on."""
+    """The model of the endpoint's production variant, whatever the endpoint runs on.
+
+    Raises:
+        OperationError: If no model is deployed.
+    """
     sagemaker, name = target.client("sagemaker"), target.output(Output.ENDPOINT)
     try:
         config = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
@@ -179,7 +178,8 @@ def live_model(target: Target) -> str:
         if "Could not find" not in str(error):
             raise
         raise OperationError(
-            f"endpoint {name} must be deployed, got none; approve a model first"
+            f"endpoint {name} must be deployed, got none; approve a model first: `fraudloop train` "
+            "registers one, `fraudloop approve` deploys it"
         ) from error
     variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
     return str(variants[0]["ModelName"])

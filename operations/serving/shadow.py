@@ -6,11 +6,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from operations import progress
 from operations.errors import OperationError
 from operations.models import registry
 from operations.models.deployments import longest_deployment
 from operations.target import Target
-from operations.waiting import Report, changes, looks, silent
+from operations.waiting import looks
 from pipeline_code.contracts.decisions import REJECTED
 from pipeline_code.contracts.outputs import Output
 from pipeline_code.contracts.packages import NO_MODEL, package_of, spelled
@@ -59,14 +60,13 @@ def parameter_name(target: Target) -> str:
     return name
 
 
-def start(target: Target, package: str, *, wait: bool = True, report: Report = silent) -> Shadow:
+def start(target: Target, package: str, *, wait: bool = True) -> Shadow:
     """Put a package into the shadow; it need not be approved. One that is there makes way.
 
     Args:
         target: Where.
         package: ARN, version number or `latest`.
         wait: Until it is asked.
-        report: Told of what is waited for.
 
     Raises:
         OperationError: If there is no shadow, no model is deployed to be compared with, the package
@@ -91,17 +91,17 @@ def start(target: Target, package: str, *, wait: bool = True, report: Report = s
         _put(target, name, spelled(described))
     except ValueError as error:
         raise OperationError(str(error)) from error
-    return await_shadow(target, arn, report=report) if wait else status(target)
+    return await_shadow(target, arn) if wait else status(target)
 
 
-def stop(target: Target, *, wait: bool = True, report: Report = silent) -> Shadow:
+def stop(target: Target, *, wait: bool = True) -> Shadow:
     """Take the challenger out of the shadow; what was captured of it stays.
 
     Raises:
         OperationError: If there is no shadow, or the deployment fails.
     """
     _put(target, parameter_name(target), NO_MODEL)
-    return await_shadow(target, NO_MODEL, report=report) if wait else status(target)
+    return await_shadow(target, NO_MODEL) if wait else status(target)
 
 
 def status(target: Target) -> Shadow:
@@ -139,7 +139,6 @@ def await_shadow(
     package: str,
     *,
     timeout_seconds: float | None = None,
-    report: Report = silent,
 ) -> Shadow:
     """Wait until a package, or `none`, is in the shadow and the endpoint is in service.
 
@@ -148,25 +147,25 @@ def await_shadow(
         package: Its ARN, or `none`.
         timeout_seconds: How long to wait. If omitted, as long as the environment's rollout may
             take: another shadow is another configuration of the endpoint.
-        report: Told of what is waited for, whenever that changes.
 
     Raises:
         OperationError: If the package was refused or its deployment rolled back, or the time is
             over.
     """
     limit = longest_deployment(target) if timeout_seconds is None else timeout_seconds
-    tell, stack_name = changes(report), target.stack_name(Stage.SERVING)
-    tell(f"waiting until the challenger is {package}, for {limit / 60:.0f} minutes at most")
+    stack_name = target.stack_name(Stage.SERVING)
+    progress.update("challenger", f"waited for at most {limit / 60:.0f} minutes")
     for _ in looks(limit):
         shadow, state = status(target), _endpoint_status(target)
         if shadow.package == package and state == "InService":
+            progress.update("challenger", shadow.package, ended=True)
             return shadow
         if package_of(shadow.wanted) != package:
             raise OperationError(
                 f"{package} must stay the challenger, got {shadow.wanted} in its place"
                 f"{_reason(target)}"
             )
-        tell(f"the challenger is {shadow.package}; endpoint {state}")
+        progress.update("challenger", f"{shadow.package}; endpoint {state}")
     raise OperationError(
         f"{package} must be in the shadow within {limit:.0f} s, got {shadow.package}"
         f"{_reason(target)}; it may go on by itself: see `fraudloop shadow status` and the events "

@@ -2,27 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline_code.batch.asked import BatchInput
+from pipeline_code.contracts.pipelines import FeatureSource
 from pipeline_code.features.definitions import Entity
 
-__all__ = ["BatchFeatures", "FeatureSource", "UnusableSourceError", "first_of_owner"]
+__all__ = ["BatchFeatures", "UnusableSourceError", "first_of_owner"]
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-
-
-class FeatureSource(StrEnum):
-    """What features are computed from."""
-
-    AUTO = "auto"
-    OFFLINE_STORE = "offline-store"
-    LAKE = "lake"
 
 
 class UnusableSourceError(Exception):

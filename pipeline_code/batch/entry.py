@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 from botocore.config import Config
 
 from pipeline_code.batch.asked import BatchInput
-from pipeline_code.batch.computed import BatchFeatures, FeatureSource, UnusableSourceError
+from pipeline_code.batch.computed import BatchFeatures, UnusableSourceError
 from pipeline_code.batch.from_lake import features_from_lake
 from pipeline_code.batch.from_store import OBJECTS_AT_ONCE, features_from_store
 from pipeline_code.batch.results import join_results
@@ -42,6 +42,7 @@ from pipeline_code.batch.writing import rows_within, write_computed
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.paths import ml_root, processing_input, processing_output
 from pipeline_code.contracts.environment import read
+from pipeline_code.contracts.pipelines import FeatureSource
 from pipeline_code.features.definitions import ENTITIES, SCHEMA_VERSION, Entity
 from pipeline_code.features.events import EPOCH
 from pipeline_code.parity.objects import Folder

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline_code.batch.asked import BatchInput
-from pipeline_code.batch.computed import BatchFeatures, FeatureSource
+from pipeline_code.batch.computed import BatchFeatures
 from pipeline_code.common.schema import DATASETS, FRAUD_REPORTS, TRANSACTIONS, Dataset
+from pipeline_code.contracts.pipelines import FeatureSource
 from pipeline_code.features.definitions import ENTITIES, FEATURE_NAMES, Entity
 from pipeline_code.features.events import EPOCH, Transactions
 from pipeline_code.features.files.sources import ParquetSource

@@ -21,13 +21,13 @@ import pyarrow.parquet as pq
 from pipeline_code.batch.asked import BatchInput
 from pipeline_code.batch.computed import (
     BatchFeatures,
-    FeatureSource,
     UnusableSourceError,
     first_of_owner,
 )
 from pipeline_code.batch.remote import RemoteFile
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.schema import INT96_UNIT
+from pipeline_code.contracts.pipelines import FeatureSource
 from pipeline_code.features.continuing import features_after
 from pipeline_code.features.definitions import ALLOWED_LATENESS, ENTITIES, Entity
 from pipeline_code.features.events import epoch_microseconds

@@ -2,10 +2,12 @@
 
 from enum import StrEnum
 
-__all__ = ["LABELS", "MonitorKind"]
+__all__ = ["LABELS", "REPORTS_PREFIX", "MonitorKind"]
 
 # What stands for the job that brings labels where a kind is named: it is of none.
 LABELS = "labels"
+# Of the artifacts bucket: below it, a folder an endpoint.
+REPORTS_PREFIX = "monitoring/reports/"
 
 
 class MonitorKind(StrEnum):

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
 
-__all__ = ["FINGERPRINTED_PREFIXES", "PipelineParameter", "fingerprint"]
+__all__ = ["FINGERPRINTED_PREFIXES", "FeatureSource", "PipelineParameter", "fingerprint"]
 
 # What a training pipeline's `DataVersion` is of.
 FINGERPRINTED_PREFIXES = ("transactions/", "fraud_reports/")
@@ -25,6 +25,14 @@ class PipelineParameter(StrEnum):
     # Of the job that brings labels, and of a monitor.
     LOOK_BACK_HOURS = "LookBackHours"
     ANALYSIS_HOURS = "AnalysisHours"
+
+
+class FeatureSource(StrEnum):
+    """What a batch's features are computed from."""
+
+    AUTO = "auto"
+    OFFLINE_STORE = "offline-store"
+    LAKE = "lake"
 
 
 def fingerprint(objects: Iterable[tuple[str, str]]) -> str:

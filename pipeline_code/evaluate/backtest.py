@@ -17,13 +17,13 @@ import pyarrow.compute as pc
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.common.lake import Landing
+from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
 from pipeline_code.evaluate.assessment import Assessment
 from pipeline_code.evaluate.evaluation import Evaluation, evaluate
 from pipeline_code.evaluate.protocol import Fold, folds_back, known_compromised
 from pipeline_code.features.batch import compute
 from pipeline_code.landing import prepare
 from pipeline_code.quality.importance import importances
-from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY
 from pipeline_code.train.batches import LABEL
 from pipeline_code.train.model import Model, fit
 from pipeline_code.train.parameters import Parameters

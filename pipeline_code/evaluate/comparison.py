@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
 from pipeline_code.quality.bootstrap import CONFIDENCE, SEED, Resampling, interval
-from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY, WeightedMetrics
+from pipeline_code.quality.metrics import WeightedMetrics
 from pipeline_code.quality.scored import Floats, ScoredRows
 from pipeline_code.train.model import Model
 from pipeline_code.train.rows import FeatureRows

@@ -44,6 +44,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.model_digest import model_digest
 from pipeline_code.common.paths import processing_input, processing_output
 from pipeline_code.common.schema import FRAUD_REPORTS, data_files, read
+from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
 from pipeline_code.evaluate.assessment import Artifact, Assessment, evaluation_document
 from pipeline_code.evaluate.baselines import write_baselines
 from pipeline_code.evaluate.card import card_content
@@ -55,7 +56,7 @@ from pipeline_code.evaluate.latency import latency_milliseconds
 from pipeline_code.evaluate.protocol import compromised
 from pipeline_code.evaluate.report import write_report
 from pipeline_code.quality.importance import ExplainedSample
-from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY, WeightedMetrics
+from pipeline_code.quality.metrics import WeightedMetrics
 from pipeline_code.quality.scored import ScoredRows
 from pipeline_code.train.archive import MODEL_ARCHIVE, unpacked
 from pipeline_code.train.model import Model

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline_code.common.exits import BadInput
+from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
 from pipeline_code.evaluate.groups import Difference, Group, by_scenario, by_segment, proven_bias
 from pipeline_code.quality.bootstrap import Resampling
 from pipeline_code.quality.calibration import Calibration, calibration
 from pipeline_code.quality.decisions import Decisions
 from pipeline_code.quality.metrics import (
-    CARDS_REVIEWED_A_DAY,
     RESAMPLES,
     Metric,
     WeightedMetrics,

@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pipeline_code.common.money import MINOR_PER_UNIT
+from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
 from pipeline_code.quality.bootstrap import Resampling
 from pipeline_code.quality.ranking import Ranking
 from pipeline_code.quality.reviews import CardDays
 from pipeline_code.quality.scored import Floats, ScoredRows
 
-CARDS_REVIEWED_A_DAY = 100
 RESAMPLES = 200
 
 

@@ -4,23 +4,29 @@ twice. No model is trained here."""
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import WaiterError
+from typer.testing import CliRunner
 
 from local_aws.server import EmbeddedAws, free_port
+from operations.cli import app
 from operations.data import lake
 from operations.deployment import adoption, provisioning, toolchain
 from operations.deployment.assembly import Stack, stacks
 from operations.deployment.status import stack_states
 from operations.errors import OperationError
-from operations.target import Target
+from operations.target import PROJECT_ROOT, Target, connect
 from pipeline_code.common.schema import TRANSACTIONS
+from tests.operations.said import said
 
 pytestmark = pytest.mark.end_to_end
 
@@ -35,22 +41,32 @@ class World:
     def __init__(self, aws: EmbeddedAws, assembly: Path) -> None:
         self._aws = aws
         self.assembly = assembly
-        self.told: list[str] = []
+        self.told: list[str] = []  # by the last deployment
 
     @property
     def target(self) -> Target:
         """A new one: each reads outputs once."""
-        return Target("prod", self._aws.session(), self._aws.environment())
+        state = self._aws.state_dir
+        return connect("prod", profile=None, region=None, state=state, embedded=True)
+
+    def ask(self, *words: str) -> dict[str, Any]:
+        """What the command says of it."""
+        place = ["--environment", "prod", "--embedded", "--state", str(self._aws.state_dir)]
+        done = CliRunner().invoke(app, [*words, *place, "--json", "-"])
+        assert done.exit_code == 0, done.stderr
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
 
     def deploy(self, assembly: Path | None = None) -> list[str]:
         """Deploy as the command does; ARNs of what was adopted."""
-        self.told.clear()
-        kept = provisioning.deploy(self.target, assembly or self.assembly, report=self.told.append)
+        with said() as updates:
+            kept = provisioning.deploy(self.target, assembly or self.assembly)
+        self.told = [each.state for each in updates]
         return [each.arn for each in kept]
 
     def destroy(self) -> list[str]:
         """Destroy as the command does; names of what stays."""
-        done = provisioning.destroy(self.target, self.assembly, report=self.told.append)
+        done = provisioning.destroy(self.target, self.assembly)
         assert done["model_packages"] == 0
         return [name.partition(" ")[2] for name in done["kept"]]
 
@@ -144,9 +160,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("again")
     toolchain.synthesize("prod", folder / "cdk.out")
     with EmbeddedAws(folder / "state", free_port()) as aws:
-        made = World(aws, folder / "cdk.out")
-        toolchain.bootstrap(made.target)
-        yield made
+        # As a user would by hand, with what `fraudloop env` prints.
+        by_hand = f"""
+            eval "$({sys.executable} -m operations.cli env --state {aws.state_dir})"
+            cdk bootstrap aws://{aws.connection()["account"]}/us-east-1 --app ""
+        """
+        subprocess.run(["sh", "-ec", by_hand], cwd=PROJECT_ROOT, check=True, capture_output=True)
+        yield World(aws, folder / "cdk.out")
 
 
 def test_a_failed_creation_of_each_stack_is_repeated(world: World, tmp_path: Path) -> None:
@@ -225,7 +245,7 @@ def test_what_is_kept_is_adopted_and_nothing_else(world: World) -> None:
     check_refusals(world, target.output("EventStreamName"), kept)
 
     assert len(world.deploy()) == 12
-    assert len([line for line in world.told if " adopts " in line]) == 12
+    assert len([line for line in world.told if line.startswith("adopts ")]) == 12
     assert world.retained() == before
     assert world.target.output("ImageUri") == target.output("ImageUri")
     assert world.count() == "10"
@@ -240,3 +260,4 @@ def test_what_is_kept_is_adopted_and_nothing_else(world: World) -> None:
     )
     target.client("iam").get_role(RoleName=group["RoleArn"].rpartition("/")[2])
     assert adoption.find_kept(world.target, world.assembly) == []
+    assert [each["version"] for each in world.ask("models")["models"]] == [1]

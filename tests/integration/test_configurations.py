@@ -147,6 +147,9 @@ def test_every_step_before_the_gate_succeeds(first: executions.PipelineExecution
         "Gate": "Succeeded",
         "RefuseModel": "Failed",
     }, first.explain()
+    (gate,) = (step for step in first.steps if step.name == "Gate")
+    assert gate.state == "Refused"
+    assert first.explain().startswith("the gate refused the model: average precision ")
 
 
 def test_the_refusal_says_which_limit_was_missed_and_by_how_much(

@@ -136,7 +136,7 @@ def test_the_audit_finds_no_defect_in_what_the_demo_was_answered(target: Target)
             {"Name": "Sample", "Value": "300"},
         ],
     )["PipelineExecutionArn"]
-    require_success(watch(target, arn))
+    require_success(target, watch(target, arn))
     key = f"monitoring/parity/{arn.rpartition('/')[2]}/parity.json"
     body = target.client("s3").get_object(Bucket=target.output("ArtifactsBucketName"), Key=key)
     found = json.loads(body["Body"].read())

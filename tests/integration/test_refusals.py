@@ -1,6 +1,7 @@
 """Bad input against a live environment: refused with its reason, and nothing is harmed."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.promotion import await_rejection, register_broken
-from operations import executions
 from operations.errors import OperationError
 from operations.models import approvals, registry
 from operations.serving.scoring import Scorer
@@ -44,14 +44,22 @@ def landed(played: Any, tmp_path: Path) -> Iterator[str]:
 
 
 # What else is malformed, the tests of the check itself go through.
-def test_a_malformed_file_stops_the_pipeline_at_the_check(played: Any, landed: str) -> None:
+def test_a_malformed_file_stops_the_pipeline_at_the_check(
+    played: Any, fraudloop: Any, landed: str
+) -> None:
     before = [item["ModelPackageArn"] for item in registry.packages(played.target)]
-    arn = executions.start(played.target, reason="test: duplicate ids")
-    execution = executions.watch(played.target, arn)
-    assert execution.status == "Failed"
-    reasons = {step.name: step.detail for step in execution.steps if step.status == "Failed"}
+    done = fraudloop("train", "--json", "-", "--state", str(played.state))
+    execution = json.loads(done.stdout)
+    assert (done.returncode, execution["status"]) == (1, "Failed")
+    failed = [step for step in execution["steps"] if step["status"] == "Failed"]
+    reasons = {step["name"]: step["detail"] for step in failed}
     assert list(reasons) == ["CheckData"]
     assert landed in reasons["CheckData"]
+    # And what its log ends with, and where the rest of it is.
+    job = re.search(r"last lines of CheckData, all with `fraudloop logs (\S+) --state", done.stderr)
+    assert job is not None
+    log = fraudloop("logs", job[1], "--state", str(played.state)).stdout.splitlines()
+    assert log[-1].partition(" ")[2] in done.stderr
     # The rule, the file and the row; no transaction, since logs are read by more people than data.
     assert "duplicate_transaction" in reasons["CheckData"]
     assert "9000000000001" not in reasons["CheckData"]

@@ -42,7 +42,7 @@ def run(target: Target, as_of: str) -> PipelineExecution:
     arn = executions.start(
         target, reason="repeated, with what no registry takes: #!", parameters={"AsOf": as_of}
     )
-    return executions.require_success(executions.watch(target, arn))
+    return executions.require_success(target, executions.watch(target, arn))
 
 
 @pytest.fixture(scope="module")

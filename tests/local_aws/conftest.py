@@ -161,3 +161,30 @@ def eventually() -> Callable[..., Any]:
 def queue(client: Callable[[str], Any]) -> Queue:
     """A new SQS queue."""
     return Queue(client("sqs"), f"test-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture(scope="module")
+def somebody(session: boto3.Session) -> Callable[..., Callable[[str], Any]]:
+    """somebody(statement, ...): clients of a user who may do this and nothing else."""
+    iam = session.client("iam")
+
+    def made(*statements: tuple[str | list[str], str | list[str]]) -> Callable[[str], Any]:
+        name = f"user-{uuid.uuid4().hex[:8]}"
+        iam.create_user(UserName=name)
+        document = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Allow", "Action": action, "Resource": resource}
+                for action, resource in statements
+            ],
+        }
+        iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=json.dumps(document))
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        own = boto3.Session(
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+            region_name="us-east-1",
+        )
+        return lambda service: own.client(service, endpoint_url=iam.meta.endpoint_url)
+
+    return made

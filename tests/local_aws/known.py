@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 Client = Callable[[str], Any]
 ACCOUNT = "000000000000"
@@ -55,6 +57,14 @@ def of_function(**more: Any) -> tuple[str, str, dict[str, Any]]:
 def trust(**more: Any) -> str:
     given = {"Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole", "Resource": None}
     return policy(**(given | more))
+
+
+def assert_refused(client: Any, method: str, arguments: dict[str, Any], words: str) -> None:
+    """The request is the sender's fault, and told in these words."""
+    with pytest.raises(ClientError) as refused:
+        getattr(client, method)(**arguments)
+    assert words in str(refused.value)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] < 500
 
 
 def known_account(session: boto3.Session) -> Callable[[str], Any]:

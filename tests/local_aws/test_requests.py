@@ -11,38 +11,17 @@ import pytest
 from botocore.exceptions import ClientError
 
 Client = Callable[[str], Any]
+
+
 PLACE = "us-east-1:000000000000"
 
 
-@pytest.fixture(scope="module")
-def somebody(session: boto3.Session) -> Callable[..., Client]:
-    """somebody(statement, ...): clients of a user who may do this and nothing else."""
-    iam = session.client("iam")
-
-    def made(*statements: tuple[str | list[str], str | list[str]]) -> Client:
-        name = f"user-{uuid.uuid4().hex[:8]}"
-        iam.create_user(UserName=name)
-        document = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Action": action, "Resource": resource}
-                for action, resource in statements
-            ],
-        }
-        iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=json.dumps(document))
-        key = iam.create_access_key(UserName=name)["AccessKey"]
-        own = boto3.Session(
-            aws_access_key_id=key["AccessKeyId"],
-            aws_secret_access_key=key["SecretAccessKey"],
-            region_name="us-east-1",
-        )
-        return lambda service: own.client(service, endpoint_url=iam.meta.endpoint_url)
-
-    return made
-
-
 ALARMS = f"arn:aws:cloudwatch:{PLACE}:alarm"
+
+
 TABLES = [f"arn:aws:glue:{PLACE}:{end}" for end in ("catalog", "database/d", "table/d/mine")]
+
+
 BATCHES: list[tuple[str, str, dict[str, Any], dict[str, Any], str | list[str]]] = [
     (
         "ssm:GetParameters",
@@ -127,6 +106,8 @@ def test_each_resource_of_a_batch_is_authorized(
 
 
 GROUP = "/aws/sagemaker/ProcessingJobs"
+
+
 EVENTS = [{"timestamp": int(time.time() * 1000), "message": "a"}]
 
 
@@ -352,73 +333,3 @@ def test_a_definition_in_s3_is_read_as_who_makes_the_pipeline(
     allowed = somebody(may, ("s3:GetObject", f"arn:aws:s3:::{bucket}/definition"))
     assert allowed("sagemaker").create_pipeline(**wanted)["PipelineArn"]
     client("sagemaker").delete_pipeline(PipelineName=bucket)
-
-
-@pytest.mark.parametrize(
-    ("service", "method", "arguments", "action", "also"),
-    [
-        ("sqs", "create_queue", {"QueueName": "N", "tags": {"a": "b"}}, "CreateQueue", "TagQueue"),
-        (
-            "sns",
-            "create_topic",
-            {"Name": "N", "Tags": [{"Key": "a", "Value": "b"}]},
-            "CreateTopic",
-            "TagResource",
-        ),
-        (
-            "ssm",
-            "put_parameter",
-            {"Name": "/N", "Value": "v", "Type": "String", "Tags": [{"Key": "a", "Value": "b"}]},
-            "PutParameter",
-            "AddTagsToResource",
-        ),
-        (
-            "kinesis",
-            "create_stream",
-            {"StreamName": "N", "ShardCount": 1, "Tags": {"a": "b"}},
-            "CreateStream",
-            "AddTagsToStream",
-        ),
-        (
-            "logs",
-            "create_log_group",
-            {"logGroupName": "N", "tags": {"a": "b"}},
-            "CreateLogGroup",
-            "TagResource",
-        ),
-        (
-            "kms",
-            "create_key",
-            {"Tags": [{"TagKey": "a", "TagValue": "b"}]},
-            "CreateKey",
-            "TagResource",
-        ),
-        (
-            "s3",
-            "put_object",
-            {"Bucket": "tagged-objects", "Key": "k", "Tagging": "a=b"},
-            "PutObject",
-            "PutObjectTagging",
-        ),
-    ],
-)
-def test_what_is_tagged_when_it_is_made_takes_the_leave_to_tag(
-    somebody: Callable[..., Client],
-    client: Client,
-    service: str,
-    method: str,
-    arguments: dict[str, Any],
-    action: str,
-    also: str,
-) -> None:
-    client("s3").create_bucket(Bucket="tagged-objects")
-    name = f"tagged-{uuid.uuid4().hex[:8]}"
-    given = {
-        key: value.replace("N", name) if isinstance(value, str) else value
-        for key, value in arguments.items()
-    }
-    with pytest.raises(ClientError, match=r"AccessDenied|AuthorizationError") as refused:
-        getattr(somebody((f"{service}:{action}", "*"))(service), method)(**given)
-    assert also in str(refused.value) or service == "s3"
-    may = ([f"{service}:{action}", f"{service}:{also}", "kms:PutKeyPolicy"], "*")
-    getattr(somebody(may)(service), method)(**given)

@@ -20,6 +20,7 @@ from local_aws.server import (
     NotRunningError,
     PortTakenError,
     RegionError,
+    StateFolderError,
     StateInUseError,
     free_port,
 )
@@ -272,6 +273,12 @@ def test_a_taken_port_names_who_has_it(tmp_path: Path) -> None:
         with pytest.raises(PortTakenError, match=rf"process {os.getpid()} \(.*python"):
             aws.start()
     assert not (tmp_path / "state").exists()
+
+
+def test_a_state_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StateFolderError, match=f"^state_dir must be a folder .* {tmp_path}/file/"):
+        EmbeddedAws(tmp_path / "file" / "state", free_port()).start()
 
 
 def test_a_stale_pid_of_another_program_is_not_ours(tmp_path: Path) -> None:

@@ -73,9 +73,10 @@ def test_nothing_asked_is_no_failure(session: boto3.Session) -> None:
         for api in SAGEMAKER_APIS
         for operation in session.client(api).meta.service_model.operation_names
     ]
+    clients = functools.cache(functools.partial(session.client, config=config))
     failed, tried = [], 0
     for service, operation in asked:
-        client = session.client(service, config=config)
+        client = clients(service)
         shape = client.meta.service_model.operation_model(operation).input_shape
         members = {} if shape is None else shape.members
         if any(each.serialization.get("location") == "uri" for each in members.values()):

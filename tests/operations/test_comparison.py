@@ -190,8 +190,8 @@ def test_the_verb_compares_on_days_of_a_file(
     "options",
     [
         ["--test-start", "2018-06-22"],
-        ["--data", "a.parquet"],
-        ["--data", "a.parquet", "--test-start", "2018-06-22", "--execution", "arn"],
+        ["--data", __file__],
+        ["--data", __file__, "--test-start", "2018-06-22", "--execution", "arn"],
     ],
 )
 def test_the_verb_takes_one_window(

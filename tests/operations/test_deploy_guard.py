@@ -16,6 +16,7 @@ from operations.deployment.stack_conditions import Conditions
 from operations.errors import OperationError
 from operations.target import Target
 from tests.local_aws.sagemaker.serving import Serving
+from tests.operations.said import said
 
 FAST = {"Delay": 0.1, "MaxAttempts": 200}
 
@@ -203,7 +204,7 @@ def test_an_environment_whose_endpoint_serves_is_destroyed_only_if_that_is_meant
     expected = f"endpoint {deployed.name} .* answers with a-model; .* --endpoint {deployed.name}"
     for endpoint in (None, "another"):
         with pytest.raises(OperationError, match=expected):
-            provisioning.destroy(target, folder, endpoint=endpoint, report=pytest.fail)
+            provisioning.destroy(target, folder, endpoint=endpoint)
     found = target.client("sagemaker").describe_endpoint(EndpointName=deployed.name)
     assert found["EndpointStatus"] == "InService"
     cloudformation.delete_stack(StackName=lake)
@@ -218,12 +219,13 @@ def test_what_is_not_deployed_has_no_endpoint_to_lose(deployed: Deployed, tmp_pa
     (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": {"Serving": artifact}}))
     (tmp_path / "t.json").write_text(json.dumps({"Resources": {}}))
     check_endpoint(nowhere, tmp_path)
-    await_rest(nowhere, report=pytest.fail)
+    with said() as updates:
+        await_rest(nowhere)
+    assert updates == []
 
 
 def test_an_update_that_is_under_way_is_waited_for(deployed: Deployed) -> None:
     cloudformation = deployed.target.client("cloudformation")
-    told: list[str] = []
     handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
     waiting = {
         "Type": "AWS::CloudFormation::WaitCondition",
@@ -231,8 +233,10 @@ def test_an_update_that_is_under_way_is_waited_for(deployed: Deployed) -> None:
     }
     template = changed(deployed.template, Handle=handle, Waiting=waiting)
     cloudformation.update_stack(StackName=deployed.stack, TemplateBody=json.dumps(template))
-    await_rest(deployed.target, report=told.append)
-    assert told == [f"{deployed.stack} is being updated; waiting until that has ended"]
+    with said() as updates:
+        await_rest(deployed.target)
+    assert updates[0].state == f"until the update of {deployed.stack} has ended"
+    assert (len({each.state for each in updates}), updates[-1].ended) == (2, True)
     (stack,) = cloudformation.describe_stacks(StackName=deployed.stack)["Stacks"]
     assert stack["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"  # nobody has signalled
 
@@ -242,7 +246,7 @@ def test_one_that_does_not_end_is_said(deployed: Deployed, monkeypatch: pytest.M
     monkeypatch.setattr("operations.deployment.deploy_guard.stack_states", lambda _target: states)
     expected = "must be at rest within 0 s, got serving in progress"
     with pytest.raises(OperationError, match=expected):
-        await_rest(deployed.target, report=lambda _text: None, timeout_seconds=0.2)
+        await_rest(deployed.target, timeout_seconds=0.2)
 
 
 BUSY = "cdk deploy failed:\nStack is in UPDATE_IN_PROGRESS state and can not be updated."
@@ -259,7 +263,7 @@ def test_an_update_that_comes_in_between_is_tried_again(
         if len(made) <= failures:
             raise OperationError(BUSY)
 
-    deploy_undisturbed(deployed.target, deploy, report=pytest.fail)
+    deploy_undisturbed(deployed.target, deploy)
     assert len(made) == attempts
 
 
@@ -272,7 +276,7 @@ def test_another_failure_or_the_third_is_told(deployed: Deployed, text: str, att
         raise OperationError(text)
 
     with pytest.raises(OperationError, match=text[:17]):
-        deploy_undisturbed(deployed.target, deploy, report=pytest.fail)
+        deploy_undisturbed(deployed.target, deploy)
     assert len(made) == attempts
 
 

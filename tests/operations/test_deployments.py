@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from operations.models.deployments import (
     why_not_deployed,
 )
 from operations.target import PROJECT_ROOT, Target
+from tests.operations.said import said
 
 
 class Recorded:
@@ -149,19 +151,19 @@ def test_waiting_lasts_as_long_as_two_rollouts_and_the_creation_of_an_endpoint(
 def test_waiting_says_what_for_and_what_to_look_at_in_the_end(
     recorded: Recorded, stack: str
 ) -> None:
-    arn, told = recorded.package("Approved"), list[str]()
+    arn = recorded.package("Approved")
     state = (
         "it is yet to be taken by the deployment function; "
         f"stack {stack} CREATE_COMPLETE, endpoint not created"
     )
-    with pytest.raises(OperationError, match=f"within 1 s, got {state}; it may go on") as ended:
-        registry.await_deployment(recorded.target, arn, timeout_seconds=0.6, report=told.append)
+    expected = f"within 1 s, got {state}; it may go on"
+    with said() as updates, pytest.raises(OperationError, match=expected) as ended:
+        registry.await_deployment(recorded.target, arn, timeout_seconds=0.6)
     for named in ("`fraudloop status`", "the stack's events", "`fraudloop redrive`"):
         assert named in str(ended.value)
-    assert told == [
-        "waiting until version 1 is deployed, for 0 minutes at most",
-        state,
-    ]
+    assert {each.item for each in updates} == {"deployment of version 1"}
+    assert updates[0].state == "waited for at most 0 minutes"
+    assert {each.state for each in updates[1:]} == {state}
 
 
 def test_who_stops_waiting_is_told_that_the_deployment_goes_on(
@@ -179,13 +181,16 @@ def test_who_stops_waiting_is_told_that_the_deployment_goes_on(
     ) as waiting:
         assert waiting.stderr is not None
         first = waiting.stderr.readline()
-        assert first == "waiting until version 1 is deployed, for 180 minutes at most\n"
+        time_of, _, said_then = first.partition(" ")
+        assert datetime.fromisoformat(time_of).utcoffset() == timedelta(0)
+        assert said_then == "deployment of version 1: waited for at most 180 minutes\n"
         waiting.send_signal(signal.SIGINT)
         rest = waiting.stderr.read()
     assert waiting.returncode == 130
     assert rest.splitlines()[-1] == (
-        f"fraudloop: no longer waiting; {arn} is approved, and the deployment goes on by itself: "
-        "`fraudloop status` shows it, `fraudloop rollback` undoes it"
+        "fraudloop: no longer waiting; version 1 is approved; its deployment goes on by itself: "
+        f"`fraudloop watch {' '.join(state)}` attaches to it, "
+        f"`fraudloop rollback {' '.join(state)}` undoes it"
     )
     assert recorded.status(arn) == "Approved"
 
@@ -193,10 +198,12 @@ def test_who_stops_waiting_is_told_that_the_deployment_goes_on(
 def test_where_the_credentials_end_waiting_ends_with_what_goes_on(
     recorded: Recorded, embedded_aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arn = recorded.package("PendingManualApproval")
+    recorded.package("PendingManualApproval")
     monkeypatch.setattr(Target, "outputs", recorded.target.outputs)
     # There is no stack of that name: an error of AWS amid the wait, as an expired session is.
     done = CliRunner().invoke(app, ["approve", "1", "--state", str(embedded_aws.state_dir)])
     assert done.exit_code == 1
     last = done.stderr.splitlines()[-1]
-    assert re.search(rf"cannot wait any longer: .*; {arn} is approved, and the deployment", last)
+    assert re.search(
+        "cannot wait any longer: .*; version 1 is approved; its deployment goes on", last
+    )

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from local_aws.server import EmbeddedAws
 from operations.cli import app
+from operations.console import wide
 from operations.errors import OperationError
 from operations.models.lineage import Lineage, lineage
 from operations.models.lineage_tree import tree
@@ -266,7 +267,11 @@ def test_with_tuning_it_is_the_best_of_the_jobs(loop: Loop) -> None:
 
 def test_the_tree_names_the_ends_or_all_of_the_objects(loop: Loop, registered: list[str]) -> None:
     found = lineage(loop.target, "1")
+    assert registered[0].partition(":pipeline/")[2] in printed(found)
+    assert registered[0] not in printed(found)
+    token = wide.set(True)
     assert registered[0] in printed(found)
+    wide.reset(token)
     keys = [source["key"] for source in loop.sources]
     for key, shown in zip(keys, (True, False, True), strict=True):
         assert (key in printed(found)) is shown

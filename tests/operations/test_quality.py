@@ -48,8 +48,10 @@ def backtest(data: Path, *options: str) -> list[str]:
 def test_folds_their_mean_and_their_deviation_fit_a_terminal(data: Path) -> None:
     done = runner.invoke(app, backtest(data), env={"COLUMNS": "80"})
     assert done.exit_code == 0, done.output
-    lines = [line for line in done.output.splitlines() if "│" in line]
-    firsts = [line.split("│")[1].strip() for line in lines]
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    rule = next(number for number, line in enumerate(lines) if line.startswith("──"))
+    firsts = [line.split()[0] for line in lines[rule + 1 :] if line]
     assert firsts == ["2018-06-22", "2018-06-15", "mean", "deviation"]
     assert "CP@100" in done.output
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from operations.deployment.revision import code_revision
+from operations.deployment.toolchain import synthesize
+from operations.errors import OperationError
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -54,3 +56,10 @@ def test_an_archive_inside_another_work_tree_has_none(checkout: Path) -> None:
 def test_without_git_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert code_revision() is None
+
+
+def test_a_revision_that_is_none_is_refused_with_the_reason_alone(tmp_path: Path) -> None:
+    reason = "^local cannot be synthesized: revision must be 1 to 100 letters, .* got 'no revision'"
+    with pytest.raises(OperationError, match=reason) as refused:
+        synthesize("local", tmp_path / "cdk.out", revision="no revision")
+    assert "\n" not in str(refused.value)

@@ -5,9 +5,7 @@ import itertools
 import pytest
 
 from operations import waiting
-from operations.cli.following import follow
-from operations.executions import ExecutionStep, PipelineExecution
-from operations.waiting import changes, looks
+from operations.waiting import looks
 
 
 class Clock:
@@ -53,31 +51,3 @@ def test_one_look_is_certain_and_one_is_at_the_end(clock: Clock) -> None:
     assert len(list(looks(0))) == 1
     assert len(list(looks(0.07))) == 2
     assert clock.now == pytest.approx(1000.07)
-
-
-def test_what_is_told_twice_is_reported_once() -> None:
-    reported: list[str] = []
-    tell = changes(reported.append)
-    for text in ("one", "one", "other", "one"):
-        tell(text)
-    assert reported == ["one", "other", "one"]
-
-
-def test_where_there_is_no_terminal_each_change_of_a_step_is_a_line(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def at(**steps: str) -> PipelineExecution:
-        made = [ExecutionStep(name, status, 1.0, "") for name, status in steps.items()]
-        return PipelineExecution(arn="arn", name="manual-1", status="Executing", steps=made)
-
-    with follow("-") as on_change:
-        on_change(at(CheckData="Executing"))
-        on_change(at(CheckData="Succeeded", TrainModel="Executing"))
-        on_change(at(CheckData="Succeeded", TrainModel="Executing"))
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.splitlines() == [
-        "manual-1: CheckData Executing",
-        "manual-1: CheckData Succeeded",
-        "manual-1: TrainModel Executing",
-    ]

@@ -16,7 +16,7 @@ from lifecycle.jobs.pipeline_parts import (
     join,
 )
 from lifecycle.monitoring.analyzer import ANALYSIS_PATH, analyzer_settings
-from pipeline_code.contracts.pipelines import PipelineParameter
+from pipeline_code.contracts.pipelines import FeatureSource, PipelineParameter
 from pipeline_code.contracts.serving import PARQUET
 
 __all__ = ["PLACEHOLDERS", "batch_definition"]
@@ -47,7 +47,9 @@ def batch_definition(config: BatchScoringConfig) -> str:
     model = Parameter(PipelineParameter.MODEL)
     source = Parameter(PipelineParameter.INPUT)
     target = Parameter(PipelineParameter.OUTPUT)
-    feature_source = Parameter(PipelineParameter.FEATURE_SOURCE, default_value="auto")
+    feature_source = Parameter(
+        PipelineParameter.FEATURE_SOURCE, default_value=FeatureSource.AUTO.value
+    )
     features = _features_step(config, source, target, feature_source)
     score = _score_step(config, model, features)
     results = _results_step(config, target, features, score)

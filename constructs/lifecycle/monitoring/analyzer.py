@@ -19,21 +19,19 @@ from lifecycle.jobs.job_requests import REGION_VARIABLE
 from lifecycle.jobs.job_role import JobRole
 from lifecycle.registry.spelled_package import part
 from pipeline_code.contracts.events import MONITOR_SOURCE
-from pipeline_code.contracts.monitoring import MonitorKind
+from pipeline_code.contracts.monitoring import REPORTS_PREFIX, MonitorKind
 from pipeline_code.contracts.packages import DIGEST
 
 __all__ = [
     "ANALYSIS_PATH",
     "CAPTURES_PATH",
     "GROUND_TRUTH_PREFIX",
-    "REPORTS_PREFIX",
     "Analyzer",
     "allow_telling",
     "analyzer_settings",
     "baseline_folder",
 ]
 
-REPORTS_PREFIX = "monitoring/reports/"
 GROUND_TRUTH_PREFIX = "monitoring/ground-truth/"
 # Where Model Monitor's contract has an analyzer look for captures and leave its files.
 CAPTURES_PATH = "/opt/ml/processing/input/endpoint"

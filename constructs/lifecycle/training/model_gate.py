@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
+
 __all__ = ["GateConfig"]
 
 SHARES = ("average_precision_floor", "champion_tolerance", "bias_limit", "calibration_limit")
@@ -38,7 +40,7 @@ class GateConfig:
     calibration_limit: float = 0.015
     latency_limit_milliseconds: float = 10.0
     size_limit_mib: float = 50.0
-    reviews_per_day: int = 100
+    reviews_per_day: int = CARDS_REVIEWED_A_DAY
     decline_precision: float = 0.95
 
     def __post_init__(self) -> None:

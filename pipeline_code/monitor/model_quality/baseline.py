@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
 from pipeline_code.monitor.model_quality.constraints import suggest
 from pipeline_code.monitor.model_quality.figures import (
     WeightedQuality,
@@ -9,7 +10,7 @@ from pipeline_code.monitor.model_quality.figures import (
     cards_a_day,
     metrics_document,
 )
-from pipeline_code.quality.metrics import CARDS_REVIEWED_A_DAY, RESAMPLES
+from pipeline_code.quality.metrics import RESAMPLES
 from pipeline_code.quality.reviews import CardDays
 from pipeline_code.quality.scored import ScoredRows
 

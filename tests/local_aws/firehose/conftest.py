@@ -1,11 +1,13 @@
 """Delivery streams to a bucket of their own, and what arrives there."""
 
 import base64
+import io
 import json
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.local_aws.events.test_delivery import role
@@ -109,3 +111,51 @@ def landing(client: Client) -> Iterator[Callable[..., Landing]]:
     for each in made:
         for name in list(each.made):
             each.delete(name)
+
+
+Make = Callable[..., Landing]
+Eventually = Callable[[Callable[[], Any]], Any]
+READ = (
+    "kinesis:DescribeStream",
+    "kinesis:GetRecords",
+    "kinesis:GetShardIterator",
+    "kinesis:ListShards",
+)
+ERRORS = "errors/!{firehose:error-output-type}/"
+COLUMNS = {"id": "bigint", "amount": "decimal(10,2)", "time": "timestamp", "name": "string"}
+
+
+@pytest.fixture
+def table(client: Client) -> dict[str, Any]:
+    """A Glue table's SchemaConfiguration, without its role."""
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    client("glue").create_database(DatabaseInput={"Name": name})
+    columns = [{"Name": name, "Type": kind} for name, kind in COLUMNS.items()]
+    client("glue").create_table(
+        DatabaseName=name,
+        TableInput={
+            "Name": "rows",
+            "StorageDescriptor": {"Columns": columns, "Location": "s3://unused/"},
+            "PartitionKeys": [{"Name": "day", "Type": "string"}],
+        },
+    )
+    return {"DatabaseName": name, "TableName": "rows", "Region": "us-east-1", "VersionId": "LATEST"}
+
+
+def conversion(table: dict[str, Any], role_arn: str) -> dict[str, Any]:
+    return {
+        "Enabled": True,
+        "InputFormatConfiguration": {"Deserializer": {"OpenXJsonSerDe": {}}},
+        "OutputFormatConfiguration": {"Serializer": {"ParquetSerDe": {"Compression": "GZIP"}}},
+        "SchemaConfiguration": {**table, "RoleARN": role_arn},
+    }
+
+
+def processing(kind: str, **parameters: str) -> dict[str, Any]:
+    named = [{"ParameterName": k, "ParameterValue": v} for k, v in parameters.items()]
+    return {"Enabled": True, "Processors": [{"Type": kind, "Parameters": named}]}
+
+
+def rows(body: bytes) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pq.read_table(io.BytesIO(body)).to_pylist()
+    return found

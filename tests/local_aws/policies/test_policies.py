@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from tests.local_aws.known import (
     ACCOUNT,
@@ -14,6 +13,7 @@ from tests.local_aws.known import (
     TOPIC_ARN,
     URL,
     Client,
+    assert_refused,
     of_bucket,
     of_function,
     of_queue,
@@ -100,10 +100,7 @@ CASES: list[tuple[str, str, dict[str, Any], str]] = [
 def test_it_is_refused(
     known: Client, service: str, method: str, arguments: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(ClientError) as refused:
-        getattr(known(service), method)(**arguments)
-    assert words in str(refused.value)
-    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] < 500
+    assert_refused(known(service), method, arguments, words)
 
 
 def _of_template(kind: str, **properties: Any) -> dict[str, Any]:

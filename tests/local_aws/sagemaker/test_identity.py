@@ -1,7 +1,6 @@
 """Who may have SageMaker act for them, and as whom it acts."""
 
 import json
-import uuid
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
@@ -12,220 +11,15 @@ from botocore.exceptions import ClientError
 from local_aws.sagemaker import arns, installation
 from local_aws.sagemaker.service import snake
 from local_aws.sagemaker.wire import Api
-from tests.local_aws.images import PULL
 from tests.local_aws.sagemaker.conftest import (
-    CLUSTER,
     IMAGE,
     allow,
-    definition,
-    end,
     steps_of,
     unique,
     wait_for,
 )
 
-ARN = "arn:aws:sagemaker:us-east-1:000000000000"
-STOPPING = {"MaxRuntimeInSeconds": 60}
-PROCESSING = {
-    "AppSpecification": {"ImageUri": IMAGE},
-    "ProcessingResources": {"ClusterConfig": CLUSTER},
-}
-TRAINING: dict[str, Any] = {
-    "AlgorithmSpecification": {
-        "TrainingImage": IMAGE,
-        "TrainingInputMode": "File",
-        "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*)"}],
-    },
-    "OutputDataConfig": {"S3OutputPath": "s3://anywhere/models"},
-    "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-    "StoppingCondition": STOPPING,
-}
-TUNING = {
-    "Strategy": "Random",
-    "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
-    "ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1},
-    "ParameterRanges": {
-        "ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]
-    },
-}
-FEATURES = {
-    "RecordIdentifierFeatureName": "id",
-    "EventTimeFeatureName": "at",
-    "FeatureDefinitions": [
-        {"FeatureName": "id", "FeatureType": "String"},
-        {"FeatureName": "at", "FeatureType": "Fractional"},
-    ],
-    "OnlineStoreConfig": {"EnableOnlineStore": True},
-}
-MONITORED = {
-    "DataQualityAppSpecification": {"ImageUri": IMAGE},
-    "DataQualityJobInput": {
-        "EndpointInput": {"EndpointName": "e", "LocalPath": "/opt/ml/processing/input"}
-    },
-    "DataQualityJobOutputConfig": {
-        "MonitoringOutputs": [
-            {"S3Output": {"S3Uri": "s3://a/b", "LocalPath": "/opt/ml/processing/output"}}
-        ]
-    },
-    "JobResources": {"ClusterConfig": CLUSTER},
-}
-STEPS = definition([{"Name": "End", "Type": "Fail", "Arguments": {"ErrorMessage": "over"}}])
-# Operation, kind of what it makes, the member that names it, and the rest but for the role.
-CREATIONS: list[tuple[str, str, str, dict[str, Any]]] = [
-    ("CreateProcessingJob", "processing-job", "ProcessingJobName", PROCESSING),
-    ("CreateTrainingJob", "training-job", "TrainingJobName", TRAINING),
-    ("CreateModel", "model", "ModelName", {"PrimaryContainer": {"Image": IMAGE}}),
-    ("CreatePipeline", "pipeline", "PipelineName", {"PipelineDefinition": STEPS}),
-    ("CreateFeatureGroup", "feature-group", "FeatureGroupName", FEATURES),
-    ("CreateDataQualityJobDefinition", "data-quality-job-definition", "JobDefinitionName",
-     MONITORED),
-    ("CreateHyperParameterTuningJob", "hyper-parameter-tuning-job", "HyperParameterTuningJobName",
-     {"HyperParameterTuningJobConfig": TUNING, "TrainingJobDefinition": TRAINING}),
-]  # fmt: skip
-Trust = Callable[..., str]
-
-
-def request_of(creation: tuple[str, str, str, dict[str, Any]], role: str) -> dict[str, Any]:
-    operation, _, member, rest = creation
-    request = {**rest, member: unique("made")[:32]}
-    if operation == "CreateModel":
-        return {**request, "ExecutionRoleArn": role}
-    if operation == "CreateHyperParameterTuningJob":
-        return {**request, "TrainingJobDefinition": {**TRAINING, "RoleArn": role}}
-    if operation == "CreatePipeline":
-        request["ClientRequestToken"] = uuid.uuid4().hex
-    return {**request, "RoleArn": role}
-
-
-@pytest.fixture(scope="module")
-def trusting(client: Callable[[str], Any]) -> Trust:
-    """trusting(principal, condition): a role with that trust policy, which may pull images."""
-
-    def make(principal: Any, condition: dict[str, Any] | None = None) -> str:
-        iam, name = client("iam"), unique("trust")
-        statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-        if condition is not None:
-            statement["Condition"] = condition
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy)
-        may = json.dumps({"Version": "2012-10-17", "Statement": PULL})
-        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=may)
-        return str(role["Role"]["Arn"])
-
-    return make
-
-
-SAGEMAKER = {"Service": "sagemaker.amazonaws.com"}
-
-
-@pytest.fixture(
-    scope="module",
-    params=["missing", "elsewhere", "ec2", "account", "everybody-here", "source-account", "source"],
-)
-def untrusting(request: pytest.FixtureRequest, trusting: Trust) -> str:
-    """A role that SageMaker may not assume here."""
-    return {
-        "missing": lambda: "arn:aws:iam::000000000000:role/there-is-none",
-        "elsewhere": lambda: "arn:aws:iam::111122223333:role/worker",
-        "ec2": lambda: trusting({"Service": "ec2.amazonaws.com"}),
-        "account": lambda: trusting({"AWS": "arn:aws:iam::000000000000:root"}),
-        "everybody-here": lambda: trusting({"AWS": "000000000000"}),
-        "source-account": lambda: trusting(
-            SAGEMAKER, {"StringEquals": {"aws:SourceAccount": "111122223333"}}
-        ),
-        "source": lambda: trusting(SAGEMAKER, {"ArnLike": {"aws:SourceArn": f"{ARN}:domain/*"}}),
-    }[str(request.param)]()
-
-
-@pytest.mark.parametrize("creation", CREATIONS, ids=[each[0] for each in CREATIONS])
-def test_a_role_must_let_sagemaker_assume_it(
-    client: Callable[[str], Any], untrusting: str, creation: tuple[str, str, str, dict[str, Any]]
-) -> None:
-    with pytest.raises(ClientError) as error:
-        client("sagemaker")._make_api_call(creation[0], request_of(creation, untrusting))
-    answer = error.value.response["Error"]
-    assert answer["Code"] == "ValidationException"
-    assert answer["Message"].startswith(
-        f"Could not assume role {untrusting}. Please ensure that the role exists and allows "
-        "principal 'sagemaker.amazonaws.com' to assume the role."
-    )
-
-
-@pytest.mark.parametrize(
-    ("operation", "pattern"),
-    [
-        ("CreateProcessingJob", "processing-job/*"),
-        ("CreateTrainingJob", "training-job/*"),
-        ("CreateHyperParameterTuningJob", "training-job/*"),
-        ("CreatePipeline", "pipeline/made-*/*"),
-        ("CreateModel", "*"),
-    ],
-)
-def test_the_examples_of_sagemakers_guide_let_it_in(
-    client: Callable[[str], Any], trusting: Trust, operation: str, pattern: str
-) -> None:
-    role = trusting(
-        SAGEMAKER,
-        {
-            "ArnLike": {"aws:SourceArn": f"{ARN}:{pattern}"},
-            "StringEquals": {"aws:SourceAccount": "000000000000"},
-        },
-    )
-    creation = next(each for each in CREATIONS if each[0] == operation)
-    client("sagemaker")._make_api_call(operation, request_of(creation, role))
-
-
-def test_a_trust_policy_cannot_name_one_model(
-    client: Callable[[str], Any], trusting: Trust
-) -> None:
-    """ "Do not replace the aws:SourceArn in this template with the full ARN of a specific model or
-    endpoint" (Developer Guide, "Cross-Service Confused Deputy Prevention").
-    """
-    creation = next(each for each in CREATIONS if each[0] == "CreateModel")
-    role = trusting(SAGEMAKER, {"ArnLike": {"aws:SourceArn": f"{ARN}:model/*"}})
-    with pytest.raises(ClientError, match="Could not assume role"):
-        client("sagemaker").create_model(**request_of(creation, role))
-
-
-def test_feature_store_says_nothing_of_a_source(
-    client: Callable[[str], Any], trusting: Trust
-) -> None:
-    creation = next(each for each in CREATIONS if each[0] == "CreateFeatureGroup")
-    demanding = trusting(SAGEMAKER, {"StringEquals": {"aws:SourceAccount": "000000000000"}})
-    with pytest.raises(ClientError, match="Could not assume role"):
-        client("sagemaker").create_feature_group(**request_of(creation, demanding))
-    either = trusting(SAGEMAKER, {"StringEqualsIfExists": {"aws:SourceAccount": "000000000000"}})
-    assert client("sagemaker").create_feature_group(**request_of(creation, either))
-
-
-def test_a_pipeline_whose_role_no_longer_trusts_sagemaker_fails(
-    client: Callable[[str], Any], trusting: Trust
-) -> None:
-    sagemaker, role = client("sagemaker"), trusting(SAGEMAKER)
-    creation = next(each for each in CREATIONS if each[0] == "CreatePipeline")
-    request = request_of(creation, role)
-    sagemaker.create_pipeline(**request)
-    client("iam").update_assume_role_policy(
-        RoleName=role.rpartition("/")[2],
-        PolicyDocument=json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Principal": {"Service": "ec2.amazonaws.com"},
-                        "Action": "sts:AssumeRole",
-                    }
-                ],
-            }
-        ),
-    )
-    started = sagemaker.start_pipeline_execution(PipelineName=request["PipelineName"])
-    ended = end(sagemaker, started["PipelineExecutionArn"])
-    assert ended["PipelineExecutionStatus"] == "Failed"
-    assert "Could not assume role" in ended["FailureReason"]
-    with pytest.raises(ClientError, match="Could not assume role"):
-        sagemaker.update_pipeline(PipelineName=request["PipelineName"], RoleArn=role)
+from .identities import ARN, CREATIONS, FEATURES, request_of
 
 
 @pytest.mark.parametrize("creation", CREATIONS, ids=[each[0] for each in CREATIONS])

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.local_aws.sagemaker.conftest import CLUSTER, IMAGE, allow, definition, unique
-from tests.local_aws.sagemaker.test_identity import CREATIONS, FEATURES, TRAINING, request_of
+from tests.local_aws.sagemaker.identities import CREATIONS, FEATURES, TRAINING, request_of
 
 ARN = "arn:aws:sagemaker:us-east-1:000000000000"
 REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"

@@ -118,3 +118,11 @@ def pipeline(client: Client, tmp_path: Path) -> Iterator[Callable[..., Pipeline]
     yield make
     for each in made:
         each.delete()
+
+
+Make = Callable[..., Pipeline]
+Eventually = Callable[[Callable[[], Any]], Any]
+
+
+def numbered(*numbers: int, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": number, **more} for number in numbers]

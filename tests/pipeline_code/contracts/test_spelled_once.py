@@ -18,7 +18,7 @@ ORDINARY = {
     *("FeatureSource", "LookBackHours", "ModelName"),
     *("Degraded", "FailedAnswers", "Flagged", "LabelMaturity", "ModelQuality", "Monitor", "Score"),
     *("1", "approve", "bias", "decline", "fraudloop", "labels", "monitoring", "none", "retraining"),
-    *("Answers", "Feature", "Violations", "application/jsonlines", "training", "|"),
+    *("Answers", "Feature", "Violations", "application/jsonlines", "auto", "training", "|"),
 }
 
 

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pyarrow as pa
 import pytest
 
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.__main__ import main
 from pipeline_code.common.lake import Landing, write
-from pipeline_code.common.schema import CUSTOMERS, FRAUD_REPORTS, TRANSACTIONS
-from pipeline_code.features.batch import compute
+from pipeline_code.common.schema import CUSTOMERS
 from pipeline_code.features.definitions import (
     CUSTOMER,
     ENTITIES,
@@ -26,8 +24,7 @@ from pipeline_code.features.definitions import (
     feature_group_columns,
     stored_features,
 )
-from pipeline_code.features.events import Reports, Transaction, Transactions
-from pipeline_code.features.online import vector
+from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.online_store import READ_AT_ONCE, OnlineStore
 from pipeline_code.features.records import Key, StoredRecord
 from pipeline_code.features.state import StateError
@@ -46,24 +43,23 @@ from tests.pipeline_code.features.small_streams import (
     HOUR,
     START,
     Row,
-    moment,
     reports_of,
     reports_table,
     transactions_table,
 )
+from tests.pipeline_code.features.stores import (
+    NO_REPORTS,
+    NO_TRANSACTIONS,
+    Overloaded,
+    Overtaken,
+    batch_vector,
+    materialize,
+    record,
+    stream,
+    vector_of,
+)
 
-NO_REPORTS = FRAUD_REPORTS.empty_table()
-NO_TRANSACTIONS = TRANSACTIONS.empty_table()
 NOTHING = FoldResult()
-
-
-def materialize(
-    client: Any, groups: FeatureGroups, transactions: pa.Table, reports: pa.Table
-) -> FoldResult:
-    """Both entities, as the job does it shard by shard."""
-    known = Transactions.from_table(transactions), Reports.from_table(reports)
-    done = (materialize_entity(client, groups, entity, *known) for entity in ENTITIES)
-    return sum(done, FoldResult())
 
 
 @pytest.fixture(scope="module")
@@ -99,46 +95,6 @@ def groups(client_of: Callable[[str], Any], request: pytest.FixtureRequest) -> F
             OnlineStoreConfig={"EnableOnlineStore": True},
         )
     return FeatureGroups(**names)
-
-
-def record(client: Any, groups: FeatureGroups, key: Key) -> dict[str, str]:
-    answer = client.get_record(
-        FeatureGroupName=groups.of(key.entity), RecordIdentifierValueAsString=str(key.id)
-    )
-    return {value["FeatureName"]: value["ValueAsString"] for value in answer.get("Record", [])}
-
-
-def vector_of(client: Any, groups: FeatureGroups, row: Row) -> list[float]:
-    states = read_states(client, groups, customer_id=row.customer, terminal_id=row.terminal)
-    request = Transaction(
-        transaction_id=row.id,
-        event_time=moment(row.time),
-        customer_id=row.customer,
-        terminal_id=row.terminal,
-        amount_minor=row.amount,
-    )
-    return vector(*states, request)
-
-
-def batch_vector(rows: list[Row], asked: Row) -> list[float]:
-    features = compute(transactions_table(rows), reports_table(reports_of(rows)))
-    place = [row.id for row in rows].index(asked.id)
-    return [features[name][place].as_py() for name in FEATURE_NAMES]
-
-
-def stream() -> list[Row]:
-    """Forty days of three customers at two terminals, each fifth transaction a fraud."""
-    return [
-        Row(
-            id=n,
-            time=START + n * 5 * HOUR + n * 7,
-            customer=n % 3,
-            terminal=n % 2,
-            amount=100 + 13 * n,
-            report_delays=(7 * DAY,) if n % 5 == 0 else (),
-        )
-        for n in range(190)
-    ]
 
 
 def test_what_was_folded_in_pieces_answers_as_batch(client: Any, groups: FeatureGroups) -> None:
@@ -291,28 +247,6 @@ def test_a_missing_group_is_named(client: Any) -> None:
         read_states(client, groups, customer_id=1, terminal_id=1)
 
 
-class Overloaded:
-    """A client whose first answers leave records unprocessed, as Feature Store may."""
-
-    def __init__(self, client: Any, times: int) -> None:
-        self._client = client
-        self._left = times
-
-    def batch_get_record(self, **request: Any) -> dict[str, Any]:
-        if self._busy():
-            return {"Records": [], "UnprocessedIdentifiers": request["Identifiers"]}
-        return self._client.batch_get_record(**request)
-
-    def batch_write_record(self, **request: Any) -> dict[str, Any]:
-        if self._busy():
-            return {"UnprocessedEntries": request["Entries"]}
-        return self._client.batch_write_record(**request)
-
-    def _busy(self) -> bool:
-        self._left -= 1
-        return self._left >= 0
-
-
 def test_unprocessed_records_are_sent_again(client: Any, groups: FeatureGroups) -> None:
     rows = transactions_table([Row(1, START, 1, 1, 5)])
     assert fold_into_store(Overloaded(client, 2), groups, rows, NO_REPORTS) == FoldResult(
@@ -335,22 +269,6 @@ def test_a_refused_record_is_an_error(client: Any, groups: FeatureGroups) -> Non
     wrong = [{"FeatureName": "no_such_feature", "ValueAsString": json.dumps(1)}]
     with pytest.raises(StoreError, match="BatchWriteRecord must take every record, got 1 refused"):
         store.write([(Key(CUSTOMER, 1), wrong)])
-
-
-class Overtaken:
-    """A client that lets a consumer fold an event just before each of its first writes."""
-
-    def __init__(self, client: Any, groups: FeatureGroups, rows: list[Row]) -> None:
-        self._client, self._groups, self._rows = client, groups, rows
-
-    def batch_get_record(self, **request: Any) -> dict[str, Any]:
-        return self._client.batch_get_record(**request)
-
-    def batch_write_record(self, **request: Any) -> dict[str, Any]:
-        if self._rows:
-            event = transactions_table([self._rows.pop()])
-            fold_into_store(self._client, self._groups, event, NO_REPORTS)
-        return self._client.batch_write_record(**request)
 
 
 @pytest.mark.parametrize("stored", [0, 3], ids=["new", "known"])

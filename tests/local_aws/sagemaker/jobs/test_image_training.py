@@ -121,7 +121,7 @@ def test_an_interruption_does_not_change_the_model(
         "EnableManagedSpotTraining": True,
         "StoppingCondition": {"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 600},
     }
-    parameters = PARAMETERS | {"rounds": "300"}
+    parameters = PARAMETERS | {"rounds": "120"}
     prefix = unique("checkpoints")
     interrupted = start(
         definition(),

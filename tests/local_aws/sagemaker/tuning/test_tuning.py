@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,79 +9,9 @@ from botocore.exceptions import ClientError
 
 from local_aws.server import EmbeddedAws
 from tests.local_aws.conftest import Queue
-from tests.local_aws.sagemaker.conftest import IMAGE, allow, printed, unique, wait_for
+from tests.local_aws.sagemaker.conftest import IMAGE, printed, unique, wait_for
 
-STAND_IN = Path(__file__).parents[1] / "stand_in_training"
-X = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]}
-KINDS = {"CategoricalParameterRanges": [{"Name": "kind", "Values": ["c", "a", "b"]}]}
-
-
-@pytest.fixture
-def tune(client: Callable[[str], Any], bucket: str, job_role: str) -> Callable[..., Any]:
-    """tune(ranges, jobs=3, **static): the description of a tuning job that has ended.
-
-    Its other arguments change the request's config, definition or the request itself.
-    """
-    sagemaker = client("sagemaker")
-
-    def run(
-        ranges: dict[str, Any],
-        jobs: int | None = 3,
-        parallel: int = 1,
-        *,
-        strategy: str = "Random",
-        wait: bool = True,
-        config: dict[str, Any] | None = None,
-        definition: dict[str, Any] | None = None,
-        request: dict[str, Any] | None = None,
-        **static: str,
-    ) -> dict[str, Any]:
-        name = unique("tuning")
-        limits = {"MaxParallelTrainingJobs": parallel}
-        sagemaker.create_hyper_parameter_tuning_job(
-            **{
-                "HyperParameterTuningJobName": name,
-                "HyperParameterTuningJobConfig": {
-                    "Strategy": strategy,
-                    "HyperParameterTuningJobObjective": {
-                        "Type": "Maximize",
-                        "MetricName": "score",
-                    },
-                    "ResourceLimits": limits
-                    | ({} if jobs is None else {"MaxNumberOfTrainingJobs": jobs}),
-                    "ParameterRanges": ranges,
-                    "RandomSeed": 7,
-                    **(config or {}),
-                },
-                "TrainingJobDefinition": {
-                    "AlgorithmSpecification": {
-                        "TrainingImage": IMAGE,
-                        "TrainingInputMode": "File",
-                        "MetricDefinitions": [{"Name": "score", "Regex": '"score": ([-0-9.eE+]+)'}],
-                    },
-                    "StaticHyperParameters": static,
-                    "RoleArn": job_role,
-                    "Environment": {"PYTHONPATH": str(STAND_IN)},
-                    "OutputDataConfig": {"S3OutputPath": f"s3://{bucket}/tuned"},
-                    "ResourceConfig": {
-                        "InstanceType": "ml.m5.large",
-                        "InstanceCount": 1,
-                        "VolumeSizeInGB": 1,
-                    },
-                    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-                    **(definition or {}),
-                },
-                **(request or {}),
-            }
-        )
-        if not wait:
-            return {"HyperParameterTuningJobName": name}
-        return wait_for(
-            lambda: sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name),
-            "HyperParameterTuningJobStatus",
-        )
-
-    return run
+from .conftest import KINDS, X, score
 
 
 @pytest.fixture
@@ -97,10 +26,6 @@ def trials(client: Callable[[str], Any]) -> Callable[..., list[dict[str, Any]]]:
         return found
 
     return listed
-
-
-def score(trial: dict[str, Any]) -> float:
-    return float(trial["FinalHyperParameterTuningJobObjectiveMetric"]["Value"])
 
 
 def test_the_best_of_the_training_jobs_is_found(
@@ -300,111 +225,3 @@ def test_training_jobs_have_checkpoints_of_their_own(
     name = trial["TrainingJobName"]
     job = client("sagemaker").describe_training_job(TrainingJobName=name)
     assert job["CheckpointConfig"]["S3Uri"] == f"s3://{bucket}/tuned-checkpoints/{name}/"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"strategy": "Hyperband"}, "does not support the strategy Hyperband"),
-        ({"request": {"Autotune": {"Mode": "Enabled"}}}, "does not support Autotune"),
-        ({"strategy": "Grid", "jobs": None}, "Grid must be categorical, got 'x'"),
-        (
-            {"strategy": "Grid", "ranges": KINDS, "jobs": 2, "parallel": 1},
-            "MaxNumberOfTrainingJobs must be 3",
-        ),
-        ({"jobs": None}, "MaxNumberOfTrainingJobs must be given"),
-        ({"parallel": 4}, r"at most MaxNumberOfTrainingJobs \(3\), got 4"),
-        ({"x": "1"}, "'x' must be static or have a range, got both"),
-        ({"_tuning_objective_metric": "y"}, "names must not be _tuning_objective_metric"),
-        (
-            {
-                "config": {
-                    "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "auc"}
-                }
-            },
-            "objective 'auc' must be one of the MetricDefinitions, which has score",
-        ),
-        ({"config": {"ParameterRanges": {}}}, "ParameterRanges must hold a range"),
-        (
-            {
-                "config": {
-                    "TuningJobCompletionCriteria": {
-                        "ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}
-                    }
-                }
-            },
-            "does not support ConvergenceDetected",
-        ),
-        (
-            {"definition": {"EnableManagedSpotTraining": True}},
-            "Invalid MaxWaitTimeInSeconds",
-        ),
-        (
-            {
-                "request": {
-                    "WarmStartConfig": {
-                        "ParentHyperParameterTuningJobs": [
-                            {"HyperParameterTuningJobName": "nobody"}
-                        ],
-                        "WarmStartType": "TransferLearning",
-                    }
-                }
-            },
-            "can't find a tuning job with the name nobody",
-        ),
-    ],
-)
-def test_what_cannot_run_is_refused_by_name(
-    tune: Any, arguments: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ClientError, match=message):
-        tune(**{"ranges": X, **arguments})
-
-
-def test_permissions_name_the_tuning_job(
-    client: Callable[[str], Any],
-    make_role: Callable[..., str],
-    session: Any,
-    tune: Any,
-) -> None:
-    job = tune(X, 1)
-    name, arn = job["HyperParameterTuningJobName"], job["HyperParameterTuningJobArn"]
-    actions = ("DescribeHyperParameterTuningJob", "ListTrainingJobsForHyperParameterTuningJob")
-    role = make_role(allow([f"sagemaker:{action}" for action in actions], arn))
-    assumed = client("sts").assume_role(RoleArn=role, RoleSessionName="reader")["Credentials"]
-    reader = session.client(
-        "sagemaker",
-        aws_access_key_id=assumed["AccessKeyId"],
-        aws_secret_access_key=assumed["SecretAccessKey"],
-        aws_session_token=assumed["SessionToken"],
-    )
-    assert reader.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-    assert reader.list_training_jobs_for_hyper_parameter_tuning_job(
-        HyperParameterTuningJobName=name
-    )["TrainingJobSummaries"]
-    with pytest.raises(ClientError, match="not authorized"):
-        reader.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="other")
-    with pytest.raises(ClientError, match="not authorized"):
-        reader.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-
-
-def test_the_training_role_must_be_passed(
-    client: Callable[[str], Any], make_role: Callable[..., str], session: Any, tune: Any
-) -> None:
-    request = client("sagemaker").describe_hyper_parameter_tuning_job(
-        HyperParameterTuningJobName=tune(X, 1)["HyperParameterTuningJobName"]
-    )
-    role = make_role(allow(["sagemaker:CreateHyperParameterTuningJob"], "*"))
-    assumed = client("sts").assume_role(RoleArn=role, RoleSessionName="tuner")["Credentials"]
-    tuner = session.client(
-        "sagemaker",
-        aws_access_key_id=assumed["AccessKeyId"],
-        aws_secret_access_key=assumed["SecretAccessKey"],
-        aws_session_token=assumed["SessionToken"],
-    )
-    with pytest.raises(ClientError, match="iam:PassRole"):
-        tuner.create_hyper_parameter_tuning_job(
-            HyperParameterTuningJobName=unique("tuning"),
-            HyperParameterTuningJobConfig=request["HyperParameterTuningJobConfig"],
-            TrainingJobDefinition=request["TrainingJobDefinition"],
-        )

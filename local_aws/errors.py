@@ -1,0 +1,25 @@
+"""Why an embedded AWS cannot be started, stopped or reached."""
+
+
+class EmbeddedAwsError(Exception):
+    """The embedded AWS cannot be started, stopped or reached."""
+
+
+class RegionError(EmbeddedAwsError):
+    """The Region is none, or not that of the state."""
+
+
+class PortTakenError(EmbeddedAwsError):
+    """Another process listens on the port."""
+
+
+class StateFolderError(EmbeddedAwsError):
+    """The state folder is none, or may not be written."""
+
+
+class StateInUseError(EmbeddedAwsError):
+    """Another embedded AWS runs with the same state folder."""
+
+
+class NotRunningError(EmbeddedAwsError):
+    """No embedded AWS runs with this state folder."""
