@@ -33,6 +33,10 @@ def ingest(
     register_customers: Annotated[
         bool, typer.Option(help="Take unknown customers as new ones; an empty lake always does.")
     ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Take away what the file landed as by another mapping."),
+    ] = False,
     json: Json = None,
 ) -> str | None:
     """Check a file or folder and land it in the lake by day, or publish it; all or nothing.
@@ -44,9 +48,14 @@ def ingest(
 
     if check:
         _show_preview(target, path, mapping, register_customers=register_customers, json=json)
-        return _same(path, online=online, register_customers=register_customers)
+        return _same(path, online=online, register_customers=register_customers, replace=replace)
     result = bring_in(
-        target, path, online=online, register_customers=register_customers, mapping=mapping
+        target,
+        path,
+        online=online,
+        register_customers=register_customers,
+        mapping=mapping,
+        replace=replace,
     )
     tables = [_columns(result)] if "columns" in result else []
     show(result, json, *tables, table("Ingested", ["", ""], _counts(result).items()))
@@ -61,10 +70,11 @@ _SHOWN_CHARACTERS = 20
 _COUNTED = ("rows", "transactions", "fraud_reports", "customers", "first_event", "last_event")
 
 
-def _same(path: Path, *, online: bool, register_customers: bool) -> str:
+def _same(path: Path, *, online: bool, register_customers: bool, replace: bool) -> str:
     """The same command, without the check."""
     words = ["fraudloop", "ingest", str(path), *mapping_options.get()]
     words += ["--online"] * online + ["--register-customers"] * register_customers
+    words += ["--replace"] * replace
     return shlex.join(words)
 
 
@@ -99,6 +109,8 @@ def _counts(result: dict[str, Any]) -> dict[str, str]:
     if result.get("assumed_report_times"):
         delay = f"{result['assumed_report_delay_days']:g} days after the transaction"
         counts["reports assumed"] = f"{result['assumed_report_times']}, each {delay}"
+    if result.get("replaced_objects"):
+        counts["objects replaced"] = str(result["replaced_objects"])
     if result.get("left_out"):
         counts["refunds left out"] = str(result["left_out"])
     return counts

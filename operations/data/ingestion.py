@@ -1,27 +1,26 @@
 """Bringing events in: checked, then landed in the lake by day, or published as a stream."""
 
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from operations import progress
 from operations.data import lake
 from operations.data.events import Stream
 from operations.data.landing import await_landed
-from operations.data.own.conversion import OwnFile, read_own
+from operations.data.own.checking import described, examined, is_ahead
 from operations.data.own.faults import listing
 from operations.data.own.identifiers import Identifiers
 from operations.data.own.kept import LakeStore, make_key, write_kept
 from operations.data.own.local import read_landing
 from operations.data.own.mapping import FileMapping
+from operations.data.own.receipts import Receipts
 from operations.data.stream import EventStream
 from operations.errors import OperationError
 from operations.target import Target
-from pipeline_code.check.checking import check, check_landing
+from pipeline_code.check.checking import check
 from pipeline_code.check.findings import Findings, Report
 from pipeline_code.check.sources import Source, TableSource, folder_sources
 from pipeline_code.common.lake import Landing, write
@@ -33,7 +32,6 @@ from pipeline_code.common.schema import (
     read,
 )
 from pipeline_code.contracts.outputs import Output
-from pipeline_code.stream.events import CLOCK_SKEW
 
 _TRANSACTIONS, _FRAUD_REPORTS, _CUSTOMERS = DATASETS
 
@@ -66,6 +64,7 @@ def ingest(
     online: bool,
     register_customers: bool,
     mapping: FileMapping | None = None,
+    replace: bool = False,
 ) -> dict[str, Any]:
     """Bring a file in, or a folder in the lake's layout; nothing of it unless all of it is good.
 
@@ -73,6 +72,7 @@ def ingest(
         online: Whether events are put onto the environment's stream, which folds and lands them.
         register_customers: Whether unknown customers are new ones; those of an empty lake are.
         mapping: What a file calls the lake's columns. If omitted, as the lake does.
+        replace: Whether what a file landed as by another mapping is taken away.
 
     Raises:
         OperationError: If there is nothing at the path, or rules are broken; file, rows and rules.
@@ -87,19 +87,29 @@ def ingest(
             _require_sound(path, _check_folder(path, known))
         else:
             told = _write_file(target, path, mapping or FileMapping(), known, folder, beside)
-        events = read_events(folder)
-        progress.update("check", f"{events.transactions.num_rows:,} transactions", ended=True)
-        _refuse_future(path, events.transactions)
-        # First whose ids they are: without it nobody could tell any more.
-        keys = lake.upload(target, beside)
-        keys += _publish(target, folder, events) if online else lake.upload(target, folder)
+        landed = _land(target, path, folder, beside, online=online, replace=replace)
+    return {**landed, **told, "bucket": target.output(Output.RAW_BUCKET), "online": online}
+
+
+def _land(
+    target: Target, path: Path, folder: Path, beside: Path, *, online: bool, replace: bool
+) -> dict[str, Any]:
+    """Uploads or publishes what was checked, and what is kept beside it."""
+    events = read_events(folder)
+    progress.update("check", f"{events.transactions.num_rows:,} transactions", ended=True)
+    _refuse_future(path, events.transactions)
+    receipts = None if path.is_dir() else Receipts(target, path, (folder, beside), online=online)
+    stale = receipts.stale(replace=replace) if receipts else []
+    # First whose ids they are: without it nobody could tell any more.
+    keys = lake.upload(target, beside)
+    keys += _publish(target, folder, events) if online else lake.upload(target, folder)
+    if receipts:
+        receipts.keep(stale)
     return {
         "transactions": events.transactions.num_rows,
         "fraud_reports": events.fraud_reports.num_rows,
-        **told,
-        "bucket": target.output(Output.RAW_BUCKET),
         "objects": len(keys),
-        "online": online,
+        "replaced_objects": len(stale),
     }
 
 
@@ -118,40 +128,6 @@ def _write_file(
     write(_without_known(own.examination.landing, known), folder)
     write_kept(own, identifiers, beside)
     return described(own, mapping)
-
-
-def examined(
-    path: Path, mapping: FileMapping, identifiers: Identifiers, known: pa.Table | None
-) -> tuple[OwnFile, Report]:
-    """A user's file, and all that is wrong with it.
-
-    Args:
-        known: The lake's customers. If omitted, all are taken as known.
-    """
-    own = read_own(path, mapping, identifiers)
-    landing, findings = own.examination.landing, own.examination.findings
-    times = landing.transactions["event_time"]
-    findings.add_rows(
-        "future",
-        path.name,
-        _is_ahead(times).to_numpy(),
-        lambda row: f"event_time must not be in the future, got {times[row].as_py().isoformat()}",
-    )
-    if not landing.transactions.num_rows:
-        return own, findings.report()
-    return own, check_landing(landing, path.name, known, findings)
-
-
-def described(own: OwnFile, mapping: FileMapping) -> dict[str, Any]:
-    """What became of a file's columns and rows."""
-    return {
-        "columns": own.columns,
-        "kept_columns": own.kept.column_names[1:],
-        "assumed_report_times": own.examination.assumed_reports,
-        "assumed_report_delay_days": mapping.fraud.report_delay_days,
-        "left_out": own.left_out,
-        "hint": own.hint,
-    }
 
 
 def registry(target: Target, *, register_customers: bool) -> pa.Table | None:
@@ -174,13 +150,8 @@ def _require_sound(path: Path, report: Report) -> None:
         raise OperationError(listing(str(path), report))
 
 
-def _is_ahead(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A clock that is ahead would move every horizon there, and nothing older would count."""
-    return pc.greater(times, pa.scalar(datetime.now(UTC) + CLOCK_SKEW, times.type))
-
-
 def _refuse_future(path: Path, transactions: pa.Table) -> None:
-    ahead = transactions.filter(_is_ahead(transactions["event_time"]))
+    ahead = transactions.filter(is_ahead(transactions["event_time"]))
     if ahead.num_rows:
         first = ahead.slice(0, 1).to_pylist()[0]
         raise OperationError(

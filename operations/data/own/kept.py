@@ -3,6 +3,7 @@
     own_data/key                                    32 bytes, made once
     own_data/identifiers/<customer|terminal>/*.parquet  id, text: whose id is whose
     own_data/columns/*.parquet                      transaction_id, and a file's other columns
+    own_data/files/*.json                           what each file landed as
     own_data/asked/*.parquet                        transaction_id, name: of what a batch scored
 
 All of it lies in the raw bucket below a prefix of its own, which no role of the system may read:

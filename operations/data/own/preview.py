@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from operations.data.ingestion import described, examined, registry
+from operations.data.ingestion import registry
+from operations.data.own.checking import described, examined
 from operations.data.own.conversion import OwnFile
 from operations.data.own.faults import listing
 from operations.data.own.identifiers import Identifiers

@@ -14,7 +14,9 @@ import pytest
 from operations.data.ingestion import ingest
 from operations.data.own.asked import mapped_input, read_transactions
 from operations.data.own.kept import LakeStore, make_key
+from operations.data.own.mapping import Times
 from operations.data.own.preview import preview
+from operations.data.own.receipts import Receipts
 from operations.data.own.settings import read_mapping
 from operations.errors import OperationError
 from operations.target import Target
@@ -36,6 +38,7 @@ MAPPING = read_mapping(
         "label=is_fraud",
     ]
 )
+OPTIONS = {"online": False, "register_customers": False}
 
 
 @pytest.fixture
@@ -54,8 +57,7 @@ def write_lines(folder: Path, *lines: str, name: str = "week.csv") -> Path:
 
 
 def bring(target: Target, file: Path, **more: Any) -> dict[str, Any]:
-    options = {"online": False, "register_customers": False, **more}
-    return ingest(target, file, mapping=MAPPING, **options)
+    return ingest(target, file, mapping=MAPPING, **{**OPTIONS, **more})
 
 
 def objects(target: Target, prefix: str = "") -> dict[str, bytes]:
@@ -81,7 +83,10 @@ def test_a_file_comes_in_once_and_all_that_it_says_is_kept(target: Target, tmp_p
     before = objects(target)
     bring(target, file)
     bring(target, write_lines(tmp_path, *reversed(LINES)))
-    assert objects(target) == before
+    after = objects(target)
+    # It is another file, of the same rows.
+    assert {key for key in after if key not in before} <= {*objects(target, "own_data/files/")}
+    assert before.items() <= after.items()
 
     names = {row["id"]: row["text"] for row in rows(target, "own_data/identifiers/customer/")}
     kept = {row["transaction_id"]: row for row in rows(target, "own_data/columns/")}
@@ -174,6 +179,39 @@ def test_new_customers_are_taken_if_that_is_said(target: Target, tmp_path: Path)
     names = rows(target, "own_data/identifiers/customer/")
     assert customers == {row["id"] for row in names}
     assert {row["text"] for row in names} == {"anna", "ben"}
+
+
+def test_a_mapping_is_corrected_by_replacing_what_came_of_it(
+    target: Target, tmp_path: Path
+) -> None:
+    file = write_lines(tmp_path, *LINES)
+    other = write_lines(tmp_path, LINES[0], name="other.csv")
+    bring(target, file)
+    bring(target, other)
+    wrong = objects(target)
+    right = MAPPING.model_copy(update={"time": Times(zone="Asia/Tokyo")})
+    with pytest.raises(OperationError, match=r"week.csv must land as it did before.*--replace"):
+        ingest(target, file, **OPTIONS, mapping=right)
+    assert objects(target) == wrong
+    done = ingest(target, file, **OPTIONS, mapping=right, replace=True)
+    assert done["replaced_objects"] == 2
+    hours = sorted(row["event_time"].hour for row in rows(target, "transactions/"))
+    assert hours == [1, 1, 2, 10]
+    again = ingest(target, other, **OPTIONS, mapping=right, replace=True)
+    assert again["replaced_objects"] == 1
+    assert len(rows(target, "transactions/")) == len(LINES)
+    assert len(rows(target, "fraud_reports/")) == 1
+
+
+def test_what_was_published_is_not_taken_back(target: Target, tmp_path: Path) -> None:
+    file, (old, new) = write_lines(tmp_path, LINES[0]), (tmp_path / "old", tmp_path / "new")
+    for folder in (old, new):
+        (folder / "transactions").mkdir(parents=True)
+        (folder / "transactions" / f"{folder.name}.parquet").touch()
+    Receipts(target, file, [old], online=True).keep([])
+    assert Receipts(target, file, [old], online=False).stale(replace=False) == []
+    with pytest.raises(OperationError, match="what was published cannot be taken back"):
+        Receipts(target, file, [new], online=False).stale(replace=True)
 
 
 def test_of_two_who_make_the_key_one_does(target: Target) -> None:
