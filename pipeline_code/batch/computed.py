@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.batch.asked import BatchInput
+from pipeline_code.batch.batch_input import BatchInput
 from pipeline_code.contracts.pipelines import FeatureSource
 from pipeline_code.features.definitions import Entity
 

@@ -2,7 +2,7 @@
 
     python -m pipeline_code batch features
 
-Reads the transactions in processing/input/batch (`pipeline_code.batch.asked`) and what the
+Reads the transactions in processing/input/batch (`pipeline_code.batch.batch_input`) and what the
 environment names: the offline store and the raw lake. Writes:
     processing/output/features/part-*.parquet: what the model is asked, each file within a request.
     processing/output/rows/part-*.parquet: the same rows' transactions.
@@ -32,7 +32,7 @@ import boto3
 import pyarrow.parquet as pq
 from botocore.config import Config
 
-from pipeline_code.batch.asked import BatchInput
+from pipeline_code.batch.batch_input import BatchInput
 from pipeline_code.batch.computed import BatchFeatures, UnusableSourceError
 from pipeline_code.batch.from_lake import features_from_lake
 from pipeline_code.batch.from_store import OBJECTS_AT_ONCE, features_from_store

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline_code.batch.asked import BatchInput
+from pipeline_code.batch.batch_input import BatchInput
 from pipeline_code.batch.computed import BatchFeatures
 from pipeline_code.common.schema import DATASETS, FRAUD_REPORTS, TRANSACTIONS, Dataset
 from pipeline_code.contracts.pipelines import FeatureSource

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline_code.batch.asked import BatchInput
+from pipeline_code.batch.batch_input import BatchInput
 from pipeline_code.batch.computed import (
     BatchFeatures,
     UnusableSourceError,

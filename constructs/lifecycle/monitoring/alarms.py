@@ -10,6 +10,7 @@ from constructs import Construct
 from lifecycle.alarms.alarm_topic import AlarmTopic
 from lifecycle.alarms.silence_alarm import define_silence_alarm
 from lifecycle.monitoring.config import LONGEST_DAYS, MonitoringConfig
+from lifecycle.monitoring.monitored_endpoint import DAY, HOUR, MonitoredEndpoint
 from lifecycle.monitoring.runbooks import (
     FAILED,
     IMMATURE,
@@ -18,7 +19,6 @@ from lifecycle.monitoring.runbooks import (
     STALE,
     VIOLATIONS,
 )
-from lifecycle.monitoring.watched import DAY, HOUR, MonitoredEndpoint
 from pipeline_code.contracts.metrics import MetricName
 from pipeline_code.contracts.monitoring import LABELS, MonitorKind
 

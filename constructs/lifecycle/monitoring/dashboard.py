@@ -8,7 +8,7 @@ from constructs import Construct
 from lifecycle.monitoring.alarms import MonitoringAlarms
 from lifecycle.monitoring.costs import CostConfig, cost_widgets
 from lifecycle.monitoring.graphs import FULL, MonitoringGraphs, graph
-from lifecycle.monitoring.watched import MonitoredEndpoint
+from lifecycle.monitoring.monitored_endpoint import MonitoredEndpoint
 from lifecycle.parity.alarms import ParityAlarms
 from pipeline_code.contracts.metrics import MetricName
 

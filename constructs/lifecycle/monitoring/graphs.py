@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from lifecycle.monitoring.watched import DAY, HOUR, MonitoredEndpoint
+from lifecycle.monitoring.monitored_endpoint import DAY, HOUR, MonitoredEndpoint
 from pipeline_code.contracts.metrics import Dimension, MetricName
 from pipeline_code.contracts.monitoring import LABELS, MonitorKind
 

@@ -15,9 +15,9 @@ from lifecycle.monitoring.analysis_retry import AnalysisRetry
 from lifecycle.monitoring.analyzer import Analyzer
 from lifecycle.monitoring.config import AlarmLimits, Engine, MonitoringConfig, MonitorSchedules
 from lifecycle.monitoring.label_pipeline import LabelPipeline
+from lifecycle.monitoring.monitored_endpoint import MonitoredEndpoint
 from lifecycle.monitoring.pipeline import MonitoringPipelines
 from lifecycle.monitoring.schedule import MonitoringSchedules
-from lifecycle.monitoring.watched import MonitoredEndpoint
 from pipeline_code.contracts.monitoring import MonitorKind
 from pipeline_code.contracts.packages import NO_MODEL
 

@@ -20,7 +20,7 @@ from pipeline_code.monitor.model_quality.figures import (
     calibration_document,
     metrics_document,
 )
-from pipeline_code.monitor.model_quality.judged import LabelledPredictions
+from pipeline_code.monitor.model_quality.labelled_predictions import LabelledPredictions
 from pipeline_code.quality.metrics import Metric
 
 __all__ = ["analyze"]

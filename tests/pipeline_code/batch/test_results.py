@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_code.__main__ import main
-from pipeline_code.batch.asked import REFUSED
+from pipeline_code.batch.batch_input import REFUSED
 from pipeline_code.batch.results import RESULTS, join_results
 from pipeline_code.batch.writing import ASKED_ROWS, FEATURE_FILE, rows_within
 from pipeline_code.common.exits import BadInput

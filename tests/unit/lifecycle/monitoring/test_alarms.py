@@ -8,7 +8,7 @@ from aws_cdk.assertions import Template
 
 from lifecycle.monitoring.alarms import MonitoringAlarms
 from lifecycle.monitoring.config import AlarmLimits, MonitoringConfig
-from lifecycle.monitoring.watched import MonitoredEndpoint
+from lifecycle.monitoring.monitored_endpoint import MonitoredEndpoint
 from pipeline_code.contracts.monitoring import MonitorKind
 
 NAMESPACE = "test/namespace"

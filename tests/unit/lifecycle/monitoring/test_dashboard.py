@@ -11,7 +11,7 @@ from lifecycle.monitoring.alarms import MonitoringAlarms
 from lifecycle.monitoring.config import MonitoringConfig
 from lifecycle.monitoring.costs import CostConfig
 from lifecycle.monitoring.dashboard import MonitoringDashboard
-from lifecycle.monitoring.watched import MonitoredEndpoint
+from lifecycle.monitoring.monitored_endpoint import MonitoredEndpoint
 from lifecycle.parity.alarms import ParityAlarms
 from pipeline_code.contracts.monitoring import MonitorKind
 

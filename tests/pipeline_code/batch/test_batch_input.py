@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operations.data.own.local import read_landing
-from pipeline_code.batch.asked import REFUSED, BatchInput
+from pipeline_code.batch.batch_input import REFUSED, BatchInput
 from pipeline_code.common.exits import BadInput
 from tests.pipeline_code.features.small_streams import Row, transactions_table, unhurried
 
