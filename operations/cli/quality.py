@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from operations.cli.own_data import with_mapping
 from operations.cli.verbs import Json, guide, plain
 from operations.console import show, table
 from pipeline_code.common.exits import BadInput
@@ -27,11 +28,13 @@ _HEADINGS = {
     "fraudloop backtest --data labelled.parquet --train-start 2018-08-15", then="fraudloop train"
 )
 @plain
+@with_mapping
 def backtest(
-    data: Annotated[Path, typer.Option(help="Labelled transactions, Parquet.")],
+    data: Annotated[Path, typer.Option(help="Labelled transactions.")],
     train_start: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], help="First fold's first training day.")
     ],
+    mapping: Any = None,
     folds: Annotated[int, typer.Option(help="Folds, going back a week each.", min=1)] = 4,
     train_days: Annotated[int, typer.Option(min=1)] = 7,
     delay_days: Annotated[int, typer.Option(help="Days until labels are known.", min=0)] = 7,
@@ -59,7 +62,7 @@ def backtest(
     from pipeline_code.evaluate.backtest import run
 
     result = run(
-        read_landing(data),
+        read_landing(data, mapping),
         train_start=train_start.date(),
         folds=folds,
         train_days=train_days,
