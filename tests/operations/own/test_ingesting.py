@@ -1,5 +1,6 @@
 """A user's file brought into a lake: all of it or nothing, once, and with what was beside it."""
 
+import gzip
 import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -243,6 +244,13 @@ def test_what_is_asked_about_has_the_ids_that_landed(target: Target, tmp_path: P
     assert {row["transaction_id"]: row["name"] for row in rows(target, "own_data/asked/")} == names
     with mapped_input(target, "s3://bucket/prefix", None) as unmapped:
         assert unmapped == ("s3://bucket/prefix", None)
+    plain = tmp_path / "plain.csv"
+    plain.write_text("transaction_id,event_time,customer_id,terminal_id,amount\n7,2024-07-01,1,1,5")
+    with mapped_input(target, str(plain), None) as unmapped:
+        assert unmapped == (str(plain), None)
+    (tmp_path / "plain.csv.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    with mapped_input(target, str(tmp_path / "plain.csv.gz"), None) as (source, uri):
+        assert (pq.read_table(source)["transaction_id"].to_pylist(), uri) == ([7], None)
 
 
 def test_a_mapping_is_of_a_file(target: Target, tmp_path: Path) -> None:
