@@ -73,7 +73,7 @@ def demo(
         for stage in result["stages"]
     ]
     title = (
-        f"{result['seconds']:.0f} s, peak {result['peak_rss_mib']:.0f} MiB, "
+        f"{result['seconds']:.0f} s, peak {result['peak_mib']:.0f} MiB, "
         f"{result['failed_requests']} failed requests, {len(result['model_versions'])} models"
     )
     columns = ["stage", "ok", "seconds", "evidence"]

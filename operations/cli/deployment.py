@@ -99,12 +99,11 @@ def destroy(
         done = provisioning.destroy(target, assembly, endpoint=endpoint)
     states = stack_states(target)
     result = {"environment": target.environment, "stacks": states, **done}
-    show(
-        result,
-        json,
-        table("Stacks", ["stack", "status"], states.items()),
-        table("Kept", ["type", "name"], (each.split(" ", 1) for each in done["kept"])),
-    )
+    tables = [table("Stacks", ["stack", "status"], states.items())]
+    if done["kept"]:
+        kept = (each.split(" ", 1) for each in done["kept"])
+        tables.append(table("Kept", ["type", "name"], kept))
+    show(result, json, *tables)
     return "fraudloop deploy" if done["kept"] else "fraudloop down"
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from local_aws.settings import DEFAULT_PORT, REGION_VARIABLE
+from operations import progress
 from operations.cli.verbs import Json, State, guide, plain
 from operations.console import show, table
 from operations.target import DEFAULT_STATE
@@ -31,7 +32,8 @@ def up(
     from local_aws.server import EmbeddedAws
 
     embedded = EmbeddedAws(state, port, region)
-    started = embedded.start()
+    with progress.activity("start of the embedded AWS"):
+        started = embedded.start()
     found = embedded.connection()
     result = {
         "endpoint_url": found["endpoint_url"],

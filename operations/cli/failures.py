@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from operations.cli.place import placed
-from operations.console import errors
+from operations.console import errors, readable
 from operations.errors import OperationError
 
 __all__ = ["check_inputs", "check_result_file", "in_a_line"]
@@ -40,8 +40,10 @@ def in_a_line(options: Mapping[str, Any]) -> Iterator[None]:
     except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
         raise
     except Exception as error:
-        text = f"{error}{_advice(error)}" if _is_expected(error) else _of_bug(error)
-        # Not wrapped: an ARN or a command must be found, and copied, in one piece.
+        # AWS's own messages stay whole: what is not allowed to whom is said in ARNs.
+        said = readable(str(error)) if isinstance(error, OperationError) else str(error)
+        text = f"{said}{_advice(error)}" if _is_expected(error) else _of_bug(error)
+        # Not wrapped: an address or a command must be found, and copied, in one piece.
         errors().print(
             f"fraudloop: {placed(text, options)}",
             style="red",

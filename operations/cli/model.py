@@ -103,8 +103,9 @@ def rollback(
     done = approvals.roll_back(target, reason=reason, to=to)
     result = done.as_dict()
     if wait:
-        goes_on = f"version {_version(done.revoked)} is rejected; {_GOES_ON}"
-        with unattended(goes_on.replace("its", f"version {_version(done.restored)}'s")):
+        before, after = _version(done.revoked), _version(done.restored)
+        goes_on = f"version {before} is rejected, version {after} takes its place; {_GOES_ON}"
+        with unattended(goes_on):
             result["endpoint"] = registry.await_deployment(target, done.restored, since=done.at)
     show(result, json, table("Rolled back", ["", ""], result.items()))
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from operations import progress
 from operations.cli.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.errors import OperationError
@@ -24,6 +25,7 @@ _COLUMNS = (
     "decided by",
     "reason",
 )
+_AMOUNT = 100
 _ONLY_WIDE = ("revision", "learned from", "trained for")
 
 
@@ -101,7 +103,8 @@ def compare(
     a: Version,
     b: Version,
     execution: Annotated[
-        str | None, typer.Option(help="ARN of a pipeline execution whose test window to use.")
+        str | None,
+        typer.Option(help="Name or ARN of the pipeline execution whose test window to use."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Labelled transactions to use instead, Parquet or CSV.")
@@ -116,6 +119,7 @@ def compare(
     json: Json = None,
 ) -> None:
     """Score two versions on the same held-back window, and say whether the difference is real."""
+    from operations import executions
     from operations.models.comparison import (
         ComparedVersion,
         compare_versions,
@@ -133,14 +137,16 @@ def compare(
     if data is not None and test_start is not None:
         window = window_of_file(data, start=test_start.date(), days=test_days)
     else:
-        window = window_of(target, execution or newest_execution(one, other))
-    found = compare_versions(one, other, window, reviews=reviews_per_day)
+        named = executions.find(target, execution) if execution else None
+        window = window_of(target, named or newest_execution(one, other))
+    with progress.activity("score the window by both versions"):
+        found = compare_versions(one, other, window, reviews=reviews_per_day)
     comparison = found.comparison
     rows = [
         (
             name,
-            *(f"{value:.4f}" for value in (each.a, each.b, each.difference)),
-            f"{each.low:.4f} to {each.high:.4f}",
+            *map(_figure, (each.a, each.b, each.difference)),
+            f"{_figure(each.low)} to {_figure(each.high)}",
             each.verdict,
         )
         for name, each in comparison.metrics.items()
@@ -151,6 +157,11 @@ def compare(
     )
     columns = ["metric", "A", "B", "B - A", "B - A, 95 %", "verdict"]
     show(found.as_dict(), json, table(title, columns, rows, only_wide=["B - A"]))
+
+
+def _figure(value: float) -> str:
+    # Shares and scores to four digits, amounts to one unit of their currency.
+    return f"{value:.4f}" if abs(value) < _AMOUNT else f"{value:,.0f}"
 
 
 def register(app: typer.Typer) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from operations import progress
 from operations.cli.verbs import (
     Embedded,
     EnvironmentName,
@@ -65,10 +66,12 @@ def parity(
             environment, profile=profile, region=region, state=state, embedded=embedded
         )
         events = Stream(landing.transactions, landing.fraud_reports)
-        probed = probe(target, events, sample=sample, seed=seed)
+        with progress.activity(f"ask the endpoint about {sample} transactions"):
+            probed = probe(target, events, sample=sample, seed=seed)
         result, failed = probed.as_dict(), probed.defects > 0
     else:
-        result, failed = _replayed(landing, late_reports, seed)
+        with progress.activity(f"replay {landing.transactions.num_rows:,} transactions"):
+            result, failed = _replayed(landing, late_reports, seed)
     result["seconds"] = round(monotonic() - start, 1)
     show(result, json, table("Parity", ["", ""], result.items()))
     if failed:

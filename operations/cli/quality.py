@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from operations import progress
 from operations.cli.own_data import with_mapping
 from operations.cli.verbs import Json, guide, plain
 from operations.console import show, table
@@ -61,17 +62,18 @@ def backtest(
     from operations.data.own.local import read_landing
     from pipeline_code.evaluate.backtest import run
 
-    result = run(
-        read_landing(data, mapping),
-        train_start=train_start.date(),
-        folds=folds,
-        train_days=train_days,
-        delay_days=delay_days,
-        test_days=test_days,
-        parameters=_parameters(algorithm, parameter or []),
-        reviews_per_day=reviews_per_day,
-        report=report,
-    )
+    with progress.activity(f"train and test {folds} folds"):
+        result = run(
+            read_landing(data, mapping),
+            train_start=train_start.date(),
+            folds=folds,
+            train_days=train_days,
+            delay_days=delay_days,
+            test_days=test_days,
+            parameters=_parameters(algorithm, parameter or []),
+            reviews_per_day=reviews_per_day,
+            report=report,
+        )
     rows = [
         _row(fold, fold["train_start"], fold["train_rows"], fold["test_rows"])
         for fold in result["folds"]

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from operations import progress
 from operations.cli.following import unattended
 from operations.cli.own_data import with_mapping
 from operations.cli.verbs import Json, guide, on_target
@@ -60,7 +61,9 @@ def score(
     assert path is not None  # noqa: S101 - the count above leaves nothing else
     transactions, names = read_transactions(target, path, mapping)
     events = transactions.sort_by("event_time")
-    scored = scorer.ask_all(requests_of(events if limit is None else events.slice(0, limit)))
+    requests = list(requests_of(events if limit is None else events.slice(0, limit)))
+    with progress.activity(f"score {len(requests):,} transactions"):
+        scored = scorer.ask_all(requests)
     rows = [(names.get(id_, id_), f"{value:.6f}") for id_, value in scored.scores[:_SHOWN]]
     title = f"{len(scored.scores)} scored, {len(scored.failures)} failed"
     show(scored.as_dict(names), json, table(title, ["transaction", "score"], rows))

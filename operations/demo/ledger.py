@@ -56,18 +56,21 @@ class Ledger:
         finally:
             entry.seconds = time.monotonic() - begun
 
-    def as_dict(self, *, seconds: float, peak_rss_mib: float) -> dict[str, Any]:
+    def as_dict(self, *, seconds: float, peak_mib: float) -> dict[str, Any]:
         return {
             "stages": [stage.as_dict() for stage in self.stages],
             "failed_requests": self.failed_requests,
             "model_versions": self.model_versions,
             "seconds": round(seconds, 2),
-            "peak_rss_mib": round(peak_rss_mib, 1),
+            "peak_mib": round(peak_mib, 1),
         }
 
 
 class PeakMemory:
-    """Samples the resident memory of this process and all that it started, together.
+    """Samples the memory of this process and all that it started, together.
+
+    A page that several of them share, such as those of libraries, counts once, where the system
+    says so (Linux: proportional set sizes); else as often as they have it.
 
     A server that detached itself from this process is named by its pid.
     """
@@ -94,7 +97,7 @@ class PeakMemory:
         """Take a sample now."""
         # A server may be both a root of its own and a child of this process: counted once.
         processes = {process for pid in self._roots for process in _family(pid)}
-        self.mib = max(self.mib, sum(map(_resident, processes)) / 2**20)
+        self.mib = max(self.mib, sum(map(_memory, processes)) / 2**20)
 
     def _sample(self) -> None:
         while not self._over.wait(_SAMPLE_SECONDS):
@@ -109,8 +112,9 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _resident(process: psutil.Process) -> int:
+def _memory(process: psutil.Process) -> int:
     try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
+        found = process.memory_full_info()
+        return int(getattr(found, "pss", found.rss))
+    except psutil.Error:  # it ended, or is another user's
         return 0

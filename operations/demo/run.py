@@ -63,7 +63,7 @@ class Demo:
     def result(self) -> dict[str, Any]:
         """The demo's JSON document; see the README for its keys."""
         seconds = time.monotonic() - self._begun
-        return self.ledger.as_dict(seconds=seconds, peak_rss_mib=self._memory.mib)
+        return self.ledger.as_dict(seconds=seconds, peak_mib=self._memory.mib)
 
     def run(self, *, keep: bool = False) -> None:
         """Play every stage; the embedded AWS is stopped afterwards unless kept.

@@ -89,7 +89,9 @@ def finding_of(target: Target, kind: MonitorKind, job: dict[str, Any]) -> Findin
     """
     name = job["ProcessingJobName"]
     if job["ProcessingJobStatus"] != "Completed":
-        raise OperationError(f"{kind} run {name} failed: {reason_of(job)}")
+        raise OperationError(
+            f"{kind} run {name} failed: {reason_of(job)}; all it said: `fraudloop logs {name}`"
+        )
     report = job["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"].rstrip("/")
     found = _read(target, report, VIOLATIONS)
     if found is None:

@@ -118,7 +118,10 @@ def bring_labels(target: Target, window: timedelta | None, timeout_seconds: floa
         arn = _start(sagemaker, target.output(Output.LABELS_PIPELINE), hours)
         job = _PipelineRun(sagemaker, arn).wait(timeout_seconds)
         if job["ProcessingJobStatus"] != "Completed":
-            raise OperationError(f"labels run {arn} failed: {reason_of(job)}")
+            name = job["ProcessingJobName"]
+            raise OperationError(
+                f"labels run {name} failed: {reason_of(job)}; all it said: `fraudloop logs {name}`"
+            )
 
 
 def newest_job(target: Target, kind: MonitorKind) -> dict[str, Any]:

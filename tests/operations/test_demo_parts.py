@@ -99,7 +99,7 @@ def test_a_stage_that_raises_is_on_record_and_not_ok() -> None:
     ledger = Ledger()
     with pytest.raises(OperationError), ledger.stage("deploy"):
         raise OperationError("no account")
-    (stage,) = ledger.as_dict(seconds=1.0, peak_rss_mib=1.0)["stages"]
+    (stage,) = ledger.as_dict(seconds=1.0, peak_mib=1.0)["stages"]
     assert stage["ok"] is False
     assert stage["evidence"] == "OperationError: no account"
 
