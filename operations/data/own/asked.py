@@ -70,5 +70,5 @@ def _read(target: Target, path: Path, mapping: FileMapping) -> OwnFile:
     own = read_own(path, mapping, Identifiers(LakeStore(target, refuse_without_key)))
     report = own.examination.findings.report()
     if not report.passed:
-        raise OperationError(listing(path.name, report))
+        raise OperationError(listing(path, report))
     return own

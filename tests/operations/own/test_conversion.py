@@ -198,7 +198,7 @@ def test_every_fault_of_a_file_is_told(
     assert told <= wanted
     assert len(told) == sum(min(count, 10) for count in expected.values())
     if expected:
-        text = listing("f.csv", report)
+        text = listing(Path("f.csv"), report)
         assert all(f"\n  {rule}: " in text for rule in expected)
     whole = [
         n
@@ -374,7 +374,7 @@ def test_all_else_is_kept_by_name(tmp_path: Path) -> None:
 
 def test_columns_that_are_missing_are_told_together_with_what_may_be_meant(tmp_path: Path) -> None:
     own = read_text(tmp_path, "card_no,merchant,ts,amt,label\n1,2,3,4,5", "lable=is_fraud")
-    text = listing("f.csv", own.examination.findings.report())
+    text = listing(Path("f.csv"), own.examination.findings.report())
     assert "column lable of is_fraud must be in the file" in text
     assert "is it label?" in text
     assert "--map ts=event_time --map card_no=customer_id --map merchant=terminal_id" in text

@@ -21,6 +21,7 @@ from operations.data.own.receipts import Receipts
 from operations.data.own.settings import read_mapping
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.common.schema import CUSTOMERS, TRANSACTIONS
 from pipeline_code.contracts.pipelines import FINGERPRINTED_PREFIXES
 
 HEADER = "number,at,card,shop,sum,colour,label"
@@ -171,6 +172,27 @@ def test_all_faults_come_at_once_and_nothing_lands(target: Target, tmp_path: Pat
     assert "week.csv, row 0" in told["duplicate_transaction"]
     assert objects(target) == before
     assert preview(target, file, MAPPING, register_customers=False)["faults"] == str(refusal.value)
+
+
+def test_faults_of_a_folder_name_their_files(target: Target, tmp_path: Path) -> None:
+    day = tmp_path / "transactions" / "event_date=2024-07-01"
+    day.mkdir(parents=True)
+    row = {
+        "transaction_id": 1,
+        "event_time": datetime(2024, 7, 1, tzinfo=UTC),
+        "customer_id": 1,
+        "terminal_id": 1,
+        "amount_minor": -5,
+    }
+    pq.write_table(pa.Table.from_pylist([row], TRANSACTIONS), day / "a.parquet")
+    (tmp_path / "customers").mkdir()
+    pq.write_table(pa.table([[1]], CUSTOMERS), tmp_path / "customers" / "a.parquet")
+    (day / "b.csv").touch()
+    with pytest.raises(OperationError) as refusal:
+        ingest(target, tmp_path, **OPTIONS)
+    text, folder = str(refusal.value), "transactions/event_date=2024-07-01"
+    assert f"negative_amount: row 0 of {folder}/a.parquet: amount_minor must be" in text
+    assert f"unexpected_file: {folder}/b.csv: data must be in .parquet files" in text
 
 
 def test_new_customers_are_taken_if_that_is_said(target: Target, tmp_path: Path) -> None:
