@@ -40,7 +40,7 @@ MAPPING = read_mapping(
         "label=is_fraud",
     ]
 )
-OPTIONS = {"online": False, "register_customers": False}
+OPTIONS: dict[str, Any] = {"online": False, "register_customers": False}
 
 
 @pytest.fixture
