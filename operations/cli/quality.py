@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from operations import progress
+from operations.cli.own_data import with_mapping
 from operations.cli.verbs import Json, guide, plain
 from operations.console import show, table
 from pipeline_code.common.exits import BadInput
@@ -28,11 +29,13 @@ _HEADINGS = {
     "fraudloop backtest --data labelled.parquet --train-start 2018-08-15", then="fraudloop train"
 )
 @plain
+@with_mapping
 def backtest(
-    data: Annotated[Path, typer.Option(help="Labelled transactions, Parquet.")],
+    data: Annotated[Path, typer.Option(help="Labelled transactions.")],
     train_start: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], help="First fold's first training day.")
     ],
+    mapping: Any = None,
     folds: Annotated[int, typer.Option(help="Folds, going back a week each.", min=1)] = 4,
     train_days: Annotated[int, typer.Option(min=1)] = 7,
     delay_days: Annotated[int, typer.Option(help="Days until labels are known.", min=0)] = 7,
@@ -61,7 +64,7 @@ def backtest(
 
     with progress.activity(f"train and test {folds} folds"):
         result = run(
-            read_landing(data),
+            read_landing(data, mapping),
             train_start=train_start.date(),
             folds=folds,
             train_days=train_days,

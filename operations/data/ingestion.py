@@ -147,7 +147,7 @@ def _require(path: Path, mapping: FileMapping | None) -> None:
 
 def _require_sound(path: Path, report: Report) -> None:
     if not report.passed:
-        raise OperationError(listing(str(path), report))
+        raise OperationError(listing(path, report))
 
 
 def _refuse_future(path: Path, transactions: pa.Table) -> None:

@@ -183,6 +183,7 @@ def _reports(columns: Mapping[str, Column], delay: timedelta) -> tuple[Mask, Mas
 def _landing(values: Mapping[str, Ints], is_fraud: Mask, reported: Ints, scenario: Ints) -> Landing:
     kinds = zip(REQUIRED, TRANSACTIONS.types, strict=True)
     given = {**values, "report_time": reported, "fraud_scenario": scenario}
+    customers = pc.unique(pa.array(values["customer_id"]))
     return Landing(
         transactions=pa.table(
             [pa.array(values[name]).cast(kind) for name, kind in kinds], schema=TRANSACTIONS
@@ -191,7 +192,7 @@ def _landing(values: Mapping[str, Ints], is_fraud: Mask, reported: Ints, scenari
             [pa.array(given[field.name][is_fraud]).cast(field.type) for field in FRAUD_REPORTS],
             schema=FRAUD_REPORTS,
         ),
-        customers=pa.table([np.unique(values["customer_id"])], schema=CUSTOMERS),
+        customers=pa.table([customers.take(pc.sort_indices(customers))], schema=CUSTOMERS),
     )
 
 

@@ -19,6 +19,8 @@ from operations.target import Target
 
 __all__ = ["mapped_input", "read_transactions"]
 
+_READ_BY_JOBS = (".csv", ".parquet")
+
 
 def read_transactions(
     target: Target, path: Path, mapping: FileMapping | None
@@ -43,7 +45,7 @@ def read_transactions(
 def mapped_input(
     target: Target, source: str, mapping: FileMapping | None
 ) -> Iterator[tuple[str, str | None]]:
-    """A batch's input: as it is, or by a mapping, as a file in the lake's columns.
+    """A batch's input: as it is, or as a file in the lake's columns, which a job can read.
 
     Yields:
         The input; and where it is kept what the file calls the transactions, if they have new ids.
@@ -51,12 +53,13 @@ def mapped_input(
     Raises:
         OperationError: What is to be mapped is no file, breaks rules, or the lake has no key.
     """
-    if mapping is None:
+    is_file = Path(source).is_file()
+    if mapping is None and not (is_file and Path(source).suffix.lower() not in _READ_BY_JOBS):
         yield source, None
         return
-    if not Path(source).is_file():
+    if not is_file:
         raise OperationError(f"--input with a mapping must be a file on this machine, got {source}")
-    own = _read(target, Path(source), mapping)
+    own = _read(target, Path(source), mapping or FileMapping())
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
         file = Path(temporary) / "transactions.parquet"
         pq.write_table(own.examination.landing.transactions, file)
@@ -67,5 +70,5 @@ def _read(target: Target, path: Path, mapping: FileMapping) -> OwnFile:
     own = read_own(path, mapping, Identifiers(LakeStore(target, refuse_without_key)))
     report = own.examination.findings.report()
     if not report.passed:
-        raise OperationError(listing(path.name, report))
+        raise OperationError(listing(path, report))
     return own

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from operations import progress
 from operations.data.own.files import SourceFile, read_file
 from operations.data.own.identifiers import Identifiers, Kind, occurrences
 from operations.data.own.mapping import IDS, FileMapping
@@ -67,6 +68,7 @@ def read_own(path: Path, mapping: FileMapping, identifiers: Identifiers) -> OwnF
         OperationError: Two names have one id.
     """
     source = read_file(path, delimiter=mapping.csv.delimiter, encoding=mapping.csv.encoding)
+    progress.update("check", f"{len(source.rows):,} rows read", passing=True)
     return convert(source, mapping, identifiers)
 
 

@@ -142,9 +142,10 @@ def _csv(
                 strings_can_be_null=True,
             ),
         )
-    every = np.arange(table.num_rows + len(broken))
+    is_whole = np.ones(table.num_rows + len(broken), np.bool_)
+    is_whole[list(broken)] = False
     table = table.rename_columns(_distinct(table.column_names)).combine_chunks()
-    return SourceFile(path.name, table, np.setdiff1d(every, list(broken)), broken, _AS_HEADER)
+    return SourceFile(path.name, table, np.flatnonzero(is_whole), broken, _AS_HEADER)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

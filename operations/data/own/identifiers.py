@@ -70,11 +70,6 @@ class Identifiers:
         self._key: bytes | None = None
         self.new: dict[Kind, pa.Table] = {}
 
-    @property
-    def are_keyed(self) -> bool:
-        """Whether an id was made with the key."""
-        return self._key is not None
-
     def column(self, kind: Kind, name: str, given: pa.Array, *, every: bool = False) -> Column:
         """Ids of a column.
 

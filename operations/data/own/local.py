@@ -47,5 +47,5 @@ def read_landing(path: Path, mapping: FileMapping | None = None) -> Landing:
     own = read_own(path, mapping or FileMapping(), Identifiers(_OneRun()))
     report = own.examination.findings.report()
     if not report.passed:
-        raise BadInput(listing(path.name, report))
+        raise BadInput(listing(path, report))
     return own.examination.landing

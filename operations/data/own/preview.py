@@ -51,7 +51,7 @@ def preview(
         **described(own, mapping),
         "ids_are_final": store.is_final,
         "first_rows": _first_rows(own),
-        "faults": None if report.passed else listing(str(path), report),
+        "faults": None if report.passed else listing(path, report),
         "violations": report.document()["violations"],
     }
 

@@ -128,7 +128,8 @@ def _faults(
             yield "duplicate_column", message
     lacking = [name for name in REQUIRED if name not in {*wanted, *constants, "transaction_id"}]
     if lacking:
-        options = " ".join(_proposal(name, names, wanted) for name in lacking)
+        meant = [*lacking, *([] if _LABELS & wanted.keys() else ["is_fraud"])]
+        options = " ".join(_proposal(name, names, wanted) for name in meant)
         message = f"column {', '.join(lacking)} must be present or mapped, got columns "
         message += f"{', '.join(names)}; such as {options}"
         if "terminal_id" in lacking:

@@ -30,6 +30,7 @@ _AMOUNT = (
     r"(?P<number>[\d.,' \x{00a0}]*\d[.,]?)\s*(?P<after>[^-+\d\s.,']*)\s*$"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_OTHERWISE = " (time.format of the mapping says how else it is written, or what numbers count)"
 _LARGEST_COUNT = 2.0**62
 
 
@@ -47,19 +48,13 @@ def time_column(name: str, given: pa.Array, written: Times) -> Column:
         return _counted(name, given, units[0], written.zone)
     if written.format and is_text(given.type):
         return _formatted(name, given, written)
+    found = times(name, given, more=_OTHERWISE)
     if not is_text(given.type):
-        found = times(name, given, more=_number_hint(given))
         zoned = pa.types.is_timestamp(given.type) and given.type.tz is not None
         return found if zoned else _moved(found, ~found.refused, written.zone)
-    found = times(name, given)
     zoned = pc.match_substring_regex(given, _ZONED)
     naive = ~found.refused & ~pc.fill_null(zoned, True).to_numpy(zero_copy_only=False)
     return _moved(found, naive, written.zone)
-
-
-def _number_hint(given: pa.Array) -> str:
-    is_number = pa.types.is_integer(given.type) or pa.types.is_floating(given.type)
-    return " (a number needs time.format, such as seconds)" if is_number else ""
 
 
 def _counted(name: str, given: pa.Array, counted: str, zone: str) -> Column:
@@ -119,10 +114,9 @@ def _at_zone(shown: Ints, zone: str) -> Ints:
 def amount_column(given: pa.Array, written: Amounts) -> Column:
     """Amounts in minor units, negative ones too, which are the caller's to judge."""
     rule = "amount must be a decimal number of at least 0 with at most two decimals"
+    rule += f" in {written.currency} (amount.* of the mapping say how else it is written)"
     if is_text(given.type) or pa.types.is_decimal(given.type):
-        units, signed = _amounts(given.cast(pa.string()), written)
-        if signed.any():
-            rule += f", in {written.currency} (amount.currency of the mapping)"
+        units = _amounts(given.cast(pa.string()), written)
     else:
         units = _numbers(given)
     if written.minor or written.round:
@@ -135,8 +129,8 @@ def amount_column(given: pa.Array, written: Amounts) -> Column:
     return Column(values, refused, rule, given)
 
 
-def _amounts(given: pa.Array, written: Amounts) -> tuple[Floats, Mask]:
-    """The numbers in texts, NaN where there is none; and which are in another currency."""
+def _amounts(given: pa.Array, written: Amounts) -> Floats:
+    """The numbers in texts, NaN where there is none, or one in another currency."""
     parts = pc.extract_regex(given, _AMOUNT)
     minus, before, second, number, after = (parts.field(place) for place in range(5))
     sign = pc.binary_join_element_wise(before, after, "")
@@ -151,7 +145,7 @@ def _amounts(given: pa.Array, written: Amounts) -> tuple[Floats, Mask]:
     less = pc.fill_null(pc.equal(negative, "-"), False).to_numpy(zero_copy_only=False)
     units = np.where(less, -units, units)
     units[foreign | pc.is_null(parts).to_numpy(zero_copy_only=False)] = np.nan
-    return units, foreign
+    return units
 
 
 def _names(currency: str) -> Sequence[str]:

@@ -5,9 +5,8 @@ import io
 import json
 import random
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -16,22 +15,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operations.data.own.conversion import OwnFile, read_own
 from operations.data.own.faults import listing
-from operations.data.own.identifiers import DICTIONARY, Identifiers
-from operations.data.own.kept import write_kept
+from operations.data.own.identifiers import DICTIONARY
 from operations.data.own.mapping import FileMapping
 from operations.data.own.settings import read_mapping
 from pipeline_code.common.exits import BadInput
-from pipeline_code.common.lake import write
 from pipeline_code.common.schema import read
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
 from tests.operations.own import other_bank
 
-from .stores import Store
+from .reading import Row, own_file, read_text, rows_of
 
-Row = dict[str, Any]
 THEIRS = {
     "number": "transaction_id",
     "at": "event_time",
@@ -40,28 +35,6 @@ THEIRS = {
     "sum": "amount",
     "label": "is_fraud",
 }
-
-
-def own_file(path: Path, mapping: FileMapping, folder: Path | None = None) -> OwnFile:
-    """The file; what it becomes is written to the folder."""
-    identifiers = Identifiers(Store())
-    own = read_own(path, mapping, identifiers)
-    if folder is not None:
-        assert own.examination.findings.report().passed, own.examination.findings.report().message()
-        write(own.examination.landing, folder)
-        write_kept(own, identifiers, folder)
-    return own
-
-
-def read_text(folder: Path, text: str, *columns: str, name: str = "f.csv", **more: Any) -> OwnFile:
-    (folder / name).write_text(text)
-    return own_file(folder / name, read_mapping(columns=columns, **more))
-
-
-def rows_of(own: OwnFile) -> list[Row]:
-    assert own.examination.findings.counts == {}
-    rows: list[Row] = own.examination.landing.transactions.to_pylist()
-    return rows
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -198,7 +171,7 @@ def test_every_fault_of_a_file_is_told(
     assert told <= wanted
     assert len(told) == sum(min(count, 10) for count in expected.values())
     if expected:
-        text = listing("f.csv", report)
+        text = listing(Path("f.csv"), report)
         assert all(f"\n  {rule}: " in text for rule in expected)
     whole = [
         n
@@ -206,125 +179,6 @@ def test_every_fault_of_a_file_is_told(
         if place not in {place for _, _, place in injected}
     ]
     assert found.rows.tolist() == whole
-
-
-AT = "transaction_id,customer_id,terminal_id,amount,event_time\n1,1,1,1,"
-
-
-@pytest.mark.parametrize(
-    ("text", "options", "moment"),
-    [
-        ("2024-07-01 12:00:00", {"time_zone": "Europe/Berlin"}, "2024-07-01T10:00"),
-        ("2024-07-01", {"time_zone": "Europe/Berlin"}, "2024-06-30T22:00"),
-        ("2024-07-01T12:00:00Z", {"time_zone": "Europe/Berlin"}, "2024-07-01T12:00"),
-        ("2024-07-01 12:00+05:30", {"time_zone": "Europe/Berlin"}, "2024-07-01T06:30"),
-        # Shown twice: the second time counts. Never shown: half an hour after the clock jumped.
-        ("2024-10-27 02:30:00", {"time_zone": "Europe/Berlin"}, "2024-10-27T01:30"),
-        ("2024-03-31 02:30:00", {"time_zone": "Europe/Berlin"}, "2024-03-31T01:30"),
-        ("1719835200", {"settings": ["time.format=seconds"]}, "2024-07-01T12:00"),
-        ("1719835200.5", {"settings": ["time.format=seconds"]}, "2024-07-01T12:00:00.5"),
-        ("1719835200123", {"settings": ["time.format=milliseconds"]}, "2024-07-01T12:00:00.123"),
-        ("36", {"settings": ["time.format=hours since 2024-07-01"]}, "2024-07-02T12:00"),
-        (
-            "36",
-            {"settings": ["time.format=hours since 2024-07-01"], "time_zone": "Europe/Berlin"},
-            "2024-07-02T10:00",
-        ),
-        ("1/7/2024 2:05 PM", {"settings": ["time.format=%d/%m/%Y %I:%M %p"]}, "2024-07-01T14:05"),
-        (
-            "20240701 14:05",
-            {"settings": ["time.format=['%d.%m.%Y', '%Y%m%d %H:%M']"]},
-            "2024-07-01T14:05",
-        ),
-        ("01Jul24 14:05 +0200", {"settings": ["time.format=%d%b%y %H:%M %z"]}, "2024-07-01T12:05"),
-    ],
-)
-def test_times(tmp_path: Path, text: str, options: dict[str, Any], moment: str) -> None:
-    (row,) = rows_of(read_text(tmp_path, AT + text, **options))
-    assert row["event_time"] == datetime.fromisoformat(moment).replace(tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "settings", "minor"),
-    [
-        ("12.30", [], 1230),
-        ("+12", [], 1200),
-        ("12.30 €", [], 1230),
-        ("EUR 12.30", [], 1230),
-        ("$134.09", ["amount.currency=USD"], 13409),
-        ("134.09 USD", ["amount.currency=$"], 13409),
-        ("1.234,5", ["amount.decimal=','", "amount.thousands='.'"], 123450),
-        ("1 234.50", ["amount.thousands=' '"], 123450),
-        ("85.64999999999999", [], 8565),
-        ("999999999999.99", [], 99999999999999),
-        ("1234", ["amount.minor=true"], 1234),
-        ("0.125", ["amount.round=true"], 12),
-    ],
-)
-def test_amounts(tmp_path: Path, text: str, settings: list[str], minor: int) -> None:
-    header = "transaction_id;event_time;customer_id;terminal_id;amount"
-    line = f"1;2024-07-01;1;1;{text}"
-    (row,) = rows_of(read_text(tmp_path, f"{header}\n{line}", settings=settings))
-    assert row["amount_minor"] == minor
-
-
-@pytest.mark.parametrize(
-    ("text", "settings"),
-    [
-        ("$1.00", []),
-        ("1.00 €", ["amount.currency=USD"]),
-        ("1,50", []),
-        ("12.5", ["amount.minor=true"]),
-        ("1e3", []),
-        ("nan", []),
-        ("inf", []),
-        ("-1.00", []),
-        ("$-1.00", ["amount.currency=$"]),
-        ("1000000000000", []),
-        ("€", []),
-    ],
-)
-def test_what_is_no_amount(tmp_path: Path, text: str, settings: list[str]) -> None:
-    header = "transaction_id;event_time;customer_id;terminal_id;amount"
-    line = f"1;2024-07-01;1;1;{text}"
-    own = read_text(tmp_path, f"{header}\n{line}", settings=settings)
-    assert own.examination.findings.counts == {"amount": 1}
-
-
-LABELLED = "customer_id,terminal_id,amount,event_time,is_fraud"
-
-
-@pytest.mark.parametrize(
-    ("marks", "settings", "frauds"),
-    [
-        (["0", "1", "0.0", "1.0"], [], [1, 3]),
-        (["No", "Yes", "n", "TRUE"], [], [1, 3]),
-        (["", "CB", "ok", "cb"], ["fraud.values=CB"], [1, 3]),
-        (["1", "2", "3", ""], ["fraud.values=[2, 3]"], [1, 2]),
-    ],
-)
-def test_marks_of_fraud_become_reports(
-    tmp_path: Path, marks: list[str], settings: list[str], frauds: list[int]
-) -> None:
-    lines = [f"{place},1,1,2024-07-01,{mark}" for place, mark in enumerate(marks)]
-    own = read_text(
-        tmp_path,
-        "\n".join([LABELLED, *lines]),
-        settings=[*settings, "fraud.report_delay_days=2"],
-    )
-    rows_of(own)
-    reports = own.examination.landing.fraud_reports.to_pylist()
-    assert [report["customer_id"] for report in reports] == frauds
-    delays = {report["report_time"] - report["event_time"] for report in reports}
-    assert delays == {timedelta(days=2)}
-    assert own.examination.assumed_reports == len(frauds)
-
-
-def test_refunds_are_left_out_if_the_mapping_says_so(tmp_path: Path) -> None:
-    text = f"{LABELLED}\n1,1,-5.00,2024-07-01,0\n2,,-1.00,2024-07-01,0\n3,1,7.00,2024-07-01,0"
-    own = read_text(tmp_path, text, settings=["amount.negative=leave out"])
-    assert [row["customer_id"] for row in rows_of(own)] == [3]
-    assert (own.total, own.left_out) == (3, 2)
 
 
 def test_columns_are_joined_or_the_same_everywhere(tmp_path: Path) -> None:
@@ -374,7 +228,7 @@ def test_all_else_is_kept_by_name(tmp_path: Path) -> None:
 
 def test_columns_that_are_missing_are_told_together_with_what_may_be_meant(tmp_path: Path) -> None:
     own = read_text(tmp_path, "card_no,merchant,ts,amt,label\n1,2,3,4,5", "lable=is_fraud")
-    text = listing("f.csv", own.examination.findings.report())
+    text = listing(Path("f.csv"), own.examination.findings.report())
     assert "column lable of is_fraud must be in the file" in text
     assert "is it label?" in text
     assert "--map ts=event_time --map card_no=customer_id --map merchant=terminal_id" in text

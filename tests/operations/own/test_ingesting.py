@@ -1,5 +1,6 @@
 """A user's file brought into a lake: all of it or nothing, once, and with what was beside it."""
 
+import gzip
 import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from operations.data.own.receipts import Receipts
 from operations.data.own.settings import read_mapping
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.common.schema import CUSTOMERS, TRANSACTIONS
 from pipeline_code.contracts.pipelines import FINGERPRINTED_PREFIXES
 
 HEADER = "number,at,card,shop,sum,colour,label"
@@ -38,7 +40,7 @@ MAPPING = read_mapping(
         "label=is_fraud",
     ]
 )
-OPTIONS = {"online": False, "register_customers": False}
+OPTIONS: dict[str, Any] = {"online": False, "register_customers": False}
 
 
 @pytest.fixture
@@ -172,6 +174,27 @@ def test_all_faults_come_at_once_and_nothing_lands(target: Target, tmp_path: Pat
     assert preview(target, file, MAPPING, register_customers=False)["faults"] == str(refusal.value)
 
 
+def test_faults_of_a_folder_name_their_files(target: Target, tmp_path: Path) -> None:
+    day = tmp_path / "transactions" / "event_date=2024-07-01"
+    day.mkdir(parents=True)
+    row = {
+        "transaction_id": 1,
+        "event_time": datetime(2024, 7, 1, tzinfo=UTC),
+        "customer_id": 1,
+        "terminal_id": 1,
+        "amount_minor": -5,
+    }
+    pq.write_table(pa.Table.from_pylist([row], TRANSACTIONS), day / "a.parquet")
+    (tmp_path / "customers").mkdir()
+    pq.write_table(pa.table([[1]], CUSTOMERS), tmp_path / "customers" / "a.parquet")
+    (day / "b.csv").touch()
+    with pytest.raises(OperationError) as refusal:
+        ingest(target, tmp_path, **OPTIONS)
+    text, folder = str(refusal.value), "transactions/event_date=2024-07-01"
+    assert f"negative_amount: row 0 of {folder}/a.parquet: amount_minor must be" in text
+    assert f"unexpected_file: {folder}/b.csv: data must be in .parquet files" in text
+
+
 def test_new_customers_are_taken_if_that_is_said(target: Target, tmp_path: Path) -> None:
     bring(target, write_lines(tmp_path, LINES[0]))
     bring(target, write_lines(tmp_path, *LINES), register_customers=True)
@@ -243,6 +266,13 @@ def test_what_is_asked_about_has_the_ids_that_landed(target: Target, tmp_path: P
     assert {row["transaction_id"]: row["name"] for row in rows(target, "own_data/asked/")} == names
     with mapped_input(target, "s3://bucket/prefix", None) as unmapped:
         assert unmapped == ("s3://bucket/prefix", None)
+    plain = tmp_path / "plain.csv"
+    plain.write_text("transaction_id,event_time,customer_id,terminal_id,amount\n7,2024-07-01,1,1,5")
+    with mapped_input(target, str(plain), None) as unmapped:
+        assert unmapped == (str(plain), None)
+    (tmp_path / "plain.csv.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    with mapped_input(target, str(tmp_path / "plain.csv.gz"), None) as (source, uri):
+        assert (pq.read_table(source)["transaction_id"].to_pylist(), uri) == ([7], None)
 
 
 def test_a_mapping_is_of_a_file(target: Target, tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from operations.cli.own_data import mapping_options, with_mapping
 from operations.data.own.conversion import read_own
 from operations.data.own.identifiers import Identifiers
-from operations.data.own.mapping import FileMapping
+from operations.data.own.mapping import Amounts, FileMapping
 from operations.data.own.settings import read_mapping
 from operations.target import PROJECT_ROOT
 from pipeline_code.common.exits import BadInput
@@ -153,3 +154,19 @@ def test_the_documents_mappings_take_the_generators_files(tmp_path: Path, name: 
     ]
     assert len(set(landing.transactions["customer_id"].to_pylist())) == 2
     assert own.left_out == (name == "IBM TabFormer")
+
+
+def test_a_verbs_options_become_its_mapping_and_are_said_again(tmp_path: Path) -> None:
+    @with_mapping
+    def verb(mapping: FileMapping | None = None) -> FileMapping | None:
+        return mapping
+
+    assert verb() is None
+    assert mapping_options.get() == ()
+    (tmp_path / "m.toml").write_text("[amount]\nminor = true\n")
+    made = verb(mapping=tmp_path / "m.toml", map_=["Is Fraud?=is_fraud"], set_=["hash=customer_id"])
+    assert made == FileMapping(
+        columns={"is_fraud": ("Is Fraud?",)}, hash=("customer_id",), amount=Amounts(minor=True)
+    )
+    again = ["--mapping", str(tmp_path / "m.toml"), "--map", "Is Fraud?=is_fraud"]
+    assert mapping_options.get() == (*again, "--set", "hash=customer_id")
