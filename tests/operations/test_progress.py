@@ -89,6 +89,9 @@ def test_a_terminal_has_a_row_for_each_thing_until_what_it_is_a_part_of_ends(
             assert all(row.endswith(" s") for row in rows)
         (row,) = rows_of(terminal)
         assert row.split()[:3] == ["✓", "deploy", "done"]
+        # Its time ended with it.
+        monkeypatch.setattr(displays.time, "monotonic", lambda: 1e9)
+        assert rows_of(terminal) == [row]
         progress.finish()
         (row,) = rows_of(terminal)
         assert "deploy" in row
