@@ -426,7 +426,7 @@ def test_lines_of_json_that_are_no_objects_are_told(tmp_path: Path) -> None:
     [
         ("f.pkl", b"x", "must be CSV"),
         ("f.csv.gz", b"no gzip", "readable CSV"),
-        ("f.parquet.gz", gzip.compress(b"PAR1 no more"), "readable Parquet"),
+        ("f.parquet.gz", gzip.compress(b"PAR1 no more", mtime=0), "readable Parquet"),
         ("f.jsonl", b"[1]\n[2]\n", "JSON object a line"),
         ("f.csv", b"a,b\n\xff\xfe,1\n", "readable CSV.*UTF8"),
     ],
