@@ -78,7 +78,7 @@ def logs(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[JOB|STEP|FUNCTION|ENDPOINT]", help="Of what; if omitted, what has a log."
+            metavar="JOB|STEP|FUNCTION|ENDPOINT", help="Of what; if omitted, what has a log."
         ),
     ] = None,
     lines: Annotated[
