@@ -54,11 +54,11 @@ class _Item:
     begun: float
     last: Update
     printed: float | None = None
+    took: float | None = None
 
     @property
     def seconds(self) -> float:
-        known = self.last.seconds if self.last.ended else None
-        return time.monotonic() - self.begun if known is None else known
+        return time.monotonic() - self.begun if self.took is None else self.took
 
 
 class _Changes(logging.Handler):
@@ -79,6 +79,8 @@ class _Changes(logging.Handler):
         elif item.last.ended and now.passing:
             return  # late: the CDK prints a resource's end after its stack's
         item.last = now
+        if now.ended:
+            item.took = item.seconds if now.seconds is None else now.seconds
         self.show(item)
 
     def show(self, item: _Item) -> None:
@@ -157,8 +159,8 @@ class Terminal(_Changes):
         """The table as it stands."""
         table = Table.grid(padding=(0, 1), expand=True)
         table.add_column(width=1)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column(justify="right", no_wrap=True)
         for key, item in list(self.items.items()):
             name = Text("  " * (len(key) - 1) + item.last.item)

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -10,96 +9,30 @@ from typing import Any
 from operations import progress
 from operations.data.lake import data_version
 from operations.errors import OperationError
+from operations.execution_states import FINAL, ExecutionStep, PipelineExecution, describe
 from operations.log_streams import job_log, last_lines
 from operations.target import Target
 from operations.waiting import looks
 from pipeline_code.contracts.outputs import Output
 from pipeline_code.contracts.pipelines import PipelineParameter
 
-_FINAL = frozenset({"Succeeded", "Failed", "Stopped"})
-# What a step ends with that did not fail; a condition's outcome is its state.
-_CONDITIONS = {"True": "Passed", "False": "Refused"}
+__all__ = [
+    "ExecutionStep",
+    "PipelineExecution",
+    "describe",
+    "display_name",
+    "find",
+    "newest",
+    "recent",
+    "require_success",
+    "start",
+    "stop",
+    "watch",
+]
+
 _TAIL = 15  # lines of a failed step's log
 # More run at once in no environment.
 _LOOKED_AT = 50
-
-
-@dataclass(frozen=True)
-class ExecutionStep:
-    """One step of a pipeline execution as it stands.
-
-    Attributes:
-        status: As SageMaker has it.
-        seconds: How long it took; 0 until it has ended.
-        detail: What it left behind, or why it failed.
-        job: ARN of the job that did it; empty if none did.
-        begun: When it began.
-    """
-
-    name: str
-    status: str
-    seconds: float
-    detail: str
-    job: str = field(default="", compare=False)
-    begun: datetime | None = field(default=None, compare=False)
-
-    @property
-    def state(self) -> str:
-        """How it stands, in a word: its status, or a condition's outcome."""
-        return _CONDITIONS.get(self.detail, self.status)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "status": self.status,
-            "seconds": self.seconds,
-            "detail": self.detail,
-        }
-
-
-@dataclass(frozen=True)
-class PipelineExecution:
-    """One pipeline execution as it stands; `seconds` is how long it has run so far."""
-
-    arn: str
-    name: str
-    status: str
-    failure_reason: str = ""
-    steps: list[ExecutionStep] = field(default_factory=list)
-    seconds: float = field(default=0.0, compare=False)
-
-    @property
-    def finished(self) -> bool:
-        return self.status in _FINAL
-
-    @property
-    def model_package(self) -> str | None:
-        """ARN of the model package that the execution registered, if it did."""
-        for step in self.steps:
-            if ":model-package/" in step.detail:
-                return step.detail
-        return None
-
-    @property
-    def failed(self) -> list[ExecutionStep]:
-        return [step for step in self.steps if step.status == "Failed"]
-
-    def explain(self) -> str:
-        """Why it did not succeed, in the words of the steps that failed."""
-        if any(step.state == "Refused" for step in self.steps):
-            return f"the gate refused the model: {'; '.join(step.detail for step in self.failed)}"
-        told = [f"{step.name}: {step.detail}" for step in self.failed]
-        return "; ".join(told) or self.failure_reason or self.status
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "arn": self.arn,
-            "name": self.name,
-            "status": self.status,
-            "failure_reason": self.failure_reason,
-            "steps": [step.as_dict() for step in self.steps],
-            "model_package": self.model_package,
-        }
 
 
 def start(target: Target, *, reason: str, parameters: dict[str, str] | None = None) -> str:
@@ -125,26 +58,6 @@ def display_name(kind: str) -> str:
     """A name that tells an execution from all others, and when it was started."""
     # SageMaker takes letters, digits and single hyphens, 82 of them.
     return f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-
-
-def describe(target: Target, arn: str) -> PipelineExecution:
-    """An execution with its steps in the order in which they began."""
-    sagemaker = target.client("sagemaker")
-    execution = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-    pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
-        PipelineExecutionArn=arn, SortOrder="Ascending"
-    )
-    steps = [_step(item) for page in pages for item in page["PipelineExecutionSteps"]]
-    status = execution["PipelineExecutionStatus"]
-    until = execution["LastModifiedTime"] if status in _FINAL else datetime.now(UTC)
-    return PipelineExecution(
-        arn=arn,
-        name=execution.get("PipelineExecutionDisplayName", arn.rsplit("/", 1)[-1]),
-        status=status,
-        seconds=(until - execution["CreationTime"]).total_seconds(),
-        failure_reason=execution.get("FailureReason", ""),
-        steps=steps,
-    )
 
 
 def watch(target: Target, arn: str) -> PipelineExecution:
@@ -218,7 +131,7 @@ def newest(target: Target, *, running: bool = False, of_each: int = 1) -> list[s
         listed = (
             (item["StartTime"], str(item["PipelineExecutionArn"]))
             for item in _summaries(target, pipeline, _LOOKED_AT)
-            if not running or item["PipelineExecutionStatus"] not in _FINAL
+            if not running or item["PipelineExecutionStatus"] not in FINAL
         )
         found += islice(listed, of_each)
     return [arn for _, arn in sorted(found, reverse=True)]
@@ -273,7 +186,7 @@ def _summaries(target: Target, pipeline: str, limit: int | None) -> Iterator[dic
 
 
 def _say(step: ExecutionStep) -> None:
-    failed, ended = step.status == "Failed", step.status in _FINAL
+    failed, ended = step.status == "Failed", step.status in FINAL
     since = (datetime.now(UTC) - step.begun).total_seconds() if step.begun else None
     progress.update(
         step.name,
@@ -282,29 +195,3 @@ def _say(step: ExecutionStep) -> None:
         failed=failed or step.state == "Refused",
         seconds=step.seconds if ended else since,
     )
-
-
-def _step(item: dict[str, Any]) -> ExecutionStep:
-    begun, ended = item.get("StartTime"), item.get("EndTime")
-    evidence = item.get("Metadata", {}).values()
-    arns = [str(each["Arn"]) for each in evidence if "-job/" in each.get("Arn", "")]
-    return ExecutionStep(
-        name=item["StepName"],
-        status=item["StepStatus"],
-        seconds=(ended - begun).total_seconds() if begun and ended else 0.0,
-        detail=item.get("FailureReason") or _evidence(item),
-        job=arns[0] if arns else "",
-        begun=begun,
-    )
-
-
-def _evidence(item: dict[str, Any]) -> str:
-    """What a step left behind: the ARN of its job, package or execution, or its condition."""
-    source = item.get("CacheHitResult", {}).get("SourcePipelineExecutionArn")
-    if source:
-        return f"cached from {source}"
-    for value in item.get("Metadata", {}).values():
-        for key in ("Arn", "Outcome", "ErrorMessage"):
-            if key in value:
-                return str(value[key])
-    return ""

@@ -1,19 +1,19 @@
 """What has a log: the steps of the newest executions, their jobs, functions, and the endpoint."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operations import executions
+from operations import executions, log_streams
 from operations.deployment.status import NOT_DEPLOYED, stack_states
 from operations.errors import OperationError
-from operations.log_streams import Log, job_log, last_lines
+from operations.log_streams import Line, Log, job_log, last_lines
 from operations.target import Target
 
-__all__ = ["NamedLog", "find", "logs"]
+__all__ = ["NamedLog", "find", "lines", "logs"]
 
 _ENDPOINT = "/aws/sagemaker/Endpoints/"
 # What the CDK makes of a log group's path: without the hash, and what every function's ends with.
@@ -68,6 +68,13 @@ class NamedLog:
 def logs(target: Target) -> list[NamedLog]:
     """What has a log, the newest execution's steps first."""
     return [*_steps(target), *_groups(target)]
+
+
+def lines(target: Target, source: NamedLog, count: int, *, follow: bool) -> Iterable[Line]:
+    """The last lines of a log; if it is to be followed, then what comes until its job has ended."""
+    if follow:
+        return log_streams.follow(target, source.log, count, lambda: source.has_ended(target))
+    return last_lines(target, source.log, count)
 
 
 def find(target: Target, name: str) -> NamedLog:

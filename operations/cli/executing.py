@@ -12,6 +12,7 @@ from operations.target import Target
 
 if TYPE_CHECKING:
     from operations.log_streams import Line
+    from operations.logs import NamedLog
 
 Execution = Annotated[
     str | None,
@@ -78,7 +79,7 @@ def logs(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[JOB|STEP|FUNCTION|ENDPOINT]", help="Of what; if omitted, what has a log."
+            metavar="JOB|STEP|FUNCTION|ENDPOINT", help="Of what; if omitted, what has a log."
         ),
     ] = None,
     lines: Annotated[
@@ -91,27 +92,16 @@ def logs(
 ) -> None:
     """Show the log of a job, a pipeline's step, a function or the endpoint."""
     from operations import logs as known
-    from operations.log_streams import follow as follow_log
-    from operations.log_streams import last_lines
 
     if name is None:
-        found = known.logs(target)
-        rows = [(each.name, each.kind, each.of, each.log.group) for each in found]
-        columns = ["name", "kind", "of", "group"]
-        result = {"logs": [each.as_dict() for each in found]}
-        show(result, json, table("Logs", columns, rows, cut=["of"], only_wide=["group"]))
+        _show_known(known.logs(target), json)
         return
     source = known.find(target, name)
     printed: list[Line] = []
-    if follow:
-        with unattended(f"`fraudloop logs {source.name}` shows all that was logged"):
-            for line in follow_log(target, source.log, lines, lambda: source.has_ended(target)):
-                _print(line, json)
-                printed.append(line)
-    else:
-        printed = last_lines(target, source.log, lines)
-        for line in printed:
+    with unattended(f"`fraudloop logs {source.name}` shows what was logged until then"):
+        for line in known.lines(target, source, lines, follow=follow):
             _print(line, json)
+            printed.append(line)
     if not printed:
         raise OperationError(
             f"{source.kind} {source.name} must have logged something, got nothing in "
@@ -131,6 +121,13 @@ def _running(target: Target) -> str | None:
     from operations import executions
 
     return next(iter(executions.newest(target, running=True)), None)
+
+
+def _show_known(logs: "list[NamedLog]", json: str | None) -> None:
+    rows = [(each.name, each.kind, each.of, each.log.group) for each in logs]
+    columns = ["name", "kind", "of", "group"]
+    result = {"logs": [each.as_dict() for each in logs]}
+    show(result, json, table("Logs", columns, rows, cut=["of"], only_wide=["group"]))
 
 
 def _print(line: "Line", json: str | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from local_aws.server import EmbeddedAws
 from operations import executions, progress
+from operations.console import readable
 from operations.data import lake
 from operations.data.own.mapping import FileMapping
 from operations.demo.ledger import Ledger, PeakMemory, Stage
@@ -200,7 +201,9 @@ class Demo:
         )
         self.ledger.failed_requests += len(scored.failures)
         if scored.failures:
-            raise OperationError(f"{len(scored.failures)} requests failed: {scored.failures[0]}")
+            raise OperationError(
+                f"{len(scored.failures)} requests failed: {readable(scored.failures[0])}"
+            )
         versions = ", ".join(sorted(set(scored.model_versions)))
         stage.evidence = f"{len(scored.scores)} requests answered by {versions}"
 
@@ -210,7 +213,7 @@ class Demo:
         finding = drift.run_now(target, window=elapsed)
         features = sorted({item["feature_name"] for item in finding.violations})
         if bool(features) is not expect_violations:
-            raise OperationError(f"monitor found {finding.violations or 'nothing'}")
+            raise OperationError(f"monitor found {readable(finding.violations) or 'nothing'}")
         stage.evidence = f"{', '.join(features) or 'no violation'}: {finding.report}"
 
     def _measure(self, stage: Stage, target: Target) -> None:
@@ -218,7 +221,9 @@ class Demo:
         finding = drift.run_now(target, kind=MonitorKind.MODEL_QUALITY)
         maturity, figures = finding.analysis["maturity"], finding.analysis["measures"]
         if finding.broken or not maturity:
-            raise OperationError(f"monitor found {finding.violations}, {maturity} can be judged")
+            raise OperationError(
+                f"monitor found {readable(finding.violations)}, {maturity} can be judged"
+            )
         precision = [
             f"average precision {figure['value']:.2f}, {figure['baseline']:.2f} when trained"
             for figure in figures

@@ -5,6 +5,7 @@ import json
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -89,6 +90,10 @@ def test_a_terminal_has_a_row_for_each_thing_until_what_it_is_a_part_of_ends(
             assert all(row.endswith(" s") for row in rows)
         (row,) = rows_of(terminal)
         assert row.split()[:3] == ["✓", "deploy", "done"]
+        # Its time ended with it.
+        later = SimpleNamespace(monotonic=lambda: 1e9)
+        monkeypatch.setattr("operations.displays.time", later)
+        assert rows_of(terminal) == [row]
         progress.finish()
         (row,) = rows_of(terminal)
         assert "deploy" in row
