@@ -46,7 +46,7 @@ def score(
     json: Json = None,
 ) -> None:
     """Score raw transactions through the endpoint."""
-    from operations.data.own.asked import read_transactions
+    from operations.data.own.scoring_inputs import read_transactions
     from operations.serving.batch import live_model
     from operations.serving.scoring import Scorer, parse_request, requests_of
 
@@ -101,7 +101,7 @@ def batch(
     json: Json = None,
 ) -> None:
     """Score transactions offline with the endpoint's model, a row of results for each."""
-    from operations.data.own.asked import mapped_input
+    from operations.data.own.scoring_inputs import mapped_input
     from operations.serving.batch import start
 
     with mapped_input(target, source, mapping) as (found, names):

@@ -13,7 +13,7 @@ from operations.data.landing import await_landed
 from operations.data.own.checking import described, examined, is_ahead
 from operations.data.own.faults import listing
 from operations.data.own.identifiers import Identifiers
-from operations.data.own.kept import LakeStore, make_key, write_kept
+from operations.data.own.lake_store import LakeStore, make_key, write_kept
 from operations.data.own.local import read_landing
 from operations.data.own.mapping import FileMapping
 from operations.data.own.receipts import Receipts

@@ -11,7 +11,7 @@ from operations.data.own.checking import described, examined
 from operations.data.own.conversion import OwnFile
 from operations.data.own.faults import listing
 from operations.data.own.identifiers import Identifiers
-from operations.data.own.kept import LakeStore, stand_in_key
+from operations.data.own.lake_store import LakeStore, stand_in_key
 from operations.data.own.mapping import FileMapping
 from operations.errors import OperationError
 from operations.target import Target

@@ -5,7 +5,7 @@ from typing import Any
 
 from operations.data.own.conversion import OwnFile, read_own
 from operations.data.own.identifiers import Identifiers
-from operations.data.own.kept import write_kept
+from operations.data.own.lake_store import write_kept
 from operations.data.own.mapping import FileMapping
 from operations.data.own.settings import read_mapping
 from pipeline_code.common.lake import write

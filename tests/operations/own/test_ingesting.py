@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from operations.data.ingestion import ingest
-from operations.data.own.asked import mapped_input, read_transactions
-from operations.data.own.kept import LakeStore, make_key
+from operations.data.own.lake_store import LakeStore, make_key
 from operations.data.own.mapping import Times
 from operations.data.own.preview import preview
 from operations.data.own.receipts import Receipts
+from operations.data.own.scoring_inputs import mapped_input, read_transactions
 from operations.data.own.settings import read_mapping
 from operations.errors import OperationError
 from operations.target import Target

@@ -12,7 +12,7 @@ from operations.data.ingestion import read_events
 from operations.data.own.conversion import OwnFile, read_own
 from operations.data.own.faults import listing
 from operations.data.own.identifiers import Identifiers
-from operations.data.own.kept import LakeStore, keep_names, refuse_without_key
+from operations.data.own.lake_store import LakeStore, keep_names, refuse_without_key
 from operations.data.own.mapping import FileMapping
 from operations.errors import OperationError
 from operations.target import Target
