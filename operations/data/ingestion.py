@@ -81,7 +81,7 @@ def ingest(
     progress.update("check", f"{path}")
     known = registry(target, register_customers=register_customers)
     with tempfile.TemporaryDirectory(prefix="fraudloop-") as temporary:
-        beside, folder = Path(temporary) / "beside", Path(temporary) / "lake"
+        beside, folder = Path(temporary) / "beside", Path(temporary) / "landing"
         if path.is_dir():
             folder, told = path, {}
             _require_sound(path, _check_folder(path, known))
