@@ -1,6 +1,6 @@
 """The items that travel through a delivery stream, and those that leave it on the way."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from local_aws.firehose.prefixes import Keys
 from local_aws.streams.record import Record
@@ -27,10 +27,6 @@ class Item:
     record: Record
     data: bytes
     keys: Keys = field(default_factory=Keys)
-
-    def with_data(self, data: bytes) -> "Item":
-        """The same record, transformed."""
-        return replace(self, data=data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,18 +157,6 @@ class JobRecords:
         job_changed(self._context, self.noun, self._title, document, tags)
 
 
-def one_instance(count: int | None, field: str) -> None:
-    """Refuse clusters: a job is one process here.
-
-    Raises:
-        ServiceError: If more than one instance is asked for.
-    """
-    if count is not None and count > 1:
-        raise validation(
-            f"{field} must be 1, got {count}; the local SageMaker runs a job as one process"
-        )
-
-
 def only(value: str | None, allowed: tuple[str, ...], field: str) -> None:
     """Refuse a mode that is not implemented.
 
