@@ -34,9 +34,9 @@ peers: install
 demo: $(INSTALLED)
 	$(BIN)/fraudloop demo
 
-# Most tests wait for something, so that two cores serve four processes.
+# Most tests wait for something, so that two cores serve three processes.
 test: install
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 # Those that `make test` skips where PySpark (`make peers`) or a Java runtime is missing.
 test-spark: install
