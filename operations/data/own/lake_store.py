@@ -77,7 +77,11 @@ class LakeStore:
 
 
 def make_key(target: Target) -> bytes:
-    """Makes the lake's key; of two who do so at once, one does."""
+    """Makes the lake's key; of two who do so at once, one does.
+
+    S3's guide ("How to prevent object overwrites with conditional writes"): whoever is later gets
+    412 Precondition Failed, or 409 Conflict while the other's request goes on.
+    """
     key = secrets.token_bytes(KEY_BYTES)
     try:
         target.client("s3").put_object(
