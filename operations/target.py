@@ -28,12 +28,14 @@ class Target:
         session: Credentials and region; made by `connect`.
         variables: What a child process (the CDK CLI) needs to reach the same place.
         reports: Where pages that are fetched of it go.
+        is_embedded: Whether it is the embedded AWS, and no account.
     """
 
     environment: str
     session: boto3.Session
     variables: dict[str, str] = field(repr=False)
     reports: Path = STATE_ROOT / "reports"
+    is_embedded: bool = False
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service with standard retries, the same for every caller."""
@@ -122,7 +124,9 @@ def connect(
         from local_aws.server import EmbeddedAws
 
         aws = EmbeddedAws(state)
-        return Target(environment, aws.session(), aws.environment(), state / "reports")
+        return Target(
+            environment, aws.session(), aws.environment(), state / "reports", is_embedded=True
+        )
     import boto3
     from botocore.utils import validate_region_name
 

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from ministack.core import responses
@@ -139,6 +140,7 @@ def replace_data_plane(
         return delete(request)
 
     kinesis._delete_stream = delete_stream
+    _keep_tags()
     _complete_templates(deleted)
 
 
@@ -158,6 +160,19 @@ def _answered(function: Callable[[Request], dict[str, Any]]) -> Callable[[Reques
             return responses.error_response_json(error.code, str(error), 400)
 
     return answer
+
+
+def _keep_tags() -> None:
+    """Keep the tags that a stream is made with, which ministack drops."""
+    create = kinesis._create_stream
+
+    def create_stream(request: Request) -> Any:
+        answer = create(request)
+        if answer[0] == HTTPStatus.OK:
+            kinesis._add_tags(request)
+        return answer
+
+    kinesis._create_stream = create_stream
 
 
 def subscriptions_unsupported() -> None:

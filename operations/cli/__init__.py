@@ -9,6 +9,7 @@ from operations.cli import (
     data,
     demo,
     deployment,
+    doctor,
     embedded,
     executions,
     ingest,
@@ -67,6 +68,7 @@ def _explain(verbs: typer.Typer) -> None:
 for module in (
     embedded,
     variables,
+    doctor,
     deployment,
     data,
     ingest,

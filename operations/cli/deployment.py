@@ -25,6 +25,15 @@ Replaceable = Annotated[
     ),
 ]
 
+Examined = Annotated[
+    bool | None,
+    typer.Option(
+        "--doctor/--no-doctor",
+        help="First examine the account, as `fraudloop doctor` does.",
+        show_default="an account is, the embedded AWS is not",
+    ),
+]
+
 _GOES_ON = (
     "CloudFormation goes on by itself with the stacks that it has begun: `fraudloop status` shows "
     "them; the same command again does the rest"
@@ -37,6 +46,7 @@ def deploy(
     target: Target,
     bootstrap: Bootstrap = True,
     replace_endpoint: Replaceable = None,
+    doctor: Examined = None,
     json: Json = None,
 ) -> None:
     """Synthesize the environment's stacks and deploy them with the CDK CLI.
@@ -47,12 +57,16 @@ def deploy(
     from operations.deployment import provisioning, toolchain
     from operations.deployment.revision import code_revision
     from operations.deployment.status import named_outputs, stack_states
+    from operations.doctor.place import check_region
 
+    check_region(target)
     tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
     with interruptible(_GOES_ON), tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         revision = code_revision()
         toolchain.synthesize(target.environment, assembly, revision=revision)
+        if doctor or (doctor is None and not target.is_embedded):
+            _examine(target, assembly, bootstraps=bootstrap)
         if bootstrap:
             toolchain.bootstrap(target)
         kept = provisioning.deploy(target, assembly, may_go=replace_endpoint)
@@ -105,6 +119,17 @@ def destroy(
         tables.append(table("Kept", ["type", "name"], kept))
     show(result, json, *tables)
     return "fraudloop deploy" if done["kept"] else "fraudloop down"
+
+
+def _examine(target: Target, assembly: Path, *, bootstraps: bool) -> None:
+    from operations.doctor.checks import Outcome
+    from operations.doctor.examination import examine, require_health
+
+    checks = examine(target, assembly, bootstraps=bootstraps)
+    require_health(checks)
+    for each in checks:
+        if each.outcome is Outcome.UNKNOWN:
+            tell(f"not known: {each.line()}")
 
 
 def register(app: typer.Typer) -> None:

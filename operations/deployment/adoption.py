@@ -8,7 +8,7 @@ that names its stack and logical ID; nothing else is ever imported.
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,18 @@ from botocore.exceptions import ClientError
 
 from operations.deployment import toolchain
 from operations.deployment.assembly import Stack, stacks, write_part
+from operations.deployment.names import NAMED, name_of
 from operations.errors import OperationError
 from operations.target import Target
 from pipeline_code.contracts.resources import RESOURCE_TAG
 
-__all__ = ["RetainedResource", "adopt", "find_kept"]
+__all__ = ["ADOPTABLE", "RetainedResource", "adopt", "find_kept", "owned", "tagged"]
 
 _GONE = frozenset({"DELETE_COMPLETE", "DELETE_SKIPPED"})
 _CREATION_FAILED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
 # Of each type that may be kept: its kind in the tagging API, what identifies it to CloudFormation
 # (`primaryIdentifier` in the registry schemas), and that in an ARN.
-_TYPES = {
+ADOPTABLE = {
     "AWS::ECR::Repository": ("ecr:repository", "RepositoryName", r":repository/(.+)$"),
     "AWS::KMS::Key": ("kms:key", "KeyId", r":key/(.+)$"),
     "AWS::Kinesis::Stream": ("kinesis:stream", "Name", r":stream/(.+)$"),
@@ -39,25 +40,6 @@ _TYPES = {
         "sagemaker:model-package-group", "ModelPackageGroupArn", r"^(.+)$",
     ),
 }  # fmt: skip
-# Of types with a physical name: the property that has it, and how to ask whether it is taken.
-_NAMED: dict[str, tuple[str, Callable[[Target, str], Any]]] = {
-    "AWS::Kinesis::Stream": (
-        "Name",
-        lambda target, name: target.client("kinesis").describe_stream_summary(StreamName=name),
-    ),
-    "AWS::SageMaker::FeatureGroup": (
-        "FeatureGroupName",
-        lambda target, name: target.client("sagemaker").describe_feature_group(
-            FeatureGroupName=name
-        ),
-    ),
-    "AWS::SageMaker::ModelPackageGroup": (
-        "ModelPackageGroupName",
-        lambda target, name: target.client("sagemaker").describe_model_package_group(
-            ModelPackageGroupName=name
-        ),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +61,7 @@ class RetainedResource:
     @property
     def identifier(self) -> dict[str, str]:
         """What CloudFormation imports it by."""
-        _, name, pattern = _TYPES[self.resource_type]
+        _, name, pattern = ADOPTABLE[self.resource_type]
         (value,) = re.findall(pattern, self.arn)
         return {name: value}
 
@@ -92,20 +74,20 @@ def find_kept(target: Target, assembly: Path) -> list[RetainedResource]:
             environment's, there are several of one that it needs once, or one needs another that
             is gone.
     """
-    tagged, kept = _tagged(target), []
+    by_tag, kept = tagged(target), []
     for stack in stacks(assembly):
-        owned = _owned(target, stack)
+        known = owned(target, stack)
         left = []
         for logical_id, resource in stack.retained.items():
-            if logical_id in owned or resource["Type"] not in _TYPES:
+            if logical_id in known or resource["Type"] not in ADOPTABLE:
                 continue
-            arns = tagged.get((resource["Type"], f"{stack.name}/{logical_id}"), [])
+            arns = by_tag.get((resource["Type"], f"{stack.name}/{logical_id}"), [])
             if arn := _only(target, f"{stack.name}/{logical_id}", resource, arns):
                 found = RetainedResource(
                     stack=stack, logical_id=logical_id, resource_type=resource["Type"], arn=arn
                 )
                 left.append(found)
-        _check_whole(stack, owned | {each.logical_id for each in left}, left)
+        _check_whole(stack, known | {each.logical_id for each in left}, left)
         kept += left
     return kept
 
@@ -138,11 +120,11 @@ def adopt(target: Target, assembly: Path, kept: Iterable[RetainedResource]) -> N
             toolchain.import_resources(target, part, stack.key, mapping)
 
 
-def _tagged(target: Target) -> dict[tuple[str, str], list[str]]:
+def tagged(target: Target) -> dict[tuple[str, str], list[str]]:
     """ARNs of everything that carries our tag, by type and the tag's value."""
     pages = target.client("resourcegroupstaggingapi").get_paginator("get_resources")
     found: dict[tuple[str, str], list[str]] = {}
-    for resource_type, (kind, _, _) in _TYPES.items():
+    for resource_type, (kind, _, _) in ADOPTABLE.items():
         for page in pages.paginate(ResourceTypeFilters=[kind], TagFilters=[{"Key": RESOURCE_TAG}]):
             for each in page["ResourceTagMappingList"]:
                 tags = {tag["Key"]: tag["Value"] for tag in each["Tags"]}
@@ -151,7 +133,7 @@ def _tagged(target: Target) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def _owned(target: Target, stack: Stack) -> set[str]:
+def owned(target: Target, stack: Stack) -> set[str]:
     """Logical IDs of what the deployed stack has."""
     cloudformation = target.client("cloudformation")
     try:
@@ -174,11 +156,9 @@ def _owned(target: Target, stack: Stack) -> set[str]:
 def _only(target: Target, place: str, resource: Mapping[str, Any], arns: list[str]) -> str | None:
     """The one resource to adopt for a place in a stack, if there is one."""
     kind = resource["Type"]
-    if kind in _NAMED:
-        name_property, describe = _NAMED[kind]
-        name = resource["Properties"][name_property]
+    if name := name_of(resource, str(target.session.region_name)):
         arns = [arn for arn in arns if arn.rpartition("/")[2] == name]
-        if not arns and _is_taken(target, describe, name):
+        if not arns and NAMED[kind].is_taken(target, name):
             raise OperationError(
                 f"{kind} {name} must be this environment's to be adopted, got one without the tag "
                 f"{RESOURCE_TAG}={place}; nothing was deployed: delete it if nobody needs it, or "
@@ -190,19 +170,6 @@ def _only(target: Target, place: str, resource: Mapping[str, Any], arns: list[st
             f"take the tag {RESOURCE_TAG} off all but the one with the data"
         )
     return arns[0] if arns else None
-
-
-def _is_taken(target: Target, describe: Callable[[Target, str], Any], name: str) -> bool:
-    try:
-        describe(target, name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("ResourceNotFound", "ResourceNotFoundException"):
-            return False
-        # SageMaker says so of a group of packages: "ModelPackageGroup ... does not exist."
-        if "does not exist" in str(error):
-            return False
-        raise
-    return True
 
 
 def _check_whole(stack: Stack, there: set[str], left: Iterable[RetainedResource]) -> None:

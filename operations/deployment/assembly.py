@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Stack", "stacks", "write_part"]
+__all__ = ["Bootstrap", "Stack", "bootstrap_needed", "resources", "stacks", "write_part"]
 
 _RETAINED = frozenset({"Retain", "RetainExceptOnCreate"})
 
@@ -37,6 +37,35 @@ class Stack:
         }
 
 
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class Bootstrap:
+    """What `cdk bootstrap` must have made.
+
+    Attributes:
+        parameter: Name of the SSM parameter that says its version.
+        version: The oldest that will do.
+    """
+
+    parameter: str
+    version: int
+
+    @property
+    def qualifier(self) -> str:
+        """What tells one bootstrap of a Region from another."""
+        return self.parameter.split("/")[-2]
+
+
+def bootstrap_needed(assembly: Path) -> list[Bootstrap]:
+    """What the stacks of an assembly need of `cdk bootstrap`: one thing, if all name the same."""
+    needed: dict[str, int] = {}
+    for artifact in _manifest(assembly)["artifacts"].values():
+        properties = artifact.get("properties", {})
+        if parameter := properties.get("bootstrapStackVersionSsmParameter"):
+            version = properties["requiresBootstrapStackVersion"]
+            needed[parameter] = max(version, needed.get(parameter, 0))
+    return [Bootstrap(parameter=name, version=version) for name, version in sorted(needed.items())]
+
+
 def stacks(assembly: Path) -> list[Stack]:
     """The stacks of an assembly, each after those that it needs: the CDK writes them so."""
     return [
@@ -48,6 +77,16 @@ def stacks(assembly: Path) -> list[Stack]:
         )
         for key, artifact in _manifest(assembly)["artifacts"].items()
         if artifact["type"] == "aws:cloudformation:stack"
+    ]
+
+
+def resources(assembly: Path, kind: str) -> list[Mapping[str, Any]]:
+    """Every resource of a type, whatever its stack."""
+    return [
+        resource
+        for stack in stacks(assembly)
+        for resource in stack.template["Resources"].values()
+        if resource["Type"] == kind
     ]
 
 
