@@ -137,6 +137,15 @@ class EmbeddedAws:
         if not os.access(self.state_dir, os.W_OK):
             raise StateFolderError(self._unwritable("it may only be read"))
 
+    def check_startable(self) -> None:
+        """Refuse what a server that takes this one's place could not start with; see `check_free`.
+
+        It may run already, on its own port.
+        """
+        running = self._running()
+        if running is None or running["port"] != self.port:
+            self.check_free()
+
     def stop(self) -> bool:
         """Stop the server in an orderly way, saving all state.
 

@@ -47,6 +47,11 @@ def demo(
     json: Json = None,
 ) -> str | None:
     """Close the loop on this machine: deploy, train, approve, score, drift, retrain, redeploy."""
+    from local_aws.server import EmbeddedAws
+
+    # Before what takes a second to import.
+    EmbeddedAws(state, port).check_startable()
+
     from operations.demo.run import Demo
     from operations.demo.story import Scale
 

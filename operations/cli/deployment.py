@@ -107,6 +107,7 @@ def destroy(
             f"repeat with `fraudloop destroy --yes {target.environment}`"
         )
     tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
+    provisioning.check_endpoint(target, may_go=endpoint)
     with interruptible(_GOES_ON), tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         toolchain.synthesize(target.environment, assembly)

@@ -60,11 +60,13 @@ def parity(
     from operations.data.own.local import read_landing
     from operations.serving.parity import through_stack as probe
 
-    landing, start = read_landing(data), monotonic()
-    if through_stack:
+    target = None
+    if through_stack:  # before the file is read, which may take long
         target = connect(
             environment, profile=profile, region=region, state=state, embedded=embedded
         )
+    landing, start = read_landing(data), monotonic()
+    if target is not None:
         events = Stream(landing.transactions, landing.fraud_reports)
         with progress.activity(f"ask the endpoint about {sample} transactions"):
             probed = probe(target, events, sample=sample, seed=seed)

@@ -6,9 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Bootstrap", "Stack", "bootstrap_needed", "resources", "stacks", "write_part"]
+__all__ = [
+    "Bootstrap",
+    "Stack",
+    "bootstrap_needed",
+    "is_retained",
+    "resources",
+    "stacks",
+    "write_part",
+]
 
 _RETAINED = frozenset({"Retain", "RetainExceptOnCreate"})
+
+
+def is_retained(resource: Mapping[str, Any]) -> bool:
+    """Whether a resource of a template stays when its stack is deleted."""
+    return resource.get("DeletionPolicy") in _RETAINED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +46,7 @@ class Stack:
         return {
             logical_id: resource
             for logical_id, resource in self.template["Resources"].items()
-            if resource.get("DeletionPolicy") in _RETAINED
+            if is_retained(resource)
         }
 
 

@@ -8,13 +8,14 @@ from typing import Any
 from operations import progress
 from operations.deployment import adoption, deploy_guard, toolchain
 from operations.deployment.adoption import RetainedResource
-from operations.deployment.assembly import Stack, stacks
+from operations.deployment.assembly import Stack, is_retained, stacks
 from operations.deployment.status import stack_states
 from operations.errors import OperationError
 from operations.models import registry
 from operations.target import Target
+from pipeline_code.contracts.resources import Stage
 
-__all__ = ["deploy", "destroy"]
+__all__ = ["check_endpoint", "deploy", "destroy"]
 
 _ENDPOINT = "AWS::SageMaker::Endpoint"
 _GROUP = "AWS::SageMaker::ModelPackageGroup"
@@ -47,6 +48,40 @@ def deploy(target: Target, assembly: Path, *, may_go: str | None = None) -> list
     return kept
 
 
+def check_endpoint(target: Target, *, may_go: str | None = None) -> None:
+    """Refuse to delete an endpoint in service, where an environment keeps what it holds.
+
+    Args:
+        target: Where.
+        may_go: The endpoint that may be deleted.
+
+    Raises:
+        OperationError: If an endpoint is in service that is not the named one.
+    """
+    deployed = [template for stage in Stage if (template := _deployed(target, stage)) is not None]
+    resources = [each for template in deployed for each in template["Resources"].values()]
+    if not any(is_retained(each) for each in resources):
+        return
+    for resource in resources:
+        if resource["Type"] != _ENDPOINT:
+            continue
+        name = resource["Properties"]["EndpointName"]
+        if name != may_go and deploy_guard.is_in_service(target, name):
+            raise OperationError(
+                f"endpoint {name} must not be in service to be deleted, got one that answers "
+                f"with {registry.deployed_package(target)}; if it is meant to go with its "
+                f"environment, give --endpoint {name}"
+            )
+
+
+def _deployed(target: Target, stage: Stage) -> dict[str, Any] | None:
+    try:
+        return deploy_guard.deployed_template(target, target.stack_name(stage))
+    except ValueError:
+        # The CDK writes YAML when it imports, of nothing but what stays: one was interrupted.
+        return None
+
+
 def destroy(target: Target, assembly: Path, *, endpoint: str | None = None) -> dict[str, Any]:
     """Delete every stack; returns how many model packages went, and the ARNs or names that stay.
 
@@ -60,9 +95,9 @@ def destroy(target: Target, assembly: Path, *, endpoint: str | None = None) -> d
         OperationError: If an endpoint is in service that is not named.
     """
     deploy_guard.await_rest(target)
+    check_endpoint(target, may_go=endpoint)
     found = (_as_deployed(target, each) for each in stacks(assembly))
     deployed = [each for each in found if each is not None]
-    _check_endpoint(target, deployed, endpoint)
     stays = sorted(name for each in deployed for name in _staying(target, each))
     # CloudFormation refuses to delete a group that holds packages.
     deleted = registry.delete_all(target) if _group_goes(deployed) else 0
@@ -87,23 +122,6 @@ def _group_goes(deployed: Iterable[Stack]) -> bool:
         for each in deployed
         for logical_id, resource in each.template["Resources"].items()
     )
-
-
-def _check_endpoint(target: Target, deployed: list[Stack], may_go: str | None) -> None:
-    # The serving stack itself holds no data and is not protected; those with data are.
-    if not any(each.is_protected for each in deployed):
-        return
-    for each in deployed:
-        for resource in each.template["Resources"].values():
-            if resource["Type"] != _ENDPOINT:
-                continue
-            name = resource["Properties"]["EndpointName"]
-            if name != may_go and deploy_guard.is_in_service(target, name):
-                raise OperationError(
-                    f"endpoint {name} must not be in service to be deleted, got one that answers "
-                    f"with {registry.deployed_package(target)}; if it is meant to go with its "
-                    f"environment, give --endpoint {name}"
-                )
 
 
 def _staying(target: Target, stack: Stack) -> list[str]:

@@ -15,6 +15,7 @@ from operations.deployment.deploy_guard import await_rest, check_endpoint, deplo
 from operations.deployment.stack_conditions import Conditions
 from operations.errors import OperationError
 from operations.target import Target
+from pipeline_code.contracts.resources import Stage
 from tests.local_aws.sagemaker.serving import Serving
 from tests.operations.said import said
 
@@ -185,26 +186,19 @@ def test_a_parameter_that_names_no_model_would_delete_the_endpoint(
 def test_an_environment_whose_endpoint_serves_is_destroyed_only_if_that_is_meant(
     deployed: Deployed, assembly: Make
 ) -> None:
-    # As in an environment that keeps its data: the lake is protected, the endpoint's stack is not.
-    cloudformation, lake = deployed.target.client("cloudformation"), f"{deployed.stack}-lake"
-    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    # As in an environment that keeps its data: the lake stays, the endpoint's stack has none.
+    cloudformation = deployed.target.client("cloudformation")
+    lake = deployed.target.stack_name(Stage.DATA_LAKE)
+    kept = {"Type": "AWS::SNS::Topic", "DeletionPolicy": "Retain"}
+    template = json.dumps({"Resources": {"Topic": kept}})
     cloudformation.create_stack(StackName=lake, TemplateBody=template)
     cloudformation.get_waiter("stack_create_complete").wait(StackName=lake, WaiterConfig=FAST)
-    folder = assembly(deployed.template)
-    (folder / "DataLake.template.json").write_text(template)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    properties = {"stackName": lake, "templateFile": "DataLake.template.json"}
-    manifest["artifacts"]["DataLake"] = {
-        "type": "aws:cloudformation:stack",
-        "properties": properties | {"terminationProtection": True},
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
     target = Target(deployed.name, deployed.target.session, deployed.target.variables)
     target.__dict__["outputs"] = {"ApprovedModelParameterName": f"/{deployed.name}"}
     expected = f"endpoint {deployed.name} .* answers with a-model; .* --endpoint {deployed.name}"
     for endpoint in (None, "another"):
         with pytest.raises(OperationError, match=expected):
-            provisioning.destroy(target, folder, endpoint=endpoint)
+            provisioning.destroy(target, assembly(deployed.template), endpoint=endpoint)
     found = target.client("sagemaker").describe_endpoint(EndpointName=deployed.name)
     assert found["EndpointStatus"] == "InService"
     cloudformation.delete_stack(StackName=lake)
