@@ -5,6 +5,10 @@ class EmbeddedAwsError(Exception):
     """The embedded AWS cannot be started, stopped or reached."""
 
 
+class QuotasError(EmbeddedAwsError):
+    """The file of quotas says what cannot be, or the running server was started with others."""
+
+
 class RegionError(EmbeddedAwsError):
     """The Region is none, or not that of the state."""
 

@@ -20,6 +20,8 @@ from local_aws.functions import invocations, queue_mappings
 from local_aws.functions import workers as function_workers
 from local_aws.layout import Layout
 from local_aws.policies import authorization, passed_roles
+from local_aws.quotas import limits
+from local_aws.quotas import service as quotas_service
 from local_aws.requests import supported
 from local_aws.settings import ACCOUNT, DECISIONS, REGION, Connection
 from local_aws.stacks import roles as stack_roles
@@ -29,6 +31,7 @@ from local_aws.stacks import updates as stack_updates
 
 def install(layout: Layout, connection: Connection) -> None:
     """Check the emulator, then install every extension; once per process."""
+    limits.load(layout.quotas)
     adapter.check_compatibility()
     adapter.accept_loopback_as_secure()
     adapter.tell_services_apart()
@@ -52,6 +55,7 @@ def install(layout: Layout, connection: Connection) -> None:
         invocations,
         keys,
         queue_mappings,
+        quotas_service,
         service_events,
         stack_roles,
         stack_updates,

@@ -28,6 +28,11 @@ class Layout:
         return self.root / "embedded.json"
 
     @property
+    def quotas(self) -> Path:
+        """The account's quotas, where they were given."""
+        return self.root / "quotas.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -21,12 +21,14 @@ from local_aws.errors import (
     EmbeddedAwsError,
     NotRunningError,
     PortTakenError,
+    QuotasError,
     RegionError,
     StateFolderError,
     StateInUseError,
 )
 from local_aws.layout import Layout
 from local_aws.ports import free_port
+from local_aws.quotas import values
 
 if TYPE_CHECKING:
     import boto3
@@ -36,6 +38,7 @@ __all__ = [
     "EmbeddedAwsError",
     "NotRunningError",
     "PortTakenError",
+    "QuotasError",
     "RegionError",
     "StateFolderError",
     "StateInUseError",
@@ -57,14 +60,21 @@ class EmbeddedAws:
         port: Port on 127.0.0.1.
         region: The Region that it is. If omitted, that of its state, else FRAUDLOOP_REGION, else
             us-east-1.
+        quotas: File of the account's quotas, kept in its state. If omitted, those of its state,
+            else an established account's.
     """
 
     def __init__(
-        self, state_dir: Path, port: int = settings.DEFAULT_PORT, region: str | None = None
+        self,
+        state_dir: Path,
+        port: int = settings.DEFAULT_PORT,
+        region: str | None = None,
+        quotas: Path | None = None,
     ) -> None:
         self.state_dir = state_dir.resolve()
         self.port = port
         self._region = region
+        self._quotas = quotas
         self._layout = Layout(root=self.state_dir)
 
     def __enter__(self) -> Self:
@@ -88,11 +98,13 @@ class EmbeddedAws:
         Raises:
             StateInUseError: If it runs on another port.
             RegionError: If its state is of another Region than the one asked for.
+            QuotasError: If the quotas asked for cannot be, or it runs with others.
             StateFolderError: If its state cannot be written.
             PortTakenError: If another program has the port.
             EmbeddedAwsError: If the server does not come up.
         """
         region = self._checked_region()
+        quotas = values.changed(self._quotas, self._layout.quotas)
         running = self._running()
         if running is not None:
             if running["port"] != self.port:
@@ -100,9 +112,16 @@ class EmbeddedAws:
                     f"port must be {running['port']}, got {self.port}; the embedded AWS of "
                     f"{self.state_dir} already runs there as process {running['pid']}"
                 )
+            if quotas is not None:
+                raise QuotasError(
+                    f"quotas must be those that the embedded AWS runs with, got {self._quotas}; "
+                    "stop it first with `fraudloop down`"
+                )
             return False
         self.check_free()
         self._layout.create()
+        if quotas is not None:
+            self._layout.quotas.write_text(quotas)
         log = self._layout.new_server_log()
         command = [sys.executable, "-m", "local_aws.launcher"]
         with log.open("ab") as output:

@@ -21,6 +21,7 @@ def register_service(
     *,
     target_prefixes: Iterable[str] = (),
     botocore_rest: Iterable[str] = (),
+    checks_itself: bool = True,
     reset: Callable[[], None] | None = None,
 ) -> None:
     """Route a service's requests to a handler, with signatures and policies checked before it.
@@ -32,6 +33,8 @@ def register_service(
         target_prefixes: Prefixes of `X-Amz-Target` of the JSON services (`SageMaker.`).
         botocore_rest: botocore's names of the REST services signed with this name, from whose
             models the IAM action of a path is derived.
+        checks_itself: Whether it checks its requests itself; else they are held to its model, and
+            what IAM is asked about is listed, as of ministack's services.
         reset: Called when the emulator's state is reset. If omitted, nothing is.
     """
     module = types.ModuleType(f"ministack.services.{name}")
@@ -42,7 +45,8 @@ def register_service(
         load_persisted_state=lambda _saved: None,
         reset=reset if reset is not None else lambda: None,
     )
-    _own.add(name)
+    if checks_itself:
+        _own.add(name)
     sys.modules[module.__name__] = module
     ms._loaded_modules[name] = module
     ms.SERVICE_REGISTRY[name] = {"module": name}
@@ -53,7 +57,7 @@ def register_service(
 
 
 def own_services() -> frozenset[str]:
-    """Services that are registered here, and not ministack's."""
+    """Services that are registered here, and check their requests themselves."""
     return frozenset(_own)
 
 

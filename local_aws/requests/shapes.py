@@ -13,7 +13,12 @@ from local_aws.adapter.requests import Request
 from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.validation import check
 
-_MODELS = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
+# botocore's names of services that are signed for by another.
+MODELS = {
+    "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
+    "tagging": "resourcegroupstaggingapi",
+}
 # S3 has no constraints in its model, and a body that is none of a request's members.
 _UNCHECKED = {"s3"}
 # What a service calls a request that its model forbids; the others call it ValidationException.
@@ -27,6 +32,7 @@ _CODES = {
     "logs": "InvalidParameterException",
     "monitoring": "ValidationError",
     "s3": "NotImplemented",
+    "servicequotas": "IllegalArgumentException",
     "sns": "InvalidParameter",
     "sqs": "InvalidParameterValue",
     "sts": "ValidationError",
@@ -37,7 +43,7 @@ _CODES = {
 @cache
 def model(service: str) -> ServiceModel:
     """botocore's model of a service, by the name that requests are signed for."""
-    found: ServiceModel = _session().get_service_model(_MODELS.get(service, service))
+    found: ServiceModel = _session().get_service_model(MODELS.get(service, service))
     return found
 
 

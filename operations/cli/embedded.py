@@ -1,5 +1,6 @@
 """Verbs for the embedded AWS itself: up, down."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,10 @@ Region = Annotated[
     str | None,
     typer.Option(help="Region of a new embedded AWS.", envvar=REGION_VARIABLE),
 ]
+Quotas = Annotated[
+    Path | None,
+    typer.Option(help="TOML or JSON file of the account's quotas, kept until another is given."),
+]
 
 
 @guide("fraudloop up --port 4700 --state /tmp/aws", then="fraudloop deploy")
@@ -25,13 +30,14 @@ def up(
     port: Port = DEFAULT_PORT,
     state: State = DEFAULT_STATE,
     region: Region = None,
+    quotas: Quotas = None,
     json: Json = None,
 ) -> None:
     """Start the embedded AWS, or say that it already runs."""
     from local_aws.containers import confinement
     from local_aws.server import EmbeddedAws
 
-    embedded = EmbeddedAws(state, port, region)
+    embedded = EmbeddedAws(state, port, region, quotas)
     with progress.activity("start of the embedded AWS"):
         started = embedded.start()
     found = embedded.connection()

@@ -9,12 +9,12 @@ from importlib.metadata import distribution
 from typing import Any
 
 import boto3
-import botocore.session
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from local_aws.requests.shapes import MODELS, model
 from local_aws.requests.supported import PREFIXES, action_of, operations
 from local_aws.requests.supported_table import refreshed
 from local_aws.sagemaker.installation import SAGEMAKER_APIS
@@ -47,8 +47,7 @@ def reference() -> Any:
 
 @functools.cache
 def operation_names(service: str) -> list[str]:
-    name = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}.get(service, service)
-    return list(botocore.session.get_session().get_service_model(name).operation_names)
+    return list(model(service).operation_names)
 
 
 @pytest.mark.parametrize(("service", "operation", "resources"), LISTED)
@@ -66,8 +65,7 @@ def test_an_operation_asks_about_what_the_reference_lists(
 def test_nothing_asked_is_no_failure(session: boto3.Session) -> None:
     """Of what is listed, and of all that SageMaker has."""
     config = Config(parameter_validation=False, retries={"max_attempts": 0})
-    names = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
-    asked = [(names.get(service, service), operation) for service, operation, _ in LISTED]
+    asked = [(MODELS.get(service, service), operation) for service, operation, _ in LISTED]
     asked += [
         (api, operation)
         for api in SAGEMAKER_APIS
