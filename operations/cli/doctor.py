@@ -1,13 +1,18 @@
 """The verb that examines an account before anything is deployed to it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from operations.cli.verbs import Json, guide, on_target
 from operations.target import Target
 
+if TYPE_CHECKING:
+    from operations.doctor.checks import Check
+
 REFUSED, UNKNOWN = 3, 4
+_STYLES = {"ok": "", "note": "", "refused": "bold red", "unknown": "yellow"}
 
 
 @guide("fraudloop doctor --environment prod --profile my-profile")
@@ -21,7 +26,7 @@ def doctor(target: Target, json: Json = None) -> str:
 
     from rich.text import Text
 
-    from operations.console import show, table
+    from operations.console import show
     from operations.deployment import toolchain
     from operations.doctor.checks import Outcome
     from operations.doctor.examination import examine
@@ -40,14 +45,17 @@ def doctor(target: Target, json: Json = None) -> str:
         "region": target.session.region_name,
         "checks": [each.document() for each in checks],
     }
-    rows = [(each.outcome, each.subject, each.found, each.needed) for each in checks]
-    lines = [Text(each.line()) for each in checks if each.advice]
-    show(result, json, table("Examination", ["", "thing", "found", "needed"], rows), *lines)
+    show(result, json, *(Text(_words(each), style=_STYLES[each.outcome]) for each in checks))
     if Outcome.REFUSED in outcomes:
         raise typer.Exit(REFUSED)
     if Outcome.UNKNOWN in outcomes:
         raise typer.Exit(UNKNOWN)
     return "fraudloop deploy"
+
+
+def _words(check: "Check") -> str:
+    what = f"{check.outcome:8} {check.subject}: needs {check.needed}, {check.found}"
+    return f"{what}\n         {check.advice}" if check.advice else what
 
 
 def register(app: typer.Typer) -> None:

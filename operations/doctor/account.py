@@ -30,7 +30,7 @@ def service_linked_roles(target: Target, assembly: Path) -> Iterator[Check]:
         yield Check(
             subject="service-linked role",
             outcome=Outcome.OK if is_there else Outcome.NOTE,
-            found="there" if is_there else "not yet",
+            found="it is there" if is_there else "it is not there yet",
             needed=role,
             advice=""
             if is_there
@@ -52,8 +52,8 @@ def model_monitor(target: Target, assembly: Path) -> Iterator[Check]:
     yield Check(
         subject="Model Monitor",
         outcome=Outcome.OK if is_known else Outcome.UNKNOWN,
-        found="a schedule of this account" if is_known else "no schedule in this Region",
-        needed="open to this account",
+        found="it has a schedule" if is_known else "it has no schedule in this Region",
+        needed="an account that it is open to",
         advice=""
         if is_known
         else 'it is closed to new customers; if this account is one, set the engine "scheduled" of '

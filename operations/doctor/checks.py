@@ -30,8 +30,8 @@ class Check:
     Attributes:
         subject: The thing.
         outcome: What comes of it.
-        found: What there is.
-        needed: What there must be.
+        found: What there is, in words that may follow a comma.
+        needed: What there must be, in words after "needs".
         why: What needs it; empty where that is plain.
         advice: What to do; empty if there is nothing to do.
     """
@@ -46,7 +46,7 @@ class Check:
     def line(self) -> str:
         """As people read it who have to do something about it."""
         why = f" ({self.why})" if self.why else ""
-        return f"{self.subject}: needs {self.needed}{why}, found {self.found}; {self.advice}"
+        return f"{self.subject}: needs {self.needed}{why}, {self.found}; {self.advice}"
 
     def document(self) -> dict[str, Any]:
         """As programs read it."""
@@ -69,7 +69,7 @@ def looked_at(subject: str, needed: str, look: Callable[[], Iterable[Check]]) ->
             Check(
                 subject=subject,
                 outcome=Outcome.UNKNOWN,
-                found="not told",
+                found="AWS did not tell",
                 needed=needed,
                 advice=f"{error}; {then}",
             )

@@ -33,11 +33,17 @@ def examine(target: Target, assembly: Path, *, bootstraps: bool = True) -> list[
             "what the stacks ask for",
             lambda: bootstrapped(target, assembly, by_deployment=bootstraps),
         ),
-        "names": ("none taken by others", lambda: names(target, assembly)),
+        "names": ("none that others have", lambda: names(target, assembly)),
         "quotas": ("enough of each", lambda: quotas(target, assembly)),
-        "Model Monitor": ("open to this account", lambda: model_monitor(target, assembly)),
-        "service-linked roles": ("there", lambda: service_linked_roles(target, assembly)),
-        "image's base": ("in its registry", lambda: image_base(target, assembly)),
+        "Model Monitor": (
+            "an account that it is open to",
+            lambda: model_monitor(target, assembly),
+        ),
+        "service-linked roles": (
+            "those of the stacks",
+            lambda: service_linked_roles(target, assembly),
+        ),
+        "image's base": ("an image that a registry has", lambda: image_base(target, assembly)),
     }
     checks = [identity(target)]
     with progress.activity("examination"):

@@ -40,7 +40,7 @@ def image_base(target: Target, assembly: Path, dockerfile: Path = _DOCKERFILE) -
         yield Check(
             subject="image's base",
             outcome=Outcome.OK,
-            found="not asked for: the embedded AWS builds no image",
+            found="the embedded AWS builds no image",
             needed=image,
         )
         return
@@ -76,7 +76,7 @@ def _ask(host: str, name: str, reference: str) -> tuple[Outcome, str]:
         except (KeyError, ValueError, urllib3.exceptions.HTTPError) as error:
             return Outcome.UNKNOWN, f"{host} cannot be asked from here: {type(error).__name__}"
     if answer.status == HTTPStatus.OK:
-        return Outcome.OK, "there"
+        return Outcome.OK, f"{host} has it"
     is_gone = answer.status == HTTPStatus.NOT_FOUND
     outcome = Outcome.REFUSED if is_gone else Outcome.UNKNOWN
     return outcome, f"{host} answers {answer.status}"

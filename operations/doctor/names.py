@@ -32,7 +32,7 @@ def names(target: Target, assembly: Path) -> Iterator[Check]:
             yield Check(
                 subject=f"{kind} {name}",
                 outcome=Outcome.REFUSED,
-                found=f"one that is not in {stack.name}",
+                found=f"there is one outside of {stack.name}",
                 needed="none, or this environment's",
                 advice="delete it if nobody needs it" + _adoptable(kind, place),
             )
@@ -40,8 +40,8 @@ def names(target: Target, assembly: Path) -> Iterator[Check]:
         yield Check(
             subject="names",
             outcome=Outcome.OK,
-            found=f"{free} free, the others this environment's",
-            needed="none taken by others",
+            found=f"{free} are free, the rest is this environment's",
+            needed="none that others have",
         )
 
 

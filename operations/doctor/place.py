@@ -46,7 +46,7 @@ def identity(target: Target) -> Check:
     return Check(
         subject="credentials",
         outcome=Outcome.OK,
-        found=f"{arn} in {target.account}, {target.session.region_name}",
+        found=f"{arn} in {target.session.region_name}",
         needed="some that AWS knows",
     )
 
@@ -61,8 +61,8 @@ def services(target: Target, assembly: Path) -> Iterator[Check]:
     yield Check(
         subject="services",
         outcome=Outcome.UNKNOWN if missing else Outcome.OK,
-        found=f"no {', '.join(missing)}" if missing else f"all in {region}",
-        needed=f"{len(used)} in {region}",
+        found=f"none of {', '.join(missing)}" if missing else f"all are in {region}",
+        needed=f"{len(used)} of them",
         advice="see AWS's list of services by Region; another --region has them" if missing else "",
     )
 
@@ -82,7 +82,7 @@ def bootstrapped(target: Target, assembly: Path, *, by_deployment: bool) -> Iter
 def _bootstrap(target: Target, need: Bootstrap, *, by_deployment: bool) -> Check:
     version = _version(target, need)
     enough = version is not None and version >= need.version
-    found, advice = f"version {version}" if version is not None else "none", ""
+    found, advice = f"there is version {version}" if version is not None else "there is none", ""
     outcome = Outcome.OK if enough else Outcome.NOTE if by_deployment else Outcome.REFUSED
     if not enough:
         advice = (
@@ -91,7 +91,7 @@ def _bootstrap(target: Target, need: Bootstrap, *, by_deployment: bool) -> Check
             else "leave --no-bootstrap out, or have whoever may do so run `cdk bootstrap`"
         )
     if version is None and (others := _other_qualifiers(target, need)):
-        outcome, found = Outcome.REFUSED, f"qualifier {', '.join(others)}"
+        outcome, found = Outcome.REFUSED, f"there is {', '.join(others)}"
         advice = (
             'set "@aws-cdk/core:bootstrapQualifier" to it in cdk.json; or, to have both, run '
             f"`cdk bootstrap --qualifier {need.qualifier} --toolkit-stack-name "
@@ -101,7 +101,7 @@ def _bootstrap(target: Target, need: Bootstrap, *, by_deployment: bool) -> Check
         subject="CDK bootstrap",
         outcome=outcome,
         found=found,
-        needed=f"version {need.version}, qualifier {need.qualifier}",
+        needed=f"version {need.version} of qualifier {need.qualifier}",
         advice=advice,
     )
 

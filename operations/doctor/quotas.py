@@ -1,7 +1,7 @@
 """The account's quotas, held against what an environment's stacks need."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ __all__ = ["quotas"]
 
 _ENDPOINT = "AWS::SageMaker::Endpoint"
 _ENDPOINT_USAGE = " for endpoint usage"
+# How the quotas of instance types end, each of which Service Quotas has.
+_USAGE = " usage"
 
 
 def quotas(target: Target, assembly: Path) -> Iterator[Check]:
@@ -23,54 +25,55 @@ def quotas(target: Target, assembly: Path) -> Iterator[Check]:
     needed = needs(stacks(assembly))
     for service in sorted({each.service for each in needed}):
         mine = [each for each in needed if each.service == service]
-        words = f"{len(mine)} quotas of {service}"
+        words = f"{len(mine)} of {service}"
 
         def look(service: str = service, mine: Iterable[Need] = mine) -> Iterator[Check]:
-            values = _values(target, service)
+            found = _quotas(target, service)
             used = _other_instances(target, assembly) if service == "sagemaker" else Counter()
-            return (_check(each, values.get(each.quota), used[each.quota]) for each in mine)
+            return (_check(each, found.get(each.quota), used[each.quota]) for each in mine)
 
         yield from looked_at(f"quotas of {service}", words, look)
 
 
-def _check(need: Need, value: float | None, used: int) -> Check:
+def _check(need: Need, quota: Mapping[str, Any] | None, used: int) -> Check:
     wanted = need.amount + used
     beside = f", and {used} that other endpoints have" if used else ""
     subject, needed, why = need.quota, f"{wanted:g} {need.unit}", f"{need.why}{beside}"
-    if value is None:
+    if quota is None:
         return Check(
             subject=subject,
-            outcome=Outcome.UNKNOWN,
+            outcome=Outcome.UNKNOWN if need.quota.endswith(_USAGE) else Outcome.NOTE,
             found="Service Quotas does not list it",
             needed=needed,
             why=why,
-            advice=f"look for it in Service Quotas, {need.service}, in the console",
+            advice=f"AWS's guide of {need.service} has its default; Support raises it",
         )
-    is_enough = value >= wanted
+    is_enough = quota["Value"] >= wanted
+    command = (
+        f"aws service-quotas request-service-quota-increase --service-code {need.service} "
+        f"--quota-code {quota['QuotaCode']} --desired-value {wanted:g}"
+    )
     return Check(
         subject=subject,
         outcome=Outcome.OK if is_enough else Outcome.REFUSED,
-        found=f"{value:g}",
+        found=f"there are {quota['Value']:g}",
         needed=needed,
         why=why,
-        advice=""
-        if is_enough
-        else f"ask for {wanted:g}: Service Quotas, {need.service}, {need.quota!r}; AWS takes "
-        "minutes to days",
+        advice="" if is_enough else f"ask for more, which takes minutes to days: `{command}`",
     )
 
 
-def _values(target: Target, service: str) -> dict[str, float]:
-    """Values by the quotas' names: as applied to the account, else AWS's defaults.
+def _quotas(target: Target, service: str) -> dict[str, Mapping[str, Any]]:
+    """A service's quotas by name: as applied to the account, else AWS's defaults.
 
     "For some quotas, only the default values are available. If the applied quota value is not
     available for a quota, the quota is not retrieved" (API reference, ListServiceQuotas).
     """
-    found: dict[str, float] = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
         pages = target.client("service-quotas").get_paginator(operation)
         for page in pages.paginate(ServiceCode=service):
-            found |= {each["QuotaName"]: each["Value"] for each in page["Quotas"]}
+            found |= {each["QuotaName"]: each for each in page["Quotas"]}
     return found
 
 
@@ -96,16 +99,13 @@ def _instances(sagemaker: Any, name: str) -> Counter[str]:
         if "Could not find" not in str(error):
             raise
         return Counter()
-    types = {
-        each["VariantName"]: each.get("InstanceType")
-        for kind in ("ProductionVariants", "ShadowProductionVariants")
-        for each in config.get(kind, [])
-    }
-    return Counter(
-        {
-            f"{types[each['VariantName']]}{_ENDPOINT_USAGE}": each.get("CurrentInstanceCount", 0)
-            for kind in ("ProductionVariants", "ShadowProductionVariants")
-            for each in endpoint.get(kind, [])
-            if types.get(each["VariantName"])
-        }
-    )
+    found = Counter[str]()
+    for kind in ("ProductionVariants", "ShadowProductionVariants"):
+        # An endpoint that is being made has none yet, and is about to have its configuration's.
+        live = {each["VariantName"]: each for each in endpoint.get(kind, [])}
+        for variant in config.get(kind, []):
+            now = live.get(variant["VariantName"], {})
+            count = now.get("DesiredInstanceCount", variant.get("InitialInstanceCount", 0))
+            if "InstanceType" in variant:  # or it is serverless
+                found[variant["InstanceType"] + _ENDPOINT_USAGE] += count
+    return found

@@ -36,7 +36,7 @@ def test_every_service_of_the_stacks_is_looked_up(target_with: Make, tmp_path: P
     assembly = write(tmp_path, {f"R{i}": {"Type": kind} for i, kind in enumerate(kinds)})
     (found,) = services(target_with(), assembly)
     assert found.outcome is Outcome.OK
-    assert found.needed == "6 in us-east-1"
+    assert found.needed == "6 of them"
 
 
 def test_a_service_that_a_region_lacks_is_named(tmp_path: Path) -> None:
@@ -92,12 +92,12 @@ def test_an_old_bootstrap_has_to_be_made_again(bootstraps: Bootstrapped) -> None
     bootstraps.make("ours", 5)
     assert bootstraps.check().outcome is Outcome.NOTE
     found = bootstraps.check(by_deployment=False)
-    assert (found.outcome, found.found) == (Outcome.REFUSED, "version 5")
+    assert (found.outcome, found.found) == (Outcome.REFUSED, "there is version 5")
 
 
 def test_an_account_with_another_qualifier_is_told_both_ways_out(bootstraps: Bootstrapped) -> None:
     bootstraps.make("theirs", 28)
     found = bootstraps.check()
-    assert (found.outcome, found.found) == (Outcome.REFUSED, "qualifier theirs")
+    assert (found.outcome, found.found) == (Outcome.REFUSED, "there is theirs")
     assert '"@aws-cdk/core:bootstrapQualifier"' in found.advice
     assert "cdk bootstrap --qualifier ours" in found.advice
