@@ -1,0 +1,37 @@
+"""Rates that are held to: a token bucket."""
+
+import time
+from collections.abc import Callable
+
+# AWS documents no burst of the APIs that have a rate a second here: a second's worth is guessed.
+_BURST_SECONDS = 1.0
+
+
+class Bucket:
+    """Tokens that come in at a rate, up to a second's worth; who takes one that is not there waits.
+
+    It is full at first. A rate of 0 gives nothing, ever. Used by one thread, or on the event loop.
+
+    Args:
+        rate: Tokens a second.
+        clock: Seconds that only go on.
+    """
+
+    __slots__ = ("_at", "_burst", "_clock", "_rate", "_tokens")
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        # Slower than one a second is one whole token now and then.
+        self._burst = max(rate * _BURST_SECONDS, 1.0) if rate > 0 else 0.0
+        self._clock = clock
+        self._tokens, self._at = self._burst, clock()
+
+    def take(self, count: float = 1.0) -> bool:
+        """Take tokens, all or none of them; whether they were there."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < count:
+            return False
+        self._tokens -= count
+        return True
