@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-# AWS documents no burst of the APIs that have a rate a second here: a second's worth is guessed.
+# Guess.BURSTS: AWS documents none of the APIs that have a rate here.
 _BURST_SECONDS = 1.0
 
 

@@ -12,7 +12,11 @@ from local_aws.server import EmbeddedAws, free_port
 QUOTAS = """
 [sagemaker]
 "ml.m5.xlarge for endpoint usage" = 3
+"ml.m5.large for endpoint usage" = 3
+"ml.m5.large for processing job usage" = 1
 L-CCE2AFA6 = 0
+"Maximum number of instances per training job" = 3
+"Number of instances across all training jobs" = 2
 "BatchGetRecord transactions per second" = 0.001
 "PutRecord transactions per second" = 0
 [events]
