@@ -17,21 +17,25 @@ class Bucket:
         clock: Seconds that only go on.
     """
 
-    __slots__ = ("_at", "_burst", "_clock", "_rate", "_tokens")
+    __slots__ = ("_at", "_clock", "_rate", "_tokens", "burst")
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
         # Slower than one a second is one whole token now and then.
-        self._burst = max(rate * _BURST_SECONDS, 1.0) if rate > 0 else 0.0
+        self.burst = max(rate * _BURST_SECONDS, 1.0) if rate > 0 else 0.0
         self._clock = clock
-        self._tokens, self._at = self._burst, clock()
+        self._tokens, self._at = self.burst, clock()
+
+    def has(self, count: float = 1.0) -> bool:
+        """Whether there are so many tokens."""
+        now = self._clock()
+        self._tokens = min(self.burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        return self._tokens >= count
 
     def take(self, count: float = 1.0) -> bool:
         """Take tokens, all or none of them; whether they were there."""
-        now = self._clock()
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens < count:
+        if not self.has(count):
             return False
         self._tokens -= count
         return True

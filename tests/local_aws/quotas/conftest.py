@@ -19,8 +19,16 @@ L-CCE2AFA6 = 0
 "Number of instances across all training jobs" = 2
 "BatchGetRecord transactions per second" = 0.001
 "PutRecord transactions per second" = 0
+[codebuild]
+"Concurrently running builds for Linux/Large environment" = 0
 [events]
 "Number of rules" = 400
+"PutEvents throttle limit in transactions per second" = 0.001
+[kinesis]
+"Records written to a shard per second" = 0.001
+"Shards per Region" = 5
+[lambda]
+"Concurrent executions" = 1
 """
 
 

@@ -71,12 +71,15 @@ def test_lists_have_pages(quotas: Any) -> None:
 
 
 def test_what_was_never_raised_has_a_default_alone(quotas: Any) -> None:
-    puts = {"ServiceCode": "events", "QuotaCode": "L-9B653E91"}
-    assert refused(quotas.get_service_quota, **puts)[0] == "NoSuchResourceException"
-    default = quotas.get_aws_default_service_quota(**puts)["Quota"]
-    assert (default["Value"], default["Period"]["PeriodUnit"]) == (10_000, "SECOND")
+    sent = {"ServiceCode": "events", "QuotaCode": "L-5540C5E3"}
+    assert refused(quotas.get_service_quota, **sent)[0] == "NoSuchResourceException"
+    default = quotas.get_aws_default_service_quota(**sent)["Quota"]
+    assert (default["Value"], default["Period"]["PeriodUnit"]) == (18_750, "SECOND")
     listed = quotas.list_service_quotas(ServiceCode="events")["Quotas"]
-    assert [(each["QuotaName"], each["Value"]) for each in listed] == [("Number of rules", 400)]
+    assert {each["QuotaName"]: each["Value"] for each in listed} == {
+        "Number of rules": 400,
+        "PutEvents throttle limit in transactions per second": 0.001,
+    }
 
 
 def test_what_there_is_not_is_refused(quotas: Any) -> None:
