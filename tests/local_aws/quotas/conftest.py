@@ -19,6 +19,7 @@ L-CCE2AFA6 = 0
 "Number of instances across all training jobs" = 2
 "BatchGetRecord transactions per second" = 0.001
 "PutRecord transactions per second" = 0
+"Maximum number of feature groups per AWS account" = 1
 [codebuild]
 "Concurrently running builds for Linux/Large environment" = 0
 [events]

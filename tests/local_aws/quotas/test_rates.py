@@ -76,3 +76,28 @@ def test_feature_store_throttles_each_operation_by_itself(limited: Callable[[str
         refused(records.delete_record, **name, EventTime="2025-01-01T00:00:00Z")[0]
         != (THROTTLED[0])
     )
+
+
+def test_an_account_has_so_many_feature_groups(limited: Callable[[str], Any]) -> None:
+    sagemaker = limited("sagemaker")
+
+    def group(name: str) -> dict[str, Any]:
+        names = ("id", "time")
+        return {
+            "FeatureGroupName": name,
+            "RecordIdentifierFeatureName": "id",
+            "EventTimeFeatureName": "time",
+            "FeatureDefinitions": [{"FeatureName": n, "FeatureType": "String"} for n in names],
+            "OnlineStoreConfig": {"EnableOnlineStore": True},
+        }
+
+    sagemaker.create_feature_group(**group("one"))
+    code, words = refused(sagemaker.create_feature_group, **group("two"))
+    assert code == "ResourceLimitExceeded"
+    assert (
+        "is 1 FeatureGroups, with current utilization of 1 FeatureGroups and a request delta of 1 "
+        "FeatureGroups. Please use AWS Service Quotas"
+    ) in words
+    sagemaker.delete_feature_group(FeatureGroupName="one")
+    sagemaker.create_feature_group(**group("two"))
+    sagemaker.delete_feature_group(FeatureGroupName="two")
