@@ -13,6 +13,7 @@ class Guess(StrEnum):
 
     ALL_OF_FIREHOSE = "which of Firehose's documented actions it takes when, so all of them"
     ALARMS_UNSEEN = "that an update goes back whose role may not look at the alarms"
+    BURSTS = "that a rate a second lets a second's worth come at once"
     BUS_ROLE = "that a bus of the same account takes a role, too"
     DIRECT_GRANTS = "that kms:GrantIsForAWSResource is false, and not absent, without a service"
     FEATURE_SOURCE = "that Feature Store names no source when it assumes a role"

@@ -101,6 +101,17 @@ def _needs(build: dict[str, Any], project: dict[str, Any]) -> Iterator[tuple[str
             yield "BUILD", f"ecr:{action}", f"arn:aws:ecr:{place}:repository/{name}"
 
 
+def environment(name: str) -> dict[str, Any] | None:
+    """The environment of a project; None if there is no such project."""
+    project = codebuild._projects.get(name)
+    return None if project is None else dict(project["environment"])
+
+
+def in_progress() -> int:
+    """How many builds run."""
+    return sum(build["buildStatus"] == "IN_PROGRESS" for build in codebuild._builds.values())
+
+
 def project_role(name: str) -> str | None:
     """The role of a project; None if there is no such project."""
     project = codebuild._projects.get(name)

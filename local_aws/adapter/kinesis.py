@@ -37,6 +37,7 @@ class Stream:
     # Closed ones by name, and the shards that took over from each.
     closed: Mapping[str, tuple[int, int]]
     children: Mapping[str, tuple[str, ...]]
+    on_demand: bool
 
     @property
     def log_name(self) -> str:
@@ -94,6 +95,7 @@ def _stream(record: dict[str, Any]) -> Stream:
         shards=_keys(shards),
         closed=_keys(closed),
         children=children,
+        on_demand=record["StreamModeDetails"]["StreamMode"] == "ON_DEMAND",
     )
 
 

@@ -15,6 +15,7 @@ from local_aws.adapter.functions.invocations import Configuration, InvocationOut
 from local_aws.functions.creation import CALLS
 from local_aws.policies import authorization
 from local_aws.policies.passed_roles import LAMBDA
+from local_aws.quotas import limits
 from local_aws.sagemaker.context import LocalSession
 
 logger = logging.getLogger("fraudloop.invocations")
@@ -27,6 +28,8 @@ def install() -> None:
     invocations.run_trusted_functions(LAMBDA.not_trusted)
     invocations.invoke_asynchronously(tell, destination_refusal)
     invocations.log_as_roles(may_log)
+    most = limits.limit("lambda", "Concurrent executions")
+    invocations.bound_executions(int(most or 0))
 
 
 def may_log(config: Configuration, group: str, exists: bool) -> bool:

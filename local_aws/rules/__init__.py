@@ -13,6 +13,7 @@ from local_aws.rules import (
     athena,
     bucket_bodies,
     buckets,
+    builds,
     events,
     function_calls,
     functions,
@@ -34,6 +35,7 @@ Rule = Callable[[Mapping[str, Any]], Refusal | None]
 RULES: dict[tuple[str, str], Rule] = {
     **{("athena", name): rule for name, rule in athena.RULES.items()},
     **{("cloudformation", name): rule for name, rule in stacks.RULES.items()},
+    **{("codebuild", name): rule for name, rule in builds.RULES.items()},
     **{("ecr", name): rule for name, rule in repositories.RULES.items()},
     **{("events", name): rule for name, rule in events.RULES.items()},
     **{("iam", name): rule for name, rule in (identity.RULES | users.RULES).items()},

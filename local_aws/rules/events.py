@@ -7,11 +7,14 @@ for those of patterns and ARNs, which are moto's.
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from local_aws.adapter import lookups
 from local_aws.adapter.operations import Refusal
 from local_aws.guesses import Guess, guessed
+from local_aws.quotas import limits
+from local_aws.quotas.rates import Bucket
 from local_aws.rules.schedules import is_cron
 
 _TARGETS = 5  # of a rule (EventBridge User Guide, "Amazon EventBridge quotas")
@@ -129,7 +132,14 @@ def _put_events(given: Mapping[str, Any]) -> Refusal | None:
         total += _TIME_BYTES if "Time" in entry else 0
     if total > _ENTRIES_BYTES:
         return _invalid("Total size of the entries in the request is over the limit.")
-    return None
+    return None if _puts().take() else Refusal("ThrottlingException", "Rate exceeded", 400)
+
+
+@cache
+def _puts() -> Bucket:
+    """Requests a second, of the account. AWS documents throttling of an entry, too."""
+    most = limits.limit("events", "PutEvents throttle limit in transactions per second")
+    return Bucket(most or 0.0)
 
 
 def entry_refusal(entry: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ from local_aws import registry
 from local_aws.adapter.operations import Refusal
 from local_aws.guesses import Guess, guessed
 from local_aws.policies.principals import invalid_principals
+from local_aws.quotas import limits
 from local_aws.rules import function_calls
 
 _SECONDS = 900
@@ -39,8 +40,8 @@ _RESERVED = {
 # The runtimes that are neither deprecated nor without an interpreter here.
 _RUNTIMES = re.compile(r"python3\.(9|1\d)|nodejs(18|2\d)\.x")
 # "You can reserve up to the Unreserved account concurrency value ... minus 100" ("Configuring
-# reserved concurrency"), of an account's 1,000.
-_MOST_RESERVED = 900
+# reserved concurrency"); of a new account it is all of its 10.
+_UNRESERVED = 100
 
 
 def _invalid(words: str) -> Refusal:
@@ -101,10 +102,12 @@ def _create(given: Mapping[str, Any]) -> Refusal | None:
 
 
 def _reserve(given: Mapping[str, Any]) -> Refusal | None:
-    if int(given["ReservedConcurrentExecutions"]) > _MOST_RESERVED:
+    most = int(limits.limit("lambda", "Concurrent executions") or 0)
+    least = min(_UNRESERVED, most)
+    if int(given["ReservedConcurrentExecutions"]) > most - least:
         return _invalid(
             "Specified ReservedConcurrentExecutions for function decreases account's "
-            "UnreservedConcurrentExecution below its minimum value of [100]."
+            f"UnreservedConcurrentExecution below its minimum value of [{least}]."
         )
     return None
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_aws import adapter
-from local_aws.adapter.kinesis import KinesisError, Stream, find_stream
+from local_aws.adapter.kinesis import KinesisError, Stream, all_streams, find_stream
 from local_aws.adapter.operations import Refusal
 from local_aws.guesses import Guess, guessed
+from local_aws.quotas import limits
 
 _TAGS = 50
 _HOURS = (24, 8760)
@@ -85,6 +86,23 @@ def _count(given: Mapping[str, Any]) -> Refusal | None:
     return None
 
 
+def _shards(given: Mapping[str, Any]) -> Refusal | None:
+    """kinesalite's tests have the words of AWS (mhart/kinesalite, test/createStream.js)."""
+    wanted, most = given.get("ShardCount", 0), limits.limit("kinesis", "Shards per Region")
+    used = sum(len(stream.shards) for stream in all_streams() if not stream.on_demand)
+    if most is None or used + wanted <= most:
+        return None
+    words = (
+        f"This request would exceed the shard limit for the account {adapter.current_account()} in "
+        f"{adapter.current_region()}. Current shard count for the account: {used}. Limit: "
+        f"{most:.0f}. Number of additional shards that would have resulted from this request: "
+        f"{wanted}. Refer to the AWS Service Limits page "
+        "(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits "
+        "and how to request higher limits."
+    )
+    return Refusal("LimitExceededException", words, 400)
+
+
 def _retention(*, longer: bool) -> Any:
     def rule(given: Mapping[str, Any]) -> Refusal | None:
         stream, hours = found(given), int(given["RetentionPeriodHours"])
@@ -114,6 +132,7 @@ def _tags(given: Mapping[str, Any]) -> Refusal | None:
 
 RULES = {
     "AddTagsToStream": _tags,
+    "CreateStream": _shards,
     "DecreaseStreamRetentionPeriod": _retention(longer=False),
     "IncreaseStreamRetentionPeriod": _retention(longer=True),
     "MergeShards": _merge,

@@ -39,6 +39,8 @@ class Service:
         self._context = context
         self._apis = [Api(name) for name in apis]
         self._tags = Tags(context)
+        # Handlers may refuse requests of the runtimes before they are read: there were too many.
+        self._gates = [h.admit for h in handlers if hasattr(h, "admit")]
         # Handlers may serve their busiest requests themselves; None means they do not this one.
         self._direct = [h.serve_directly for h in handlers if hasattr(h, "serve_directly")]
         self._methods: dict[str, Any] = {}
@@ -62,6 +64,8 @@ class Service:
         try:
             if target is not None:
                 return await self._serve_json(target, headers, body)
+            for admit in self._gates:
+                admit(method, path)
             self._allow_batch(path, headers, body)
             for serve in self._direct:
                 if (answer := serve(method, path, body)) is not None:

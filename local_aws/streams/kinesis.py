@@ -4,10 +4,12 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from itertools import compress
 from typing import Any
 
 from local_aws.adapter import kinesis
 from local_aws.adapter.kinesis import KinesisError, Stream
+from local_aws.streams.rates import ShardRates
 from local_aws.streams.record import Entry, Record, sequence_number, sequence_of
 from local_aws.streams.records import RecordLog
 
@@ -35,7 +37,7 @@ def install(log: RecordLog) -> None:
         },
         put=plane.put,
         newest=lambda: sequence_number(log.last),
-        deleted=lambda stream: log.forget_stream(stream.log_name),
+        deleted=plane.forget,
     )
     kinesis.subscriptions_unsupported()
 
@@ -57,21 +59,30 @@ class DataPlane:
 
     def __init__(self, log: RecordLog) -> None:
         self._log = log
+        self._rates = ShardRates()
+
+    def forget(self, stream: Stream) -> None:
+        """Drop what is kept of a stream that is about to be deleted."""
+        self._log.forget_stream(stream.log_name)
+        self._rates.forget(stream)
 
     def put_record(self, request: Request) -> Request:
         """Put one record."""
         stream = kinesis.find_stream(request)
         (put,) = self._put(stream, [request])
+        if "ErrorCode" in put:
+            raise KinesisError(put["ErrorCode"], put["ErrorMessage"])
         return {**put, "EncryptionType": stream.encryption}
 
     def put_records(self, request: Request) -> Request:
-        """Put up to 500 records; here none is refused while others are taken."""
+        """Put up to 500 records; those that their shards do not take now are told."""
         stream = kinesis.find_stream(request)
         records = request.get("Records", [])
         if not 1 <= len(records) <= MOST_RECORDS:
             raise _invalid(f"Records must be 1 to {MOST_RECORDS}, got {len(records)}")
         put = self._put(stream, records)
-        return {"FailedRecordCount": 0, "Records": put, "EncryptionType": stream.encryption}
+        failed = sum("ErrorCode" in each for each in put)
+        return {"FailedRecordCount": failed, "Records": put, "EncryptionType": stream.encryption}
 
     def put(self, stream: Stream, key: str, data: bytes) -> None:
         """Put a record of another service's."""
@@ -82,10 +93,13 @@ class DataPlane:
         total = sum(len(e.data) + len(e.key.encode()) for e in entries)
         if total > MOST_BYTES_AT_ONCE:
             raise _argument(f"Records must have {MOST_BYTES_AT_ONCE} bytes at most, got {total}")
-        positions = self._log.append(stream.log_name, entries)
+        taken = [self._rates.admit(stream, entry) for entry in entries]
+        positions = iter(self._log.append(stream.log_name, list(compress(entries, taken))))
         return [
-            {"SequenceNumber": sequence_number(position), "ShardId": e.shard}
-            for position, e in zip(positions, entries, strict=True)
+            {"SequenceNumber": sequence_number(next(positions)), "ShardId": e.shard}
+            if admitted
+            else _exceeded(stream, e)
+            for admitted, e in zip(taken, entries, strict=True)
         ]
 
     def get_shard_iterator(self, request: Request) -> Request:
@@ -184,6 +198,13 @@ def _parsed(token: str) -> tuple[str, int, str, int]:
     if time.time() - issued > ITERATOR_SECONDS:
         raise KinesisError("ExpiredIteratorException", "Iterator expired; get a new one")
     return arn, created, shard, after
+
+
+def _exceeded(stream: Stream, entry: Entry) -> Request:
+    """As the API Reference's example of PutRecords has it."""
+    account, name = stream.arn.split(":")[4], stream.arn.rpartition("/")[2]
+    words = f"Rate exceeded for shard {entry.shard} in stream {name} under account {account}."
+    return {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": words}
 
 
 def _checked(stream: Stream, record: Request) -> Entry:

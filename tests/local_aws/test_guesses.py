@@ -18,7 +18,7 @@ CODE = [
     if path.name != "guesses.py"
 ]
 # They refuse nothing: what is guessed is how long, how often, or which of two values is stricter.
-SILENT = {Guess.DIRECT_GRANTS, Guess.LOG_GROUP_ANEW, Guess.PROCESSING_STOPS}
+SILENT = {Guess.BURSTS, Guess.DIRECT_GRANTS, Guess.LOG_GROUP_ANEW, Guess.PROCESSING_STOPS}
 BUS = "arn:aws:events:us-east-1:000000000000:event-bus/other"
 
 

@@ -173,3 +173,36 @@ def _within_response(result: dict[str, Any]) -> dict[str, Any]:
     )
     body = {"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"}
     return result | {"body": body, "error": True, "function_error": "Unhandled"}
+
+
+def bound_executions(most: int) -> None:
+    """Throttle what would exceed the account's concurrent executions.
+
+    The machine's own bound, ministack's, stays: it may be less than the account has.
+
+    Args:
+        most: How many there may be; GetAccountSettings says so.
+    """
+    acquire, settings = lambda_svc._acquire_execution_slot, lambda_svc._get_account_settings
+    throttle = lambda_svc._throttle_response
+    lambda_svc._ACCOUNT_CONCURRENCY_CAP = min(most, lambda_svc._ACCOUNT_CONCURRENCY_CAP)
+
+    def acquire_slot(func: dict[str, Any], config: Configuration) -> Any:
+        # 0 is ministack's word for no bound at all.
+        return acquire(func, config) if most > 0 else (None, "account")
+
+    def account_settings() -> Any:
+        document = json.loads(settings()[2])
+        limit = document["AccountLimit"]
+        reserved = limit["ConcurrentExecutions"] - limit["UnreservedConcurrentExecutions"]
+        limit["ConcurrentExecutions"] = most
+        limit["UnreservedConcurrentExecutions"] = max(0, most - reserved)
+        return responses.json_response(document)
+
+    def throttled(reason_code: str, **_words: Any) -> dict[str, Any]:
+        answered: dict[str, Any] = throttle(reason_code, "Rate Exceeded.")
+        return answered
+
+    lambda_svc._acquire_execution_slot = acquire_slot
+    lambda_svc._get_account_settings = account_settings
+    lambda_svc._throttle_response = throttled

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -150,17 +151,19 @@ class ScalingEngine:
         self, target: Mapping[str, Any], current: int, decision: ScalingDecision
     ) -> None:
         endpoint, variant = records.endpoint_and_variant(target["ResourceId"])
-        desired = {"VariantName": variant, "DesiredInstanceCount": decision.desired}
-        self._context.call(
-            "UpdateEndpointWeightsAndCapacities",
-            {"EndpointName": endpoint, "DesiredWeightsAndCapacities": [desired]},
-        )
+        failed = f"Failed to set desired instance count to {decision.desired}. Reason: "
+        refusal = self._refusal(endpoint, variant, decision.desired)
         activity = records.begin_activity(
             self._context,
             target,
             f"Setting desired instance count to {decision.desired}.",
             decision.cause,
         )
+        if refusal is not None:
+            records.end_activity(self._context, activity, "Failed", failed + refusal)
+            # The next look at the alarms is a period later, on AWS as well.
+            self._stopping.wait(SCALING_PERIOD_SECONDS)
+            return
         document = self._settled(endpoint)
         reached = self._capacity(target)
         if reached == decision.desired:
@@ -170,11 +173,30 @@ class ScalingEngine:
             )
         else:
             reason = document.get("FailureReason", "the endpoint was changed meanwhile")
-            text = f"Failed to set desired instance count to {decision.desired}. Reason: {reason}"
-            records.end_activity(self._context, activity, "Failed", text)
+            records.end_activity(self._context, activity, "Failed", failed + reason)
         member = "LastOut" if decision.desired > current else "LastIn"
         last = {"Time": now(), "From": current}
         self._context.store.update(records.TARGET, records.key(target), _merger({member: last}))
+
+    def _refusal(self, endpoint: str, variant: str, count: int) -> str | None:
+        """Ask SageMaker for instances; its words, if the account may have no more, as the
+        Developer Guide has them ("Query endpoint auto scaling history").
+
+        Raises:
+            ServiceError: If it refuses for another reason.
+        """
+        desired = {"VariantName": variant, "DesiredInstanceCount": count}
+        request = {"EndpointName": endpoint, "DesiredWeightsAndCapacities": [desired]}
+        try:
+            self._context.call("UpdateEndpointWeightsAndCapacities", request)
+        except ServiceError as error:
+            if error.code != "ResourceLimitExceeded":
+                raise
+            return (
+                f"{error.message} (Service: AmazonSageMaker; Status Code: {error.status}; "
+                f"Error Code: {error.code}; Request ID: {uuid.uuid4()})."
+            )
+        return None
 
     def _settled(self, endpoint: str) -> dict[str, Any]:
         while not self._stopping.is_set():

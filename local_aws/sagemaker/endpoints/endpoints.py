@@ -1,10 +1,10 @@
 """Endpoints: created, updated and deleted in the background, and invoked.
 
-endpoint_configs.py   what an endpoint shall serve
-deployment.py         how it comes to serve it
-servers.py            the processes that do
-balancer.py           invocations on their way to them
-capture.py            what is kept of them
+configs.py      what an endpoint shall serve
+deployment.py   how it comes to serve it
+servers.py      the processes that do
+balancer.py     invocations on their way to them
+capture.py      what is kept of them
 """
 
 import logging
@@ -16,7 +16,7 @@ from typing import Any
 
 from local_aws.sagemaker import unknowns
 from local_aws.sagemaker.context import Context
-from local_aws.sagemaker.endpoints import routes, shifting
+from local_aws.sagemaker.endpoints import capacity, routes, shifting
 from local_aws.sagemaker.endpoints.balancer import Balancer, refused
 from local_aws.sagemaker.endpoints.configs import EndpointConfigs, find_config
 from local_aws.sagemaker.endpoints.deployment import Deployment
@@ -28,7 +28,7 @@ from local_aws.sagemaker.endpoints.routes import LiveEndpoint
 from local_aws.sagemaker.endpoints.samples import Sampler
 from local_aws.sagemaker.endpoints.servers import GRACE_SECONDS, ServerError
 from local_aws.sagemaker.endpoints.views import describe, summary
-from local_aws.sagemaker.errors import ServiceError, validation
+from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.events import now
 from local_aws.sagemaker.queries import page, select
 from local_aws.sagemaker.recovery import wait_until_served
@@ -63,11 +63,11 @@ class Endpoints(EndpointConfigs):
                 self._context.store.delete(KIND, name)
             elif "Deployed" not in endpoint:
                 reason = "The embedded AWS was stopped while the endpoint was created."
-                self._records.change(name, EndpointStatus="Failed", FailureReason=reason)
+                self._records.settle(name, EndpointStatus="Failed", FailureReason=reason)
             elif status in _SERVING:
                 self._live[name] = LiveEndpoint(name, returning=True)
                 lost: dict[str, Any] = {"FailureReason": _GIVEN_UP} if "Pending" in endpoint else {}
-                self._records.change(name, EndpointStatus="SystemUpdating", Pending=None, **lost)
+                self._records.settle(name, EndpointStatus="SystemUpdating", **lost)
                 self._start(name, Plan.parse(endpoint["Deployed"]), {})
 
     def stop_requested(self) -> None:
@@ -91,19 +91,18 @@ class Endpoints(EndpointConfigs):
         config = find_config(self._context, request["EndpointConfigName"])
         check_volume(config.get("KmsKeyId"))
         arn = self._context.arn(KIND, name)
+        plan = make_plan(self._context, name, config)
         endpoint = {
             "EndpointName": name,
             "EndpointArn": arn,
-            "EndpointConfigName": config["EndpointConfigName"],
+            "EndpointConfigName": plan.config_name,
             "EndpointStatus": "Creating",
             "CreationTime": now(),
             "LastModifiedTime": now(),
         }
         if "DeploymentConfig" in request:
             endpoint["LastDeploymentConfig"] = request["DeploymentConfig"]
-        plan = make_plan(self._context, name, config)
-        if not self._context.store.add(KIND, name, endpoint):
-            raise validation(f'Cannot create already existing endpoint "{arn}".')
+        self._records.create(endpoint, plan)
         self._stopped = False
         self._live[name] = LiveEndpoint(name)
         self._records.announce(endpoint)
@@ -121,10 +120,12 @@ class Endpoints(EndpointConfigs):
         deployment = request.get("DeploymentConfig", {})
         if request.get("RetainDeploymentConfig"):
             deployment = endpoint.get("LastDeploymentConfig", {})
-        if deployed is not None:
-            shifting.check(deployment, Plan.parse(deployed), plan)
+        old = None if deployed is None else Plan.parse(deployed)
+        if old is not None:
+            shifting.check(deployment, old, plan)
         pending = {"EndpointConfigName": config["EndpointConfigName"], "StartTime": now()}
-        self._records.begin_update(name, Pending=pending, LastDeploymentConfig=deployment or None)
+        kept = {"Pending": pending, "LastDeploymentConfig": deployment or None}
+        self._records.begin_update(name, plan, capacity.beside(old, plan, deployment), **kept)
         self._start(name, plan, deployment)
         return {"EndpointArn": endpoint["EndpointArn"]}
 
@@ -133,7 +134,7 @@ class Endpoints(EndpointConfigs):
         name = request["EndpointName"]
         plan = Plan.parse(self._records.find(name).get("Deployed", _NOTHING))
         changed = desired(plan, request["DesiredWeightsAndCapacities"])
-        endpoint = self._records.begin_update(name)
+        endpoint = self._records.begin_update(name, changed, capacity.added(plan, changed))
         self._run(name, "scale", lambda: self._scale(name, plan, changed))
         return {"EndpointArn": endpoint["EndpointArn"]}
 
@@ -211,12 +212,11 @@ class Endpoints(EndpointConfigs):
             _LOG.exception("the deployment of %s failed", name)
             self._fail(name, live, f"InternalServerError: {error!r}")
         else:
-            self._records.change(
+            self._records.settle(
                 name,
                 EndpointStatus="InService",
                 EndpointConfigName=plan.config_name,
                 Deployed=plan.document(),
-                Pending=None,
             )
         finally:
             live.returning = False
@@ -226,7 +226,7 @@ class Endpoints(EndpointConfigs):
         status = "InService" if live.routes else "Failed"
         told = None if live.routes and unknowns.rolls_back_silently() else reason
         if not self._stopped:
-            self._records.change(name, EndpointStatus=status, FailureReason=told, Pending=None)
+            self._records.settle(name, EndpointStatus=status, FailureReason=told)
 
     def _scale(self, name: str, plan: Plan, changed: Plan) -> None:
         live = self._live[name]
@@ -246,6 +246,6 @@ class Endpoints(EndpointConfigs):
             )
         except ServerError as error:
             changed, outcome = plan, {"FailureReason": str(error)}
-        self._records.change(
+        self._records.settle(
             name, EndpointStatus="InService", Deployed=changed.document(), **outcome
         )

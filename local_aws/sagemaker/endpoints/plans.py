@@ -99,6 +99,7 @@ def _spec(context: Context, endpoint: str, variant: dict[str, Any]) -> FleetSpec
             "ContainerStartupHealthCheckTimeoutInSeconds", DEFAULT_STARTUP_SECONDS
         ),
         serverless=variant.get("ServerlessConfig"),
+        instance_type=variant.get("InstanceType"),
     )
 
 

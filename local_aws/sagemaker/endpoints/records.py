@@ -1,9 +1,11 @@
 """The records of endpoints: their documents in the store, and the events of their changes."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from local_aws.sagemaker.context import Context
+from local_aws.sagemaker.endpoints import capacity
 from local_aws.sagemaker.endpoints.plans import Plan
 from local_aws.sagemaker.endpoints.routes import LiveEndpoint
 from local_aws.sagemaker.endpoints.stages import Stage, pending_variants
@@ -41,11 +43,32 @@ class EndpointRecords:
             raise validation(f'Could not find endpoint "{self._context.arn(KIND, name)}".')
         return endpoint
 
-    def begin_update(self, name: str, **members: Any) -> dict[str, Any]:
-        """Mark an endpoint as Updating; the document as it was.
+    def create(self, endpoint: dict[str, Any], plan: Plan) -> None:
+        """Keep a new endpoint, whose instances are being launched.
 
         Raises:
-            ServiceError: If something else is being done to it.
+            ServiceError: If there is one of its name, or no room for its instances.
+        """
+        name, wanted = endpoint["EndpointName"], capacity.of(plan.specs)
+        with self._context.store.transaction():
+            capacity.admit(self._context, wanted, wanted.total())
+            if not self._context.store.add(KIND, name, endpoint | {"Adding": dict(wanted)}):
+                arn = endpoint["EndpointArn"]
+                raise validation(f'Cannot create already existing endpoint "{arn}".')
+
+    def begin_update(
+        self, name: str, plan: Plan, wanted: Counter[str], **members: Any
+    ) -> dict[str, Any]:
+        """Mark an endpoint as Updating; the document as it was.
+
+        Args:
+            name: The endpoint.
+            plan: What it shall serve.
+            wanted: The instances that are launched beside those that it has, by type.
+            members: What else changes in its document.
+
+        Raises:
+            ServiceError: If something else is being done to it, or there is no room for them.
         """
         with self._context.store.transaction():
             endpoint = self.find(name)
@@ -54,9 +77,9 @@ class EndpointRecords:
                 raise validation(f'Cannot update failed endpoint "{endpoint["EndpointArn"]}".')
             if status != "InService":
                 raise validation(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
-            self.change(
-                name, announce=False, EndpointStatus="Updating", FailureReason=None, **members
-            )
+            capacity.admit(self._context, wanted, capacity.of(plan.specs).total())
+            members |= {"EndpointStatus": "Updating", "Adding": dict(wanted)}
+            self.change(name, announce=False, FailureReason=None, **members)
         self.announce(self.find(name))
         return endpoint
 
@@ -72,6 +95,10 @@ class EndpointRecords:
             if endpoint["EndpointStatus"] not in {"InService", "Failed"}:
                 raise validation(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
             self.change(name, EndpointStatus="Deleting")
+
+    def settle(self, name: str, **members: Any) -> None:
+        """Change an endpoint's document once nothing is being done to it any more."""
+        self.change(name, Adding=None, Pending=None, **members)
 
     def change(self, name: str, *, announce: bool = True, **members: Any) -> None:
         """Change an endpoint's document; None removes a member."""

@@ -42,6 +42,7 @@ class FleetSpec:
         log_group: Where their output goes.
         startup_seconds: How long one may take until it answers /ping.
         serverless: A serverless variant's ServerlessConfig; None for one of instances.
+        instance_type: Such as `ml.m5.large`; None for a serverless variant.
     """
 
     name: str
@@ -51,6 +52,7 @@ class FleetSpec:
     log_group: str
     startup_seconds: float = DEFAULT_STARTUP_SECONDS
     serverless: dict[str, int] | None = None
+    instance_type: str | None = None
 
     def new_stream(self) -> str:
         """A server's log stream: `[variant]/[instance]`, of a transform job

@@ -92,6 +92,14 @@ def _ladder(size: Mapping[str, Any], wait: float, instances: int) -> Iterator[Tr
         yield step
 
 
+def first_batch(config: Mapping[str, Any], new: Plan) -> int | None:
+    """How many instances a rolling update launches at first; None of any other."""
+    if _ROLLING not in config:
+        return None
+    (spec,) = new.variants
+    return next(steps(config, spec.count)).active(spec.count)
+
+
 def timeout(config: Mapping[str, Any]) -> float | None:
     """How long an update may take at most."""
     policy = config.get(_BLUE_GREEN, config.get(_ROLLING, {}))

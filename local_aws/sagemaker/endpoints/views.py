@@ -20,7 +20,7 @@ def describe(endpoint: Mapping[str, Any], live: LiveEndpoint | None) -> dict[str
         endpoint: The document.
         live: The endpoint's servers, if it has any.
     """
-    answer = {k: v for k, v in endpoint.items() if k not in {"Deployed", "Pending"}}
+    answer = {k: v for k, v in endpoint.items() if k not in {"Adding", "Deployed", "Pending"}}
     if "Pending" in endpoint:
         answer["PendingDeploymentSummary"] = endpoint["Pending"]
     if "Deployed" not in endpoint:

@@ -3,9 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from local_aws.sagemaker import quotas
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError, in_use, unsupported, validation
 from local_aws.sagemaker.feature_store.offline import OfflineStore, catalog_config
@@ -58,7 +59,10 @@ class FeatureGroups:
         if "OfflineStoreConfig" in group:
             group["OfflineStoreConfig"] = catalog_config(self._context, group)
             group["OfflineStoreStatus"] = {"Status": "Active"}
-        if not self._context.store.add(KIND, name, group):
+        with self._context.store.transaction():
+            _check_quotas(self._context.store.list(KIND))
+            added = self._context.store.add(KIND, name, group)
+        if not added:
             raise in_use(
                 f"Resource Already Exists: FeatureGroup with name {name} already exists. "
                 "Choose a different name."
@@ -169,6 +173,16 @@ class FeatureGroups:
         self._context.emit_event(
             "SageMaker Feature Group State Change", detail, [group["FeatureGroupArn"]]
         )
+
+
+def _check_quotas(groups: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a group that is one too many, in the words that SuperCowPowers/workbench quotes."""
+    creating = sum(group["FeatureGroupStatus"] == "Creating" for group in groups)
+    parallel = "Maximum number of feature group creation workflows executing in parallel"
+    quotas.check(parallel, creating, 1, "FeatureGroups")
+    quotas.check(
+        "Maximum number of feature groups per AWS account", len(groups), 1, "FeatureGroups"
+    )
 
 
 def _summary(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from local_aws.sagemaker import queries
+from local_aws.sagemaker import queries, quotas
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError, in_use, validation
 from local_aws.sagemaker.events import job_changed, now
@@ -38,7 +38,8 @@ class JobRecords:
         """Record a new job, in progress; its ARN.
 
         Raises:
-            ServiceError: If the name is taken, by a finished job too, as on AWS.
+            ServiceError: If the name is taken, by a finished job too, as on AWS, or there is no
+                room for its instances.
         """
         name, at = request[self.name_member], now()
         arn = self._context.arn(self.kind, name)
@@ -50,7 +51,10 @@ class JobRecords:
             "LastModifiedTime": at,
             **extra,
         }
-        if not self._context.store.add(self.kind, name, document):
+        with self._context.store.transaction():
+            quotas.check_job(self._context, self.kind, request)
+            added = self._context.store.add(self.kind, name, document)
+        if not added:
             raise in_use(
                 f"Job name must be unique within an AWS account and region, and a job with this "
                 f"name already exists ({arn})"

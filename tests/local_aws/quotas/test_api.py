@@ -5,32 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_aws.errors import QuotasError
 from local_aws.quotas import table
 from local_aws.server import EmbeddedAws, free_port
+from tests.local_aws.quotas.conftest import QUOTAS, refused
 
 ENDPOINTS = ("sagemaker", "L-2F737F8D")  # ml.m5.xlarge for endpoint usage
-QUOTAS = """
-[sagemaker]
-"ml.m5.xlarge for endpoint usage" = 3
-L-CCE2AFA6 = 0
-[events]
-"Number of rules" = 400
-"""
-
-
-@pytest.fixture(scope="module")
-def raised(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """An embedded AWS that was given quotas once, and started again without."""
-    folder = tmp_path_factory.mktemp("quotas")
-    given = folder / "quotas.toml"
-    given.write_text(QUOTAS)
-    EmbeddedAws(folder / "state", port := free_port(), quotas=given).start()
-    EmbeddedAws(folder / "state", port).stop()
-    with EmbeddedAws(folder / "state", port) as aws:
-        yield aws
 
 
 @pytest.fixture
@@ -40,13 +21,6 @@ def quotas(raised: EmbeddedAws) -> Any:
 
 def get(quotas: Any, service: str, code: str) -> dict[str, Any]:
     return dict(quotas.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"])
-
-
-def refused(call: Callable[..., Any], **parameters: Any) -> tuple[str, str]:
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    error = caught.value.response["Error"]
-    return error["Code"], error["Message"]
 
 
 def test_a_value_that_was_given_outlives_a_restart(quotas: Any) -> None:
@@ -97,12 +71,15 @@ def test_lists_have_pages(quotas: Any) -> None:
 
 
 def test_what_was_never_raised_has_a_default_alone(quotas: Any) -> None:
-    puts = {"ServiceCode": "events", "QuotaCode": "L-9B653E91"}
-    assert refused(quotas.get_service_quota, **puts)[0] == "NoSuchResourceException"
-    default = quotas.get_aws_default_service_quota(**puts)["Quota"]
-    assert (default["Value"], default["Period"]["PeriodUnit"]) == (10_000, "SECOND")
+    sent = {"ServiceCode": "events", "QuotaCode": "L-5540C5E3"}
+    assert refused(quotas.get_service_quota, **sent)[0] == "NoSuchResourceException"
+    default = quotas.get_aws_default_service_quota(**sent)["Quota"]
+    assert (default["Value"], default["Period"]["PeriodUnit"]) == (18_750, "SECOND")
     listed = quotas.list_service_quotas(ServiceCode="events")["Quotas"]
-    assert [(each["QuotaName"], each["Value"]) for each in listed] == [("Number of rules", 400)]
+    assert {each["QuotaName"]: each["Value"] for each in listed} == {
+        "Number of rules": 400,
+        "PutEvents throttle limit in transactions per second": 0.001,
+    }
 
 
 def test_what_there_is_not_is_refused(quotas: Any) -> None:

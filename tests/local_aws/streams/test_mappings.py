@@ -16,11 +16,11 @@ from .conftest import Client, Eventually, Make, numbered
 
 def test_records_arrive_in_order_in_batches(pipeline: Make, eventually: Eventually) -> None:
     one = pipeline()
-    one.put(*numbered(*range(1200)))
-    one.map(BatchSize=500)
-    eventually(lambda: len(one.seen()) == 1200)
-    assert one.seen() == list(range(1200))
-    assert [len(batch) for batch in one.batches()] == [500, 500, 200]
+    one.put(*numbered(*range(1000)))  # what a shard takes in a second
+    one.map(BatchSize=400)
+    eventually(lambda: len(one.seen()) == 1000)
+    assert one.seen() == list(range(1000))
+    assert [len(batch) for batch in one.batches()] == [400, 400, 200]
 
 
 def test_a_batching_window_gathers_records(pipeline: Make, eventually: Eventually) -> None:
