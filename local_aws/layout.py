@@ -28,6 +28,11 @@ class Layout:
         return self.root / "embedded.json"
 
     @property
+    def behaviour(self) -> Path:
+        """Which readings of what AWS leaves open it plays, if it was told any."""
+        return self.root / "behaviour.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

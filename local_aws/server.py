@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 import psutil
 
 from local_aws import ports, settings
+from local_aws.behaviours import questions
 from local_aws.errors import (
+    BehaviourError,
     EmbeddedAwsError,
     NotRunningError,
     PortTakenError,
@@ -57,14 +59,22 @@ class EmbeddedAws:
         port: Port on 127.0.0.1.
         region: The Region that it is. If omitted, that of its state, else FRAUDLOOP_REGION, else
             us-east-1.
+        behaviour: A file of what it is to play of what AWS leaves open (`behaviours/`), kept with
+            the state. If omitted, FRAUDLOOP_AWS_BEHAVIOUR's, else that of the state.
     """
 
     def __init__(
-        self, state_dir: Path, port: int = settings.DEFAULT_PORT, region: str | None = None
+        self,
+        state_dir: Path,
+        port: int = settings.DEFAULT_PORT,
+        region: str | None = None,
+        behaviour: Path | None = None,
     ) -> None:
         self.state_dir = state_dir.resolve()
         self.port = port
         self._region = region
+        told = os.environ.get(settings.BEHAVIOUR_VARIABLE)
+        self._behaviour = Path(told) if behaviour is None and told else behaviour
         self._layout = Layout(root=self.state_dir)
 
     def __enter__(self) -> Self:
@@ -88,11 +98,13 @@ class EmbeddedAws:
         Raises:
             StateInUseError: If it runs on another port.
             RegionError: If its state is of another Region than the one asked for.
+            BehaviourError: If it is to play what there is not, or runs and plays something else.
             StateFolderError: If its state cannot be written.
             PortTakenError: If another program has the port.
             EmbeddedAwsError: If the server does not come up.
         """
         region = self._checked_region()
+        behaviour = None if self._behaviour is None else questions.read(self._behaviour)
         running = self._running()
         if running is not None:
             if running["port"] != self.port:
@@ -100,9 +112,12 @@ class EmbeddedAws:
                     f"port must be {running['port']}, got {self.port}; the embedded AWS of "
                     f"{self.state_dir} already runs there as process {running['pid']}"
                 )
+            self._check_plays(behaviour)
             return False
         self.check_free()
         self._layout.create()
+        if behaviour is not None:
+            questions.write(self._layout.behaviour, behaviour)
         log = self._layout.new_server_log()
         command = [sys.executable, "-m", "local_aws.launcher"]
         with log.open("ab") as output:
@@ -187,6 +202,11 @@ class EmbeddedAws:
             )
         return running
 
+    def behaviour(self) -> dict[str, str]:
+        """The readings that it was told to play; of other questions it plays the assumed ones."""
+        kept = self._layout.behaviour
+        return questions.read(kept) if kept.exists() else {}
+
     def environment(self) -> dict[str, str]:
         """This process's environment, changed so that AWS SDKs and the CDK CLI use the server."""
         known = self.connection()
@@ -226,6 +246,13 @@ class EmbeddedAws:
             return settings.region_of(self._layout, self._region)
         except ValueError as error:
             raise RegionError(str(error)) from None
+
+    def _check_plays(self, behaviour: dict[str, str] | None) -> None:
+        if behaviour is not None and behaviour != self.behaviour():
+            raise BehaviourError(
+                f"the embedded AWS of {self.state_dir} already runs and plays something else than "
+                f"{self._behaviour}; stop it with `fraudloop down` first"
+            )
 
     def _unwritable(self, why: str) -> str:
         return (

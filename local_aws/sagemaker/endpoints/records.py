@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from local_aws.behaviours.playing import plays
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.endpoints.plans import Plan
 from local_aws.sagemaker.endpoints.routes import LiveEndpoint
@@ -53,7 +54,9 @@ class EndpointRecords:
             if status == "Failed":
                 raise validation(f'Cannot update failed endpoint "{endpoint["EndpointArn"]}".')
             if status != "InService":
-                raise validation(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+                in_progress = plays("update-under-way", "in-progress")
+                what = "Cannot update in-progress endpoint" if in_progress else "Busy endpoint"
+                raise validation(f'{what} "{endpoint["EndpointArn"]}".')
             self.change(
                 name, announce=False, EndpointStatus="Updating", FailureReason=None, **members
             )
