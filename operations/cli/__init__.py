@@ -21,6 +21,7 @@ from operations.cli import (
     retraining,
     serving,
     shadow,
+    smoke,
     variables,
 )
 
@@ -67,6 +68,7 @@ def _explain(verbs: typer.Typer) -> None:
 for module in (
     embedded,
     variables,
+    smoke,
     deployment,
     data,
     ingest,
