@@ -68,8 +68,8 @@ def _explain(verbs: typer.Typer) -> None:
 for module in (
     embedded,
     variables,
-    smoke,
     deployment,
+    smoke,
     data,
     ingest,
     model,

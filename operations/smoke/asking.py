@@ -20,11 +20,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws.settings import ACCOUNT as EMBEDDED_ACCOUNT
 from operations import progress
-from operations.errors import OperationError
+from operations.errors import OperationError, StoppedWaitingError
 from operations.smoke.cleanup import clean
+from operations.smoke.grants import Place
 from operations.smoke.probes.probe import Probe, Seen
 from operations.smoke.run import PREFIX, NotSeenError, Run, StoppedError, began, new_name
-from operations.smoke.stacks import Place, own_template, stack
+from operations.smoke.stacks import stack
+from operations.smoke.template import own_template
 
 if TYPE_CHECKING:
     from operations.target import Target
@@ -42,6 +44,8 @@ _SERVICES = (
     *("cloudformation", "cloudwatch", "events", "firehose", "kms", "logs", "s3", "sagemaker"),
     *("sagemaker-runtime", "scheduler", "sqs", "sts"),
 )
+# A new role is known everywhere after seconds.
+_SPREADING_SECONDS = 15.0
 _SERVER = Path(__file__).with_name("server.py")
 
 
@@ -55,6 +59,7 @@ def answers(target: Target, probes: Sequence[Probe], image: str | None) -> dict[
 
     Raises:
         OperationError: If another run goes on, or something could not be deleted.
+        StoppedWaitingError: On Ctrl-C or SIGTERM, once all is deleted.
     """
     check_alone(target)
     with progress.activity("clean-up of earlier runs"):
@@ -70,6 +75,8 @@ def answers(target: Target, probes: Sequence[Probe], image: str | None) -> dict[
         with progress.activity(run.name):
             _prepare(run)
             return _asked(run, probes)
+    except KeyboardInterrupt:
+        raise StoppedWaitingError("stopped; all that the run had made is deleted") from None
     finally:
         run.stopping.set()
         with progress.activity("clean-up"):
@@ -108,6 +115,7 @@ def _prepare(run: Run) -> None:
         run.client(service)
     by = {"Key": _BY, "Value": f"{socket.gethostname()} {os.getpid()}"}
     run.outputs.update(stack(run, run.name, own_template(Place.of(run)), by))
+    run.stopping.wait(_SPREADING_SECONDS * run.pace)
     s3 = run.client("s3")
     s3.put_object(Bucket=run.bucket, Key="model.tar.gz", Body=_archive())
     s3.put_object(Bucket=run.bucket, Key="input/rows.csv", Body=b"1,2\n")

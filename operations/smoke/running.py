@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
@@ -41,7 +41,8 @@ def run(target: Target, only: Collection[str], json_path: str | None) -> None:
     cost = check_cost(probes)
     tell(
         f"{target.environment} in account {target.account}, {target.session.region_name}: "
-        f"{sum(len(probe.questions) for probe in probes)} questions, {cost:.2f} US dollars at most"
+        f"{len(only) or sum(len(probe.questions) for probe in probes)} questions, {cost:.2f} US "
+        "dollars at most"
     )
     begun = time.time()
     with _stoppable():
@@ -80,12 +81,8 @@ def clean_up(target: Target, json_path: str | None) -> None:
     """Delete what runs have left, and show it."""
     with _stoppable():
         deleted = cleanup.clean(target)
-    rows = (each.split(" fraudloop-smoke-", 1) for each in deleted)
-    show({"deleted": deleted}, json_path, table("Deleted", ["kind", "name"], map(_named, rows)))
-
-
-def _named(row: Sequence[str]) -> tuple[str, str]:
-    return (row[0], f"fraudloop-smoke-{row[1]}") if len(row) > 1 else (row[0], "")
+    rows = [each.rpartition(" ")[::2] for each in deleted]
+    show({"deleted": deleted}, json_path, table("Deleted", ["kind", "name"], rows))
 
 
 def _image(target: Target) -> str | None:
@@ -98,7 +95,7 @@ def _image(target: Target) -> str | None:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in the same way: what it made is deleted first."""
+    """SIGTERM ends the run as Ctrl-C does; either of them again ends its clean-up."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -108,8 +105,7 @@ def _stoppable() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise StoppedWaitingError(
-            "stopped; what is left of the run is deleted by the next one, or by "
-            "`fraudloop smoke --clean`"
+            "stopped before all was deleted; the next run does it, or `fraudloop smoke --clean`"
         ) from None
     finally:
         signal.signal(signal.SIGTERM, before)

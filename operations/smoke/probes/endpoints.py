@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from operations.smoke.probes.packages import PYTHON_PATH, package_request
 from operations.smoke.probes.probe import Seen, asks, refusal
+from operations.smoke.probes.rollouts import (
+    deployment_config,
+    logs,
+    rest,
+    set_alarm,
+    variant,
+    when_baking,
+)
 from operations.smoke.run import NotSeenError
-from operations.smoke.stacks import ENDPOINT_LOGS
 
 if TYPE_CHECKING:
     from operations.smoke.run import Run
 
-__all__ = ["logs", "rest", "set_alarm", "variant", "when_baking"]
-
 _LOG_SECONDS = 180.0
-_VARIANT = "model"
 _SCHEDULES = 4
-_RESTING = ("InService", "Failed", "UpdateRollbackFailed")
-# How long an update is watched; on a laptop less, but long enough to be seen.
-_WATCHED_SECONDS = 120.0
-_SHORTEST_WATCH = 3
 _QUESTIONS = (
     *("package-variables", "hosting-region", "log-group-there", "four-schedules"),
     *("update-under-way", "alarm-before-update", "rolled-back-endpoint"),
@@ -76,16 +77,6 @@ def _model(run: Run) -> tuple[str, str | None]:
     return run.named("api"), refused
 
 
-def variant(model: str, instance_type: str) -> dict[str, Any]:
-    """A variant of one instance."""
-    return {
-        "VariantName": _VARIANT,
-        "ModelName": model,
-        "InstanceType": instance_type,
-        "InitialInstanceCount": 1,
-    }
-
-
 def _capture(run: Run) -> dict[str, Any]:
     return {
         "EnableCapture": True,
@@ -115,20 +106,23 @@ def _schedules(run: Run, name: str) -> Seen:
     """Daily ones, half a day from now: none of them will run."""
     hour = (datetime.now(UTC) + timedelta(hours=12)).hour
 
-    def make() -> None:
-        for number in range(_SCHEDULES):
-            run.client("sagemaker").create_monitoring_schedule(
-                MonitoringScheduleName=run.named(f"schedule-{number}"),
-                MonitoringScheduleConfig={
-                    "ScheduleConfig": {"ScheduleExpression": f"cron(0 {hour} ? * * *)"},
-                    "MonitoringJobDefinition": _monitoring_job(run, name),
-                },
-                Tags=run.tags(),
-            )
+    def make(number: int) -> None:
+        run.client("sagemaker").create_monitoring_schedule(
+            MonitoringScheduleName=run.named(f"schedule-{number}"),
+            MonitoringScheduleConfig={
+                "ScheduleConfig": {"ScheduleExpression": f"cron(0 {hour} ? * * *)"},
+                "MonitoringJobDefinition": _monitoring_job(run, name),
+            },
+            Tags=run.tags(),
+        )
 
-    why = refusal(make)
+    question = "four-schedules"
+    if (why := refusal(partial(make, 0))) is not None:
+        return Seen(question=question, reading=None, detail=f"not even one is taken: {why}")
+    others = (refusal(partial(make, number)) for number in range(1, _SCHEDULES))
+    why = next((each for each in others if each is not None), None)
     reading = "taken" if why is None else "refused"
-    return Seen(question="four-schedules", reading=reading, detail=why or "")
+    return Seen(question=question, reading=reading, detail=why or "")
 
 
 def _monitoring_job(run: Run, name: str) -> dict[str, Any]:
@@ -162,17 +156,14 @@ def _updates(run: Run, name: str) -> Iterator[Seen]:
     one with an alarm that goes on meanwhile."""
     set_alarm(run, "api", "ALARM")
     _update(run, name, "second")
-    why = refusal(lambda: _update(run, name, "first"))
-    if why is None:
-        raise NotSeenError("an update beside another is taken")
-    reading = "in-progress" if "Cannot update in-progress endpoint" in why else "other-words"
-    yield Seen(question="update-under-way", reading=reading, detail=why)
+    yield _refused_beside(run, name)
     found = rest(run, name)
+    told = found.get("FailureReason", "")
     went_back = found["EndpointConfigName"] == run.named("first")
+    if told and "alarm" not in told.lower():
+        raise NotSeenError(f"the update failed for something else: {told}")
     reading = "roll-back" if went_back else "ignore"
-    yield Seen(
-        question="alarm-before-update", reading=reading, detail=found.get("FailureReason", "")
-    )
+    yield Seen(question="alarm-before-update", reading=reading, detail=told)
     if not went_back:
         set_alarm(run, "api", "OK")
         _update(run, name, "first")
@@ -186,81 +177,23 @@ def _updates(run: Run, name: str) -> Iterator[Seen]:
     yield Seen(question="rolled-back-endpoint", reading=reading, detail=told)
 
 
+def _refused_beside(run: Run, name: str) -> Seen:
+    why = refusal(lambda: _update(run, name, "first"))
+    readings = {None: None, True: "in-progress", False: "other-words"}
+    words = None if why is None else "Cannot update in-progress endpoint" in why
+    return Seen(
+        question="update-under-way",
+        reading=readings[words],
+        detail=why or "an update beside another is taken",
+    )
+
+
 def _update(run: Run, name: str, version: str) -> None:
     run.client("sagemaker").update_endpoint(
         EndpointName=name,
         EndpointConfigName=run.named(version),
         DeploymentConfig=deployment_config(run, run.outputs["ApiAlarm"]),
     )
-
-
-def deployment_config(run: Run, alarm: str) -> dict[str, Any]:
-    """Blue/green, all at once, and watched for a while."""
-    seconds = max(_SHORTEST_WATCH, round(_WATCHED_SECONDS * run.pace))
-    return {
-        "BlueGreenUpdatePolicy": {
-            "TrafficRoutingConfiguration": {
-                "Type": "ALL_AT_ONCE",
-                "WaitIntervalInSeconds": seconds,
-            },
-            "TerminationWaitInSeconds": seconds,
-        },
-        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]},
-    }
-
-
-def set_alarm(run: Run, which: str, state: str) -> None:
-    """Set an alarm's state; it stays, for there are no data."""
-    run.client("cloudwatch").set_alarm_state(
-        AlarmName=run.outputs[f"{which.title()}Alarm"], StateValue=state, StateReason="smoke test"
-    )
-
-
-def when_baking(
-    run: Run, name: str, is_over: Callable[[dict[str, Any]], bool] | None = None
-) -> None:
-    """Wait until an update has all traffic on its new instances and watches the alarms.
-
-    Args:
-        run: The run.
-        name: The endpoint.
-        is_over: Whether the update is over, by the endpoint's description; if omitted, when it is
-            InService.
-
-    Raises:
-        NotSeenError: If it was over before.
-    """
-    is_over = is_over or (lambda found: found["EndpointStatus"] == "InService")
-
-    def look() -> bool:
-        found = run.client("sagemaker").describe_endpoint(EndpointName=name)
-        pending = found.get("PendingDeploymentSummary", {}).get("ProductionVariants", [])
-        statuses = {each["Status"] for item in pending for each in item.get("VariantStatus", [])}
-        if is_over(found):
-            raise NotSeenError("the update was never seen baking")
-        return "Baking" in statuses
-
-    run.eventually(look, "the update's baking")
-
-
-def rest(run: Run, name: str) -> dict[str, Any]:
-    """The endpoint's description once nothing is being done to it."""
-
-    def look() -> dict[str, Any] | None:
-        found: dict[str, Any] = run.client("sagemaker").describe_endpoint(EndpointName=name)
-        return found if found["EndpointStatus"] in _RESTING else None
-
-    return run.eventually(look, f"endpoint {name}")
-
-
-def logs(run: Run, name: str) -> bool:
-    """Whether an endpoint has written to its log group."""
-    client = run.client("logs")
-    try:
-        found = client.describe_log_streams(logGroupName=f"{ENDPOINT_LOGS}/{name}")
-    except client.exceptions.ResourceNotFoundException:
-        return False
-    return bool(found["logStreams"])
 
 
 @asks("package-instances", minutes={"hosting ml.c5.large": 15})

@@ -6,17 +6,17 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from operations.smoke.probes.endpoints import (
+from operations.smoke.probes.packages import PYTHON_PATH
+from operations.smoke.probes.probe import Seen, asks
+from operations.smoke.probes.rollouts import (
     deployment_config,
     logs,
     set_alarm,
     variant,
     when_baking,
 )
-from operations.smoke.probes.packages import PYTHON_PATH
-from operations.smoke.probes.probe import Seen, asks
 from operations.smoke.run import NotSeenError
-from operations.smoke.stacks import rested, stack, update
+from operations.smoke.stacks import reason, rested, stack, update
 
 if TYPE_CHECKING:
     from operations.smoke.run import Run
@@ -36,11 +36,15 @@ def endpoint(run: Run) -> Iterator[Seen]:
     when_baking(run, name, lambda _endpoint: _status(run, name) != "UPDATE_IN_PROGRESS")
     set_alarm(run, "stack", "ALARM")
     found = rested(run, name)
-    status, reason = found["StackStatus"], found.get("StackStatusReason", "")
+    status = found["StackStatus"]
     if status not in ("UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"):
-        raise NotSeenError(f"the stack is {status}: {reason}")
-    reading = "done" if status == "UPDATE_COMPLETE" else "failed"
-    yield Seen(question="rolled-back-stack", reading=reading, detail=f"{status} {reason}".strip())
+        raise NotSeenError(f"the stack is {status}: {reason(run, name)}")
+    done = status == "UPDATE_COMPLETE"
+    yield Seen(
+        question="rolled-back-stack",
+        reading="done" if done else "failed",
+        detail=status if done else f"{status}: {reason(run, name)}",
+    )
 
 
 def _status(run: Run, name: str) -> str:

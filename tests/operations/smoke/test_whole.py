@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from benchmarks.smoke import account, everything
 from local_aws.behaviours.questions import questions, read
 from operations.smoke.probes import PROBES
-from tests.operations.smoke.account import everything
-from tests.operations.smoke.conftest import account
 
 ASKED = {name: each for name, each in questions().items() if each.unasked is None}
 
