@@ -13,6 +13,10 @@ class RegionError(EmbeddedAwsError):
     """The Region is none, or not that of the state."""
 
 
+class BehaviourError(EmbeddedAwsError):
+    """What it is to play is no reading of an open question, or another than it plays."""
+
+
 class PortTakenError(EmbeddedAwsError):
     """Another process listens on the port."""
 

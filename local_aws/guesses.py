@@ -1,11 +1,14 @@
 """The guesses: what no document of AWS's, no error text and no recorded response says.
 
 Each guess stands here once. Where one makes a refusal, or words one, the refusal says so, so that
-nobody takes it for AWS's word; where one only chooses between two readings, code names it.
+nobody takes it for AWS's word; where one only chooses between two readings, code names it. What
+hangs on each, and which can be asked of an account, says `behaviours/questions.toml`.
 """
 
 from contextvars import ContextVar
 from enum import StrEnum
+
+from local_aws.behaviours import playing
 
 
 class Guess(StrEnum):
@@ -37,9 +40,11 @@ def guessed(words: str, *what: Guess) -> str:
 
     Args:
         words: The refusal.
-        what: The guesses that it rests on; none of them leaves the words as they are.
+        what: The guesses that it rests on; none of them, or none that is still one, leaves the
+            words as they are.
     """
-    return f"{words} (a guess: {'; '.join(what)})" if what else words
+    open_ = [each for each in what if not playing.is_settled(each.name)]
+    return f"{words} (a guess: {'; '.join(open_)})" if open_ else words
 
 
 # Of the decision that was made last.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local_aws import settings
+from local_aws.behaviours import playing, questions
 from local_aws.layout import Layout
 
 
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     layout.create()
     if (region := settings.region_of(layout, None)) != settings.REGION:
         parser.error(f"{settings.REGION_VARIABLE} must be {region}, got {settings.REGION}")
+    if layout.behaviour.exists():
+        playing.begin(questions.read(layout.behaviour))
     with layout.lock():
         layout.clear_temporary()
         serve(layout, options.port)

@@ -33,6 +33,11 @@ class Layout:
         return self.root / "quotas.json"
 
     @property
+    def behaviour(self) -> Path:
+        """Which readings of what AWS leaves open it plays, if it was told any."""
+        return self.root / "behaviour.json"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

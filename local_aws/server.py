@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 import psutil
 
 from local_aws import ports, settings
+from local_aws.behaviours import questions
 from local_aws.errors import (
+    BehaviourError,
     EmbeddedAwsError,
     NotRunningError,
     PortTakenError,
@@ -62,6 +64,8 @@ class EmbeddedAws:
             us-east-1.
         quotas: File of the account's quotas, kept in its state. If omitted, those of its state,
             else an established account's.
+        behaviour: A file of what it is to play of what AWS leaves open (`behaviours/`), kept with
+            the state. If omitted, FRAUDLOOP_AWS_BEHAVIOUR's, else that of the state.
     """
 
     def __init__(
@@ -70,11 +74,14 @@ class EmbeddedAws:
         port: int = settings.DEFAULT_PORT,
         region: str | None = None,
         quotas: Path | None = None,
+        behaviour: Path | None = None,
     ) -> None:
         self.state_dir = state_dir.resolve()
         self.port = port
         self._region = region
         self._quotas = quotas
+        told = os.environ.get(settings.BEHAVIOUR_VARIABLE)
+        self._behaviour = Path(told) if behaviour is None and told else behaviour
         self._layout = Layout(root=self.state_dir)
 
     def __enter__(self) -> Self:
@@ -99,12 +106,14 @@ class EmbeddedAws:
             StateInUseError: If it runs on another port.
             RegionError: If its state is of another Region than the one asked for.
             QuotasError: If the quotas asked for cannot be, or it runs with others.
+            BehaviourError: If it is to play what there is not, or runs and plays something else.
             StateFolderError: If its state cannot be written.
             PortTakenError: If another program has the port.
             EmbeddedAwsError: If the server does not come up.
         """
         region = self._checked_region()
         quotas = values.changed(self._quotas, self._layout.quotas)
+        behaviour = None if self._behaviour is None else questions.read(self._behaviour)
         running = self._running()
         if running is not None:
             if running["port"] != self.port:
@@ -117,11 +126,14 @@ class EmbeddedAws:
                     f"quotas must be those that the embedded AWS runs with, got {self._quotas}; "
                     "stop it first with `fraudloop down`"
                 )
+            self._check_plays(behaviour)
             return False
         self.check_free()
         self._layout.create()
         if quotas is not None:
             self._layout.quotas.write_text(quotas)
+        if behaviour is not None:
+            questions.write(self._layout.behaviour, behaviour)
         log = self._layout.new_server_log()
         command = [sys.executable, "-m", "local_aws.launcher"]
         with log.open("ab") as output:
@@ -215,6 +227,11 @@ class EmbeddedAws:
             )
         return running
 
+    def behaviour(self) -> dict[str, str]:
+        """The readings that it was told to play; of other questions it plays the assumed ones."""
+        kept = self._layout.behaviour
+        return questions.read(kept) if kept.exists() else {}
+
     def environment(self) -> dict[str, str]:
         """This process's environment, changed so that AWS SDKs and the CDK CLI use the server."""
         known = self.connection()
@@ -254,6 +271,13 @@ class EmbeddedAws:
             return settings.region_of(self._layout, self._region)
         except ValueError as error:
             raise RegionError(str(error)) from None
+
+    def _check_plays(self, behaviour: dict[str, str] | None) -> None:
+        if behaviour is not None and behaviour != self.behaviour():
+            raise BehaviourError(
+                f"the embedded AWS of {self.state_dir} already runs and plays something else than "
+                f"{self._behaviour}; stop it with `fraudloop down` first"
+            )
 
     def _unwritable(self, why: str) -> str:
         return (

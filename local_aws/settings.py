@@ -36,6 +36,8 @@ def _whole_seconds(variable: str, *, default: int) -> int:
 SCALING_PERIOD_SECONDS = _whole_seconds("FRAUDLOOP_SCALING_PERIOD_SECONDS", default=60)
 # How long a serverless endpoint keeps a server that nobody asks; AWS does not say.
 SERVERLESS_IDLE_SECONDS = float(os.environ.get("FRAUDLOOP_SERVERLESS_IDLE_SECONDS", "300"))
+# The file of which readings of what AWS leaves open are played, for who starts a server.
+BEHAVIOUR_VARIABLE = "FRAUDLOOP_AWS_BEHAVIOUR"
 # The file that every authorization decision is appended to; none are if it is empty.
 DECISIONS = os.environ.get("FRAUDLOOP_DECISIONS", "")
 

@@ -24,6 +24,7 @@ from local_aws.adapter.events import (
 )
 from local_aws.adapter.functions import mappings
 from local_aws.adapter.schedules import check_schedules
+from local_aws.behaviours.playing import plays
 from local_aws.events.target_roles import Clients, UndeliverableError, sender
 from local_aws.events.targets import invalid, invalid_schedule, reach
 from local_aws.rules import message_attributes
@@ -146,6 +147,10 @@ def _bury_as_role(delivery: Delivery, queue: str, attributes: dict[str, str]) ->
         "SCHEDULED_TIME": str(delivery.event.get("time", "")),
         "SCHEDULE_ARN": str(delivery.source["Arn"]),
     }
+    if plays("schedule-letters", "policy"):
+        denied = sender(delivery).denied("sqs:SendMessage", queue)
+        if denied is not None:
+            return denied
     try:
         clients = Clients(delivery)
         clients.session.client("sqs").send_message(

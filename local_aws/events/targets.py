@@ -14,6 +14,7 @@ import botocore.exceptions
 from local_aws import adapter
 from local_aws.adapter import messages
 from local_aws.adapter.events import Delivery, Target
+from local_aws.behaviours.playing import plays
 from local_aws.events.target_roles import (
     BY_ROLE,
     UNIVERSAL_TARGET,
@@ -38,7 +39,8 @@ def invalid(target: Target) -> str | None:
     bus = service != "events" or name.startswith("event-bus/")
     if not supported or service == "scheduler" or not bus:
         return f"The embedded AWS does not support targets of {service}; use {_SUPPORTED}"
-    if service not in BY_POLICY and "RoleArn" not in target:
+    unneeded = bus and service == "events" and plays("bus-role", "not-needed")
+    if service not in BY_POLICY and "RoleArn" not in target and not unneeded:
         # localstack #8224, of a state machine. Of buses: "you use IAM roles on the sender event
         # bus" (EventBridge User Guide, "Sending and receiving ... events between event buses").
         guesses = (Guess.BUS_ROLE,) if name.startswith("event-bus/") else ()
@@ -85,6 +87,8 @@ def reach(delivery: Delivery) -> None:
     try:
         if service in BY_POLICY and "RoleArn" not in target and not delivery.of_schedule:
             _by_policy(delivery, service)
+        elif service == "events" and "RoleArn" not in target:
+            delivery.pass_on()  # as `invalid` has let it be
         elif service in BY_ROLE:
             BY_ROLE[service](delivery, Clients(delivery))
         else:

@@ -8,6 +8,7 @@ from typing import Any
 from local_aws import adapter
 from local_aws.adapter.keys import keys as kept
 from local_aws.adapter.keys import requests as key_requests
+from local_aws.behaviours.playing import plays
 from local_aws.keys.use import use_keys
 
 # Where a request says which condition key (Service Authorization Reference, AWS KMS).
@@ -110,7 +111,7 @@ def _condition_keys(action: str, body: bytes, _params: Mapping[str, Any]) -> dic
             keys["kms:EncryptionAlgorithm"] = request["EncryptionAlgorithm"]
     if action in _GRANTS:
         # The Developer Guide says when it is true, and no more: Guess.DIRECT_GRANTS.
-        keys["kms:GrantIsForAWSResource"] = "false"
+        keys |= {"kms:GrantIsForAWSResource": "false"} if plays("direct-grants", "false") else {}
     if action == "kms:RetireGrant" and (grant := _grant_of(request)) is not None:
         keys["fraudloop:Grant"] = grant["GrantId"]
     if request.get("Constraints"):

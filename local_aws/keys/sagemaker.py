@@ -11,12 +11,12 @@ from typing import Any
 from local_aws.adapter.cloudformation.stack_roles import current_stack_actor
 from local_aws.adapter.identity.actors import Actor, Role
 from local_aws.adapter.keys import keyed
+from local_aws.behaviours.playing import plays
 from local_aws.guesses import Guess, guessed
 from local_aws.keys.names import named
 from local_aws.keys.use import Refusal, unusable, use_denied
 
 _VIA = "sagemaker"
-_GRANT = {"kms:GrantIsForAWSResource": "true"}
 # "The caller of CreateFeatureGroup must have below permissions to the OnlineStore KmsKeyId"
 # (OnlineStoreSecurityConfig). kms:ListAliases, which the list has too, knows no key.
 _ONLINE = (
@@ -36,7 +36,7 @@ def refusal(request: Mapping[str, Any]) -> Refusal | None:
 
 def _refusals(request: Mapping[str, Any]) -> Iterator[Refusal]:
     for key in named(request):
-        if (why := unusable(key)) is not None:
+        if (why := unusable(key)) is not None and plays("key-at-once", "at-once"):
             yield Refusal(why.code, guessed(why.message, Guess.KEY_AT_ONCE))
     role = next(iter(_members(request, "RoleArn")), None)
     if role is not None:
@@ -70,7 +70,7 @@ def volume_denied(key: str | None, role: str | None) -> Refusal | None:
     caller = _caller()
     actors += [] if caller is None else [caller]
     refusals = [
-        use_denied(actor, "kms:CreateGrant", key, via=_VIA, keys=_GRANT) for actor in actors
+        use_denied(actor, "kms:CreateGrant", key, via=_VIA, keys=_grant()) for actor in actors
     ]
     return None if None in refusals or not refusals else refusals[0]
 
@@ -88,6 +88,11 @@ def _outputs(request: Mapping[str, Any], role: Actor) -> Iterator[Refusal]:
     if offline.get("KmsKeyId"):
         # "The IAM roleARN ... must have ... kms:GenerateDataKey" (S3StorageConfig).
         yield from _each(role, offline["KmsKeyId"], ("GenerateDataKey",), via="s3")
+
+
+def _grant() -> dict[str, str]:
+    """Whom a grant is for that SageMaker has the caller or the role make."""
+    return {"kms:GrantIsForAWSResource": str(plays("volume-grant", "granted")).lower()}
 
 
 def records_denied(key: str) -> Refusal | None:
@@ -109,7 +114,7 @@ def _each(
     actor: Actor, key: str, operations: tuple[str, ...], via: str = _VIA
 ) -> Iterator[Refusal]:
     for operation in operations:
-        granted = _GRANT if operation.endswith("Grant") or operation == "ListGrants" else None
+        granted = _grant() if operation.endswith("Grant") or operation == "ListGrants" else None
         why = use_denied(actor, f"kms:{operation}", key, via=via, keys=granted)
         if why is not None:
             yield why

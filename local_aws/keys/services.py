@@ -11,6 +11,7 @@ from local_aws.adapter.identity import actors
 from local_aws.adapter.identity.actors import Actor, Caller, Service
 from local_aws.adapter.keys import keyed, keyed_creations
 from local_aws.adapter.keys.keyed import Refused
+from local_aws.behaviours.playing import plays
 from local_aws.guesses import Guess
 from local_aws.keys.use import Refusal, unusable, use_denied
 from local_aws.streams.kinesis import stream_of_iterator
@@ -73,8 +74,10 @@ def queue_denied(actor: Actor | None, arn: str, reads: bool) -> Refusal | None:
     "The producer must have the kms:GenerateDataKey and kms:Decrypt permissions", the consumer
     kms:Decrypt (SQS Developer Guide, "Key management").
     """
-    key = keyed.queue_key(arn)
-    return _use(actor, key, "sqs", {"aws:sqs:arn": arn}, reads)
+    key, context = keyed.queue_key(arn), {"aws:sqs:arn": arn}
+    if isinstance(actor, Service) and plays("queue-key-context", "lost"):
+        context = {}
+    return _use(actor, key, "sqs", context, reads)
 
 
 def topic_denied(actor: Actor | None, arn: str) -> Refusal | None:
@@ -123,6 +126,8 @@ def _as_kms_knows(actor: Actor, via: str) -> Actor:
     EventBridge-to-encrypted topics" (SNS Developer Guide, "Key management").
     """
     if isinstance(actor, Service) and actor.name == "events.amazonaws.com":
+        if via == "sqs" and plays("queue-key-source", "named"):
+            return actor
         return Service(name=actor.name, guess=Guess.QUEUE_KEYS if via == "sqs" else None)
     return actor
 

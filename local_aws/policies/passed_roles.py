@@ -12,6 +12,7 @@ from typing import Any
 from local_aws import adapter
 from local_aws.adapter.creations import CreationRefusal, CreationRequest, check_requests
 from local_aws.adapter.creations import check_templates as check_resources
+from local_aws.behaviours.playing import plays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,12 @@ def firehose_service() -> adapter.Service:
 
     No other key is documented (Firehose Developer Guide, "Allow Firehose to assume an IAM role").
     """
-    return adapter.Service(name="firehose.amazonaws.com", external_id=adapter.current_account())
+    account = adapter.current_account()
+    return adapter.Service(
+        name="firehose.amazonaws.com",
+        source_account=account if plays("firehose-source", "source-account", "both") else None,
+        external_id=account if plays("firehose-source", "external-id", "both") else None,
+    )
 
 
 _START_BUILD = "codebuild:StartBuild"

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from local_aws.behaviours.playing import plays
+
 _VERBS = re.compile(
     r"^(BatchDescribe|BatchGet|Create|Describe|Delete|Update|Start|Stop|Retry|Invoke|Put|Get|List)"
 )
@@ -91,10 +93,15 @@ def subjects(operation: str, request: Mapping[str, Any], region: str, account: s
         # The Service Authorization Reference names packages; samples allow it on the group as well
         # (`Guess.GROUP_OF_PACKAGES`).
         of_group = name_of(str(group))
-        return [
-            arn(region, account, "model-package", f"{of_group}/*"),
-            arn(region, account, "model-package-group", of_group),
-        ]
+        allowed = {
+            "packages": arn(region, account, "model-package", f"{of_group}/*"),
+            "group": arn(region, account, "model-package-group", of_group),
+        }
+        if plays("package-list", "packages"):
+            del allowed["group"]
+        if plays("package-list", "group"):
+            del allowed["packages"]
+        return list(allowed.values())
     found = _named_in(operation, request, named)
     if operation in {"CreateEndpoint", "UpdateEndpoint"} and "EndpointConfigName" in request:
         # aws-cdk #11594: both are asked for on the endpoint and on its configuration.

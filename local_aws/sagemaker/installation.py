@@ -9,7 +9,7 @@ from typing import Any
 
 from local_aws import adapter
 from local_aws.adapter.cloudformation import adoption
-from local_aws.sagemaker import tags, unknowns
+from local_aws.sagemaker import tags
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.service import Service
 from local_aws.sagemaker.store import Store
@@ -38,7 +38,6 @@ SAGEMAKER_APIS = ("sagemaker", "sagemaker-runtime", "sagemaker-featurestore-runt
 
 def install(state_dir: Path, endpoint_url: str) -> None:
     """Register services, IAM resources, event targets and CloudFormation types."""
-    unknowns.check()
     store = Store(state_dir / "sagemaker.db")
     context = Context(store, state_dir, endpoint_url)
     handlers = list(_make(context, HANDLERS))

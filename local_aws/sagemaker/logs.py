@@ -20,6 +20,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_aws import adapter
+from local_aws.behaviours.playing import plays
 from local_aws.policies.authorization import log_arn
 from local_aws.sagemaker.context import Context
 
@@ -132,13 +133,23 @@ class LogStream:
         group, stream = self._names.values()
         namespace = {"cloudwatch:namespace": _NAMESPACE.match(group)[0]}  # type: ignore[index]
         self._is_allowed("cloudwatch:PutMetricData", "*", namespace)
-        if not self._may("CreateLogGroup", "") or not self._may("DescribeLogStreams", ""):
+        there = plays("log-group-there", "logs") and self._is_there(group)
+        if not there and not self._may("CreateLogGroup", ""):
             return False
-        self._unless_there(self._client.create_log_group, logGroupName=group)
+        if not self._may("DescribeLogStreams", ""):
+            return False
+        if plays("log-group-absent", "made"):
+            self._unless_there(self._client.create_log_group, logGroupName=group)
+        elif not self._is_there(group):
+            return False
         if self._may("CreateLogStream", stream):
             self._unless_there(self._client.create_log_stream, **self._names)
             self._created = True
         return self._created
+
+    def _is_there(self, group: str) -> bool:
+        found = self._client.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        return any(each["logGroupName"] == group for each in found)
 
     def _may(self, action: str, stream: str) -> bool:
         context = self._context

@@ -5,6 +5,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_aws.behaviours.playing import plays
 from local_aws.guesses import Guess, guessed
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import validation
@@ -19,7 +20,7 @@ def check(context: Context, request: Any) -> None:
     Raises:
         ServiceError: Naming what is missing.
     """
-    for config in _configs(request):
+    for config in _configs(request) if plays("network-at-once", "at-once") else ():
         ec2 = context.admin_client("ec2")
         try:
             subnets = ec2.describe_subnets(SubnetIds=config["Subnets"])["Subnets"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.model import OperationModel
 
+from local_aws.behaviours.playing import plays
 from local_aws.containers import project_image
 from local_aws.guesses import Guess
 from local_aws.sagemaker import arns, images, roles
@@ -37,7 +38,7 @@ def further(
     if (place := request.get("PipelineDefinitionS3Location")) is not None:
         # What the registry's schema of AWS::SageMaker::Pipeline lists for its handlers.
         yield "s3:GetObject", f"arn:aws:s3:::{place['Bucket']}/{place['ObjectKey']}", {}
-    if name == "CreateModelPackage":
+    if name == "CreateModelPackage" and plays("packages-read", "needed"):
         yield from _registered(request)
     if name.startswith("Create") and request.get("Tags") and subjects:
         yield "sagemaker:AddTags", subjects[0], _tagging(name, request["Tags"])

@@ -6,6 +6,7 @@ from typing import Any
 from botocore.model import ListShape, Shape, StructureShape
 
 from local_aws import adapter
+from local_aws.behaviours.playing import plays
 from local_aws.guesses import Guess, guessed
 from local_aws.sagemaker.arns import kind_of
 from local_aws.sagemaker.errors import ServiceError, validation
@@ -68,7 +69,7 @@ def source_of(operation: str, request: Mapping[str, Any], subject: str | None) -
         request: Its request.
         subject: The ARN of what it makes or changes.
     """
-    if "FeatureGroup" in operation:
+    if "FeatureGroup" in operation and plays("feature-group-source", "unnamed"):
         return None
     if "Pipeline" in operation and subject is not None:
         # The guide's example is "pipeline/mypipeline/*": executions assume the role.

@@ -22,6 +22,7 @@ from operations.cli import (
     retraining,
     serving,
     shadow,
+    smoke,
     variables,
 )
 
@@ -70,6 +71,7 @@ for module in (
     variables,
     doctor,
     deployment,
+    smoke,
     data,
     ingest,
     model,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from local_aws.settings import DEFAULT_PORT, REGION_VARIABLE
+from local_aws.settings import BEHAVIOUR_VARIABLE, DEFAULT_PORT, REGION_VARIABLE
 from operations import progress
 from operations.cli.verbs import Json, State, guide, plain
 from operations.console import show, table
@@ -24,6 +24,16 @@ Quotas = Annotated[
 ]
 
 
+Behaviour = Annotated[
+    Path | None,
+    typer.Option(
+        "--aws-behaviour",
+        help="What it is to play of what AWS leaves open: a file of `fraudloop smoke --json`.",
+        envvar=BEHAVIOUR_VARIABLE,
+    ),
+]
+
+
 @guide("fraudloop up --port 4700 --state /tmp/aws", then="fraudloop deploy")
 @plain
 def up(
@@ -31,13 +41,14 @@ def up(
     state: State = DEFAULT_STATE,
     region: Region = None,
     quotas: Quotas = None,
+    behaviour: Behaviour = None,
     json: Json = None,
 ) -> None:
     """Start the embedded AWS, or say that it already runs."""
     from local_aws.containers import confinement
     from local_aws.server import EmbeddedAws
 
-    embedded = EmbeddedAws(state, port, region, quotas)
+    embedded = EmbeddedAws(state, port, region, quotas=quotas, behaviour=behaviour)
     with progress.activity("start of the embedded AWS"):
         started = embedded.start()
     found = embedded.connection()
@@ -47,9 +58,12 @@ def up(
         "pid": found["pid"],
         "state": str(state),
         "containers": confinement.words(),
+        "behaviour": embedded.behaviour(),
         "started": started,
     }
-    show(result, json, table("Embedded AWS", ["", ""], result.items()))
+    played = ", ".join(map(" ".join, embedded.behaviour().items())) or "as assumed"
+    rows = {**result, "behaviour": played}
+    show(result, json, table("Embedded AWS", ["", ""], rows.items()))
 
 
 @guide("fraudloop down --wipe", then="fraudloop up")

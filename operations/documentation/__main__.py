@@ -10,6 +10,7 @@ from operations.documentation.decisions import decision_table
 from operations.documentation.diagram import diagram
 from operations.documentation.features import feature_table
 from operations.documentation.pages import with_part
+from operations.documentation.questions import question_table
 from operations.target import PROJECT_ROOT
 
 DOCS = PROJECT_ROOT / "docs"
@@ -22,6 +23,7 @@ def main(assembly: Path) -> None:
         PROJECT_ROOT / "README.md": picture,
         DOCS / "architecture.md": picture,
         DOCS / "features.md": feature_table(),
+        DOCS / "smoke.md": question_table(),
         DOCS / "adr" / "README.md": decision_table(DOCS / "adr"),
     }
     for page, part in generated.items():

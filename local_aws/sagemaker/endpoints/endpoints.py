@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from local_aws.sagemaker import unknowns
+from local_aws.behaviours.playing import plays
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.endpoints import capacity, routes, shifting
 from local_aws.sagemaker.endpoints.balancer import Balancer, refused
@@ -224,7 +224,7 @@ class Endpoints(EndpointConfigs):
 
     def _fail(self, name: str, live: LiveEndpoint, reason: str) -> None:
         status = "InService" if live.routes else "Failed"
-        told = None if live.routes and unknowns.rolls_back_silently() else reason
+        told = None if live.routes and plays("rolled-back-endpoint", "silent") else reason
         if not self._stopped:
             self._records.settle(name, EndpointStatus=status, FailureReason=told)
 

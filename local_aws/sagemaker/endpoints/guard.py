@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_aws import adapter
+from local_aws.behaviours.playing import plays
 from local_aws.guesses import Guess, guessed
-from local_aws.sagemaker import unknowns
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.endpoints.shifting import alarm_names, timeout
 
@@ -70,7 +70,7 @@ class Guard:
             raise RollbackError(f"One or more alarms do not exist: {', '.join(missing)}")
         firing = sorted(name for name, state in states.items() if state == "ALARM")
         if self._old is None:
-            self._old = set(firing) if unknowns.ignores_old_alarms() else set()
+            self._old = set(firing) if plays("alarm-before-update", "ignore") else set()
         self._old &= set(firing)
         if firing := [name for name in firing if name not in self._old]:
             raise RollbackError(f"One or more alarms are in ALARM state: {', '.join(firing)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.sagemaker import unknowns
+from local_aws.behaviours.playing import plays
 from local_aws.sagemaker.containers import check_image
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.data import split
@@ -109,7 +109,7 @@ def check_instance_type(
         return
     described = context.call("DescribeModelPackage", {"ModelPackageName": package})
     listed = described["InferenceSpecification"].get(f"Supported{use}InstanceTypes")
-    if listed and instance_type not in listed:
+    if listed and instance_type not in listed and plays("package-instances", "bind"):
         raise validation(
             f"Instance type {instance_type} is not supported by model package {package}; "
             f"Supported{use}InstanceTypes are {', '.join(listed)}"
@@ -147,7 +147,9 @@ def _variables(asked: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, s
     """Whether AWS merges a package's variables with the model's own is not documented (until 2023
     it refused both: sagemaker-python-sdk #3301, #3581). Unless told otherwise, they are lost."""
     own, packages = asked.get("Environment", {}), base.get("Environment", {})
-    return {**packages, **own} if unknowns.merges_variables() else dict(own or packages)
+    if own and "ModelPackageName" in asked and plays("package-variables", "refused"):
+        raise validation("Environment cannot be given beside a ModelPackageName")
+    return {**packages, **own} if plays("package-variables", "merge") else dict(own or packages)
 
 
 def _packaged(context: Context, name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from local_aws.behaviours.playing import plays
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.endpoints import capacity
 from local_aws.sagemaker.endpoints.plans import Plan
@@ -76,7 +77,9 @@ class EndpointRecords:
             if status == "Failed":
                 raise validation(f'Cannot update failed endpoint "{endpoint["EndpointArn"]}".')
             if status != "InService":
-                raise validation(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+                in_progress = plays("update-under-way", "in-progress")
+                what = "Cannot update in-progress endpoint" if in_progress else "Busy endpoint"
+                raise validation(f'{what} "{endpoint["EndpointArn"]}".')
             capacity.admit(self._context, wanted, capacity.of(plan.specs).total())
             members |= {"EndpointStatus": "Updating", "Adding": dict(wanted)}
             self.change(name, announce=False, FailureReason=None, **members)

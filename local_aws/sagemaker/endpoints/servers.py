@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from local_aws.behaviours.playing import plays
 from local_aws.sagemaker import containers
 from local_aws.sagemaker.containers import Container
 from local_aws.sagemaker.context import Context
@@ -154,12 +155,13 @@ class Server:
 
 def _variables(context: Context, spec: FleetSpec, root: Path) -> dict[str, str]:
     container = spec.container
+    told = {"AWS_REGION": context.region} if plays("hosting-region", "told") else {}
     return containers.environment(
         context,
         root,
         role_arn=container.role_arn,
         session_name="SageMaker",
-        variables=container.environment,
+        variables={**told, **container.environment},
         isolated=container.isolated,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from local_aws.behaviours.playing import plays
 from local_aws.guesses import Guess
 from local_aws.sagemaker import containers, data, images
 from local_aws.sagemaker.context import Context
@@ -30,7 +31,8 @@ class Processing:
         """Start a job."""
         application = request["AppSpecification"]
         image, role_arn = application["ImageUri"], request["RoleArn"]
-        images.check_job_image(self._context, image, role_arn, Guess.IMAGE_AT_ONCE)
+        if plays("image-at-once", "at-once"):
+            images.check_job_image(self._context, image, role_arn, Guess.IMAGE_AT_ONCE)
         cluster = request["ProcessingResources"]["ClusterConfig"]
         names = clusters.host_names(
             cluster.get("InstanceCount"), "ProcessingResources.ClusterConfig.InstanceCount"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.behaviours.playing import plays
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import in_use, not_found, validation
 from local_aws.sagemaker.events import now
@@ -43,6 +44,8 @@ class Monitoring(JobDefinitions):
         """Keep a schedule; one with the expression NOW runs at once, and once."""
         name = request["MonitoringScheduleName"]
         arn = self._context.arn(KIND, name)
+        if self._context.store.list(KIND) and plays("four-schedules", "refused"):
+            raise in_use("The endpoint has a monitoring schedule already.")
         schedule = {
             "MonitoringScheduleName": name,
             "MonitoringScheduleArn": arn,

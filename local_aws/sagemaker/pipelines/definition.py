@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from local_aws.behaviours.playing import plays
 from local_aws.sagemaker.errors import unsupported, validation
 from local_aws.sagemaker.pipelines import caching, conditions, expressions
 
@@ -177,7 +178,10 @@ def _check_references(
     steps: Mapping[str, StepDefinition],
     parameters: Mapping[str, dict[str, Any]],
 ) -> None:
+    conditions_only = plays("json-get", "conditions")
     for function in expressions.functions(step.arguments):
+        if function == expressions.JSON_GET and step.type != "Condition" and conditions_only:
+            raise validation(f"step '{step.name}' has {function}, which is for conditions")
         if not expressions.is_supported(function):
             raise unsupported(f"the function {function} in step '{step.name}'", "use Std:Join")
     absent = sorted(step.after - steps.keys())

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 _TOKEN = re.compile(r"""\.?([^.\[\]'"]+)|\[(\d+)\]|\[(?:'([^']*)'|"([^"]*)")\]""")
 _JOIN = "Std:Join"
-_JSON_GET = "Std:JsonGet"
+JSON_GET = "Std:JsonGet"
 _GET = "Get"
 _PROPERTY_FILES = "PropertyFiles"
 _STEP_DEPTH = 2  # "Steps.<name>"
@@ -64,8 +64,8 @@ def resolve(value: Any, scope: Scope) -> Any:
         join = value[_JOIN]
         parts = (text(resolve(item, scope)) for item in join["Values"])
         return str(join.get("On", "")).join(parts)
-    if set(value) == {_JSON_GET}:
-        return _json_get(value[_JSON_GET], scope)
+    if set(value) == {JSON_GET}:
+        return _json_get(value[JSON_GET], scope)
     return {key: resolve(item, scope) for key, item in value.items()}
 
 
@@ -116,7 +116,7 @@ def functions(value: Any) -> Iterator[str]:
 
 def is_supported(function: str) -> bool:
     """Whether a function can be evaluated."""
-    return function in {_JOIN, _JSON_GET}
+    return function in {_JOIN, JSON_GET}
 
 
 def step_of(name: str) -> str | None:

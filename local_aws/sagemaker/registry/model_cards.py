@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from local_aws.behaviours.playing import plays
 from local_aws.sagemaker.errors import validation
 
 Short = Annotated[str, Field(max_length=1024)]
@@ -129,6 +130,8 @@ def check_content(text: str) -> None:
     Raises:
         ServiceError: Naming each part that is wrong.
     """
+    if plays("card-content", "refused"):
+        raise validation("ModelCardContent must follow the schema of model package model cards")
     try:
         _Content.model_validate_json(text)
     except ValidationError as error:

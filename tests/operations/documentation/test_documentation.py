@@ -7,6 +7,7 @@ import pytest
 from operations.documentation.decisions import decision_table
 from operations.documentation.features import feature_table
 from operations.documentation.pages import with_part
+from operations.documentation.questions import question_table
 from operations.errors import OperationError
 from operations.target import PROJECT_ROOT
 from pipeline_code.features.definitions import FEATURES
@@ -16,7 +17,11 @@ DOCS = PROJECT_ROOT / "docs"
 
 @pytest.mark.parametrize(
     ("name", "table"),
-    [("features.md", feature_table()), ("adr/README.md", decision_table(DOCS / "adr"))],
+    [
+        ("features.md", feature_table()),
+        ("smoke.md", question_table()),
+        ("adr/README.md", decision_table(DOCS / "adr")),
+    ],
 )
 def test_the_page_is_up_to_date(name: str, table: str) -> None:
     page = (DOCS / name).read_text(encoding="utf-8")

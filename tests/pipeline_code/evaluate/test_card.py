@@ -7,6 +7,7 @@ from typing import Any
 import botocore.session
 import pytest
 
+from operations.smoke.probes.packages import CARD
 from pipeline_code.evaluate.assessment import Assessment
 from pipeline_code.evaluate.card import card_content
 from pipeline_code.quality.importance import Importance
@@ -123,6 +124,20 @@ def check(content: str) -> dict[str, Any]:
 def test_the_card_follows_the_schema(assessment: Assessment) -> None:
     check(card_content(assessment))
     check(card_content(replace(assessment, rival=None, gate=None, artifact=None)))
+
+
+def shape(value: Any) -> Any:
+    """The members of a document, with the types of their values."""
+    if isinstance(value, dict):
+        return {name: shape(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return sorted({json.dumps(shape(each), sort_keys=True) for each in value})
+    return "number" if isinstance(value, int | float) else type(value).__name__
+
+
+def test_the_smoke_test_asks_with_a_card_of_this_shape(assessment: Assessment) -> None:
+    asked = json.loads(CARD.read_text(encoding="utf-8"))
+    assert shape(asked) == shape(json.loads(card_content(assessment)))
 
 
 def test_the_sdk_reads_the_card_and_loses_nothing(assessment: Assessment) -> None:

@@ -7,20 +7,28 @@ from collections.abc import Iterator
 
 import pytest
 
+from local_aws.behaviours import questions
 from local_aws.server import EmbeddedAws, free_port
 from tests.pipeline_code.lambdas.deployments import Deployments
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployments]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FRAUDLOOP_ALARMS_BEFORE", "ignore")
-        patch.setenv("FRAUDLOOP_PACKAGE_VARIABLES", "merge")
-        patch.setenv("FRAUDLOOP_ROLL_BACKS", "silent")
-        with EmbeddedAws(tmp_path_factory.mktemp("embedded") / "state", free_port()) as aws:
-            made = Deployments(aws.session())
-            made.make()
-            yield made
+    folder = tmp_path_factory.mktemp("embedded")
+    file = folder / "told.json"
+    questions.write(
+        file,
+        {
+            "alarm-before-update": "ignore",
+            "package-variables": "merge",
+            "rolled-back-endpoint": "silent",
+            "rolled-back-stack": "done",
+        },
+    )
+    with EmbeddedAws(folder / "state", free_port(), behaviour=file) as aws:
+        made = Deployments(aws.session())
+        made.make()
+        yield made
 
 
 def test_a_silent_roll_back_is_one_and_what_served_goes_on(environment: Deployments) -> None:

@@ -1,27 +1,35 @@
 """The other of each two behaviours between which AWS leaves the choice."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_aws.server import EmbeddedAws, EmbeddedAwsError, free_port
+from local_aws.errors import BehaviourError
+from local_aws.server import EmbeddedAws, free_port
 from tests.local_aws.sagemaker.serving import IMAGE, STAND_IN, Serving, unique
+
+
+def told(folder: Path, behaviour: Any) -> Path:
+    """A file as `fraudloop smoke --json` writes it."""
+    file = folder / "told.json"
+    file.write_text(json.dumps({"account": "123456789012", "behaviour": behaviour}))
+    return file
 
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FRAUDLOOP_ALARMS_BEFORE", "ignore")
-        patch.setenv("FRAUDLOOP_PACKAGE_VARIABLES", "merge")
-        with EmbeddedAws(tmp_path_factory.mktemp("unknowns") / "state", free_port()) as aws:
-            session, clients = aws.session(), dict[str, Any]()
+    folder = tmp_path_factory.mktemp("turned")
+    file = told(folder, {"alarm-before-update": "ignore", "package-variables": "merge"})
+    with EmbeddedAws(folder / "state", free_port(), behaviour=file) as aws:
+        session, clients = aws.session(), dict[str, Any]()
 
-            def client(service: str) -> Any:
-                return clients.setdefault(service, session.client(service))
+        def client(service: str) -> Any:
+            return clients.setdefault(service, session.client(service))
 
-            yield Serving.make(client)
+        yield Serving.make(client)
 
 
 def test_an_alarm_that_was_on_before_does_not_count(serving: Serving) -> None:
@@ -81,9 +89,27 @@ def test_a_models_variables_are_added_to_its_packages(serving: Serving) -> None:
     assert serving.ask(serving.endpoint(serving.config(model)))["name"] == "own"
 
 
-def test_a_behaviour_that_is_none_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FRAUDLOOP_ROLL_BACKS", "loud")
-    with pytest.raises(EmbeddedAwsError, match="must be told or silent, got loud"):
-        EmbeddedAws(tmp_path / "state", free_port()).start()
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        ({"rolled-back-endpoint": "loud"}, "rolled-back-endpoint must be told or silent, got loud"),
+        ({"rolled-back": "told"}, "must have questions of feature-group-source, .*got rolled-back"),
+        ("told", "must be an object with the member 'behaviour'"),
+    ],
+)
+def test_what_is_no_reading_is_refused(tmp_path: Path, behaviour: Any, words: str) -> None:
+    with pytest.raises(BehaviourError, match=words):
+        EmbeddedAws(tmp_path / "state", free_port(), behaviour=told(tmp_path, behaviour)).start()
+    assert not (tmp_path / "state").exists()
+
+
+def test_it_is_kept_with_the_state(tmp_path: Path) -> None:
+    behaviour = {"hosting-region": "told"}
+    first = EmbeddedAws(tmp_path / "state", free_port(), behaviour=told(tmp_path, behaviour))
+    with first:
+        assert not first.start()
+        other = told(tmp_path, {"hosting-region": "untold"})
+        with pytest.raises(BehaviourError, match="already runs and plays something else"):
+            EmbeddedAws(tmp_path / "state", first.port, behaviour=other).start()
+    with EmbeddedAws(tmp_path / "state", first.port) as again:
+        assert again.behaviour() == behaviour

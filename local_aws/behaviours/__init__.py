@@ -1,0 +1,1 @@
+"""What AWS leaves open: the questions, and which reading of each this embedded AWS plays."""

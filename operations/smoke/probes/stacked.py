@@ -1,0 +1,80 @@
+"""What CloudFormation says of an endpoint whose update goes back, and who makes its log group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from operations.smoke.probes.packages import PYTHON_PATH
+from operations.smoke.probes.probe import Seen, asks
+from operations.smoke.probes.rollouts import (
+    deployment_config,
+    logs,
+    set_alarm,
+    variant,
+    when_baking,
+)
+from operations.smoke.run import NotSeenError
+from operations.smoke.stacks import reason, rested, stack, update
+
+if TYPE_CHECKING:
+    from operations.smoke.run import Run
+
+_LOG_SECONDS = 180.0
+
+
+@asks("log-group-absent", "rolled-back-stack", minutes={"hosting ml.m5.large": 50})
+def endpoint(run: Run) -> Iterator[Seen]:
+    """A stack with an endpoint, and its update to another model while an alarm goes on."""
+    name = run.named("stack")
+    stack(run, name, _template(run, "first"))
+    made = run.seen(lambda: logs(run, name), _LOG_SECONDS)
+    yield Seen(question="log-group-absent", reading="made" if made else "missing")
+    set_alarm(run, "stack", "OK")
+    update(run, name, _template(run, "second"))
+    when_baking(run, name, lambda _endpoint: _status(run, name) != "UPDATE_IN_PROGRESS")
+    set_alarm(run, "stack", "ALARM")
+    found = rested(run, name)
+    status = found["StackStatus"]
+    if status not in ("UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"):
+        raise NotSeenError(f"the stack is {status}: {reason(run, name)}")
+    done = status == "UPDATE_COMPLETE"
+    yield Seen(
+        question="rolled-back-stack",
+        reading="done" if done else "failed",
+        detail=status if done else f"{status}: {reason(run, name)}",
+    )
+
+
+def _status(run: Run, name: str) -> str:
+    found = run.client("cloudformation").describe_stacks(StackName=name)
+    return str(found["Stacks"][0]["StackStatus"])
+
+
+def _template(run: Run, version: str) -> str:
+    """Model, configuration and endpoint; another version replaces the first two."""
+    container = {
+        "Image": run.serving_image,
+        "ModelDataUrl": f"s3://{run.bucket}/model.tar.gz",
+        "Environment": {"PYTHONPATH": PYTHON_PATH, "SMOKE_VERSION": version},
+    }
+    properties: dict[str, dict[str, Any]] = {
+        "Model": {"ExecutionRoleArn": run.outputs["ModelRole"], "PrimaryContainer": container},
+        "EndpointConfig": {
+            "ProductionVariants": [
+                variant({"Fn::GetAtt": ["Model", "ModelName"]}, "ml.m5.large")  # type: ignore[arg-type]
+            ]
+        },
+        "Endpoint": {
+            "EndpointName": run.named("stack"),
+            "EndpointConfigName": {"Fn::GetAtt": ["EndpointConfig", "EndpointConfigName"]},
+            "DeploymentConfig": deployment_config(run, run.outputs["StackAlarm"]),
+        },
+    }
+    # Never named: a change of either is a replacement, as in the project's stack.
+    resources = {
+        kind: {"Type": f"AWS::SageMaker::{kind}", "Properties": each}
+        for kind, each in properties.items()
+    }
+    return json.dumps({"Resources": resources})
