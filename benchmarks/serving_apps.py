@@ -1,7 +1,7 @@
 """The other servers of `benchmarks.serving`, each a process of its own.
 
     python -m benchmarks.serving_apps noop     # our server, with a handler that does nothing
-    python -m benchmarks.serving_apps store    # Feature Store's BatchGetRecord
+    python -m benchmarks.serving_apps store    # Feature Store's GetRecord and BatchGetRecord
     python -m benchmarks.serving_apps timed    # our server; GET /reads says how long reads take
     gunicorn 'benchmarks.serving_apps:flask_app()'
 
@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from pipeline_code.serve.app import build
 from pipeline_code.serve.entry import server
@@ -32,7 +33,7 @@ async def noop(_scope: Any, protocol: Any) -> None:
 
 
 class Store:
-    """Answers BatchGetRecord as Feature Store does, from memory."""
+    """Answers GetRecord and BatchGetRecord as Feature Store does, from memory."""
 
     def __init__(self) -> None:
         records = json.loads(Path(os.environ["STATES"]).read_text(encoding="utf-8"))
@@ -40,6 +41,12 @@ class Store:
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """One request."""
+        if scope.method == "GET":
+            group = scope.path.removeprefix("/FeatureGroup/")
+            (identifier,) = parse_qs(scope.query_string)["RecordIdentifierValueAsString"]
+            await protocol()
+            protocol.response_bytes(200, HEADERS, json.dumps(self._one(group, identifier)).encode())
+            return
         assert scope.path == "/BatchGetRecord", scope.path
         asked = json.loads(await protocol())
         found = [
@@ -50,6 +57,11 @@ class Store:
         ]
         answer = {"Records": found, "Errors": [], "UnprocessedIdentifiers": []}
         protocol.response_bytes(200, HEADERS, json.dumps(answer).encode())
+
+    def _one(self, group: str, identifier: str) -> dict[str, Any]:
+        if (group, identifier) not in self._texts:
+            return {}
+        return {"Record": self._record(group, identifier)["Record"]}
 
     def _record(self, group: str, identifier: str) -> dict[str, Any]:
         values = {

@@ -30,6 +30,8 @@ class MetricName(StrEnum):
     FEATURE_MILLISECONDS = "FeatureMilliseconds"
     MODEL_MILLISECONDS = "ModelMilliseconds"
     REST_MILLISECONDS = "RestMilliseconds"
+    # By all that reads and writes the online store.
+    STORE_THROTTLES = "StoreThrottles"
     # By the consumers of the streams.
     CONSUMED_RECORDS = "ConsumedRecords"
     QUARANTINED_RECORDS = "QuarantinedRecords"

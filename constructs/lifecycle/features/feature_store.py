@@ -158,6 +158,11 @@ class FeatureStore(Construct):
         self._grant_groups(grantee, entities, "sagemaker:BatchGetRecord")
         self._grant_records(grantee)
 
+    def grant_serve(self, grantee: iam.IGrantable) -> None:
+        """Allow reading both entities' online records, in batches and one by one."""
+        self.grant_read(grantee)
+        self._grant_groups(grantee, ENTITIES, "sagemaker:GetRecord")
+
     def grant_write(self, grantee: iam.IGrantable, *entities: Entity) -> None:
         """Allow putting the entities' records in batches; those of both, if none is named."""
         self._grant_groups(grantee, entities, "sagemaker:BatchWriteRecord")
