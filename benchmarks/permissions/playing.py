@@ -57,7 +57,7 @@ def play(folder: Path, decisions: Path, report: Callable[[str], None]) -> Target
 
 
 def _ask_for_several(target: Target) -> None:
-    """A request whose states the server reads in a batch; those of the others it reads one by one."""
+    """A request whose states the server reads in a batch: it has too many for one by one."""
     transaction = {"event_time": "2018-08-01T10:30:00Z", "amount": "1.00"}
     asked = [
         {**transaction, "transaction_id": id_, "customer_id": id_, "terminal_id": id_}

@@ -1,8 +1,12 @@
 """The environment's own CloudWatch metrics: their names and dimensions."""
 
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["Dimension", "MetricName"]
+__all__ = ["FEATURE_JOB", "Dimension", "MetricName"]
+
+# What the job that computes features is called as a service, beside the functions.
+FEATURE_JOB: Final = "features"
 
 
 class Dimension(StrEnum):
