@@ -3,9 +3,10 @@
     python -m benchmarks.serving_apps noop     # our server, with a handler that does nothing
     python -m benchmarks.serving_apps store    # Feature Store's GetRecord and BatchGetRecord
     python -m benchmarks.serving_apps timed    # our server; GET /reads says how long reads take
+    python -m benchmarks.serving_apps batched  # our server, which reads all records in batches
     gunicorn 'benchmarks.serving_apps:flask_app()'
 
-The first three listen where our server would (SAGEMAKER_BIND_TO_PORT); STATES and MODEL_FILE name
+The first four listen where our server would (SAGEMAKER_BIND_TO_PORT); STATES and MODEL_FILE name
 files.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from pipeline_code.serve import store
 from pipeline_code.serve.app import build
 from pipeline_code.serve.entry import server
 from pipeline_code.serve.settings import ServerSettings
@@ -84,9 +86,9 @@ class TimedApplication:
         self._taken: list[float] = []
         read = StoreReader.read
 
-        async def timed(store: StoreReader, *arguments: Any) -> Any:
+        async def timed(reader: StoreReader, *arguments: Any) -> Any:
             started = time.perf_counter()
-            found = await read(store, *arguments)
+            found = await read(reader, *arguments)
             self._taken.append(time.perf_counter() - started)
             return found
 
@@ -118,6 +120,12 @@ def build_store() -> Any:
 def build_timed() -> Any:
     """Granian's factory."""
     return TimedApplication()
+
+
+def build_batched() -> Any:
+    """Granian's factory."""
+    store.ONE_BY_ONE = 0
+    return build()
 
 
 def flask_app() -> Any:

@@ -18,7 +18,7 @@ from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 __all__ = ["Ports", "ask", "free_port", "running", "serving"]
 
 PROJECT = Path(__file__).parents[1]
-NAMES = ("noop", "store", "ours", "timed", "mlflow", "flask")
+NAMES = ("noop", "store", "ours", "timed", "batched", "mlflow", "flask")
 START_SECONDS = 120
 END_SECONDS = 30
 # Servers find their own commands, and for a row at a time threads only wait for each other.
@@ -32,7 +32,7 @@ Ports = Mapping[str, int]
 
 @contextmanager
 def running(world: World, folder: Path) -> Iterator[Ports]:
-    """All servers, ready, with one worker each: noop, store, ours, timed, mlflow, flask.
+    """All servers, ready, with one worker each: those of `NAMES`.
 
     Args:
         world: The model and the states.
@@ -121,6 +121,9 @@ def _commands(ports: Ports, folder: Path) -> dict[str, tuple[Sequence[str], dict
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "STATES": str(folder / "states.json"),
+        "REVIEW_THRESHOLD": "0.5",
+        "DECLINE_THRESHOLD": "none",
+        "MODEL_DIGEST": model_digest(folder / "ml" / "model"),
     }
     ours = {
         "SAGEMAKER_BASE_DIR": str(folder / "ml"),
@@ -130,9 +133,6 @@ def _commands(ports: Ports, folder: Path) -> dict[str, tuple[Sequence[str], dict
         "MODEL_PACKAGE_ARN": "arn:aws:sagemaker:us-east-1:000000000000:model-package/fraud/1",
         "METRIC_NAMESPACE": "benchmark",
         "ENDPOINT_NAME": "benchmark",
-        "REVIEW_THRESHOLD": "0.5",
-        "DECLINE_THRESHOLD": "none",
-        "MODEL_DIGEST": model_digest(folder / "ml" / "model"),
     }
     bound = {name: {"SAGEMAKER_BIND_TO_PORT": str(port)} for name, port in ports.items()}
     return {
@@ -144,6 +144,7 @@ def _commands(ports: Ports, folder: Path) -> dict[str, tuple[Sequence[str], dict
             "/ping",
         ),
         "timed": ([*apps, "timed"], settings | ours | bound["timed"], "/ping"),
+        "batched": ([*apps, "batched"], settings | ours | bound["batched"], "/ping"),
         "mlflow": (
             [
                 *(python, "-m", "mlflow", "models", "serve", "--model-uri", str(folder / "mlflow")),

@@ -15,6 +15,7 @@ from operations.deployment.store_calls import (
     Resources,
     background_reads,
     batches_at_a_time,
+    by_type,
     most_scaled,
 )
 
@@ -60,11 +61,7 @@ def needs(templates: Sequence[Stack]) -> list[Need]:
     Args:
         templates: The environment's stacks.
     """
-    resources: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for stack in templates:
-        for logical_id, resource in stack.template["Resources"].items():
-            properties = {"LogicalId": logical_id, **resource.get("Properties", {})}
-            resources[resource["Type"]].append(properties)
+    resources = by_type(templates)
     found = [
         *_endpoint(resources),
         *_jobs(resources),

@@ -1,16 +1,28 @@
 """The calls of Feature Store that an environment makes in a second, read out of its templates."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["Resources", "background_reads", "batches_at_a_time", "most_scaled", "shards_of"]
+from operations.deployment.assembly import Stack
+
+__all__ = ["Resources", "background_reads", "batches_at_a_time", "by_type", "most_scaled"]
 
 # What an on-demand stream has at first: 4 MB and 4,000 records a second, as four shards would.
 ON_DEMAND_SHARDS = 4
 
 # Properties of resources by type, with their `LogicalId`.
 Resources = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def by_type(templates: Sequence[Stack]) -> Resources:
+    """The resources of an environment's stacks; none of a type that no template has."""
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for stack in templates:
+        for logical_id, resource in stack.template["Resources"].items():
+            properties = {"LogicalId": logical_id, **resource.get("Properties", {})}
+            found[resource["Type"]].append(properties)
+    return found
 
 
 def background_reads(resources: Resources) -> tuple[int, int]:
@@ -30,7 +42,10 @@ def background_reads(resources: Resources) -> tuple[int, int]:
 
 def batches_at_a_time(resources: Resources) -> Counter[str]:
     """How many batches of streams each function handles at a time, by its logical ID."""
-    shards = {each["LogicalId"]: shards_of(each) for each in resources["AWS::Kinesis::Stream"]}
+    shards = {
+        each["LogicalId"]: int(each.get("ShardCount", ON_DEMAND_SHARDS))
+        for each in resources["AWS::Kinesis::Stream"]
+    }
     found: Counter[str] = Counter()
     for source in resources["AWS::Lambda::EventSourceMapping"]:
         arn = source["EventSourceArn"]
@@ -39,11 +54,6 @@ def batches_at_a_time(resources: Resources) -> Counter[str]:
             function = source["FunctionName"]["Ref"]
             found[function] += shards[stream] * source.get("ParallelizationFactor", 1)
     return found
-
-
-def shards_of(stream: Mapping[str, Any]) -> int:
-    """A stream's shards; those that it begins with if it is on demand."""
-    return int(stream.get("ShardCount", ON_DEMAND_SHARDS))
 
 
 def most_scaled(resources: Resources) -> int:
