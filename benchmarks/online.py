@@ -41,20 +41,20 @@ def main() -> None:
     arguments = parser.parse_args()
     result: dict[str, Any] = {}
     for kind, daily in (("usual", 2), ("busy", 1_000)):
-        figures = _measure(_History.drawn(daily * DAYS))
+        figures = _measure(History.drawn(daily * DAYS))
         result |= {f"{kind}_{name}": value for name, value in figures.items()}
     show(result, arguments.json)
 
 
 @dataclass(frozen=True, slots=True)
-class _History:
+class History:
     """The events of one customer at one terminal."""
 
     rows: Transactions
     reports: Reports
 
     @classmethod
-    def drawn(cls, count: int) -> "_History":
+    def drawn(cls, count: int) -> "History":
         random = np.random.default_rng(7)
         times = np.sort(random.integers(START, START + DAYS * DAY, count))
         one, ids = np.ones(count, np.int64), np.arange(count, dtype=np.int64)
@@ -85,7 +85,7 @@ class _History:
         return all_features(self.rows, self.reports, plan_of()).features[:, -1]
 
 
-def _measure(history: _History) -> dict[str, Any]:
+def _measure(history: History) -> dict[str, Any]:
     states = {entity: history.state(entity) for entity in ENTITIES}
     texts = {entity: state.encode() for entity, state in states.items()}
     last = len(history.rows) - 1

@@ -11,14 +11,15 @@ compared with the score of the model's library.
     csv      ours, a feature row as CSV; json: as JSON Lines
     raw      ours, a raw transaction whose states were read a moment ago
     cold     ours, a raw transaction whose states are read for it, with a watch on these reads
+    batched  the same without the watch, by BatchGetRecord and not by GetRecord
     mlflow   `mlflow models serve`, a feature row as CSV
     flask    Flask under gunicorn, as SageMaker's framework containers have it, a row as CSV
 
-JSON: `times_mlflow` and `times_flask` are csv's requests a second over theirs, at 16 connections.
-`p50_over_noop`, `p50_raw_over_noop` are medians over noop's at one connection, and
-`p50_raw_outside_store_over_noop` cold's less the store's own read, `store_p50`. Times are
-microseconds. Each figure is the best of the rounds, for all alike: whatever else the machine does
-only ever adds to a time.
+JSON: `times_mlflow` and `times_flask` are csv's requests a second over theirs, at 16 connections,
+`cold_over_batched` those of the two ways to read. `p50_over_noop`, `p50_raw_over_noop` are medians
+over noop's at one connection, and `p50_raw_outside_store_over_noop` cold's less the store's own
+read, `store_p50`. Times are microseconds. Each figure is the best of the rounds, for all alike:
+whatever else the machine does only ever adds to a time.
 """
 
 import argparse
@@ -71,6 +72,7 @@ def _targets(world: World, ports: Ports) -> dict[str, Target]:
         "json": Target(port=ours, content_type=JSON_LINES, bodies=world.json_rows()),
         "raw": Target(port=ours, content_type=JSON, bodies=raw),
         "cold": Target(port=ports["timed"], content_type=JSON, bodies=raw, attributes=COLD),
+        "batched": Target(port=ports["batched"], content_type=JSON, bodies=raw, attributes=COLD),
         "mlflow": Target(
             port=ports["mlflow"], content_type=CSV, bodies=[header + row for row in csv]
         ),
@@ -82,7 +84,7 @@ def _check(world: World, targets: Mapping[str, Target]) -> None:
     """Every answer, compared with the library's score to the last bit."""
     booster = xgboost.Booster(model_file=bytearray(world.model.scorer.content))
     theirs = booster.inplace_predict(world.rows, validate_features=False).tolist()
-    expected = dict.fromkeys(("csv", "json", "raw", "cold"), world.scores)
+    expected = dict.fromkeys(("csv", "json", "raw", "cold", "batched"), world.scores)
     for name, scores in (expected | {"mlflow": theirs, "flask": theirs}).items():
         target = targets[name]
         answers = [
@@ -104,6 +106,7 @@ _READERS: Mapping[str, Callable[[bytes], float]] = {
     "json": _score_of,
     "raw": _score_of,
     "cold": _score_of,
+    "batched": _score_of,
     "mlflow": lambda answer: float(json.loads(answer)["predictions"][0]),
 }
 
@@ -148,6 +151,7 @@ def _figures(
         "p50_raw_over_noop": p50["raw"] / p50["noop"],
         "p50_raw_outside_store_over_noop": outside / p50["noop"],
         "store_p50": read,
+        "cold_over_batched": rates["cold"] / rates["batched"],
     }
     for name, rate in rates.items():
         result |= {

@@ -1,11 +1,12 @@
 """The other servers of `benchmarks.serving`, each a process of its own.
 
     python -m benchmarks.serving_apps noop     # our server, with a handler that does nothing
-    python -m benchmarks.serving_apps store    # Feature Store's BatchGetRecord
+    python -m benchmarks.serving_apps store    # Feature Store's GetRecord and BatchGetRecord
     python -m benchmarks.serving_apps timed    # our server; GET /reads says how long reads take
+    python -m benchmarks.serving_apps batched  # our server, which reads all records in batches
     gunicorn 'benchmarks.serving_apps:flask_app()'
 
-The first three listen where our server would (SAGEMAKER_BIND_TO_PORT); STATES and MODEL_FILE name
+The first four listen where our server would (SAGEMAKER_BIND_TO_PORT); STATES and MODEL_FILE name
 files.
 """
 
@@ -16,7 +17,9 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
+from pipeline_code.serve import store
 from pipeline_code.serve.app import build
 from pipeline_code.serve.entry import server
 from pipeline_code.serve.settings import ServerSettings
@@ -32,7 +35,7 @@ async def noop(_scope: Any, protocol: Any) -> None:
 
 
 class Store:
-    """Answers BatchGetRecord as Feature Store does, from memory."""
+    """Answers GetRecord and BatchGetRecord as Feature Store does, from memory."""
 
     def __init__(self) -> None:
         records = json.loads(Path(os.environ["STATES"]).read_text(encoding="utf-8"))
@@ -40,6 +43,12 @@ class Store:
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """One request."""
+        if scope.method == "GET":
+            group = scope.path.removeprefix("/FeatureGroup/")
+            (identifier,) = parse_qs(scope.query_string)["RecordIdentifierValueAsString"]
+            await protocol()
+            protocol.response_bytes(200, HEADERS, json.dumps(self._one(group, identifier)).encode())
+            return
         assert scope.path == "/BatchGetRecord", scope.path
         asked = json.loads(await protocol())
         found = [
@@ -50,6 +59,11 @@ class Store:
         ]
         answer = {"Records": found, "Errors": [], "UnprocessedIdentifiers": []}
         protocol.response_bytes(200, HEADERS, json.dumps(answer).encode())
+
+    def _one(self, group: str, identifier: str) -> dict[str, Any]:
+        if (group, identifier) not in self._texts:
+            return {}
+        return {"Record": self._record(group, identifier)["Record"]}
 
     def _record(self, group: str, identifier: str) -> dict[str, Any]:
         values = {
@@ -72,9 +86,9 @@ class TimedApplication:
         self._taken: list[float] = []
         read = StoreReader.read
 
-        async def timed(store: StoreReader, *arguments: Any) -> Any:
+        async def timed(reader: StoreReader, *arguments: Any) -> Any:
             started = time.perf_counter()
-            found = await read(store, *arguments)
+            found = await read(reader, *arguments)
             self._taken.append(time.perf_counter() - started)
             return found
 
@@ -106,6 +120,12 @@ def build_store() -> Any:
 def build_timed() -> Any:
     """Granian's factory."""
     return TimedApplication()
+
+
+def build_batched() -> Any:
+    """Granian's factory."""
+    store.ONE_BY_ONE = 0
+    return build()
 
 
 def flask_app() -> Any:

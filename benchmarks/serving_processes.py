@@ -8,17 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.serving_world import GROUPS, World
 from pipeline_code.common.model_digest import model_digest
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 
-__all__ = ["Ports", "ask", "running"]
+__all__ = ["Ports", "ask", "free_port", "running", "serving"]
 
 PROJECT = Path(__file__).parents[1]
-NAMES = ("noop", "store", "ours", "timed", "mlflow", "flask")
+NAMES = ("noop", "store", "ours", "timed", "batched", "mlflow", "flask")
 START_SECONDS = 120
 END_SECONDS = 30
 # Servers find their own commands, and for a row at a time threads only wait for each other.
@@ -32,7 +32,7 @@ Ports = Mapping[str, int]
 
 @contextmanager
 def running(world: World, folder: Path) -> Iterator[Ports]:
-    """All servers, ready, with one worker each: noop, store, ours, timed, mlflow, flask.
+    """All servers, ready, with one worker each: those of `NAMES`.
 
     Args:
         world: The model and the states.
@@ -42,26 +42,44 @@ def running(world: World, folder: Path) -> Iterator[Ports]:
         RuntimeError: One did not start; its log's end is in the message.
     """
     _write(world, folder)
-    ports = {name: _free_port() for name in NAMES}
-    processes: list[subprocess.Popen[bytes]] = []
-    try:
+    ports = {name: free_port() for name in NAMES}
+    with ExitStack() as stack:
         for name, (command, environment, path) in _commands(ports, folder).items():
             log = folder / f"{name}.log"
-            with log.open("wb") as file:
-                process = subprocess.Popen(
-                    command,
-                    cwd=PROJECT,
-                    env=os.environ | FOR_ALL | environment,
-                    stdout=file,
-                    stderr=file,
-                    start_new_session=True,  # a server's workers end with it
-                )
-            processes.append(process)
-            _wait(process, ports[name], path, log)
+            stack.enter_context(serving(command, environment, ports[name], path, log))
         yield ports
+
+
+@contextmanager
+def serving(
+    command: Sequence[str], environment: Mapping[str, str], port: int, path: str, log: Path
+) -> Iterator[None]:
+    """A server, ready.
+
+    Args:
+        command: Starts it.
+        environment: Its variables, beside this process's own.
+        port: Where it listens.
+        path: What answers 200 when it is ready; if empty, to be reached is enough.
+        log: Where its output goes.
+
+    Raises:
+        RuntimeError: It did not start; its log's end is in the message.
+    """
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env={**os.environ, **FOR_ALL, **environment},
+            stdout=file,
+            stderr=file,
+            start_new_session=True,  # a server's workers end with it
+        )
+    try:
+        _wait(process, port, path, log)
+        yield
     finally:
-        for process in processes:
-            _end(process)
+        _end(process)
 
 
 def ask(port: int, body: bytes, content_type: str, attributes: str = "") -> bytes:
@@ -96,13 +114,16 @@ def _commands(ports: Ports, folder: Path) -> dict[str, tuple[Sequence[str], dict
     """Of each server its command, its environment, and the path that says when it is ready."""
     python = sys.executable
     apps = [python, "-m", "benchmarks.serving_apps"]
-    serving = {
+    settings = {
         "SERVE_WORKERS": "1",
         "SAGEMAKER_BIND_HOST": "127.0.0.1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "STATES": str(folder / "states.json"),
+        "REVIEW_THRESHOLD": "0.5",
+        "DECLINE_THRESHOLD": "none",
+        "MODEL_DIGEST": model_digest(folder / "ml" / "model"),
     }
     ours = {
         "SAGEMAKER_BASE_DIR": str(folder / "ml"),
@@ -112,16 +133,18 @@ def _commands(ports: Ports, folder: Path) -> dict[str, tuple[Sequence[str], dict
         "MODEL_PACKAGE_ARN": "arn:aws:sagemaker:us-east-1:000000000000:model-package/fraud/1",
         "METRIC_NAMESPACE": "benchmark",
         "ENDPOINT_NAME": "benchmark",
-        "REVIEW_THRESHOLD": "0.5",
-        "DECLINE_THRESHOLD": "none",
-        "MODEL_DIGEST": model_digest(folder / "ml" / "model"),
     }
     bound = {name: {"SAGEMAKER_BIND_TO_PORT": str(port)} for name, port in ports.items()}
     return {
-        "noop": ([*apps, "noop"], serving | bound["noop"], "/"),
-        "store": ([*apps, "store"], serving | bound["store"], ""),
-        "ours": ([python, "-m", "pipeline_code", "serve"], serving | ours | bound["ours"], "/ping"),
-        "timed": ([*apps, "timed"], serving | ours | bound["timed"], "/ping"),
+        "noop": ([*apps, "noop"], settings | bound["noop"], "/"),
+        "store": ([*apps, "store"], settings | bound["store"], ""),
+        "ours": (
+            [python, "-m", "pipeline_code", "serve"],
+            settings | ours | bound["ours"],
+            "/ping",
+        ),
+        "timed": ([*apps, "timed"], settings | ours | bound["timed"], "/ping"),
+        "batched": ([*apps, "batched"], settings | ours | bound["batched"], "/ping"),
         "mlflow": (
             [
                 *(python, "-m", "mlflow", "models", "serve", "--model-uri", str(folder / "mlflow")),
@@ -142,7 +165,7 @@ def _commands(ports: Ports, folder: Path) -> dict[str, tuple[Sequence[str], dict
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -16,12 +16,12 @@ from lifecycle.endpoint import (
     ServerConfig,
     ShadowConfig,
 )
-from lifecycle.features import FeatureStoreConfig
+from lifecycle.features import FeatureStoreConfig, StoreReads
 from lifecycle.lake import CatalogConfig, DataLakeConfig
 from lifecycle.monitoring import CostConfig, MonitoringConfig
 from lifecycle.parity import ParityAuditConfig
 from lifecycle.retraining import RetrainingConfig
-from lifecycle.streaming import ConsumerConfig, LandingConfig, StreamConfig
+from lifecycle.streaming import ON_DEMAND_SHARDS, ConsumerConfig, LandingConfig, StreamConfig
 from lifecycle.training import GateConfig, TrainingConfig
 from pipeline_code.contracts.decisions import APPROVED, PENDING
 from pipeline_code.contracts.monitoring import MonitorKind
@@ -48,7 +48,8 @@ class Environment:
             capability's own configuration has to ask for it.
         lake: How long data is kept.
         catalog: What a query may read.
-        feature_store: What becomes of the feature groups with their stack.
+        feature_store: What becomes of the feature groups with their stack, and how fast they are
+            read; that is checked against what an on-demand stream has at first.
         stream: How much the streams of events take and how long they keep it.
         consumers: How the streams are read.
         landing: When the stream's events are written to the lake.
@@ -88,7 +89,8 @@ class Environment:
                 f"{self.stream.retention_hours}, got {self.consumers.max_record_age_hours}; a "
                 "record that failed must still be in the stream to be handled again"
             )
-
+        shards = ON_DEMAND_SHARDS if self.stream.shards is None else self.stream.shards
+        self.feature_store.reads.check(shards * self.consumers.concurrent_batches)
         if self.endpoint.serverless is not None and self.has_monitoring:
             raise ValueError(
                 "monitoring.engine must be none with endpoint.serverless, got "
@@ -195,7 +197,8 @@ LOCAL = Environment(
     name="local",
     may_delete_data=True,
     lake=DataLakeConfig(delete_with_stack=True),
-    feature_store=FeatureStoreConfig(delete_with_stack=True),
+    # Of a laptop's folds there is one, and nobody waits for AWS.
+    feature_store=FeatureStoreConfig(delete_with_stack=True, reads=StoreReads(fold=100)),
     stream=StreamConfig(shards=1, retention_hours=48, delete_with_stack=True),
     consumers=ConsumerConfig(retries=3),
     landing=LandingConfig(buffer_seconds=2),

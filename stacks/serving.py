@@ -117,7 +117,7 @@ class ServingStack(cdk.Stack):
             topic=self.alarm_topic,
             config=environment.endpoint,
         )
-        store.grant_read(endpoint.role)
+        store.grant_serve(endpoint.role)
         return endpoint
 
     def _read_challenger(self) -> str | None:

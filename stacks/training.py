@@ -65,6 +65,7 @@ class TrainingStack(cdk.Stack):
             artifacts_bucket=lake.artifacts_bucket,
             feature_store=feature_store,
             registry=self.registry,
+            metric_namespace=environment.metric_namespace,
             encryption_key=lake.encryption_key,
             config=environment.training,
             revision=revision,

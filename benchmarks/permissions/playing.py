@@ -1,5 +1,6 @@
 """The whole loop, played as its integration tests do, with every decision written down."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from operations.errors import OperationError
 from operations.models import approvals, registry
 from operations.serving import shadow
 from operations.target import PROJECT_ROOT, Target, connect
+from pipeline_code.serve.store import ONE_BY_ONE
 
 # The demo comes first. The monitors' test leaves the other engine behind.
 TESTS = (
@@ -47,9 +49,25 @@ def play(folder: Path, decisions: Path, report: Callable[[str], None]) -> Target
     for verb in (("start", "1"), ("stop",)):
         fraudloop(folder, "shadow", *verb)
     _challenge_in_vain(target)
+    report("several transactions in one request")
+    _ask_for_several(target)
     report("what comes at the wrong moment")
     _wrong_moments(target)
     return target
+
+
+def _ask_for_several(target: Target) -> None:
+    """A request whose states the server reads in a batch: it has too many for one by one."""
+    transaction = {"event_time": "2018-08-01T10:30:00Z", "amount": "1.00"}
+    asked = [
+        {**transaction, "transaction_id": id_, "customer_id": id_, "terminal_id": id_}
+        for id_ in range(ONE_BY_ONE)
+    ]
+    target.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=target.output("EndpointName"),
+        ContentType="application/json",
+        Body=json.dumps(asked),
+    )
 
 
 def _challenge_in_vain(target: Target) -> None:

@@ -11,13 +11,18 @@ from typing import Any
 
 from operations.deployment.assembly import Stack
 from operations.deployment.job_needs import TUNING, JobUse, monitoring_job, pipeline_jobs
+from operations.deployment.store_calls import (
+    Resources,
+    background_reads,
+    batches_at_a_time,
+    by_type,
+    most_scaled,
+)
 
 __all__ = ["FLEETS", "Need", "needs"]
 
 # An update brings up the new fleet while the old one still answers ("Blue/Green Deployments").
 FLEETS = 2
-# What an on-demand stream has at first: 4 MB and 4,000 records a second, as four shards would.
-ON_DEMAND_SHARDS = 4
 _INSTANCES = "instances"
 _OF_ALL_JOBS = "Number of instances across all {} jobs"
 _PLATFORMS = {
@@ -26,8 +31,6 @@ _PLATFORMS = {
     "ARM_CONTAINER": "ARM",
 }
 _SIZES = {"SMALL": "Small", "MEDIUM": "Medium", "LARGE": "Large", "XLARGE": "XLarge"}
-
-Resources = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +61,12 @@ def needs(templates: Sequence[Stack]) -> list[Need]:
     Args:
         templates: The environment's stacks.
     """
-    resources: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for stack in templates:
-        for logical_id, resource in stack.template["Resources"].items():
-            properties = {"LogicalId": logical_id, **resource.get("Properties", {})}
-            resources[resource["Type"]].append(properties)
+    resources = by_type(templates)
     found = [
         *_endpoint(resources),
         *_jobs(resources),
         *_pipelines(resources),
-        *_feature_groups(resources),
+        *_feature_store(resources),
         *_builds(resources),
         *_functions(resources),
         *_streams(resources),
@@ -85,7 +84,7 @@ def _endpoint(resources: Resources) -> Iterator[Need]:
             if "ServerlessConfig" in variant:
                 concurrency += variant["ServerlessConfig"]["MaxConcurrency"]
             else:
-                most = max(variant["InitialInstanceCount"], *_scaled(resources))
+                most = max(variant["InitialInstanceCount"], most_scaled(resources))
                 fleet[variant["InstanceType"]] += most
         for variant in _either(config.get("ShadowProductionVariants", [])):
             shadow[variant["InstanceType"]] += variant["InitialInstanceCount"]
@@ -112,15 +111,6 @@ def _endpoint(resources: Resources) -> Iterator[Need]:
         "requests at a time",
         "the endpoint's, which has no instances",
     )
-
-
-def _scaled(resources: Resources) -> Iterator[int]:
-    """How many instances scaling may give a variant, at any time."""
-    yield 0
-    for target in resources["AWS::ApplicationAutoScaling::ScalableTarget"]:
-        yield target["MaxCapacity"]
-        for action in target.get("ScheduledActions", []):
-            yield action["ScalableTargetAction"].get("MaxCapacity", 0)
 
 
 def _either(value: Any) -> Any:
@@ -171,10 +161,14 @@ def _pipelines(resources: Resources) -> Iterator[Need]:
     yield Need("sagemaker", "Total Monitoring Schedules", schedules, "schedules", "one a kind")
 
 
-def _feature_groups(resources: Resources) -> Iterator[Need]:
+def _feature_store(resources: Resources) -> Iterator[Need]:
     groups = len(_named(resources, "FeatureGroup"))
     quota = "Maximum number of feature groups per AWS account"
     yield Need("sagemaker", quota, groups, "feature groups", "customers' and terminals' states")
+    folds, runs = background_reads(resources)
+    why = f"{folds} of the folds, and {runs} of a training run"
+    quota = "BatchGetRecord transactions per second"
+    yield Need("sagemaker", quota, folds + runs, "calls a second", why)
 
 
 def _builds(resources: Resources) -> Iterator[Need]:
@@ -191,22 +185,11 @@ def _builds(resources: Resources) -> Iterator[Need]:
 
 def _functions(resources: Resources) -> Iterator[Need]:
     """Of invocations at a time: one of each function, but as many as a stream's shards allow."""
-    streams = {each["LogicalId"]: _shards(each) for each in resources["AWS::Kinesis::Stream"]}
-    readers = 0
-    batches = 0
-    for source in resources["AWS::Lambda::EventSourceMapping"]:
-        arn = source["EventSourceArn"]
-        shards = streams.get(arn["Fn::GetAtt"][0]) if isinstance(arn, Mapping) else None
-        if shards is not None:
-            readers += 1
-            batches += shards * source.get("ParallelizationFactor", 1)
-    others = len(resources["AWS::Lambda::Function"]) - readers
+    readers = batches_at_a_time(resources)
+    batches = readers.total()
+    others = len(resources["AWS::Lambda::Function"]) - len(readers)
     why = f"{batches} batches of the streams, and {others} other functions"
     yield Need("lambda", "Concurrent executions", batches + others, "invocations", why)
-
-
-def _shards(stream: Mapping[str, Any]) -> int:
-    return int(stream.get("ShardCount", ON_DEMAND_SHARDS))
 
 
 def _streams(resources: Resources) -> Iterator[Need]:

@@ -1,11 +1,12 @@
 """Writes the generated parts of the documentation: python -m operations.documentation ASSEMBLY.
 
-The diagram is drawn from the cloud assembly in the folder ASSEMBLY.
+The diagram is drawn from the cloud assembly in the folder ASSEMBLY, and capacity reckoned by it.
 """
 
 import sys
 from pathlib import Path
 
+from operations.documentation.capacity_tables import capacity_tables
 from operations.documentation.decisions import decision_table
 from operations.documentation.diagram import diagram
 from operations.documentation.features import feature_table
@@ -22,6 +23,7 @@ def main(assembly: Path) -> None:
     generated = {
         PROJECT_ROOT / "README.md": picture,
         DOCS / "architecture.md": picture,
+        DOCS / "capacity.md": capacity_tables(assembly),
         DOCS / "features.md": feature_table(),
         DOCS / "smoke.md": question_table(),
         DOCS / "adr" / "README.md": decision_table(DOCS / "adr"),

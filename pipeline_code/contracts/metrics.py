@@ -1,8 +1,12 @@
 """The environment's own CloudWatch metrics: their names and dimensions."""
 
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["Dimension", "MetricName"]
+__all__ = ["FEATURE_JOB", "Dimension", "MetricName"]
+
+# What the job that computes features is called as a service, beside the functions.
+FEATURE_JOB: Final = "features"
 
 
 class Dimension(StrEnum):
@@ -30,6 +34,8 @@ class MetricName(StrEnum):
     FEATURE_MILLISECONDS = "FeatureMilliseconds"
     MODEL_MILLISECONDS = "ModelMilliseconds"
     REST_MILLISECONDS = "RestMilliseconds"
+    # By all that reads and writes the online store.
+    STORE_THROTTLES = "StoreThrottles"
     # By the consumers of the streams.
     CONSUMED_RECORDS = "ConsumedRecords"
     QUARANTINED_RECORDS = "QuarantinedRecords"

@@ -67,7 +67,11 @@ def main(argv: Sequence[str]) -> int:
     sources = None if arguments.raw_uri is None else _sources(arguments.raw_uri)
     with tempfile.TemporaryDirectory(prefix="features-", dir=ml_root()) as work:
         run = _on_spark if arguments.engine == SPARK else _on_one_host
-        written = run(job, Path(work))
+        try:
+            written = run(job, Path(work))
+        finally:
+            if job.materializer is not None:
+                job.materializer.report()
     if written is None:  # another host of the cluster tells
         return 0
     summary = {
@@ -97,7 +101,8 @@ class _Job:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
-        groups = read(MaterializingSettings, os.environ, BadInput).groups
+        settings = read(MaterializingSettings, os.environ, BadInput)
+        groups = settings.groups
         transactions = ParquetSource.of(processing_input("transactions"), schema.TRANSACTIONS)
         reports = ParquetSource.of(processing_input("fraud_reports"), schema.FRAUD_REPORTS)
         if transactions.rows == 0:
@@ -115,7 +120,7 @@ class _Job:
             reports=reports,
             windows=windows,
             first_event=first_event,
-            materializer=None if groups is None else Materializer(groups),
+            materializer=None if groups is None else Materializer(groups, settings),
         )
 
     @property

@@ -1,42 +1,73 @@
 """Brings the online store up to what a job reads, shard by shard, from threads or other hosts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import boto3
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from botocore.config import Config
 
+from pipeline_code.common.pace import Pace
+from pipeline_code.contracts.environment import variable
+from pipeline_code.contracts.metrics import MetricName
 from pipeline_code.features.declarations import Entity
 from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.store import FeatureGroups, FoldResult, StoreError, materialize
+from pipeline_code.features.store_traffic import StoreTraffic
 
 __all__ = ["Materializer", "MaterializingSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaterializingSettings:
-    """The feature groups that the environment names; None if it names none."""
+    """How states are brought into the feature groups.
+
+    Args:
+        groups: CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP; None if neither is set: none are.
+        reads_per_second: STORE_READS_A_SECOND, the job's share of the account's calls of
+            BatchGetRecord; None for any number.
+        metric_namespace: POWERTOOLS_METRICS_NAMESPACE, where throttled tries are counted, as of the
+            service that POWERTOOLS_SERVICE_NAME says; None if nowhere.
+    """
 
     groups: FeatureGroups | None = None
+    reads_per_second: float | None = variable("STORE_READS_A_SECOND", default=None, least=0.01)
+    metric_namespace: str | None = variable("POWERTOOLS_METRICS_NAMESPACE", default=None)
 
 
 class Materializer:
     """Puts the states of a shard's entities into the feature groups, and counts what it wrote.
 
     Pickled, it goes to another host with a count of its own; `add` takes that host's results.
+
+    Args:
+        groups: The feature groups.
+        settings: How.
     """
 
-    def __init__(self, groups: FeatureGroups) -> None:
+    def __init__(self, groups: FeatureGroups, settings: MaterializingSettings) -> None:
         self._groups = groups
+        self._settings = settings
         self._client = boto3.client(
             "sagemaker-featurestore-runtime",
             config=Config(retries={"mode": "standard", "max_attempts": 6}),
         )
+        rate = settings.reads_per_second
+        self._traffic = StoreTraffic(self._client, None if rate is None else Pace(rate))
         self._lock = Lock()
         self._total = FoldResult()
 
-    def __reduce__(self) -> tuple[type["Materializer"], tuple[FeatureGroups]]:
-        return Materializer, (self._groups,)
+    def __reduce__(
+        self,
+    ) -> tuple[type["Materializer"], tuple[FeatureGroups, MaterializingSettings]]:
+        return Materializer, (self._groups, self._settings)
+
+    def shared_by(self, tasks: int) -> "Materializer":
+        """One for each of so many tasks at a time, which together keep this one's pace."""
+        rate = self._settings.reads_per_second
+        mine = None if rate is None else rate / tasks
+        return Materializer(self._groups, replace(self._settings, reads_per_second=mine))
 
     def __call__(self, entity: Entity, transactions: Transactions, reports: Reports) -> FoldResult:
         """Brings the store up to all that is known of some entities.
@@ -45,10 +76,11 @@ class Materializer:
             StoreError: A state could not be stored.
         """
         folded = materialize(self._client, self._groups, entity, transactions, reports)
+        folded = replace(folded, throttled=self._traffic.take_throttled())
+        self.add(folded)
         if folded.failed:
             reason = next(iter(folded.failed.values()))
             raise StoreError(f"every state must be stored, got {len(folded.failed)} not: {reason}")
-        self.add(folded)
         return folded
 
     def add(self, folded: FoldResult) -> None:
@@ -59,3 +91,11 @@ class Materializer:
     def document(self) -> dict[str, int]:
         """How many records were written, for the summary."""
         return {"customers": self._total.customers, "terminals": self._total.terminals}
+
+    def report(self) -> None:
+        """Prints how many tries were throttled, as CloudWatch takes metrics out of a log."""
+        if self._settings.metric_namespace is not None:
+            metrics = Metrics()
+            count = self._total.throttled
+            metrics.add_metric(MetricName.STORE_THROTTLES, MetricUnit.Count, count)
+            metrics.flush_metrics()

@@ -17,6 +17,7 @@ __all__ = [
     "FeatureGroups",
     "OnlineStore",
     "StoreError",
+    "features_of",
     "pauses",
 ]
 
@@ -63,7 +64,7 @@ class BatchRead:
             {
                 "FeatureGroupName": groups.of(entity),
                 "RecordIdentifiersValueAsString": values,
-                "FeatureNames": [entity.record_identifier, EVENT_TIME, STATE],
+                "FeatureNames": features_of(entity),
             }
             for entity, values in ids.items()
         ]
@@ -140,6 +141,11 @@ class OnlineStore:
             if not pending:
                 break
         return len(records)
+
+
+def features_of(entity: Entity) -> list[str]:
+    """The features of a record that are read: of all that it has, what a state needs."""
+    return [entity.record_identifier, EVENT_TIME, STATE]
 
 
 def pauses(operation: str) -> Iterator[float]:

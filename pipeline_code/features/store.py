@@ -19,7 +19,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, TERMINAL, Entity
 from pipeline_code.features.events import Reports, Transactions
-from pipeline_code.features.online_store import FeatureGroups, OnlineStore, StoreError
+from pipeline_code.features.online_store import (
+    READ_AT_ONCE,
+    FeatureGroups,
+    OnlineStore,
+    StoreError,
+)
 from pipeline_code.features.owners import EventsByOwner
 from pipeline_code.features.records import Key, StoredRecord, Writer, next_time, to_record
 from pipeline_code.features.state import EntityState, StateError
@@ -33,8 +38,9 @@ __all__ = [
     "read_states",
 ]
 
-# Read in one request and written in two, by one thread while others wait for the service.
-ENTITIES_AT_ONCE = 50
+# Read in one request, of which there are few, and written in four, by one thread while others wait
+# for the service.
+ENTITIES_AT_ONCE = READ_AT_ONCE
 # Below the ten connections that a boto3 client keeps unless configured otherwise.
 THREADS = 8
 # A consumer that writes at the same time wins; after so many times it is left to it.
@@ -51,16 +57,19 @@ class FoldResult:
     Attributes:
         customers, terminals: How many records it wrote.
         failed: Entities whose events were not folded, and why; all others' were.
+        throttled: How many tries the store throttled, if somebody counted.
     """
 
     customers: int = 0
     terminals: int = 0
+    throttled: int = 0
     failed: Mapping[Key, str] = field(default_factory=dict)
 
     def __add__(self, other: "FoldResult") -> "FoldResult":
         return FoldResult(
             customers=self.customers + other.customers,
             terminals=self.terminals + other.terminals,
+            throttled=self.throttled + other.throttled,
             failed={**self.failed, **other.failed},
         )
 

@@ -180,15 +180,16 @@ def build() -> Application:
     model.require_schema()
     scoring = Scoring(model, settings.model_version, settings.thresholds)
     scoring.self_test()
-    states = States(_store(settings), settings.states)
+    meter = Meter(settings.metrics)
+    states = States(_store(settings, meter), settings.states)
     # What was loaded stays: to look for garbage in it would hold requests up for milliseconds.
     gc.collect()
     gc.freeze()
     LOGGER.info("model loaded", extra={"model_version": settings.model_version})
-    return Application(scoring, states, Meter(settings.metrics), settings)
+    return Application(scoring, states, meter, settings)
 
 
-def _store(settings: ServerSettings) -> StoreReader | None:
+def _store(settings: ServerSettings, meter: Meter) -> StoreReader | None:
     if settings.groups is None:
         LOGGER.warning("no feature groups set; raw transactions get default features")
         return None
@@ -197,8 +198,9 @@ def _store(settings: ServerSettings) -> StoreReader | None:
         session.client("sagemaker-featurestore-runtime"),
         Identity(session.get_credentials),
         settings.groups,
+        throttled=meter.throttled,
         timeout_seconds=settings.store_timeout_seconds,
-        connections=settings.states.reads,
+        reads=settings.states.reads,
         ca_bundle=os.environ.get("AWS_CA_BUNDLE"),
     )
 

@@ -35,7 +35,13 @@ LISTS: dict[str, str] = {
     MetricName.REST_MILLISECONDS: "Milliseconds",
     MetricName.SCORE: "None",
 }
-COUNTS = (MetricName.ANSWERS, MetricName.DEGRADED, MetricName.FLAGGED, MetricName.FAILED_ANSWERS)
+COUNTS = (
+    MetricName.ANSWERS,
+    MetricName.DEGRADED,
+    MetricName.FLAGGED,
+    MetricName.FAILED_ANSWERS,
+    MetricName.STORE_THROTTLES,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +117,11 @@ class Meter:
 
     def failed(self) -> None:
         """Notes a request that the server could not answer."""
-        with self._lock:
-            self._window.counts[MetricName.FAILED_ANSWERS] += 1
+        self._count(MetricName.FAILED_ANSWERS)
+
+    def throttled(self) -> None:
+        """Notes a read that the online store refused because there were too many."""
+        self._count(MetricName.STORE_THROTTLES)
 
     def flush(self) -> None:
         """Writes what was noted since the last time, if anything was."""
@@ -121,6 +130,10 @@ class Meter:
         if self._config is not None and any(window.counts.values()):
             document = _document(self._config, window, time.time())
             self._write(json.dumps(document, separators=(",", ":")))
+
+    def _count(self, name: str) -> None:
+        with self._lock:
+            self._window.counts[name] += 1
 
     def _run(self) -> None:
         while not self._stopped.wait(SECONDS_BETWEEN_LINES):

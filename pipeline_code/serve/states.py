@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_code.contracts.environment import variable
 from pipeline_code.contracts.serving import LONGEST_CACHE_SECONDS, Reason
-from pipeline_code.features.definitions import CUSTOMER
+from pipeline_code.features.definitions import CUSTOMER, ENTITIES
 from pipeline_code.features.online_store import READ_AT_ONCE, StoreError
 from pipeline_code.features.records import Key, StoredRecord
 from pipeline_code.features.state import StateError
@@ -124,7 +124,7 @@ class States:
         if self._store is not None:
             await self._store.start()
             until = asyncio.get_running_loop().time() + self._config.budget_seconds
-            await self._fetch(self._store, [Key(CUSTOMER, 0)], until)
+            await self._fetch(self._store, [Key(entity, 0) for entity in ENTITIES], until)
 
     async def close(self) -> None:
         """Reads no more."""

@@ -13,10 +13,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.batch import process_partial_response
 from botocore.config import Config
 
+from pipeline_code.common.pace import Pace
 from pipeline_code.contracts.metrics import MetricName
 from pipeline_code.features.definitions import CUSTOMER, Entity
 from pipeline_code.features.records import Key
 from pipeline_code.features.store import fold_into_store
+from pipeline_code.features.store_traffic import StoreTraffic
 from pipeline_code.stream.batches import WholeBatchProcessor
 from pipeline_code.stream.events import Event, tables
 from pipeline_code.stream.producing import Entry, put_all
@@ -32,19 +34,34 @@ LOGGED_REASONS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clients:
-    """The clients that a consumer uses: of sagemaker-featurestore-runtime, s3 and kinesis."""
+    """The clients that a consumer uses: of sagemaker-featurestore-runtime, s3 and kinesis.
+
+    Attributes:
+        traffic: Watches the first one.
+    """
 
     store: Any
     s3: Any
     kinesis: Any
+    traffic: StoreTraffic
 
 
 @cache
-def connected() -> Clients:
-    """The clients of this process; made once, so that invocations share their connections."""
+def connected(reads_per_second: float | None) -> Clients:
+    """The clients of this process; made once, so that invocations share their connections.
+
+    Args:
+        reads_per_second: The pace of BatchGetRecord; None for none. What may be read in a second
+            may be read at once, so that a batch that comes in time does not wait.
+    """
     config = Config(retries={"mode": "standard", "max_attempts": 5}, tcp_keepalive=True)
+    store = boto3.client("sagemaker-featurestore-runtime", config=config)
+    pace = None
+    if reads_per_second is not None:
+        pace = Pace(reads_per_second, burst=max(reads_per_second, 1))
     return Clients(
-        store=boto3.client("sagemaker-featurestore-runtime", config=config),
+        store=store,
+        traffic=StoreTraffic(store, pace),
         s3=boto3.client("s3", config=config),
         kinesis=boto3.client("kinesis", config=config),
     )
@@ -127,6 +144,8 @@ class Consumer:
         self._metrics.add_metric(MetricName.CONSUMED_RECORDS, MetricUnit.Count, count)
         self._metrics.add_metric(MetricName.QUARANTINED_RECORDS, MetricUnit.Count, refused)
         self._metrics.add_metric(MetricName.FAILED_RECORDS, MetricUnit.Count, len(failed))
+        throttled = self._clients.traffic.take_throttled()
+        self._metrics.add_metric(MetricName.STORE_THROTTLES, MetricUnit.Count, throttled)
         if refused:
             LOGGER.warning("records quarantined", extra={"count": refused})
         for reason, times in Counter(failed.values()).most_common(LOGGED_REASONS):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline_code.contracts.environment import variable
 from pipeline_code.features.store import FeatureGroups
 
 __all__ = ["FoldSettings"]
@@ -16,8 +17,11 @@ class FoldSettings:
         quarantine_bucket: QUARANTINE_BUCKET, where records that break a rule are stored.
         terminal_stream: TERMINAL_STREAM, onto which the consumer of customers puts every event;
             None if it is not set, as for the consumer of terminals.
+        reads_per_second: STORE_READS_A_SECOND, how many calls of BatchGetRecord the function makes
+            a second for each batch that it handles at a time; None for any number.
     """
 
     groups: FeatureGroups
     quarantine_bucket: str
     terminal_stream: str | None = None
+    reads_per_second: float | None = variable("STORE_READS_A_SECOND", default=None, least=0.01)

@@ -70,8 +70,10 @@ def values(target: Target, deployed: dict[str, Any]) -> dict[str, str]:
         "ImageTag": image.rpartition(":")[2],
         "ImageUri": image,
         "KeyArn": str(features["ProcessingOutputConfig"]["KmsKeyId"]),
+        "MetricNamespace": str(features["Environment"]["POWERTOOLS_METRICS_NAMESPACE"]),
         "ModelPackageGroup": target.output("ModelPackageGroupName"),
         "RawBucket": target.output("RawBucketName"),
+        "StoreReads": str(features["Environment"]["STORE_READS_A_SECOND"]),
         "TerminalFeatureGroup": str(features["Environment"]["TERMINAL_FEATURE_GROUP"]),
         "TrainingImageUri": image,
     }

@@ -60,6 +60,10 @@ def test_needs_are_of_what_is_there(synthesized: Synthesized, environment: str) 
     batches = 2 * (4 if shards is None else shards)
     functions = types.count("AWS::Lambda::Function") - 2
     assert found["Concurrent executions"] == batches + functions
+    reads = ENVIRONMENTS[environment].feature_store.reads
+    most = reads.folding(batches // 2) + reads.materializing
+    assert found["BatchGetRecord transactions per second"] == most
+    assert most <= reads.quota * reads.background_percent // 100
 
 
 def test_a_floor_of_the_day_and_a_larger_challenger_count(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pipeline_code.contracts.metrics import Dimension, MetricName
 
 __all__ = ["EndpointAlarms"]
 
-MINUTE = Duration.minutes(1)
+MINUTE, FIVE_MINUTES = Duration.minutes(1), Duration.minutes(5)
 ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 
@@ -65,6 +65,7 @@ class EndpointAlarms(Construct):
         )
         self.notifying: tuple[cloudwatch.Alarm, ...] = (
             *self._define_degraded_alarm(),
+            self._define_throttled_alarm(),
             self._define_unmeasured_alarm(),
         )
         topic.notify_of(*self.rolling_back, *self.notifying)
@@ -146,9 +147,18 @@ class EndpointAlarms(Construct):
             )
         ]
 
+    def _define_throttled_alarm(self) -> cloudwatch.Alarm:
+        metric = self._server_metric(MetricName.STORE_THROTTLES, "Sum", self._endpoint)
+        return self._define_alarm(
+            "Throttled",
+            metric=metric.with_(period=FIVE_MINUTES),
+            threshold=0,
+            description="Feature Store throttles the server's reads: what is refused twice gets a "
+            "degraded answer. See docs/capacity.md: ask AWS for more calls",
+        )
+
     def _define_unmeasured_alarm(self) -> cloudwatch.Alarm:
         """Without the server's log, the alarms on its metrics sleep and nobody is told."""
-        period = Duration.minutes(5)
         metrics = {
             "answers": self._server_metric(MetricName.ANSWERS, "Sum", self._endpoint),
             "invocations": self._sagemaker_metric("Invocations", "Sum"),
@@ -161,9 +171,9 @@ class EndpointAlarms(Construct):
                 expression="IF(FILL(answers, 0) > 0, 0, "
                 "invocations - FILL(refused, 0) - FILL(failed, 0))",
                 using_metrics={
-                    name: metric.with_(period=period) for name, metric in metrics.items()
+                    name: metric.with_(period=FIVE_MINUTES) for name, metric in metrics.items()
                 },
-                period=period,
+                period=FIVE_MINUTES,
             ),
             threshold=0,
             periods=3,

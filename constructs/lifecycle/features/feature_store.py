@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
@@ -14,6 +14,7 @@ from constructs import Construct
 
 from lifecycle.access.key_use import allow_through
 from lifecycle.access.service_trust import for_no_other_account
+from lifecycle.features.store_reads import StoreReads
 from lifecycle.jobs.job_role import JobRole, grant_write_objects
 from lifecycle.lake.retention import data_removal_policy, named_removal_policy, resource_tag
 from pipeline_code.features.definitions import (
@@ -33,14 +34,16 @@ OFFLINE_STORE_PREFIX = "offline-store/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureStoreConfig:
-    """What becomes of the feature groups with their stack.
+    """What becomes of the feature groups with their stack, and how fast they are read.
 
     Attributes:
         delete_with_stack: Whether the groups are to go with their stack; the environment must
             agree.
+        reads: How many reads a second who makes.
     """
 
     delete_with_stack: bool = False
+    reads: StoreReads = field(default_factory=StoreReads)
 
 
 class FeatureStore(Construct):
@@ -60,7 +63,7 @@ class FeatureStore(Construct):
         encryption_key: The key of both stores.
         group_name: Physical name of an entity's group at a schema version.
         role_name: Physical name of the groups' role, which has the Region after it.
-        config: What becomes of the groups with their stack.
+        config: What becomes of the groups with their stack, and how fast they are read.
         may_delete_data: Whether the environment allows deleting data with the stack.
 
     Raises:
@@ -81,6 +84,7 @@ class FeatureStore(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         check_schema()
+        self.reads = config.reads
         self._bucket = bucket
         self._key = encryption_key
         self._removal_policy = data_removal_policy(
@@ -157,6 +161,11 @@ class FeatureStore(Construct):
         """Allow reading the entities' online records in batches; of both, if none is named."""
         self._grant_groups(grantee, entities, "sagemaker:BatchGetRecord")
         self._grant_records(grantee)
+
+    def grant_serve(self, grantee: iam.IGrantable) -> None:
+        """Allow reading both entities' online records, in batches and one by one."""
+        self.grant_read(grantee)
+        self._grant_groups(grantee, ENTITIES, "sagemaker:GetRecord")
 
     def grant_write(self, grantee: iam.IGrantable, *entities: Entity) -> None:
         """Allow putting the entities' records in batches; those of both, if none is named."""

@@ -13,7 +13,10 @@ from constructs import Construct
 from lifecycle.access.key_use import allow_through
 from lifecycle.lake.retention import data_removal_policy, named_removal_policy, tag_kept
 
-__all__ = ["EventStream", "StreamConfig"]
+__all__ = ["ON_DEMAND_SHARDS", "EventStream", "StreamConfig"]
+
+# What an on-demand stream has at first: 4 MB and 4,000 records a second, as of four shards.
+ON_DEMAND_SHARDS = 4
 
 SHORTEST_RETENTION_HOURS = 24
 LONGEST_RETENTION_HOURS = 365 * 24

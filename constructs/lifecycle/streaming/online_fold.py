@@ -16,12 +16,13 @@ from lifecycle.image.container_image import ContainerImage
 from lifecycle.jobs.job_role import grant_write_objects
 from lifecycle.streaming.consumer import ConsumerConfig, StreamConsumer
 from lifecycle.streaming.event_stream import EventStream
-from pipeline_code.contracts.metrics import MetricName
+from pipeline_code.contracts.metrics import FEATURE_JOB, MetricName
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL, Entity
 
 __all__ = ["OnlineFold"]
 
 QUARANTINE_PREFIX = "quarantine/stream/"
+PERIOD = Duration.minutes(5)
 
 
 class OnlineFold(Construct):
@@ -83,6 +84,7 @@ class OnlineFold(Construct):
             *self.customers.alarms,
             *self.terminals.alarms,
             self._define_quarantine_alarm(),
+            self._define_throttle_alarm(),
         )
 
     def _define_consumer(
@@ -107,6 +109,7 @@ class OnlineFold(Construct):
                 "CUSTOMER_FEATURE_GROUP": self._store.customer_group_name,
                 "TERMINAL_FEATURE_GROUP": self._store.terminal_group_name,
                 "QUARANTINE_BUCKET": self._bucket.bucket_name,
+                "STORE_READS_A_SECOND": str(self._store.reads.fold),
                 "POWERTOOLS_METRICS_NAMESPACE": self._namespace,
                 "POWERTOOLS_SERVICE_NAME": handler,
                 **environment,
@@ -120,17 +123,38 @@ class OnlineFold(Construct):
 
     def _define_quarantine_alarm(self) -> cloudwatch.Alarm:
         # Of the first consumer: what it refuses, the second never sees.
-        metric = cloudwatch.Metric(
-            namespace=self._namespace,
-            metric_name=MetricName.QUARANTINED_RECORDS,
-            dimensions_map={"service": "fold_customers"},
-            statistic="Sum",
-            period=Duration.minutes(5),
-        )
         return alarm_above(
             self,
             "Quarantined",
-            metric,
+            self._count(MetricName.QUARANTINED_RECORDS, "fold_customers"),
             description="Records of the stream break a rule; those below quarantine/stream/ "
             "in the raw bucket say which",
+        )
+
+    def _define_throttle_alarm(self) -> cloudwatch.Alarm:
+        """One for all that writes states: they share what the account may ask for."""
+        throttled = {
+            service.replace("_", ""): self._count(MetricName.STORE_THROTTLES, service)
+            for service in ("fold_customers", "fold_terminals", FEATURE_JOB)
+        }
+        return alarm_above(
+            self,
+            "Throttled",
+            cloudwatch.MathExpression(
+                expression=" + ".join(f"FILL({name}, 0)" for name in throttled),
+                using_metrics=throttled,
+                period=PERIOD,
+            ),
+            description="Feature Store throttles the folds, or a training run that brings states "
+            "up to date: states lag behind. See docs/capacity.md: ask AWS for more calls, or lower "
+            "the environment's feature_store.reads",
+        )
+
+    def _count(self, name: str, service: str) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=self._namespace,
+            metric_name=name,
+            dimensions_map={"service": service},
+            statistic="Sum",
+            period=PERIOD,
         )

@@ -37,6 +37,7 @@ class TrainingPipeline(Construct):
         artifacts_bucket: Where models, their evaluations and their baselines land.
         feature_store: Where the newest state of every customer and terminal is put.
         registry: Where models are registered, and champions found.
+        metric_namespace: Where jobs count what they do.
         encryption_key: Key of the buckets, and of the jobs' volumes.
         config: Windows, gate and compute.
         revision: Of the code; it is kept with every model.
@@ -54,6 +55,7 @@ class TrainingPipeline(Construct):
         artifacts_bucket: s3.IBucket,
         feature_store: FeatureStore,
         registry: ModelRegistry,
+        metric_namespace: str,
         encryption_key: kms.IKey,
         config: TrainingConfig,
         revision: str,
@@ -81,8 +83,10 @@ class TrainingPipeline(Construct):
             "ImageTag": image.tag,
             "ImageUri": image.uri,
             "KeyArn": encryption_key.key_arn,
+            "MetricNamespace": metric_namespace,
             "ModelPackageGroup": registry.group_name,
             "RawBucket": raw_bucket.bucket_name,
+            "StoreReads": str(feature_store.reads.materializing),
             "TerminalFeatureGroup": feature_store.terminal_group_name,
             "TrainingImageUri": _image_uri(image, config, "cuda"),
             **self.roles.arns,

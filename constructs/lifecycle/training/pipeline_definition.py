@@ -27,6 +27,7 @@ from lifecycle.training.evaluation_step import EvaluationStep
 from lifecycle.training.model_package import model_package_request
 from lifecycle.training.model_step import model_step
 from lifecycle.training.parameters import training_parameters
+from pipeline_code.contracts.metrics import FEATURE_JOB
 from pipeline_code.contracts.pipelines import PipelineParameter
 from pipeline_code.features.definitions import LABEL_DELAY
 
@@ -47,8 +48,10 @@ PLACEHOLDERS: Final = (
     "ImageTag",
     "ImageUri",
     "KeyArn",
+    "MetricNamespace",
     "ModelPackageGroup",
     "RawBucket",
+    "StoreReads",
     "TerminalFeatureGroup",
     "TrainingImageUri",
     "TrainingRoleArn",
@@ -162,6 +165,9 @@ class _TrainingSteps:
             environment={
                 "CUSTOMER_FEATURE_GROUP": "${CustomerFeatureGroup}",
                 "TERMINAL_FEATURE_GROUP": "${TerminalFeatureGroup}",
+                "STORE_READS_A_SECOND": "${StoreReads}",
+                "POWERTOOLS_METRICS_NAMESPACE": "${MetricNamespace}",
+                "POWERTOOLS_SERVICE_NAME": FEATURE_JOB,
             },
             calls_aws=True,
         )

@@ -71,13 +71,14 @@ class SparkJob:
         return self._counted(staged)
 
     def _features(self, session: SparkSession) -> SparkFeatures:
+        tasks = session.sparkContext.defaultParallelism
         return SparkFeatures(
             session=session,
             transactions=self.transactions,
             reports=self.reports,
             outputs=list(_on_any_host(self.outputs)),
             as_of=self.as_of,
-            keep_states=self.materializer,
+            keep_states=self.materializer and self.materializer.shared_by(tasks),
         )
 
     def _counted(self, staged: StagedOutput) -> StagedOutput:

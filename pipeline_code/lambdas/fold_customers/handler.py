@@ -4,7 +4,8 @@ Contract:
     Event: a batch of the Kinesis stream that is partitioned by customer
     (`pipeline_code.stream.events` says what its records hold).
     Environment: CUSTOMER_FEATURE_GROUP, TERMINAL_FEATURE_GROUP, QUARANTINE_BUCKET, TERMINAL_STREAM;
-    POWERTOOLS_METRICS_NAMESPACE and POWERTOOLS_SERVICE_NAME name the metrics.
+    STORE_READS_A_SECOND, if reads have a pace; POWERTOOLS_METRICS_NAMESPACE and
+    POWERTOOLS_SERVICE_NAME name the metrics.
     Returns: {"batchItemFailures": [...]}, the records to deliver again: those whose customer's
     state could not be folded, and those that the terminals' stream did not take. A record that
     breaks a rule is stored in the quarantine bucket and is not among them.
@@ -24,4 +25,5 @@ from pipeline_code.stream.settings import FoldSettings
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Lambda's entry."""
-    return consume(event, CUSTOMER, read(FoldSettings, os.environ), connected())
+    settings = read(FoldSettings, os.environ)
+    return consume(event, CUSTOMER, settings, connected(settings.reads_per_second))

@@ -4,7 +4,8 @@ Contract:
     Event: a batch of the Kinesis stream that is partitioned by terminal; its records are those that
     `fold_customers` took.
     Environment: CUSTOMER_FEATURE_GROUP, TERMINAL_FEATURE_GROUP, QUARANTINE_BUCKET;
-    POWERTOOLS_METRICS_NAMESPACE and POWERTOOLS_SERVICE_NAME name the metrics.
+    STORE_READS_A_SECOND, if reads have a pace; POWERTOOLS_METRICS_NAMESPACE and
+    POWERTOOLS_SERVICE_NAME name the metrics.
     Returns: {"batchItemFailures": [...]}, the records to deliver again: those whose terminal's
     state could not be folded.
     Needs: sagemaker:BatchGetRecord and BatchWriteRecord on the terminals' feature group,
@@ -23,4 +24,5 @@ from pipeline_code.stream.settings import FoldSettings
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Lambda's entry."""
-    return consume(event, TERMINAL, read(FoldSettings, os.environ), connected())
+    settings = read(FoldSettings, os.environ)
+    return consume(event, TERMINAL, settings, connected(settings.reads_per_second))

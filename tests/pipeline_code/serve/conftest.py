@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import numpy as np
@@ -50,11 +51,12 @@ class QuietServer(ThreadingHTTPServer):
 
 
 class Store:
-    """An online store behind HTTP: BatchGetRecord, as botocore calls it, and its failures."""
+    """An online store behind HTTP: GetRecord and BatchGetRecord, and its failures."""
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], dict[str, str]] = {}
         self.status = 200
+        self.refusal: dict[str, str] = {}
         self.entered = threading.Event()
         self.proceed = threading.Event()
         self.proceed.set()
@@ -90,8 +92,17 @@ class Store:
         ]
         return {"Records": found, "Errors": [], "UnprocessedIdentifiers": []}
 
+    def answer_one(self, group: str, query: dict[str, list[str]]) -> dict[str, Any]:
+        names = query["FeatureName"]
+        (identifier,) = query["RecordIdentifierValueAsString"]
+        record = self.records.get((group, identifier))
+        if record is None:
+            return {}
+        values = [{"FeatureName": name, "ValueAsString": record[name]} for name in names]
+        return {"Record": values}
+
     def reset(self) -> None:
-        self.status = 200
+        self.status, self.refusal = 200, {}
         self.proceed.set()
         self.reset_calls()
 
@@ -112,13 +123,21 @@ class Store:
             # Header and body are two writes; Nagle's algorithm would hold the second back 40 ms.
             disable_nagle_algorithm = True
 
+            def do_GET(self) -> None:
+                url = urlsplit(self.path)
+                group = url.path.removeprefix("/FeatureGroup/")
+                self._answer(lambda: store.answer_one(group, parse_qs(url.query)))
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 assert self.path == "/BatchGetRecord"
+                self._answer(lambda: store.answer(json.loads(body)))
+
+            def _answer(self, found: Callable[[], dict[str, Any]]) -> None:
                 store.calls += 1
                 store.entered.set()
                 store.proceed.wait(30)
-                document = store.answer(json.loads(body)) if store.status == 200 else {}
+                document = found() if store.status == 200 else store.refusal
                 payload = json.dumps(document).encode()
                 self.send_response(store.status)
                 self.send_header("content-type", "application/json")

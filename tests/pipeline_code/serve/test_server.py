@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -77,9 +78,15 @@ def test_a_transaction_is_scored_with_its_history(
     assert answer["score"] == float(model.predict([vector])[0])
 
 
-def test_one_read_serves_both_entities(server: Server, store: Store, known: None) -> None:
-    server.score(transaction())
-    assert store.calls == 1
+def test_both_entities_are_read_side_by_side(server: Server, store: Store, known: None) -> None:
+    store.proceed.clear()
+    with ThreadPoolExecutor() as pool:
+        scoring = pool.submit(server.score, transaction())
+        while store.calls < 2:  # both are asked for before either is answered
+            time.sleep(0.005)
+        store.proceed.set()
+        assert scoring.result()["degraded"] is False
+    assert store.calls == 2
 
 
 def test_csv_gives_the_score_that_json_gave(server: Server, known: None) -> None:

@@ -25,11 +25,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from pipeline_code.features import online_store
-from pipeline_code.features.definitions import CUSTOMER
+from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 from pipeline_code.features.online_store import ATTEMPTS, StoreError
 from pipeline_code.features.records import Key
+from pipeline_code.serve import connections
 from pipeline_code.serve import store as store_module
-from pipeline_code.serve.store import StoreReader
+from pipeline_code.serve.store import ONE_BY_ONE, StoreReader
 
 from .conftest import GROUPS, reader
 
@@ -95,7 +96,8 @@ async def floods(writer: asyncio.StreamWriter) -> bool:
         await writer.drain()
 
 
-GOOD = says(found(record(ONE)))
+# To either way of asking for one record.
+GOOD = says(found(record(ONE), Record=VALUES))
 
 
 class Hostile:
@@ -110,9 +112,14 @@ class Hostile:
         self.connections += 1
         try:
             while head := await incoming.readuntil(b"\r\n\r\n"):
-                assert head.startswith(b"POST /BatchGetRecord HTTP/1.1\r\n")
-                length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-                self.asked.append(json.loads(await incoming.readexactly(length))["Identifiers"])
+                method, target, _ = head.decode().split(" ", 2)
+                if method == "GET":
+                    self.asked.append(target)
+                else:
+                    assert (method, target) == ("POST", "/BatchGetRecord")
+                    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+                    body = json.loads(await incoming.readexactly(length))
+                    self.asked.append(body["Identifiers"])
                 later = len(self._behaviours) > 1
                 behave = self._behaviours.pop(0) if later else self._behaviours[0]
                 if await behave(writer) is False:
@@ -125,6 +132,7 @@ class Hostile:
 
 def ask(
     *behaviours: Behaviour,
+    keys: Sequence[Key] = (ONE,),
     work: Callable[[StoreReader], Awaitable[Any]] | None = None,
     secure: ssl.SSLContext | None = None,
     late: bool = False,
@@ -141,7 +149,7 @@ def ask(
         await store.start()
         until = asyncio.get_running_loop().time() + (0 if late else PATIENT)
         try:
-            return await (work(store) if work else store.read([ONE, TWO], until))
+            return await (work(store) if work else store.read(keys, until))
         except (BotoCoreError, ClientError, StoreError) as error:
             return error
         finally:
@@ -149,6 +157,20 @@ def ask(
             server.close()
 
     return asyncio.run(main()), hostile
+
+
+@pytest.fixture(params=["batch", "single"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How records are read, for tests that hold for both ways."""
+    if request.param == "batch":
+        monkeypatch.setattr(store_module, "ONE_BY_ONE", 0)
+    return str(request.param)
+
+
+@pytest.fixture
+def in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few records there are, they are read in a batch."""
+    monkeypatch.setattr(store_module, "ONE_BY_ONE", 0)
 
 
 async def read_twice(store: StoreReader) -> Any:
@@ -159,12 +181,48 @@ async def read_twice(store: StoreReader) -> Any:
     return first, await store.read([ONE], until)
 
 
+@pytest.mark.usefixtures("in_batches")
 def test_records_are_those_of_their_keys() -> None:
-    outcome, hostile = ask(says(found(record(TWO, []), record(ONE))))
+    outcome, hostile = ask(says(found(record(TWO, []), record(ONE))), keys=[ONE, TWO])
     assert outcome == {ONE: VALUES, TWO: []}
     assert hostile.asked[0][0]["RecordIdentifiersValueAsString"] == ["1", "2"]
 
 
+def test_a_transactions_records_are_asked_for_one_by_one() -> None:
+    outcome, hostile = ask(GOOD, keys=[ONE, Key(TERMINAL, 1)])
+    assert outcome == {ONE: VALUES, Key(TERMINAL, 1): VALUES}
+    assert hostile.connections == 2
+    features = "FeatureName=event_time&FeatureName=state"
+    assert sorted(hostile.asked) == [
+        f"/FeatureGroup/{GROUPS['customer']}?FeatureName=customer_id&{features}"
+        "&RecordIdentifierValueAsString=1",
+        f"/FeatureGroup/{GROUPS['terminal']}?{features}&FeatureName=terminal_id"
+        "&RecordIdentifierValueAsString=1",
+    ]
+
+
+@pytest.mark.parametrize("count", [1, ONE_BY_ONE, ONE_BY_ONE + 1, 100])
+def test_few_records_are_calls_of_the_larger_quota(count: int) -> None:
+    keys = [Key(CUSTOMER, id_) for id_ in range(count)]
+    none = says(found(Record=None))
+    outcome, hostile = ask(none, keys=keys)
+    assert outcome == {}
+    assert len(hostile.asked) == (count if count <= ONE_BY_ONE else 1)
+
+
+@pytest.mark.parametrize("nothing", [{}, {"Record": None}, {"Record": []}])
+def test_a_record_that_is_not_there_has_no_values(nothing: Any) -> None:
+    assert ask(says(nothing))[0] == {}
+
+
+def test_one_record_that_fails_fails_the_read_and_the_other_is_waited_for() -> None:
+    outcome, hostile = ask(says({"__type": "AccessForbidden"}, 403), GOOD, keys=[ONE, TWO])
+    assert isinstance(outcome, ClientError)
+    assert outcome.operation_name == "GetRecord"
+    assert len(hostile.asked) == 2
+
+
+@pytest.mark.usefixtures("way")
 def test_a_connection_is_kept() -> None:
     outcome, hostile = ask(GOOD, work=read_twice)
     assert outcome == ({ONE: VALUES}, {ONE: VALUES})
@@ -176,6 +234,7 @@ async def answers_and_hangs_up(writer: asyncio.StreamWriter) -> bool:
     return False
 
 
+@pytest.mark.usefixtures("way")
 def test_a_connection_that_was_closed_meanwhile_is_replaced() -> None:
     outcome, hostile = ask(answers_and_hangs_up, work=read_twice)
     assert outcome == ({ONE: VALUES}, {ONE: VALUES})
@@ -194,6 +253,7 @@ TRIED_AGAIN = {
 }
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(("bad", "kind"), TRIED_AGAIN.values(), ids=TRIED_AGAIN)
 def test_what_may_pass_is_tried_once_more(bad: Behaviour, kind: type[Exception]) -> None:
     outcome, hostile = ask(bad, GOOD)
@@ -202,12 +262,14 @@ def test_what_may_pass_is_tried_once_more(bad: Behaviour, kind: type[Exception])
     assert (type(outcome), len(hostile.asked)) == (kind, 2)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(("bad", "kind"), TRIED_AGAIN.values(), ids=TRIED_AGAIN)
 def test_nothing_is_tried_again_for_nobody(bad: Behaviour, kind: type[Exception]) -> None:
     outcome, hostile = ask(bad, GOOD, late=True)
     assert (type(outcome), len(hostile.asked)) == (kind, 1)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize(
     ("status", "code"), [(400, "ValidationError"), (403, "AccessForbidden"), (301, "301")]
 )
@@ -218,6 +280,7 @@ def test_a_refusal_is_final(status: int, code: str) -> None:
     assert len(hostile.asked) == 1
 
 
+@pytest.mark.usefixtures("in_batches")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -235,21 +298,52 @@ def test_a_refusal_is_final(status: int, code: str) -> None:
     ids=lambda answer: str(answer)[:60],
 )
 def test_an_answer_that_is_none_is_an_error_of_the_store(answer: Any) -> None:
-    outcome, hostile = ask(says(answer))
+    outcome, hostile = ask(says(answer), keys=[ONE, TWO])
     assert isinstance(outcome, StoreError)
     assert len(hostile.asked) == 1
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        *(b"", b"{", b"\xff\xfe", b"[" * 100_000, [], None, "text", 5),
+        *({"Record": values} for values in (5, "text", {"FeatureName": "state"}, *ODD_VALUES[1:])),
+        {"Record": [{"FeatureName": "state", "ValueAsString": 5}]},
+    ],
+    ids=lambda answer: str(answer)[:60],
+)
+def test_a_single_record_that_is_none_is_an_error_of_the_store(answer: Any) -> None:
+    outcome, hostile = ask(says(answer))
+    assert isinstance(outcome, StoreError)
+    assert "GetRecord must" in str(outcome)
+    assert len(hostile.asked) == 1
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(
+    ("behaviours", "count"),
+    [([GOOD], 0), ([THROTTLED, GOOD], 1), ([THROTTLED], 2), ([says({}, 500)], 0), ([resets], 0)],
+)
+def test_each_try_that_was_throttled_is_told_of(
+    behaviours: Sequence[Behaviour], count: int
+) -> None:
+    told: list[None] = []
+    ask(*behaviours, throttled=lambda: told.append(None))
+    assert len(told) == count
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize(
     "huge", [floods, sends(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n{")]
 )
 def test_a_huge_answer_is_not_kept(huge: Behaviour, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "MOST_ANSWER_BYTES", 100_000)
+    monkeypatch.setattr(connections, "MOST_ANSWER_BYTES", 100_000)
     outcome, _ = ask(huge)
     assert isinstance(outcome, StoreError)
     assert "at most 100000 bytes" in str(outcome)
 
 
+@pytest.mark.usefixtures("way")
 def test_a_slow_answer_is_given_up_though_it_is_never_silent() -> None:
     outcome, hostile = ask(drips, timeout_seconds=0.1)
     assert isinstance(outcome, ReadTimeoutError)
@@ -269,14 +363,16 @@ def test_a_store_that_is_not_there() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("in_batches")
 def test_what_was_left_unprocessed_is_asked_for_again() -> None:
     left = [{"FeatureGroupName": GROUPS["customer"], "RecordIdentifiersValueAsString": ["2"]}]
     first = says(found(record(ONE), UnprocessedIdentifiers=left))
-    outcome, hostile = ask(first, says(found(record(TWO))))
+    outcome, hostile = ask(first, says(found(record(TWO))), keys=[ONE, TWO])
     assert outcome == {ONE: VALUES, TWO: VALUES}
     assert hostile.asked[1] == left
 
 
+@pytest.mark.usefixtures("in_batches")
 def test_what_is_always_left_unprocessed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(online_store, "FIRST_PAUSE_SECONDS", 0.001)
     outcome, hostile = ask(says(found(UnprocessedIdentifiers=[{}])))
@@ -297,7 +393,7 @@ def test_tls_is_checked(tmp_path: Path) -> None:
 
 def test_without_credentials_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     async def anonymous(store: StoreReader) -> Any:
-        store._identity._current = None
+        store._connections._identity._current = None
         return await store.read([ONE], 0)
 
     outcome, hostile = ask(GOOD, work=anonymous)

@@ -4,6 +4,7 @@ import base64
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from pipeline_code.features.definitions import (
     feature_group_columns,
 )
 from pipeline_code.features.store import FeatureGroups, fold_into_store
+from pipeline_code.features.store_traffic import StoreTraffic
 from pipeline_code.stream import folding
 from pipeline_code.stream.events import parse, tables
 from pipeline_code.stream.folding import Clients, consume
@@ -52,8 +54,10 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def clients(session: boto3.Session) -> Clients:
+    store = session.client("sagemaker-featurestore-runtime")
     return Clients(
-        store=session.client("sagemaker-featurestore-runtime"),
+        store=store,
+        traffic=StoreTraffic(store),
         s3=session.client("s3"),
         kinesis=session.client("kinesis"),
     )
@@ -270,7 +274,7 @@ def test_what_the_next_stream_does_not_take_comes_again(
     clients: Clients, settings: FoldSettings, state: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline_code.stream.producing.FIRST_PAUSE_SECONDS", 0.0)
-    without = Clients(store=clients.store, s3=clients.s3, kinesis=Refusing(clients.kinesis, "30"))
+    without = replace(clients, kinesis=Refusing(clients.kinesis, "30"))
     answer = consume(lambda_event(*THREE), CUSTOMER, settings, without)
     assert failures(answer) == ["0", "2"]
     assert state(CUSTOMER, 2) is not None
@@ -306,6 +310,7 @@ def test_metrics_count_what_became_of_records_and_name_nobody(
         "ConsumedRecords",
         "QuarantinedRecords",
         "FailedRecords",
+        "StoreThrottles",
     }
 
 

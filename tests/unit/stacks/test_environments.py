@@ -6,7 +6,9 @@ import pytest
 
 from lifecycle.endpoint.config import EndpointConfig
 from lifecycle.endpoint.serverless import ServerlessConfig
+from lifecycle.features import FeatureStoreConfig, StoreReads
 from lifecycle.monitoring.monitoring import MonitoringConfig
+from lifecycle.streaming.consumer import ConsumerConfig
 from lifecycle.streaming.event_stream import StreamConfig
 from stacks.environments import ENVIRONMENTS, Environment, environment_named
 
@@ -75,6 +77,36 @@ def test_a_failed_record_outlives_its_last_retry_in_the_stream() -> None:
         match=r"^consumers.max_record_age_hours must be less than stream.retention_hours of 24, ",
     ):
         Environment(name="test", stream=StreamConfig(retention_hours=24))
+
+
+@pytest.mark.parametrize(
+    ("shards", "concurrent_batches"), [(15, 1), (16, 1), (5, 3), (None, 4), (None, 3)]
+)
+def test_folds_that_could_ask_for_more_than_their_share_are_refused(
+    shards: int | None, concurrent_batches: int
+) -> None:
+    stream = StreamConfig(shards=shards)
+    consumers = ConsumerConfig(concurrent_batches=concurrent_batches)
+    # Ten a second for each batch of two streams, beside a training run's hundred, of 500's 80 %.
+    batches = (4 if shards is None else shards) * concurrent_batches
+    if 2 * 10 * batches + 100 <= 400:
+        Environment(name="test", stream=stream, consumers=consumers)
+        return
+    with pytest.raises(
+        ValueError,
+        match=rf"^feature_store.reads must stay within 400 .* got {20 * batches} of the folds, ",
+    ):
+        Environment(name="test", stream=stream, consumers=consumers)
+    more = FeatureStoreConfig(reads=StoreReads(quota=1_000))
+    Environment(name="test", stream=stream, consumers=consumers, feature_store=more)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("quota", 0), ("materializing", 0), ("fold", 0), ("background_percent", 0)]
+)
+def test_no_share_is_nothing(field: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"^{field} must be .*, got {value}; "):
+        StoreReads(**{field: value})
 
 
 def test_what_is_not_captured_cannot_be_monitored() -> None:

@@ -106,13 +106,21 @@ def test_answers_that_nobody_counted_are_told(template: Template) -> None:
         assert evaluate(expression, series) == [expected]
 
 
+def test_throttled_reads_of_any_version_are_told(template: Template) -> None:
+    alarm = alarms(template)["Throttled"]
+    assert (alarm["MetricName"], alarm["Statistic"]) == ("StoreThrottles", "Sum")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert (alarm["Period"], alarm["TreatMissingData"]) == (300, "notBreaching")
+    assert [each["Name"] for each in alarm["Dimensions"]] == ["EndpointName"]
+
+
 def test_alarms_are_on_what_the_server_publishes(template: Template) -> None:
     asked = {
         stat["Metric"]["MetricName"]
         for alarm in alarms(template).values()
         for stat in (each.get("MetricStat") for each in alarm.get("Metrics", ()))
         if stat is not None and stat["Metric"]["Namespace"] == "fraudloop/test"
-    } | {alarms(template)["FailedAnswers"]["MetricName"]}
+    } | {alarms(template)[name]["MetricName"] for name in ("FailedAnswers", "Throttled")}
     assert asked <= {*LISTS, *COUNTS}
 
 
@@ -140,5 +148,6 @@ def test_limits_that_are_switched_off_are_no_alarms(synthesize: Synthesize) -> N
         "Errors",
         "Latency",
         "FailedAnswers",
+        "Throttled",
         "Unmeasured",
     }

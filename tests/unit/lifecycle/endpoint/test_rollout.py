@@ -59,7 +59,7 @@ def test_alarms_on_what_a_version_does_roll_it_back(template: Template) -> None:
     }
     assert watched == {"Errors", "Latency", "FailedAnswers", "Flagged", "HighScores", "LowScores"}
     # SageMaker takes ten at most.
-    assert set(alarms(template)) - watched == {"Degraded", "Unmeasured"}
+    assert set(alarms(template)) - watched == {"Degraded", "Throttled", "Unmeasured"}
 
 
 def test_every_alarm_notifies_the_topic(template: Template) -> None:

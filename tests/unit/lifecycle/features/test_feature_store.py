@@ -38,7 +38,12 @@ def template(new_stack: Callable[[], cdk.Stack]) -> Template:
     stack = new_stack()
     cdk.Tags.of(stack).add("release", "42")
     store = define(stack, config=FeatureStoreConfig(), may_delete_data=True)
-    for name, grant in (("Reader", store.grant_read), ("Writer", store.grant_write)):
+    grants = {
+        "Reader": store.grant_read,
+        "Server": store.grant_serve,
+        "Writer": store.grant_write,
+    }
+    for name, grant in grants.items():
         grant(iam.Role(stack, name, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
     return Template.from_stack(stack)
 
@@ -135,6 +140,11 @@ def test_the_stores_role_writes_below_its_prefix_only(template: Template) -> Non
 def test_a_reader_may_read_and_not_write(template: Template) -> None:
     actions = {a for s in statements(template, "Reader") for a in _as_list(s["Action"])}
     assert actions == {"sagemaker:BatchGetRecord", "kms:Decrypt"}
+
+
+def test_a_server_may_read_one_by_one_too(template: Template) -> None:
+    actions = {a for s in statements(template, "Server") for a in _as_list(s["Action"])}
+    assert actions == {"sagemaker:BatchGetRecord", "sagemaker:GetRecord", "kms:Decrypt"}
 
 
 def test_a_writer_may_put_records(template: Template) -> None:

@@ -107,6 +107,7 @@ def test_consumers_are_told_what_they_need(around: Any, template: Template) -> N
         assert found["TERMINAL_FEATURE_GROUP"] == f"test-terminal-{SCHEMA_VERSION}"
         assert found["QUARANTINE_BUCKET"] == around.stack.resolve(around.raw.bucket_name)
         assert found["POWERTOOLS_METRICS_NAMESPACE"] == "test/metrics"
+        assert found["STORE_READS_A_SECOND"] == "10"
 
 
 def test_a_record_that_breaks_a_rule_is_an_alarm(template: Template) -> None:
@@ -123,4 +124,22 @@ def test_a_record_that_breaks_a_rule_is_an_alarm(template: Template) -> None:
 
 
 def test_all_alarms_are_known(fold: Any) -> None:
-    assert len(fold.alarms) == 5
+    assert len(fold.alarms) == 6
+
+
+def test_whoever_writes_states_is_watched_for_being_throttled(
+    fold: Any, template: Template
+) -> None:
+    (alarm,) = (
+        body["Properties"]
+        for body in template.find_resources("AWS::CloudWatch::Alarm").values()
+        if "StoreThrottles" in str(body)
+    )
+    metrics = [each["MetricStat"] for each in alarm["Metrics"] if "MetricStat" in each]
+    assert {each["Metric"]["Dimensions"][0]["Value"] for each in metrics} == {
+        "fold_customers",
+        "fold_terminals",
+        "features",
+    }
+    assert alarm["Threshold"] == 0
+    assert alarm["TreatMissingData"] == "notBreaching"

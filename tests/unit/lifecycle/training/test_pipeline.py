@@ -30,6 +30,7 @@ def pipeline_around(around: Any, config: TrainingConfig) -> None:
         artifacts_bucket=around.artifacts,
         feature_store=around.feature_store,
         registry=around.registry,
+        metric_namespace="Test/metrics",
         encryption_key=around.key,
         config=config,
         revision="v1-2-gabc",
