@@ -35,7 +35,13 @@ LISTS: dict[str, str] = {
     MetricName.REST_MILLISECONDS: "Milliseconds",
     MetricName.SCORE: "None",
 }
-COUNTS = (MetricName.ANSWERS, MetricName.DEGRADED, MetricName.FLAGGED, MetricName.FAILED_ANSWERS)
+COUNTS = (
+    MetricName.ANSWERS,
+    MetricName.DEGRADED,
+    MetricName.FAILED_ANSWERS,
+    MetricName.FLAGGED,
+    MetricName.REQUESTS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +111,7 @@ class Meter:
             lists[MetricName.MODEL_MILLISECONDS].append(answers.model_seconds * 1000)
             lists[MetricName.REST_MILLISECONDS].append(rest * 1000)
             lists[MetricName.SCORE] += _sample(answers.scores)
+            counts[MetricName.REQUESTS] += 1
             counts[MetricName.ANSWERS] += len(answers.scores)
             counts[MetricName.DEGRADED] += sum(map(bool, answers.degraded or ()))
             counts[MetricName.FLAGGED] += flagged
@@ -112,6 +119,7 @@ class Meter:
     def failed(self) -> None:
         """Notes a request that the server could not answer."""
         with self._lock:
+            self._window.counts[MetricName.REQUESTS] += 1
             self._window.counts[MetricName.FAILED_ANSWERS] += 1
 
     def flush(self) -> None:
