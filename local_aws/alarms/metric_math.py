@@ -57,8 +57,10 @@ def evaluate(expression: str, series: Mapping[str, Series]) -> Series:
         UnsupportedExpressionError: If the expression has anything else than the above.
     """
     length = len(next(iter(series.values()), [None]))
+    if "**" in expression:
+        raise UnsupportedExpressionError(f"{expression!r}: a power is written a^b")
     try:
-        tree = ast.parse(expression, mode="eval").body
+        tree = ast.parse(expression.replace("^", "**"), mode="eval").body
     except SyntaxError as error:
         raise UnsupportedExpressionError(f"{expression!r} cannot be parsed") from error
     value = _Evaluation(series, length).of(tree)

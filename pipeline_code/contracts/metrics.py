@@ -27,6 +27,7 @@ class MetricName(StrEnum):
 
     # By the server, for each version of the model.
     ANSWERS = "Answers"
+    REQUESTS = "Requests"
     DEGRADED = "Degraded"
     FLAGGED = "Flagged"
     FAILED_ANSWERS = "FailedAnswers"

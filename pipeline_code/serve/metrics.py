@@ -38,8 +38,9 @@ LISTS: dict[str, str] = {
 COUNTS = (
     MetricName.ANSWERS,
     MetricName.DEGRADED,
-    MetricName.FLAGGED,
     MetricName.FAILED_ANSWERS,
+    MetricName.FLAGGED,
+    MetricName.REQUESTS,
     MetricName.STORE_THROTTLES,
 )
 
@@ -111,13 +112,14 @@ class Meter:
             lists[MetricName.MODEL_MILLISECONDS].append(answers.model_seconds * 1000)
             lists[MetricName.REST_MILLISECONDS].append(rest * 1000)
             lists[MetricName.SCORE] += _sample(answers.scores)
+            counts[MetricName.REQUESTS] += 1
             counts[MetricName.ANSWERS] += len(answers.scores)
             counts[MetricName.DEGRADED] += sum(map(bool, answers.degraded or ()))
             counts[MetricName.FLAGGED] += flagged
 
     def failed(self) -> None:
         """Notes a request that the server could not answer."""
-        self._count(MetricName.FAILED_ANSWERS)
+        self._count(MetricName.REQUESTS, MetricName.FAILED_ANSWERS)
 
     def throttled(self) -> None:
         """Notes a read that the online store refused because there were too many."""
@@ -131,9 +133,10 @@ class Meter:
             document = _document(self._config, window, time.time())
             self._write(json.dumps(document, separators=(",", ":")))
 
-    def _count(self, name: str) -> None:
+    def _count(self, *names: str) -> None:
         with self._lock:
-            self._window.counts[name] += 1
+            for name in names:
+                self._window.counts[name] += 1
 
     def _run(self) -> None:
         while not self._stopped.wait(SECONDS_BETWEEN_LINES):

@@ -277,6 +277,8 @@ def test_only_what_others_type_has_a_name(resources: list[Resource]) -> None:
         for key in body.get("Properties", {})
         if key == name_property(body["Type"]) and not name.startswith(NAMED_BY_SAGEMAKER)
     ]
+    # What rolls a version back is an alarm of its own: the name ends in the version.
+    named = [each for each in named if each[1] != "AWS::CloudWatch::Alarm"]
     # Feature groups that outlive their stack keep naming their role, which none can exchange.
     assert named == [("StoreRole1685ABFC", "AWS::IAM::Role")]
 

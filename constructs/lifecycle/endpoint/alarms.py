@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
-from aws_cdk import CfnCondition, Duration
+from aws_cdk import CfnCondition, Duration, Fn, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from lifecycle.alarms.alarm_topic import AlarmTopic
+from lifecycle.endpoint.chance import LEAST_FOR_PERCENTILE, beyond_chance, shift, slowdown
 from lifecycle.endpoint.health import HealthConfig
 from pipeline_code.contracts.metrics import Dimension, MetricName
 
 __all__ = ["EndpointAlarms"]
 
-MINUTE, FIVE_MINUTES = Duration.minutes(1), Duration.minutes(5)
+MINUTE = Duration.minutes(1)
+# What is of one version is counted over so long. "A sliding window, which advances each time the
+# alarm is evaluated" (CloudFormation reference, AWS::CloudWatch::Alarm EvaluationWindow): what is
+# plain within a minute is told after one.
+WINDOW = Duration.minutes(5)
 ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 
@@ -27,6 +33,8 @@ class EndpointAlarms(Construct):
 
     Guarantees:
         An endpoint without traffic is healthy; so is a version with too few answers to judge.
+        Shares are judged, and only beyond chance: of few requests and of many.
+        What rolls back are alarms of the version's own, which begin without a state.
         Every alarm notifies the topic.
 
     Args:
@@ -63,6 +71,8 @@ class EndpointAlarms(Construct):
             *self._define_request_alarms(),
             *self._define_score_alarms(),
         )
+        for alarm in self.rolling_back:
+            self._name_of_version(alarm, model_version)
         self.notifying: tuple[cloudwatch.Alarm, ...] = (
             *self._define_degraded_alarm(),
             self._define_throttled_alarm(),
@@ -77,27 +87,73 @@ class EndpointAlarms(Construct):
 
     def _define_request_alarms(self) -> list[cloudwatch.Alarm]:
         config = self._config
-        return [
+        share = config.max_failed_percent / 100
+        alarms = [
             self._define_alarm(
                 "Errors",
-                metric=self._sagemaker_metric("Invocation5XXErrors", "Sum"),
-                threshold=config.max_errors_per_minute,
-                description="Requests fail with a status of 500 or above",
+                # Of both fleets: what the server does not live to count.
+                metric=self._judged(
+                    beyond_chance("failed", f"{share} * calls"),
+                    {
+                        "failed": self._sagemaker_metric("Invocation5XXErrors", "Sum"),
+                        "calls": self._sagemaker_metric("Invocations", "Sum"),
+                    },
+                    MINUTE,
+                ),
+                description="More requests fail with a status of 500 or above than may",
             ),
             self._define_alarm(
                 "Latency",
-                metric=self._sagemaker_metric("ModelLatency", "p99"),
+                metric=self._judged(
+                    f"IF(calls >= {LEAST_FOR_PERCENTILE}, slowest, 0)",
+                    {
+                        "slowest": self._sagemaker_metric("ModelLatency", "p99"),
+                        "calls": self._sagemaker_metric("Invocations", "Sum"),
+                    },
+                    MINUTE,
+                ),
                 # SageMaker reports it in microseconds.
                 threshold=config.max_latency_milliseconds * 1000,
+                periods=3,
+                breaching=2,
                 description="The slowest hundredth of the requests is too slow",
             ),
             self._define_alarm(
                 "FailedAnswers",
-                metric=self._server_metric(MetricName.FAILED_ANSWERS, "Sum", self._version),
-                threshold=config.max_errors_per_minute,
-                description="The approved version fails to answer",
+                metric=self._judged(
+                    beyond_chance("failed", f"{share} * requests"),
+                    {
+                        "failed": self._version_metric(MetricName.FAILED_ANSWERS),
+                        "requests": self._version_metric(MetricName.REQUESTS),
+                    },
+                ),
+                description="The approved version fails to answer more requests than may",
             ),
         ]
+        if config.max_slowdown is not None:
+            alarms.append(self._define_slowdown_alarm(config.max_slowdown))
+        return alarms
+
+    def _define_slowdown_alarm(self, limit: float) -> cloudwatch.Alarm:
+        """Medians: a large batch now and then moves the mean of a fleet, and says nothing of it."""
+        times = (
+            MetricName.FEATURE_MILLISECONDS,
+            MetricName.MODEL_MILLISECONDS,
+            MetricName.REST_MILLISECONDS,
+        )
+        metrics = {
+            f"{who}{number}": self._server_metric(name, "p50", dimensions)
+            for number, name in enumerate(times)
+            for who, dimensions in (("new", self._version), ("all", self._endpoint))
+        }
+        return self._define_alarm(
+            "Slower",
+            metric=self._judged(
+                slowdown(limit, parts=len(times)),
+                {"requests": self._version_metric(MetricName.REQUESTS), **metrics},
+            ),
+            description="The approved version takes longer than the endpoint does as a whole",
+        )
 
     def _define_score_alarms(self) -> list[cloudwatch.Alarm]:
         limits = self._config.scores
@@ -112,6 +168,8 @@ class EndpointAlarms(Construct):
                     "(percent) of the transactions",
                 )
             )
+        if limits.max_flagged_ratio is not None:
+            alarms.append(self._define_shift_alarm(limits.max_flagged_ratio))
         # Each expression gives a harmless value while there are too few answers.
         for construct_id, limit, comparison, harmless in (
             ("HighScores", limits.max_mean, ABOVE, 0),
@@ -123,8 +181,12 @@ class EndpointAlarms(Construct):
                         construct_id,
                         metric=self._judged(
                             f"IF(answers >= {limits.min_answers}, score, {harmless})",
-                            score=self._server_metric(MetricName.SCORE, "Average", self._version),
-                            answers=self._server_metric(MetricName.ANSWERS, "Sum", self._version),
+                            {
+                                "score": self._server_metric(
+                                    MetricName.SCORE, "Average", self._version
+                                ),
+                                "answers": self._version_metric(MetricName.ANSWERS),
+                            },
                         ),
                         threshold=limit,
                         comparison=comparison,
@@ -132,6 +194,27 @@ class EndpointAlarms(Construct):
                     )
                 )
         return alarms
+
+    def _define_shift_alarm(self, ratio: float) -> cloudwatch.Alarm:
+        """The share that is flagged, beside what the old fleet flags in the same minutes.
+
+        An attack is in both; so is a busy hour. Once all traffic is the new version's, there is
+        nothing to compare it with, and nothing is said.
+        """
+        return self._define_alarm(
+            "Shifted",
+            metric=self._judged(
+                shift(ratio),
+                {
+                    "flagged": self._version_metric(MetricName.FLAGGED),
+                    "answers": self._version_metric(MetricName.ANSWERS),
+                    "all_flagged": self._server_metric(MetricName.FLAGGED, "Sum", self._endpoint),
+                    "every": self._server_metric(MetricName.ANSWERS, "Sum", self._endpoint),
+                },
+            ),
+            description="The approved version asks to review or decline many times as large a "
+            "share of the transactions as the version before it",
+        )
 
     def _define_degraded_alarm(self) -> list[cloudwatch.Alarm]:
         limit = self._config.max_degraded_percent
@@ -151,8 +234,7 @@ class EndpointAlarms(Construct):
         metric = self._server_metric(MetricName.STORE_THROTTLES, "Sum", self._endpoint)
         return self._define_alarm(
             "Throttled",
-            metric=metric.with_(period=FIVE_MINUTES),
-            threshold=0,
+            metric=metric.with_(period=WINDOW),
             description="Feature Store throttles the server's reads: what is refused twice gets a "
             "degraded answer. See docs/capacity.md: ask AWS for more calls",
         )
@@ -167,33 +249,50 @@ class EndpointAlarms(Construct):
         }
         return self._define_alarm(
             "Unmeasured",
-            metric=cloudwatch.MathExpression(
-                expression="IF(FILL(answers, 0) > 0, 0, "
-                "invocations - FILL(refused, 0) - FILL(failed, 0))",
-                using_metrics={
-                    name: metric.with_(period=FIVE_MINUTES) for name, metric in metrics.items()
-                },
-                period=FIVE_MINUTES,
+            metric=self._judged(
+                "IF(FILL(answers, 0) > 0, 0, invocations - FILL(refused, 0) - FILL(failed, 0))",
+                metrics,
             ),
-            threshold=0,
             periods=3,
             description="The server answers and none of its metrics arrive, so that no alarm on "
             "them can go off: see whether its log group has log streams of today",
         )
+
+    def _name_of_version(self, alarm: cloudwatch.Alarm, model_version: str) -> None:
+        """Give a version an alarm of its own, whose state begins new.
+
+        "When this operation creates an alarm, the alarm state is immediately set to
+        INSUFFICIENT_DATA. [...] When you update an existing alarm, its state is left unchanged"
+        (API reference, PutMetricAlarm): by what it said of the version before, a rollout could be
+        over before it began.
+        """
+        # Never too few parts, even of `none`: what is not used is resolved all the same.
+        parts = Fn.split("/", Fn.join("", [model_version, "//"]))
+        name = Fn.join("", [f"{Stack.of(self).stack_name}-{alarm.node.id}-", Fn.select(2, parts)])
+        cast(cloudwatch.CfnAlarm, alarm.node.default_child).alarm_name = name
 
     def _share(self, name: str, dimensions: dict[str, str]) -> cloudwatch.MathExpression:
         """Percent of the responses that are of one kind, or 0 if there are too few."""
         least = self._config.scores.min_answers
         return self._judged(
             f"IF(answers >= {least}, 100 * FILL(kind, 0) / answers, 0)",
-            kind=self._server_metric(name, "Sum", dimensions),
-            answers=self._server_metric(MetricName.ANSWERS, "Sum", dimensions),
+            {
+                "kind": self._server_metric(name, "Sum", dimensions),
+                "answers": self._server_metric(MetricName.ANSWERS, "Sum", dimensions),
+            },
         )
 
-    def _judged(self, expression: str, **metrics: cloudwatch.IMetric) -> cloudwatch.MathExpression:
+    @staticmethod
+    def _judged(
+        expression: str, metrics: Mapping[str, cloudwatch.Metric], period: Duration = WINDOW
+    ) -> cloudwatch.MathExpression:
+        of_period = {name: metric.with_(period=period) for name, metric in metrics.items()}
         return cloudwatch.MathExpression(
-            expression=expression, using_metrics=metrics, period=MINUTE
+            expression=expression, using_metrics=of_period, period=period
         )
+
+    def _version_metric(self, name: str) -> cloudwatch.Metric:
+        return self._server_metric(name, "Sum", self._version)
 
     def _sagemaker_metric(self, name: str, statistic: str) -> cloudwatch.Metric:
         return cloudwatch.Metric(
@@ -220,10 +319,11 @@ class EndpointAlarms(Construct):
         construct_id: str,
         *,
         metric: cloudwatch.IMetric,
-        threshold: float,
         description: str,
+        threshold: float = 0,
         comparison: cloudwatch.ComparisonOperator = ABOVE,
         periods: int = 1,
+        breaching: int | None = None,
     ) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
             self,
@@ -232,6 +332,7 @@ class EndpointAlarms(Construct):
             threshold=threshold,
             comparison_operator=comparison,
             evaluation_periods=periods,
+            datapoints_to_alarm=breaching,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             alarm_description=f"{self._endpoint[Dimension.ENDPOINT]}: {description}",
         )

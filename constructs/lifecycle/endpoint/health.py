@@ -14,14 +14,16 @@ class ScoreLimits:
     ScoreLimits(max_flagged_percent=10, max_mean=0.2)
 
     Attributes:
-        min_answers: With fewer answers in a minute, nothing is judged.
+        min_answers: With fewer answers in five minutes, shares and means are not judged.
         max_flagged_percent: Share of the responses that may ask for review or decline.
+        max_flagged_ratio: So many times the old fleet's share in the same minutes, beyond chance.
         min_mean: The least mean score; a model that finds nothing falls below it.
         max_mean: The largest mean score.
     """
 
     min_answers: int = 50
     max_flagged_percent: float | None = 20.0
+    max_flagged_ratio: float | None = 4.0
     min_mean: float | None = None
     max_mean: float | None = 0.5
 
@@ -32,6 +34,7 @@ class ScoreLimits:
                 "no share"
             )
         _check_percent("max_flagged_percent", self.max_flagged_percent)
+        _check_ratio("max_flagged_ratio", self.max_flagged_ratio)
         for name in ("min_mean", "max_mean"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
@@ -52,31 +55,38 @@ class HealthConfig:
     """What an endpoint may get wrong before its alarms go off.
 
     Attributes:
-        max_errors_per_minute: More failed requests (status 5xx) in a minute are an alarm; so are
-            more failed answers of the version that is being deployed.
+        max_failed_percent: Share of the requests that may fail (status 5xx), and of those to the
+            version that is being deployed; more is an alarm if it is beyond chance.
         max_latency_milliseconds: The slowest hundredth of the requests may take so long.
+        max_slowdown: So many times the median time of old and new fleet together the new one may
+            take, beyond chance; None for any.
         max_degraded_percent: Share of the responses that may lack the online store's features. This
             alarm only notifies: it is the store that is ill, and no other version would be better.
         scores: What the scores of the version that is being deployed may look like.
     """
 
-    max_errors_per_minute: int = 0
+    max_failed_percent: float = 0.05
     max_latency_milliseconds: int = 500
+    max_slowdown: float | None = 1.3
     max_degraded_percent: float | None = 20.0
     scores: ScoreLimits = field(default_factory=ScoreLimits)
 
     def __post_init__(self) -> None:
-        if self.max_errors_per_minute < 0:
-            raise ValueError(
-                f"max_errors_per_minute must be at least 0, got {self.max_errors_per_minute}; "
-                "use 0 to tolerate none"
-            )
+        _check_percent("max_failed_percent", self.max_failed_percent)
+        _check_ratio("max_slowdown", self.max_slowdown)
         if self.max_latency_milliseconds < 1:
             raise ValueError(
                 "max_latency_milliseconds must be at least 1, got "
                 f"{self.max_latency_milliseconds}; give what callers can wait for"
             )
         _check_percent("max_degraded_percent", self.max_degraded_percent)
+
+
+def _check_ratio(name: str, value: float | None) -> None:
+    if value is not None and value <= 1:
+        raise ValueError(
+            f"{name} must be more than 1, got {value}; a version like the old one has a ratio of 1"
+        )
 
 
 def _check_percent(name: str, value: float | None) -> None:

@@ -73,6 +73,7 @@ def test_anomaly_detection_is_refused_by_name() -> None:
         ("SUM([errors, calls])", [3.0, 0.0, 3.0]),
         ("MAX(errors)", [3.0, 3.0, 3.0]),
         ("-ABS(errors - 2)", [-1.0, -2.0, -1.0]),
+        ("1 + 2 * errors^2", [3.0, 1.0, 19.0]),
         ("FILL(calls, REPEAT)", [2.0, 0.0, 0.0]),
     ],
 )
@@ -82,7 +83,8 @@ def test_metric_math(expression: str, expected: Series) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["ANOMALY_DETECTION_BAND(errors)", "__import__('os')", "errors[0]", "1 +"]
+    "expression",
+    ["ANOMALY_DETECTION_BAND(errors)", "__import__('os')", "errors[0]", "errors ** 2", "1 +"],
 )
 def test_other_expressions_are_refused(expression: str) -> None:
     with pytest.raises(UnsupportedExpressionError):

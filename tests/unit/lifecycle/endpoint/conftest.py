@@ -31,10 +31,17 @@ CONFIG = EndpointConfig(
         strategy=Canary(percent=34, wait_seconds=21), old_fleet_seconds=22, timeout_seconds=623
     ),
     health=HealthConfig(
-        max_errors_per_minute=2,
+        max_failed_percent=2,
         max_latency_milliseconds=75,
+        max_slowdown=1.5,
         max_degraded_percent=7,
-        scores=ScoreLimits(min_answers=33, max_flagged_percent=12, min_mean=0.01, max_mean=0.4),
+        scores=ScoreLimits(
+            min_answers=33,
+            max_flagged_percent=12,
+            max_flagged_ratio=4,
+            min_mean=0.01,
+            max_mean=0.4,
+        ),
     ),
     server=ServerConfig(workers=3, store_budget_milliseconds=44, state_cache_seconds=0.5),
 )

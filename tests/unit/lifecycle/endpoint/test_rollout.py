@@ -57,7 +57,10 @@ def test_alarms_on_what_a_version_does_roll_it_back(template: Template) -> None:
         alarm["AlarmName"]["Ref"][len("EndpointAlarms") : -8]
         for alarm in deployment["AutoRollbackConfiguration"]["Alarms"]
     }
-    assert watched == {"Errors", "Latency", "FailedAnswers", "Flagged", "HighScores", "LowScores"}
+    assert watched == {
+        *("Errors", "Latency", "FailedAnswers", "Slower"),
+        *("Flagged", "Shifted", "HighScores", "LowScores"),
+    }
     # SageMaker takes ten at most.
     assert set(alarms(template)) - watched == {"Degraded", "Throttled", "Unmeasured"}
 
