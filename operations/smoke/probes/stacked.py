@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from operations.smoke.probes.packages import PYTHON_PATH
-from operations.smoke.probes.probe import Seen, asks
+from operations.smoke.probes.probe import Seen, asks, refusal
 from operations.smoke.probes.rollouts import (
     deployment_config,
     logs,
@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 _LOG_SECONDS = 180.0
 
 
-@asks("log-group-absent", "rolled-back-stack", minutes={"hosting ml.m5.large": 50})
+@asks(
+    *("log-group-absent", "update-under-way", "rolled-back-stack"),
+    minutes={"hosting ml.m5.large": 50},
+)
 def endpoint(run: Run) -> Iterator[Seen]:
-    """A stack with an endpoint, and its update to another model while an alarm goes on."""
+    """A stack with an endpoint, and its update to another model while an alarm goes on; beside it
+    another update is tried."""
     name = run.named("stack")
     stack(run, name, _template(run, "first"))
     made = run.seen(lambda: logs(run, name), _LOG_SECONDS)
@@ -34,6 +38,7 @@ def endpoint(run: Run) -> Iterator[Seen]:
     set_alarm(run, "stack", "OK")
     update(run, name, _template(run, "second"))
     when_baking(run, name, lambda _endpoint: _status(run, name) != "UPDATE_IN_PROGRESS")
+    yield _refused_beside(run, name)
     set_alarm(run, "stack", "ALARM")
     found = rested(run, name)
     status = found["StackStatus"]
@@ -44,6 +49,20 @@ def endpoint(run: Run) -> Iterator[Seen]:
         question="rolled-back-stack",
         reading="done" if done else "failed",
         detail=status if done else f"{status}: {reason(run, name)}",
+    )
+
+
+def _refused_beside(run: Run, name: str) -> Seen:
+    """What a second update is told; it is one to the configuration that serves."""
+    sagemaker = run.client("sagemaker")
+    serving = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+    why = refusal(lambda: sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=serving))
+    readings = {None: None, True: "in-progress", False: "other-words"}
+    words = None if why is None else "Cannot update in-progress endpoint" in why
+    return Seen(
+        question="update-under-way",
+        reading=readings[words],
+        detail=why or "an update beside another is taken",
     )
 
 
