@@ -21,6 +21,8 @@ from operations.smoke.stacks import reason, rested, stack, update
 if TYPE_CHECKING:
     from operations.smoke.run import Run
 
+__all__ = ["endpoint_template"]
+
 _LOG_SECONDS = 180.0
 
 
@@ -32,11 +34,11 @@ def endpoint(run: Run) -> Iterator[Seen]:
     """A stack with an endpoint, and its update to another model while an alarm goes on; beside it
     another update is tried."""
     name = run.named("stack")
-    stack(run, name, _template(run, "first"))
+    stack(run, name, endpoint_template(run, "first"))
     made = run.seen(lambda: logs(run, name), _LOG_SECONDS)
     yield Seen(question="log-group-absent", reading="made" if made else "missing")
     set_alarm(run, "stack", "OK")
-    update(run, name, _template(run, "second"))
+    update(run, name, endpoint_template(run, "second"))
     when_baking(run, name, lambda _endpoint: _status(run, name) != "UPDATE_IN_PROGRESS")
     yield _refused_beside(run, name)
     set_alarm(run, "stack", "ALARM")
@@ -71,7 +73,7 @@ def _status(run: Run, name: str) -> str:
     return str(found["Stacks"][0]["StackStatus"])
 
 
-def _template(run: Run, version: str) -> str:
+def endpoint_template(run: Run, version: str) -> str:
     """Model, configuration and endpoint; another version replaces the first two."""
     container = {
         "Image": run.serving_image,
