@@ -27,7 +27,7 @@ _LOG_SECONDS = 180.0
 _SCHEDULES = 4
 _QUESTIONS = (
     *("package-variables", "hosting-region", "log-group-there", "four-schedules"),
-    *("update-under-way", "alarm-before-update", "rolled-back-endpoint"),
+    *("alarm-before-update", "rolled-back-endpoint"),
 )
 
 
@@ -152,11 +152,10 @@ def _monitoring_job(run: Run, name: str) -> dict[str, Any]:
 
 
 def _updates(run: Run, name: str) -> Iterator[Seen]:
-    """An update with an alarm that is on already, and one beside it; if it counts for nothing,
-    one with an alarm that goes on meanwhile."""
+    """An update with an alarm that is on already; if it counts for nothing, one with an alarm that
+    goes on meanwhile."""
     set_alarm(run, "api", "ALARM")
     _update(run, name, "second")
-    yield _refused_beside(run, name)
     found = rest(run, name)
     told = found.get("FailureReason", "")
     went_back = found["EndpointConfigName"] == run.named("first")
@@ -175,17 +174,6 @@ def _updates(run: Run, name: str) -> Iterator[Seen]:
     told = found.get("FailureReason", "")
     reading = "told" if told else "silent"
     yield Seen(question="rolled-back-endpoint", reading=reading, detail=told)
-
-
-def _refused_beside(run: Run, name: str) -> Seen:
-    why = refusal(lambda: _update(run, name, "first"))
-    readings = {None: None, True: "in-progress", False: "other-words"}
-    words = None if why is None else "Cannot update in-progress endpoint" in why
-    return Seen(
-        question="update-under-way",
-        reading=readings[words],
-        detail=why or "an update beside another is taken",
-    )
 
 
 def _update(run: Run, name: str, version: str) -> None:

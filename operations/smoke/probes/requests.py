@@ -19,7 +19,7 @@ _ABSENT_KEY = "00000000-0000-4000-8000-000000000000"
 
 @asks("json-get", "role-at-once")
 def pipelines(run: Run) -> Iterator[Seen]:
-    """Pipelines without and with Std:JsonGet in a Fail step, and one of a role that is not."""
+    """Pipelines without and with Std:JsonGet outside conditions, and one of a role that is not."""
     plain = refusal(lambda: _pipeline(run, "plain", "no", run.outputs["ModelRole"]))
     if plain is not None:
         raise NotSeenError(f"a plain pipeline is refused, too: {plain}")
@@ -38,41 +38,46 @@ def pipelines(run: Run) -> Iterator[Seen]:
     yield Seen(question="role-at-once", reading=reading, detail=why or "")
 
 
-def _pipeline(run: Run, name: str, message: Any, role: str) -> None:
+def _pipeline(run: Run, name: str, value: Any, role: str) -> None:
+    """A pipeline with a value where the project's training pipeline has one of a property file."""
+    image = run.image or _image(run)
+    output = {
+        "S3Uri": f"s3://{run.bucket}/report",
+        "LocalPath": "/opt/ml/processing/output",
+        "S3UploadMode": "EndOfJob",
+    }
     look = {
-        "Name": "Look",
-        "Type": "Processing",
-        "Arguments": {
-            "RoleArn": run.outputs["ModelRole"],
-            "AppSpecification": {"ImageUri": run.image or _image(run)},
-            "ProcessingResources": {"ClusterConfig": _cluster()},
-            "ProcessingOutputConfig": {
-                "Outputs": [
-                    {
-                        "OutputName": "report",
-                        "S3Output": {
-                            "S3Uri": f"s3://{run.bucket}/report",
-                            "LocalPath": "/opt/ml/processing/output",
-                            "S3UploadMode": "EndOfJob",
-                        },
-                    }
-                ]
-            },
+        "RoleArn": run.outputs["ModelRole"],
+        "AppSpecification": {"ImageUri": image},
+        "ProcessingResources": {"ClusterConfig": _cluster()},
+        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "report", "S3Output": output}]},
+    }
+    container = {
+        "Image": image,
+        "ModelDataUrl": f"s3://{run.bucket}/model.tar.gz",
+        "Environment": {"SMOKE": value},
+    }
+    register = {
+        "ModelPackageGroupName": run.name,
+        "CustomerMetadataProperties": {"smoke": value},
+        "ModelCard": {"ModelCardContent": value, "ModelCardStatus": "PendingReview"},
+        "InferenceSpecification": {
+            "Containers": [container],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
         },
-        "PropertyFiles": [
-            {"PropertyFileName": "Report", "OutputName": "report", "FilePath": "report.json"}
-        ],
     }
-    fail = {
-        "Name": "Fail",
-        "Type": "Fail",
-        "Arguments": {"ErrorMessage": message},
-        "DependsOn": ["Look"],
-    }
-    definition = {"Version": "2020-12-01", "Parameters": [], "Steps": [look, fail]}
+    file = {"PropertyFileName": "Report", "OutputName": "report", "FilePath": "report.json"}
+    steps: list[dict[str, Any]] = [
+        {"Name": "Look", "Type": "Processing", "Arguments": look, "PropertyFiles": [file]},
+        {"Name": "Register", "Type": "RegisterModel", "Arguments": register},
+        {"Name": "Fail", "Type": "Fail", "Arguments": {"ErrorMessage": value}},
+    ]
+    for step in steps[1:]:
+        step["DependsOn"] = ["Look"]
     run.client("sagemaker").create_pipeline(
         PipelineName=run.named(name),
-        PipelineDefinition=json.dumps(definition),
+        PipelineDefinition=json.dumps({"Version": "2020-12-01", "Parameters": [], "Steps": steps}),
         RoleArn=role,
         Tags=run.tags(),
     )
