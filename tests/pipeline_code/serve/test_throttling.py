@@ -1,9 +1,11 @@
 """Whoever is throttled by the embedded AWS says so: the server, and a fold, up to CloudWatch."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -27,6 +29,7 @@ pytest.importorskip("local_aws.quotas")
 
 NAMESPACE = "fraudloop/throttled"
 NAMES = FeatureGroups(**GROUPS)
+PATIENT = 30.0
 QUOTAS = """
 [sagemaker]
 "GetRecord transactions per second" = 0
@@ -40,7 +43,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     folder = tmp_path_factory.mktemp("throttled")
     quotas = folder / "quotas.toml"
     quotas.write_text(QUOTAS)
-    with EmbeddedAws(folder / "state", free_port(), quotas=quotas) as running:
+    options: dict[str, Any] = {"quotas": quotas}
+    with EmbeddedAws(folder / "state", free_port(), **options) as running:
         for entity in ENTITIES:
             running.session().client("sagemaker").create_feature_group(
                 FeatureGroupName=NAMES.of(entity),
@@ -56,18 +60,23 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
 
 
 def throttles(session: boto3.Session, dimension: str, value: str) -> float:
-    """What CloudWatch counted."""
-    now = datetime.now(UTC)
-    found = session.client("cloudwatch").get_metric_statistics(
-        Namespace=NAMESPACE,
-        MetricName=MetricName.STORE_THROTTLES,
-        Dimensions=[{"Name": dimension, "Value": value}],
-        StartTime=now - timedelta(hours=1),
-        EndTime=now + timedelta(minutes=5),
-        Period=3600,
-        Statistics=["Sum"],
-    )
-    return float(sum(point["Sum"] for point in found["Datapoints"]))
+    """What CloudWatch counted, which takes it a moment."""
+    now, cloudwatch = datetime.now(UTC), session.client("cloudwatch")
+    deadline = time.monotonic() + PATIENT
+    while time.monotonic() < deadline:
+        found = cloudwatch.get_metric_statistics(
+            Namespace=NAMESPACE,
+            MetricName=MetricName.STORE_THROTTLES,
+            Dimensions=[{"Name": dimension, "Value": value}],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(minutes=5),
+            Period=60,
+            Statistics=["Sum"],
+        )
+        if found["Datapoints"]:
+            return float(sum(point["Sum"] for point in found["Datapoints"]))
+        time.sleep(0.1)
+    raise AssertionError(f"{value} was not counted")
 
 
 def log(session: boto3.Session, lines: list[str]) -> None:
