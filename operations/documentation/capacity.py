@@ -108,14 +108,15 @@ class Plan:
     def measured_instances(self) -> int:
         """Were an instance's cores like the one that was measured."""
         choices, rate = self.figures["choices"], self.figures["measured"]["transactions_per_second"]
-        mine = rate * choices["cores_of_an_instance"] * choices["core_percent"] / 100
+        mine: float = rate * choices["cores_of_an_instance"] * choices["core_percent"] / 100
         return max(self.rules.fewest, math.ceil(self.load / mine))
 
     @property
     def shards(self) -> int:
         """Of each stream, if it has a fixed number."""
-        taken = self.figures["rules"]["records_a_second_of_a_shard"]
-        return math.ceil(self.load / (taken * self.figures["choices"]["shard_percent"] / 100))
+        taken: float = self.figures["rules"]["records_a_second_of_a_shard"]
+        used: float = self.figures["choices"]["shard_percent"] / 100
+        return math.ceil(self.load / (taken * used))
 
     @property
     def single_reads(self) -> float:

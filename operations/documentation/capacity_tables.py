@@ -76,7 +76,7 @@ def _needs(rules: Rules) -> list[Row]:
     ]
 
 
-def _batches(plan: Plan) -> float:
+def _batches(plan: Plan) -> int:
     return SIDES * plan.shards
 
 
@@ -112,7 +112,7 @@ def _quotas(plans: Sequence[Plan], figures: Figures) -> str:
 
 
 def _costs(figures: Figures) -> list[Row]:
-    hours = figures["rules"]["hours_a_month"]
+    hours: float = figures["rules"]["hours_a_month"]
     price = {each["key"]: each["price"] for each in figures["prices"]}
     puts = SIDES * hours * 3_600 / MILLION
 

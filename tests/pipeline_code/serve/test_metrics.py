@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.serve.metrics import COUNTS, LISTS, MOST_VALUES, Meter, MetricsConfig
 from pipeline_code.serve.scoring import ScoringResponse
 
-from .conftest import MODEL_VERSION, Store, store_environment, transaction
+from .conftest import MODEL_VERSION, Server, Store, store_environment, transaction
 
 CONFIG = MetricsConfig(namespace="Fraudloop/test", endpoint_name="fraud", model_version="arn:7")
 DECISIONS = {0.1: Decision.APPROVE, 0.5: Decision.REVIEW, 0.9: Decision.DECLINE}
@@ -139,3 +140,22 @@ def test_the_server_writes_lines(start: Any, store: Store) -> None:
     assert {line["ModelVersion"] for line in lines} == {MODEL_VERSION}
     assert "313131313" not in text
     assert "request failed" not in text
+
+
+def test_throttled_reads_are_counted_and_answered_degraded(
+    start: Callable[..., Server], store: Store
+) -> None:
+    """Two records, each tried twice, as botocore's standard mode would; then without states."""
+    variables = store_environment(store) | {
+        "METRIC_NAMESPACE": "Fraudloop/test",
+        "ENDPOINT_NAME": "fraud",
+        "SERVE_STORE_BUDGET_MILLISECONDS": "10000",
+    }
+    server = start(variables).wait_ready()
+    store.status, store.refusal = 400, {"__type": "ThrottlingException", "message": "Rate exceeded"}
+    answer = server.score(transaction())
+    assert (answer["degraded"], answer["degraded_reasons"]) == (True, ["store_unavailable"])
+    server.__exit__()
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if "_aws" in line]
+    assert sum(line["StoreThrottles"] for line in lines) == 4
+    assert "ThrottlingException" in server.log.read_text()
