@@ -83,7 +83,8 @@ def test_metric_math(expression: str, expected: Series) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["ANOMALY_DETECTION_BAND(errors)", "__import__('os')", "errors[0]", "errors ** 2", "1 +"]
+    "expression",
+    ["ANOMALY_DETECTION_BAND(errors)", "__import__('os')", "errors[0]", "errors ** 2", "1 +"],
 )
 def test_other_expressions_are_refused(expression: str) -> None:
     with pytest.raises(UnsupportedExpressionError):
