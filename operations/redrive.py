@@ -3,7 +3,7 @@
 A queue of a consumer's failures holds no records: each message says where in the stream they are.
 They are put onto the same stream once more, behind what came meanwhile, which a state does not
 mind. What the functions that deploy and retrain models gave up on is an event itself: it is put
-onto that function's queue once more.
+onto that function's queue once more. Functions without a queue of events are invoked with it.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 
 from operations.errors import OperationError
 from operations.target import Target
-from pipeline_code.contracts.outputs import queue_output
+from pipeline_code.contracts.outputs import function_output, queue_output
 from pipeline_code.stream.producing import Entry, put_all
 
 _QUEUES = tuple(queue_output(name, "Failures") for name in ("Customer", "Terminal"))
@@ -23,6 +23,8 @@ _QUEUES = tuple(queue_output(name, "Failures") for name in ("Customer", "Termina
 # of one group, so that they are handled in order.
 _QUEUED = ("Deployment", "Retraining")
 _GROUP = "all"
+# Functions that events start at once; there are none without monitoring.
+_INVOKED = ("Refresh", "AnalysisRetry")
 # Longer than reading a batch takes: the message must not come a second time meanwhile.
 _HIDDEN_SECONDS = 300
 
@@ -70,7 +72,27 @@ def redrive(target: Target) -> dict[str, Any]:
             counts[batch.stream] = counts.get(batch.stream, 0) + _put_again(kinesis, batch)
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     events = {f"{name.lower()}_events": _handle_again(target, sqs, name) for name in _QUEUED}
-    return {"records": counts, **events}
+    monitored = [name for name in _INVOKED if queue_output(name, "Failures") in target.outputs]
+    again = sum(_invoke_again(target, sqs, name) for name in monitored)
+    return {"records": counts, **events, "monitoring_events": again}
+
+
+def _invoke_again(target: Target, sqs: Any, name: str) -> int:
+    """How many events a function was invoked with again."""
+    url, count = target.output(queue_output(name, "Failures")), 0
+    for message in _messages(sqs, url):
+        found = json.loads(message["Body"])
+        # EventBridge keeps the event as it is, Lambda wraps it (Lambda Developer Guide, "Retaining
+        # records of asynchronous invocations").
+        event = found["requestPayload"] if "requestContext" in found else found
+        target.client("lambda").invoke(
+            FunctionName=target.output(function_output(name)),
+            InvocationType="Event",
+            Payload=json.dumps(event),
+        )
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        count += 1
+    return count
 
 
 def _handle_again(target: Target, sqs: Any, name: str) -> int:

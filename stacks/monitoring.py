@@ -8,12 +8,13 @@ from constructs import Construct
 from lifecycle.deployment import StackRefresh
 from lifecycle.endpoint import VARIANT_NAME
 from lifecycle.features import FeatureStore
+from lifecycle.functions.event_function import EventFunction
 from lifecycle.image import ContainerImage
 from lifecycle.lake import DataLake
 from lifecycle.monitoring import Monitoring, MonitoringDashboard
 from lifecycle.parity import ParityAudit
 from pipeline_code.contracts.monitoring import MonitorKind
-from pipeline_code.contracts.outputs import Output, monitor_output
+from pipeline_code.contracts.outputs import Output, function_output, monitor_output, queue_output
 from pipeline_code.contracts.resources import Stage
 from stacks.environments import Environment
 
@@ -81,6 +82,8 @@ class MonitoringStack(cdk.Stack):
         )
         self.alarm_topic.notify_of(refresh.alarm)
         self._define_outputs()
+        self._define_function_outputs("Refresh", refresh.function)
+        self._define_function_outputs("AnalysisRetry", self._monitoring.retry.function)
 
     def _define_parity(
         self, lake: DataLake, store: FeatureStore, image: ContainerImage
@@ -125,3 +128,9 @@ class MonitoringStack(cdk.Stack):
         cdk.CfnOutput(self, Output.PARITY_PIPELINE, value=self._parity.pipeline_name)
         cdk.CfnOutput(self, Output.ALARM_TOPIC, value=self.alarm_topic.topic_arn)
         cdk.CfnOutput(self, Output.DASHBOARD, value=self._dashboard.dashboard_name)
+
+    def _define_function_outputs(self, name: str, function: EventFunction) -> None:
+        """What `fraudloop redrive` needs to give the function again what it gave up on."""
+        queue = function.dead_letter_queue
+        cdk.CfnOutput(self, queue_output(name, "Failures"), value=queue.queue_url)
+        cdk.CfnOutput(self, function_output(name), value=function.function.function_name)

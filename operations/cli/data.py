@@ -58,7 +58,7 @@ def simulate(
 @guide("fraudloop redrive", then="fraudloop status")
 @on_target
 def redrive(target: Target, json: Json = None) -> None:
-    """Put what functions gave up on onto their streams, or their queues of events, again."""
+    """Give functions again what they gave up on: by their streams, their queues, or themselves."""
     from operations import redrive as queues
 
     result = queues.redrive(target)
@@ -66,6 +66,7 @@ def redrive(target: Target, json: Json = None) -> None:
         *result["records"].items(),
         ("deployments", result["deployment_events"]),
         ("retraining", result["retraining_events"]),
+        ("monitoring", result["monitoring_events"]),
     ]
     show(result, json, table("Put again", ["onto", "records or events"], rows))
 

@@ -1,6 +1,7 @@
 """What a consumer gave up on goes onto its stream again, or stays in the queue."""
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 from operations.errors import OperationError
 from operations.redrive import redrive
 from operations.target import Target
+from tests.local_aws.events.test_delivery import Function
 
 # Parts of the outputs' names: a function, where it takes events from, and its failures.
 FUNCTIONS = ("Deployment", "Retraining")
@@ -104,7 +106,12 @@ def new_queue(target: Target, name: str, kind: str) -> str:
 
 
 def test_nothing_that_failed_is_nothing_to_do(around: Surroundings) -> None:
-    nothing = {"records": {}, "deployment_events": 0, "retraining_events": 0}
+    nothing = {
+        "records": {},
+        "deployment_events": 0,
+        "retraining_events": 0,
+        "monitoring_events": 0,
+    }
     assert redrive(around.target) == nothing
 
 
@@ -151,6 +158,28 @@ def test_what_fails_meanwhile_waits_for_the_next_time(
     redrive(around.target)
     assert len(asked) == 1
     assert around.waiting() == 1
+
+
+def test_a_function_without_a_queue_is_invoked_again(
+    around: Surroundings, target_with: Callable[..., Target]
+) -> None:
+    """By what EventBridge could not deliver, and by what the function itself gave up on."""
+    sqs = around.target.client("sqs")
+    url = sqs.create_queue(QueueName=f"{around.stream}-Refresh")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    function = Function(around.target.client, arn["QueueArn"])
+    event = {"source": "aws.sagemaker", "id": uuid.uuid4().hex}
+    record = {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}}
+    for body in (event, {**record, "requestPayload": event}):
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
+    outputs = {"RefreshFailuresQueueUrl": url, "RefreshFunctionName": function.bucket}
+    target = target_with(**around.target.outputs, **outputs)
+    assert redrive(target)["monitoring_events"] == 2
+    until = time.monotonic() + 30
+    while len(function.invocations()) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert function.invocations() == [event, event]
+    assert redrive(target)["monitoring_events"] == 0
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -73,4 +73,5 @@ class StackRefresh(Construct):
                 detail={"name": [parameter_name], "operation": ["Update"]},
             ),
         )
+        self.function = refresher
         self.alarm = refresher.alarm

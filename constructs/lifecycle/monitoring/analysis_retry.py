@@ -77,6 +77,7 @@ class AnalysisRetry(Construct):
                 detail={"ProcessingJobStatus": ["Failed"], "RoleArn": arns},
             ),
         )
+        self.function = repeater
         self.alarm = repeater.alarm
 
 

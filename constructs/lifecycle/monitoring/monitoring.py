@@ -116,7 +116,7 @@ class Monitoring(Construct):
             config=config,
             condition=self.condition,
         )
-        self.alarms.topic.notify_of(self._retry.alarm)
+        self.alarms.topic.notify_of(self.retry.alarm)
 
     def _define_engine(self, names: Mapping[MonitorKind, str]) -> None:
         if self._config.engine == "model_monitor":
@@ -141,7 +141,7 @@ class Monitoring(Construct):
     def _watch(self, names: Mapping[MonitorKind, str]) -> MonitoredEndpoint:
         """Has failed jobs repeated, and says what runbooks name."""
         analyzer = self._analyzer
-        self._retry = AnalysisRetry(
+        self.retry = AnalysisRetry(
             self,
             "Retry",
             endpoint_name=analyzer.endpoint_name,
@@ -154,5 +154,5 @@ class Monitoring(Construct):
             metric_namespace=analyzer.metric_namespace,
             monitor_names=names,
             labels_name=self._labels.pipeline_name,
-            retry_function_name=self._retry.function_name,
+            retry_function_name=self.retry.function_name,
         )
