@@ -75,7 +75,10 @@ def owned(aws: EmbeddedAws, name: str, by: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "by", [f"elsewhere {os.getpid()}", f"{socket.gethostname()} {os.getppid()}"]
+    "by",
+    [f"elsewhere {os.getpid()}", f"{socket.gethostname()} {os.getppid()}"],
+    # Processes of one run must call a test the same.
+    ids=["another machine", "this machine"],
 )
 def test_a_run_that_goes_on_is_not_disturbed(
     by: str, aws: EmbeddedAws, smoke: Callable[..., Result]
