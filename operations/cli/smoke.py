@@ -47,7 +47,7 @@ def smoke(
     clean: Clean = False,
     _listed: Listed = False,
     json: Json = None,
-) -> None:
+) -> str | None:
     """Ask the account what AWS's documents leave open, within half an hour and for a dollar.
 
     All that it makes begins with fraudloop-smoke- and is deleted at the end, after Ctrl-C and by
@@ -65,8 +65,9 @@ def smoke(
         )
     if clean:
         running.clean_up(target, json)
-    else:
-        running.run(target, only or [], json)
+        return "fraudloop status"
+    running.run(target, only or [], json)
+    return None
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ import socket
 import tarfile
 import time
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,18 +151,20 @@ def _pool(run: Run, size: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def _raise_first(futures: Sequence[Future[None]]) -> None:
-    wait_for(futures)
-    for future in futures:
+    """Wait for all of them, or for a bug in one."""
+    ended, _others = wait_for(futures, return_when=FIRST_EXCEPTION)
+    for future in ended:
         future.result()
 
 
 def _ask(run: Run, probe: Probe, seen: dict[str, Seen]) -> None:
     """Ask; what stays open of the probe's questions has the reason."""
-    why = "not asked"
+    why, begun = "not asked", time.monotonic()
     try:
         for each in probe.ask(run):
             seen[each.question] = each
-            progress.update(each.question, each.reading or "open", ended=True)
+            passed = time.monotonic() - begun
+            progress.update(each.question, each.reading or "open", ended=True, seconds=passed)
     except (ClientError, BotoCoreError, NotSeenError, OperationError) as error:
         why = str(error)
     except StoppedError:

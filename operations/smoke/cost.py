@@ -7,7 +7,7 @@ from operations.smoke.probes.probe import Probe
 
 __all__ = ["check_cost", "estimate"]
 
-# US dollars an hour in us-east-1 (Amazon SageMaker AI pricing, on-demand).
+# US dollars an hour in us-east-1, as public tables of SageMaker's on-demand prices have them.
 _PRICES = {
     "hosting ml.c5.large": 0.102,
     "hosting ml.m5.large": 0.115,
@@ -17,7 +17,7 @@ _PRICES = {
 }
 # A shard of Kinesis for half an hour, two keys, requests, logs.
 _REST = 0.03
-# São Paulo's instances cost up to 1.6 times as much.
+# An allowance for Regions that are dearer.
 _DEAREST_REGION = 1.6
 # US dollars, which is less than a euro.
 LIMIT = 1.0

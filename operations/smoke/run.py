@@ -26,7 +26,7 @@ class StoppedError(Exception):
     """The run was stopped: nothing more is to be made."""
 
 
-class NotSeenError(Exception):
+class NotSeenError(OperationError):
     """A question stays open; the message says why."""
 
 
@@ -116,8 +116,17 @@ class Run:
         raise NotSeenError(f"{what}: not seen in time")
 
     def seen(self, look: Callable[[], object], seconds: float) -> bool:
-        """Whether a look finds something within a time, of which it may also come nothing."""
-        return any(look() for _turn in self._turns(seconds * self.pace))
+        """Whether a look finds something within a time; that it finds nothing is an answer, too.
+
+        Raises:
+            NotSeenError: If it has found nothing, and has not had its time.
+            StoppedError: If the run is to end.
+        """
+        if any(look() for _turn in self._turns(seconds * self.pace)):
+            return True
+        if time.monotonic() >= self.deadline:
+            raise NotSeenError("the half hour was over before it could be told")
+        return False
 
     def _turns(self, seconds: float | None) -> Iterator[None]:
         end = self.deadline if seconds is None else min(self.deadline, time.monotonic() + seconds)

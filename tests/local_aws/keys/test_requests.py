@@ -113,6 +113,14 @@ GRANT_CONDITIONS = [
 ]
 
 
+def test_a_grant_that_somebody_makes_himself_is_for_no_service(world: Any) -> None:
+    key = world.key()
+    condition = {"Bool": {"kms:GrantIsForAWSResource": "false"}}
+    arn, session = world.user(allow("kms:CreateGrant", key, Condition=condition))
+    kms = world.of(session, "kms")
+    assert kms.create_grant(KeyId=key, GranteePrincipal=arn, Operations=["Decrypt"])["GrantId"]
+
+
 @pytest.mark.parametrize("condition", GRANT_CONDITIONS)
 def test_a_new_grant_is_under_conditions(world: Any, refusal: Call, condition: Any) -> None:
     key = world.key()

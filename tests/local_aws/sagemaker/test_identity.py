@@ -141,6 +141,19 @@ def test_the_configuration_of_an_endpoint_must_be_allowed_too(assume: Callable[.
         limited.create_endpoint(EndpointName=unique("e"), EndpointConfigName="other")
 
 
+def test_packages_are_listed_by_who_may_list_them_and_their_group(
+    client: Callable[[str], Any], assume: Callable[..., Any]
+) -> None:
+    name, listing = unique("listed"), ["sagemaker:ListModelPackages"]
+    client("sagemaker").create_model_package_group(ModelPackageGroupName=name)
+    packages, group = f"{ARN}:model-package/{name}/*", f"{ARN}:model-package-group/{name}"
+    for allowed in (packages, group):
+        with pytest.raises(ClientError, match="not authorized to perform: sagemaker:ListModel"):
+            assume(allow(listing, allowed)).list_model_packages(ModelPackageGroupName=name)
+    both = assume(allow(listing, packages), allow(listing, group))
+    assert both.list_model_packages(ModelPackageGroupName=name)["ModelPackageSummaryList"] == []
+
+
 def test_pipelines_make_describe_and_tag_as_their_role(
     client: Callable[[str], Any],
     pipeline: Callable[..., str],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -57,6 +58,29 @@ def test_questions_are_listed_without_an_account() -> None:
     done = CliRunner().invoke(app, ["smoke", "--list"], env={"COLUMNS": "200"})
     assert done.exit_code == 0
     assert "alarm-before-update" in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "the behaviour must be a JSON file, got"),
+        ("{}", "the behaviour must be an object with the member 'behaviour'"),
+        (
+            '{"behaviour": {"bus-role": "maybe"}}',
+            "bus-role must be needed or not-needed, got maybe",
+        ),
+    ],
+)
+def test_what_is_to_be_played_is_checked_before_a_start(
+    text: str | None, words: str, tmp_path: Path
+) -> None:
+    file, state = tmp_path / "told.json", tmp_path / "state"
+    if text is not None:
+        file.write_text(text)
+    options = ["--state", str(state), "--aws-behaviour", str(file), "--progress", "none"]
+    done = CliRunner().invoke(app, ["up", *options])
+    assert (done.exit_code, len(done.stderr.splitlines()), state.exists()) == (1, 1, False)
+    assert words in done.stderr
 
 
 @pytest.mark.parametrize("name", environment_names())

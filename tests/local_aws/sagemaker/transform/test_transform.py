@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC
 from typing import Any
 
@@ -134,16 +135,23 @@ def test_no_input_is_no_job(client: Client, serving: Serving) -> None:
         start(client, serving, "nothing/")
 
 
-def test_a_role_that_may_not_log_has_no_log_and_its_job_goes_on(
+def test_a_role_that_may_not_make_log_groups_has_no_log_and_its_job_goes_on(
     client: Client, serving: Serving
 ) -> None:
+    group = "/aws/sagemaker/TransformJobs"
+    with suppress(ClientError):
+        client("logs").create_log_group(logGroupName=group)
+    logging = {
+        "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+        "Resource": f"arn:aws:logs:*:*:log-group:{group}:*",
+    }
     bucket = f"arn:aws:s3:::{serving.bucket}"
     reading = {"Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"{bucket}/*"}
-    role = make_role(client, reading, {"Action": "s3:ListBucket", "Resource": bucket})
+    role = make_role(client, reading, logging, {"Action": "s3:ListBucket", "Resource": bucket})
     silent = Serving(client, serving.bucket, role)
     names = [start(client, each, "in") for each in (silent, serving)]
     assert [finished(client, name)["TransformJobStatus"] for name in names] == ["Completed"] * 2
-    found = client("logs").describe_log_streams(logGroupName="/aws/sagemaker/TransformJobs")
+    found = client("logs").describe_log_streams(logGroupName=group)
     streams = [stream["logStreamName"] for stream in found["logStreams"]]
     (logged,) = [stream for stream in streams if stream.partition("/")[0] in names]
     assert re.fullmatch(rf"{names[1]}/\w+-\d+", logged)
