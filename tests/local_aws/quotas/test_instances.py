@@ -10,7 +10,7 @@ import pytest
 from local_aws.server import EmbeddedAws
 from tests.local_aws.quotas.conftest import refused
 from tests.local_aws.sagemaker.conftest import ENTRIES, printed, wait_for
-from tests.local_aws.sagemaker.serving import IMAGE, Serving, unique
+from tests.local_aws.sagemaker.serving import IMAGE, Serving, make_role, unique
 
 Limited = Callable[[str], Any]
 USAGE = "ml.m5.large for endpoint usage"
@@ -197,3 +197,35 @@ def test_training_is_refused_by_type_and_size(
     )
     assert code == "ResourceLimitExceeded"
     assert f"The account-level service limit '{name}" in words
+
+
+def test_a_pipeline_s_step_fails_with_sagemaker_s_reason(
+    limited: Limited, serving: Serving
+) -> None:
+    sagemaker = limited("sagemaker")
+    request = processing(serving.role, 2)
+    del request["ProcessingJobName"]
+    definition = {
+        "Version": "2020-12-01",
+        "Steps": [{"Name": "Process", "Type": "Processing", "Arguments": request}],
+    }
+    role = make_role(
+        limited,
+        {"Action": "sagemaker:*", "Resource": "*"},
+        {"Action": "iam:PassRole", "Resource": serving.role},
+    )
+    name = unique("pipeline")
+    sagemaker.create_pipeline(
+        PipelineName=name,
+        PipelineDefinition=json.dumps(definition),
+        RoleArn=role,
+        ClientRequestToken="a" * 32,
+    )
+    arn = sagemaker.start_pipeline_execution(PipelineName=name)["PipelineExecutionArn"]
+    execution = {"PipelineExecutionArn": arn}
+    ended = wait_for(
+        partial(sagemaker.describe_pipeline_execution, **execution), "PipelineExecutionStatus"
+    )
+    (step,) = sagemaker.list_pipeline_execution_steps(**execution)["PipelineExecutionSteps"]
+    assert ended["PipelineExecutionStatus"] == "Failed"
+    assert too_many("ml.m5.large for processing job usage", 1, 0, 2)[1] in step["FailureReason"]

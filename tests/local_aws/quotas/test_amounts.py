@@ -1,11 +1,13 @@
-"""What each kind of job takes of which quota, of an established account."""
+"""What jobs and endpoints take of which quota, of an established account."""
 
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from local_aws.sagemaker.endpoints import capacity
 from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.quotas import check_job
 from local_aws.sagemaker.store import Store
@@ -80,3 +82,18 @@ def test_jobs_that_have_ended_and_of_other_kinds_do_not_count(tmp_path: Path) ->
         check_job(context, "hyper-parameter-tuning-job", tuning("ml.c5.4xlarge", 1, 4))
     # A type that the table does not know is limited by the sum alone.
     check_job(context, "training-job", {"ResourceConfig": resources("ml.x1.large", 20)})
+
+
+def test_what_is_being_launched_counts_and_what_failed_does_not(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db")
+    context: Any = SimpleNamespace(store=store)
+    kind = "ml.c6i.large"  # 16 of an established account
+    store.put("endpoint", "a", {"EndpointStatus": "Creating", "Adding": {kind: 10}})
+    store.put("endpoint", "b", {"EndpointStatus": "Failed"})
+    capacity.admit(context, Counter({kind: 6}), 6)
+    with pytest.raises(ServiceError, match="utilization of 10 Instances and a request delta of 7"):
+        capacity.admit(context, Counter({kind: 7}), 7)
+    store.put("endpoint", "a", {"EndpointStatus": "Failed"})
+    capacity.admit(context, Counter({kind: 16}), 16)
+    with pytest.raises(ServiceError, match="'Maximum number of instances per endpoint' is 200"):
+        capacity.admit(context, Counter({kind: 201}), 201)
