@@ -16,7 +16,9 @@ from operations.deployment.store_calls import (
     background_reads,
     batches_at_a_time,
     by_type,
+    either,
     most_scaled,
+    single_reads,
 )
 
 __all__ = ["FLEETS", "Need", "needs"]
@@ -86,7 +88,7 @@ def _endpoint(resources: Resources) -> Iterator[Need]:
             else:
                 most = max(variant["InitialInstanceCount"], most_scaled(resources))
                 fleet[variant["InstanceType"]] += most
-        for variant in _either(config.get("ShadowProductionVariants", [])):
+        for variant in either(config.get("ShadowProductionVariants", [])):
             shadow[variant["InstanceType"]] += variant["InitialInstanceCount"]
     for kind in sorted(fleet | shadow):
         yield Need(
@@ -111,11 +113,6 @@ def _endpoint(resources: Resources) -> Iterator[Need]:
         "requests at a time",
         "the endpoint's, which has no instances",
     )
-
-
-def _either(value: Any) -> Any:
-    """A value, or what it is if its condition holds."""
-    return value["Fn::If"][1] if isinstance(value, Mapping) else value
 
 
 def _jobs(resources: Resources) -> Iterator[Need]:
@@ -169,6 +166,9 @@ def _feature_store(resources: Resources) -> Iterator[Need]:
     why = f"{folds} of the folds, and {runs} of a training run"
     quota = "BatchGetRecord transactions per second"
     yield Need("sagemaker", quota, folds + runs, "calls a second", why)
+    quota = "GetRecord transactions per second"
+    why = "two a transaction, and the challenger's, at what scaling aims at with all instances"
+    yield Need("sagemaker", quota, single_reads(resources), "calls a second", why)
 
 
 def _builds(resources: Resources) -> Iterator[Need]:

@@ -6,7 +6,22 @@ from typing import Any
 
 from operations.deployment.assembly import Stack
 
-__all__ = ["Resources", "background_reads", "batches_at_a_time", "by_type", "most_scaled"]
+__all__ = [
+    "SIDES",
+    "Resources",
+    "background_reads",
+    "batches_at_a_time",
+    "by_type",
+    "either",
+    "most_scaled",
+    "requests_of_an_instance",
+    "shadow_share",
+    "single_reads",
+]
+
+# A transaction's states, each of which is a record.
+SIDES = 2
+_PER_INSTANCE = "SageMakerVariantInvocationsPerInstance"
 
 # What an on-demand stream has at first: 4 MB and 4,000 records a second, as four shards would.
 ON_DEMAND_SHARDS = 4
@@ -64,3 +79,37 @@ def most_scaled(resources: Resources) -> int:
         for action in target.get("ScheduledActions", []):
             limits.append(action["ScalableTargetAction"].get("MaxCapacity", 0))
     return max(limits)
+
+
+def requests_of_an_instance(resources: Resources) -> float:
+    """Requests a second that scaling aims at for each instance; 0 without such a target."""
+    targets = [
+        policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"]
+        for policy in resources["AWS::ApplicationAutoScaling::ScalingPolicy"]
+        if _PER_INSTANCE in str(policy)
+    ]
+    return float(max(targets, default=0)) / 60
+
+
+def shadow_share(resources: Resources) -> float:
+    """The share of requests that a challenger is asked, too; 0 without a shadow."""
+    shares = [
+        variant["InitialVariantWeight"]
+        for config in resources["AWS::SageMaker::EndpointConfig"]
+        for variant in either(config.get("ShadowProductionVariants", []))
+    ]
+    return float(sum(shares))
+
+
+def single_reads(resources: Resources) -> float:
+    """Calls of GetRecord a second, when all instances have what scaling aims at and nothing cached.
+
+    The challenger's server reads for itself.
+    """
+    requests = most_scaled(resources) * requests_of_an_instance(resources)
+    return SIDES * requests * (1 + shadow_share(resources))
+
+
+def either(value: Any) -> Any:
+    """A value, or what it is if its condition holds."""
+    return value["Fn::If"][1] if isinstance(value, Mapping) else value

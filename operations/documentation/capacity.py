@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from operations.deployment.needs import FLEETS
-from operations.deployment.store_calls import Resources, background_reads
+from operations.deployment.store_calls import (
+    SIDES,
+    Resources,
+    background_reads,
+    requests_of_an_instance,
+    shadow_share,
+)
 
-__all__ = ["SIDES", "Figures", "Plan", "Rules"]
+__all__ = ["Figures", "Plan", "Rules"]
 
-# Entities of a transaction, which are streams, reads and records, too.
-SIDES = 2
 SECONDS_A_DAY = 86_400
-_PER_INSTANCE = "SageMakerVariantInvocationsPerInstance"
 
 Figures = Mapping[str, Any]
 
@@ -50,12 +53,6 @@ class Rules:
         """The rules of one environment, which has an endpoint of instances and a shadow."""
         (config,) = resources["AWS::SageMaker::EndpointConfig"]
         (variant,) = config["ProductionVariants"]
-        (challenger,) = config["ShadowProductionVariants"]["Fn::If"][1]
-        (target,) = (
-            policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"]
-            for policy in resources["AWS::ApplicationAutoScaling::ScalingPolicy"]
-            if _PER_INSTANCE in str(policy)
-        )
         folds = [
             function
             for function in resources["AWS::Lambda::Function"]
@@ -63,9 +60,9 @@ class Rules:
         ]
         return cls(
             instance_type=variant["InstanceType"],
-            per_instance=target / 60,
+            per_instance=requests_of_an_instance(resources),
             fewest=variant["InitialInstanceCount"],
-            shadow=challenger["InitialVariantWeight"],
+            shadow=shadow_share(resources),
             fold_reads=int(folds[0]["Environment"]["Variables"]["STORE_READS_A_SECOND"]),
             training_reads=background_reads(resources)[1],
             fold_memory_gb=folds[0]["MemorySize"] / 1024,

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from operations.deployment.assembly import stacks
-from operations.deployment.store_calls import by_type
-from operations.documentation.capacity import SIDES, Figures, Plan, Rules
+from operations.deployment.store_calls import SIDES, by_type
+from operations.documentation.capacity import Figures, Plan, Rules
 from operations.documentation.pages import markdown_table
 
 __all__ = ["capacity_tables"]

@@ -6,7 +6,7 @@ from typing import Final
 __all__ = ["FEATURE_JOB", "Dimension", "MetricName"]
 
 # What the job that computes features is called as a service, beside the functions.
-FEATURE_JOB: Final = "features"
+FEATURE_JOB: Final = "compute_features"
 
 
 class Dimension(StrEnum):

@@ -63,7 +63,7 @@ def alarm(target: Target, metric: str) -> str:
     """The state of the stream's alarm on a metric."""
     prefix = target.stack_name("streaming")
     found = target.client("cloudwatch").describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"]
-    (state,) = (each["StateValue"] for each in found if each["MetricName"] == metric)
+    (state,) = (each["StateValue"] for each in found if each.get("MetricName") == metric)
     return str(state)
 
 

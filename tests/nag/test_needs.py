@@ -64,6 +64,10 @@ def test_needs_are_of_what_is_there(synthesized: Synthesized, environment: str) 
     most = reads.folding(batches // 2) + reads.materializing
     assert found["BatchGetRecord transactions per second"] == most
     assert most <= reads.quota * reads.background_percent // 100
+    endpoint = ENVIRONMENTS[environment].endpoint
+    load = endpoint.scaling.max_instances * (endpoint.scaling.invocations_per_minute or 0) / 60
+    asked = load if endpoint.shadow is None else load * (1 + endpoint.shadow.percent / 100)
+    assert found["GetRecord transactions per second"] == 2 * asked
 
 
 def test_a_floor_of_the_day_and_a_larger_challenger_count(tmp_path: Path) -> None:

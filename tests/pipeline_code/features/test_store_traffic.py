@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pipeline_code.common.pace import Pace
+from pipeline_code.contracts.metrics import FEATURE_JOB
 from pipeline_code.features.definitions import CUSTOMER
 from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.materializing import Materializer, MaterializingSettings
@@ -88,7 +89,7 @@ def test_a_job_says_what_was_throttled_in_the_embedded_metric_format(
     store: Store, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Fraudloop/test")
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "features")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", FEATURE_JOB)
     Metrics().provider.clear_metrics()
     runtime = client(store)
     monkeypatch.setattr(boto3, "client", lambda *_, **__: runtime)
@@ -103,7 +104,7 @@ def test_a_job_says_what_was_throttled_in_the_embedded_metric_format(
     line = json.loads(capfd.readouterr().out.splitlines()[-1])
     # Three times, as another writer would be given way to, the client's own tries.
     assert line["StoreThrottles"] == [3.0 * TRIES]
-    assert line["service"] == "features"
+    assert line["service"] == FEATURE_JOB
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Fraudloop/test"
 
 

@@ -7,6 +7,7 @@ from aws_cdk.assertions import Template
 from lifecycle.streaming.consumer import ConsumerConfig
 from lifecycle.streaming.event_stream import EventStream, StreamConfig
 from lifecycle.streaming.online_fold import QUARANTINE_PREFIX, OnlineFold
+from pipeline_code.contracts.metrics import FEATURE_JOB
 from pipeline_code.features.definitions import SCHEMA_VERSION
 from pipeline_code.stream.quarantine import QUARANTINE_PREFIX as WRITTEN_PREFIX
 
@@ -139,7 +140,7 @@ def test_whoever_writes_states_is_watched_for_being_throttled(
     assert {each["Metric"]["Dimensions"][0]["Value"] for each in metrics} == {
         "fold_customers",
         "fold_terminals",
-        "features",
+        FEATURE_JOB,
     }
     assert alarm["Threshold"] == 0
     assert alarm["TreatMissingData"] == "notBreaching"
