@@ -21,10 +21,10 @@ from pipeline_code.stream.producing import Entry, put_all
 _QUEUES = tuple(queue_output(name, "Failures") for name in ("Customer", "Terminal"))
 # Functions with a queue of events: how the names of its outputs begin. All messages of a queue are
 # of one group, so that they are handled in order.
-_QUEUED = ("Deployment", "Retraining")
+_QUEUED = ("Deployment", "Retraining", "Refresh")
 _GROUP = "all"
-# Functions that events start at once; there are none without monitoring.
-_INVOKED = ("Refresh", "AnalysisRetry")
+# A function that events start at once.
+_INVOKED = "AnalysisRetry"
 # Longer than reading a batch takes: the message must not come a second time meanwhile.
 _HIDDEN_SECONDS = 300
 
@@ -71,22 +71,28 @@ def redrive(target: Target) -> dict[str, Any]:
             batch = DeadLetterBatch.of(message["Body"])
             counts[batch.stream] = counts.get(batch.stream, 0) + _put_again(kinesis, batch)
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    events = {f"{name.lower()}_events": _handle_again(target, sqs, name) for name in _QUEUED}
-    monitored = [name for name in _INVOKED if queue_output(name, "Failures") in target.outputs]
-    again = sum(_invoke_again(target, sqs, name) for name in monitored)
-    return {"records": counts, **events, "monitoring_events": again}
+    # Without monitoring there are some of them not.
+    events = {
+        f"{name.lower()}_events": _handle_again(target, sqs, name)
+        for name in _QUEUED
+        if queue_output(name) in target.outputs
+    }
+    again = 0
+    if queue_output(_INVOKED, "Failures") in target.outputs:
+        again = _invoke_again(target, sqs)
+    return {"records": counts, **events, "analysis_events": again}
 
 
-def _invoke_again(target: Target, sqs: Any, name: str) -> int:
-    """How many events a function was invoked with again."""
-    url, count = target.output(queue_output(name, "Failures")), 0
+def _invoke_again(target: Target, sqs: Any) -> int:
+    """How many events the function without a queue of them was invoked with again."""
+    url, count = target.output(queue_output(_INVOKED, "Failures")), 0
     for message in _messages(sqs, url):
         found = json.loads(message["Body"])
         # EventBridge keeps the event as it is, Lambda wraps it (Lambda Developer Guide, "Retaining
         # records of asynchronous invocations").
         event = found["requestPayload"] if "requestContext" in found else found
         target.client("lambda").invoke(
-            FunctionName=target.output(function_output(name)),
+            FunctionName=target.output(function_output(_INVOKED)),
             InvocationType="Event",
             Payload=json.dumps(event),
         )

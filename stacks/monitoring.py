@@ -9,6 +9,7 @@ from lifecycle.deployment import StackRefresh
 from lifecycle.endpoint import VARIANT_NAME
 from lifecycle.features import FeatureStore
 from lifecycle.functions.event_function import EventFunction
+from lifecycle.functions.queued_function import QueuedFunction
 from lifecycle.image import ContainerImage
 from lifecycle.lake import DataLake
 from lifecycle.monitoring import Monitoring, MonitoringDashboard
@@ -80,10 +81,9 @@ class MonitoringStack(cdk.Stack):
             parameter_name=environment.approved_model_parameter_name,
             encryption_key=lake.encryption_key,
         )
-        self.alarm_topic.notify_of(refresh.alarm)
+        self.alarm_topic.notify_of(*refresh.alarms)
         self._define_outputs()
-        self._define_function_outputs("Refresh", refresh.function)
-        self._define_function_outputs("AnalysisRetry", self._monitoring.retry.function)
+        self._define_redrive_outputs(refresh.function, self._monitoring.retry.function)
 
     def _define_parity(
         self, lake: DataLake, store: FeatureStore, image: ContainerImage
@@ -129,8 +129,13 @@ class MonitoringStack(cdk.Stack):
         cdk.CfnOutput(self, Output.ALARM_TOPIC, value=self.alarm_topic.topic_arn)
         cdk.CfnOutput(self, Output.DASHBOARD, value=self._dashboard.dashboard_name)
 
-    def _define_function_outputs(self, name: str, function: EventFunction) -> None:
-        """What `fraudloop redrive` needs to give the function again what it gave up on."""
-        queue = function.dead_letter_queue
-        cdk.CfnOutput(self, queue_output(name, "Failures"), value=queue.queue_url)
-        cdk.CfnOutput(self, function_output(name), value=function.function.function_name)
+    def _define_redrive_outputs(self, refresher: QueuedFunction, repeater: EventFunction) -> None:
+        """What `fraudloop redrive` needs to give functions again what they gave up on."""
+        for name, value in (
+            (queue_output("Refresh"), refresher.queue.queue_url),
+            (queue_output("Refresh", "Failures"), refresher.dead_letter_queue.queue_url),
+            (queue_output("Refresh", "Undelivered"), refresher.undelivered_queue.queue_url),
+            (queue_output("AnalysisRetry", "Failures"), repeater.dead_letter_queue.queue_url),
+            (function_output("AnalysisRetry"), repeater.function.function_name),
+        ):
+            cdk.CfnOutput(self, name, value=value)

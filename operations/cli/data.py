@@ -66,7 +66,8 @@ def redrive(target: Target, json: Json = None) -> None:
         *result["records"].items(),
         ("deployments", result["deployment_events"]),
         ("retraining", result["retraining_events"]),
-        ("monitoring", result["monitoring_events"]),
+        ("refreshes", result.get("refresh_events", 0)),
+        ("analyses", result["analysis_events"]),
     ]
     show(result, json, table("Put again", ["onto", "records or events"], rows))
 

@@ -15,7 +15,7 @@ from operations.target import Target
 from tests.local_aws.events.test_delivery import Function
 
 # Parts of the outputs' names: a function, where it takes events from, and its failures.
-FUNCTIONS = ("Deployment", "Retraining")
+FUNCTIONS = ("Deployment", "Retraining", "Refresh")
 EVENTS = ("", "Failures", "Undelivered")
 SHARD = "shardId-000000000000"
 
@@ -110,7 +110,8 @@ def test_nothing_that_failed_is_nothing_to_do(around: Surroundings) -> None:
         "records": {},
         "deployment_events": 0,
         "retraining_events": 0,
-        "monitoring_events": 0,
+        "refresh_events": 0,
+        "analysis_events": 0,
     }
     assert redrive(around.target) == nothing
 
@@ -165,21 +166,21 @@ def test_a_function_without_a_queue_is_invoked_again(
 ) -> None:
     """By what EventBridge could not deliver, and by what the function itself gave up on."""
     sqs = around.target.client("sqs")
-    url = sqs.create_queue(QueueName=f"{around.stream}-Refresh")["QueueUrl"]
+    url = sqs.create_queue(QueueName=f"{around.stream}-Retry")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     function = Function(around.target.client, arn["QueueArn"])
     event = {"source": "aws.sagemaker", "id": uuid.uuid4().hex}
     record = {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}}
     for body in (event, {**record, "requestPayload": event}):
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(body))
-    outputs = {"RefreshFailuresQueueUrl": url, "RefreshFunctionName": function.bucket}
+    outputs = {"AnalysisRetryFailuresQueueUrl": url, "AnalysisRetryFunctionName": function.bucket}
     target = target_with(**around.target.outputs, **outputs)
-    assert redrive(target)["monitoring_events"] == 2
+    assert redrive(target)["analysis_events"] == 2
     until = time.monotonic() + 30
     while len(function.invocations()) < 2 and time.monotonic() < until:
         time.sleep(0.05)
     assert function.invocations() == [event, event]
-    assert redrive(target)["monitoring_events"] == 0
+    assert redrive(target)["analysis_events"] == 0
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

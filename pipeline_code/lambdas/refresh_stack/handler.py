@@ -9,15 +9,18 @@ the stack is left as it is unless the endpoint serves what the parameter names, 
 the one event or the other is the last.
 
 Contract:
-    Event: any; rules select `SageMaker Endpoint State Change` of the endpoint in service, and
-    `Parameter Store Change` of the parameter.
+    Event: one message of a queue, that of an event; rules select `SageMaker Endpoint State Change`
+    of the endpoint in service, and `Parameter Store Change` of the parameter.
     Environment: STACK_NAME; STACK_ROLE_ARN, the role by which the stack is updated, which can do
     less than that of the stack's last deployment; ENDPOINT_NAME; PARAMETER_NAME, which names the
-    approved model package.
-    "No updates" is success. A stack that is being updated raises, and Lambda retries.
-    Returns: {"updated": bool}.
+    approved model package; QUEUE_URL.
+    "No updates" is success. While the stack is being updated, the message waits in the queue, for
+    hours if need be; an error gives it back for a minute. After as many times as the queue allows,
+    it goes to the dead-letter queue.
+    Returns: {"batchItemFailures": [...]} with the message that is to come again, if it is.
     Needs: cloudformation:DescribeStacks and UpdateStack on the stack; iam:PassRole of the role;
-    ssm:GetParameters on the parameters that the stack reads; what `served_model` needs.
+    ssm:GetParameters on the parameters that the stack reads; what `served_model` needs; and
+    sqs:ReceiveMessage, DeleteMessage, GetQueueAttributes and ChangeMessageVisibility.
 """
 
 import json
@@ -33,6 +36,9 @@ from pipeline_code.contracts.packages import NO_MODEL
 
 from served_model import served
 
+BUSY_SECONDS = 10
+RETRY_SECONDS = 60
+
 
 class StackBusyError(Exception):
     """The stack cannot be updated now; the next attempt may find it at rest."""
@@ -46,18 +52,52 @@ class Settings:
     stack_role_arn: str
     parameter_name: str
     endpoint_name: str
+    queue_url: str
 
 
-def handler(event: Mapping[str, Any], _context: Any) -> dict[str, bool]:
+def handler(event: Mapping[str, Any], _context: Any) -> dict[str, list[dict[str, str]]]:
     """Lambda's entry."""
     settings = read(Settings, os.environ)
-    name, role = settings.stack_name, settings.stack_role_arn
-    if serves_what_is_approved(settings):
-        updated = refresh(boto3.client("cloudformation"), name, role, event["id"])
-        print(json.dumps({"message": "refreshed", "stack": name, "updated": updated}))
-        return {"updated": updated}
-    print(json.dumps({"message": "left as it is: what is approved does not serve", "stack": name}))
-    return {"updated": False}
+    (message,) = event["Records"]
+    try:
+        done = follow(settings, json.loads(message["body"])["id"])
+    except StackBusyError as busy:
+        log(f"{busy}; the message comes again", settings)
+        _come_again(settings, message, BUSY_SECONDS)
+        return {"batchItemFailures": [{"itemIdentifier": message["messageId"]}]}
+    except Exception:
+        _come_again(settings, message, RETRY_SECONDS)
+        raise
+    log(done, settings)
+    return {"batchItemFailures": []}
+
+
+def follow(settings: Settings, token: str) -> str:
+    """What was done about an event.
+
+    Raises:
+        StackBusyError: If the stack cannot be updated now.
+    """
+    if not serves_what_is_approved(settings):
+        return "left as it is: what is approved does not serve"
+    cloudformation = boto3.client("cloudformation")
+    if refresh(cloudformation, settings.stack_name, settings.stack_role_arn, token):
+        return "refreshed"
+    return "up to date"
+
+
+def log(message: str, settings: Settings) -> None:
+    """A line of JSON in the function's log."""
+    print(json.dumps({"message": message, "stack": settings.stack_name}))
+
+
+def _come_again(settings: Settings, message: Mapping[str, Any], seconds: int) -> None:
+    """Sooner than the queue would give the message out again by itself."""
+    boto3.client("sqs").change_message_visibility(
+        QueueUrl=settings.queue_url,
+        ReceiptHandle=message["receiptHandle"],
+        VisibilityTimeout=seconds,
+    )
 
 
 def serves_what_is_approved(settings: Settings) -> bool:
