@@ -13,14 +13,13 @@ def _list(asked: bool) -> None:
     if not asked:
         return
     from local_aws.behaviours.questions import questions
-    from operations.console import people, table
 
-    rows = [
-        (each.name, each.question, ", ".join(each.readings), each.unasked or "")
-        for each in questions().values()
-    ]
-    columns = ["name", "question", "readings, the assumed one first", "not asked, for"]
-    people().print(table("Questions", columns, rows))
+    for each in questions().values():
+        assumed, *others = each.readings
+        typer.echo(f"{each.name}: {each.question}")
+        typer.echo(f"    {', '.join([f'{assumed} (assumed)', *others])}")
+        if each.unasked:
+            typer.echo(f"    not asked: {each.unasked}")
     raise typer.Exit
 
 

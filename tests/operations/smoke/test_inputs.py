@@ -55,9 +55,10 @@ def test_without_an_image_what_needs_one_stays_open(
 
 
 def test_questions_are_listed_without_an_account() -> None:
-    done = CliRunner().invoke(app, ["smoke", "--list"], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, ["smoke", "--list"])
     assert done.exit_code == 0
-    assert "alarm-before-update" in done.output
+    assert "alarm-before-update: Does an alarm that is in ALARM before" in done.output
+    assert "    roll-back (assumed), ignore\n" in done.output
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
@@ -24,9 +23,6 @@ from tests.pipeline_code.stream.conftest import transaction as event
 
 from .conftest import GROUPS, Server, transaction
 
-# Once the embedded AWS has quotas, this line has had its time.
-pytest.importorskip("local_aws.quotas")
-
 NAMESPACE = "fraudloop/throttled"
 NAMES = FeatureGroups(**GROUPS)
 PATIENT = 30.0
@@ -43,8 +39,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     folder = tmp_path_factory.mktemp("throttled")
     quotas = folder / "quotas.toml"
     quotas.write_text(QUOTAS)
-    options: dict[str, Any] = {"quotas": quotas}
-    with EmbeddedAws(folder / "state", free_port(), **options) as running:
+    with EmbeddedAws(folder / "state", free_port(), quotas=quotas) as running:
         for entity in ENTITIES:
             running.session().client("sagemaker").create_feature_group(
                 FeatureGroupName=NAMES.of(entity),
