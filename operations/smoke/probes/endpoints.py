@@ -19,6 +19,7 @@ from operations.smoke.probes.rollouts import (
     when_baking,
 )
 from operations.smoke.run import NotSeenError
+from pipeline_code.contracts.serving import JSON
 
 if TYPE_CHECKING:
     from operations.smoke.run import Run
@@ -89,7 +90,7 @@ def _capture(run: Run) -> dict[str, Any]:
 def _told(run: Run, name: str, refused: str | None) -> Iterator[Seen]:
     """What the container says of its variables."""
     answer = run.client("sagemaker-runtime").invoke_endpoint(
-        EndpointName=name, Body=b"{}", ContentType="application/json"
+        EndpointName=name, Body=b"{}", ContentType=JSON
     )
     told = json.loads(answer["Body"].read())
     if refused is not None:

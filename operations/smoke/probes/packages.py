@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from operations.smoke.probes.probe import Seen, as_role, asks, refusal
+from pipeline_code.contracts.serving import CSV, JSON
 
 if TYPE_CHECKING:
     from operations.smoke.run import Run
@@ -24,7 +25,7 @@ def package_request(run: Run, **more: Any) -> dict[str, Any]:
         "ModelDataUrl": f"s3://{run.bucket}/model.tar.gz",
         "Environment": {"PYTHONPATH": PYTHON_PATH, "SMOKE_PACKAGE": "1"},
     }
-    types = ["text/csv", "application/json"]
+    types = [CSV, JSON]
     return {
         "ModelPackageGroupName": run.name,
         "ModelApprovalStatus": "Approved",

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from operations.smoke.probes.probe import Seen, as_role, asks, refusal
 from operations.smoke.run import NotSeenError
+from pipeline_code.contracts.serving import CSV
 
 if TYPE_CHECKING:
     from operations.smoke.run import Run
@@ -63,8 +64,8 @@ def _pipeline(run: Run, name: str, value: Any, role: str) -> None:
         "ModelCard": {"ModelCardContent": value, "ModelCardStatus": "PendingReview"},
         "InferenceSpecification": {
             "Containers": [container],
-            "SupportedContentTypes": ["text/csv"],
-            "SupportedResponseMIMETypes": ["text/csv"],
+            "SupportedContentTypes": [CSV],
+            "SupportedResponseMIMETypes": [CSV],
         },
     }
     file = {"PropertyFileName": "Report", "OutputName": "report", "FilePath": "report.json"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from operations.smoke.probes.packages import PYTHON_PATH
 from operations.smoke.probes.probe import Seen, as_role, asks, refusal
 from operations.smoke.run import NotSeenError
+from pipeline_code.contracts.serving import CSV
 
 if TYPE_CHECKING:
     from operations.smoke.run import Run
@@ -36,7 +37,7 @@ def transform(run: Run) -> Iterator[Seen]:
         caller.create_transform_job(
             TransformJobName=name,
             ModelName=name,
-            TransformInput={"ContentType": "text/csv", "DataSource": source},
+            TransformInput={"ContentType": CSV, "DataSource": source},
             TransformOutput={"S3OutputPath": f"s3://{run.bucket}/scores"},
             TransformResources={
                 "InstanceType": "ml.m5.large",
