@@ -46,7 +46,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_arguments: os._exit(0))
     host = os.environ.get("SAGEMAKER_BIND_HOST", "0.0.0.0")  # noqa: S104 - a container's network
     port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))
-    print("serving", flush=True)
+    print("began", flush=True)
     ThreadingHTTPServer((host, port), Handler).serve_forever()
 
 
