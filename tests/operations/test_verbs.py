@@ -268,13 +268,25 @@ def test_the_variables_lead_other_programs_to_the_embedded_aws(embedded_aws: Emb
     assert "got no stack of 'local'" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["status", "deploy"])
+@pytest.mark.parametrize("verb", ["status", "deploy", "doctor", "smoke"])
 def test_who_is_signed_out_is_told_how_to_sign_in(verb: str, embedded_aws: EmbeddedAws) -> None:
     other = embedded_aws.environment() | {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}
-    done = runner.invoke(app, [verb, "--environment", "dev"], env=other)
+    account = ["--account", "0" * 12] if verb == "smoke" else []
+    done = runner.invoke(app, [verb, "--environment", "dev", *account], env=other)
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
     assert "; sign in again, as with `aws sso login`, or give the --profile that is" in line
+
+
+@pytest.mark.parametrize("verb", ["deploy", "doctor"])
+def test_a_region_without_sagemaker_is_refused_at_once(
+    verb: str, embedded_aws: EmbeddedAws
+) -> None:
+    place = ["--environment", "dev", "--region", "eu-nowhere-1"]
+    done = runner.invoke(app, [verb, *place], env=embedded_aws.environment())
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert "region must be one of SageMaker's, got eu-nowhere-1: " in line
 
 
 def test_fish_is_spoken_too(embedded_aws: EmbeddedAws) -> None:
