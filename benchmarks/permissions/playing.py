@@ -144,7 +144,8 @@ def unencrypted(target: Target) -> Iterator[tuple[str, bool]]:
 
 
 def _saying(target: Target, service: str, header: tuple[str, str]) -> Any:
-    client = target.client(service)
+    # One of its own: the target's is everybody's.
+    client = target.session.client(service)
     client.meta.events.register(
         "before-sign", lambda request, **_: request.headers.add_header(*header)
     )
