@@ -46,7 +46,7 @@ BATCH, BATCHES_A_MINUTE = 1000, 0.1
 MEDIAN_MILLISECONDS, SPREAD = 15.0, 0.6
 WINDOW = 5  # minutes
 LAG = 1  # minutes from a minute's end until traffic moves back
-# What a published value may differ by from what it is of: three medians of parts make up a whole.
+# A request's time is published in so many parts.
 PARTS = 3
 
 

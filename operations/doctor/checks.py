@@ -61,19 +61,22 @@ def looked_at(subject: str, needed: str, look: Callable[[], Iterable[Check]]) ->
         needed: What it must be.
         look: Gives the checks.
     """
+    # One by one: what was seen before AWS refused to tell more counts.
+    found: list[Check] = []
     try:
-        return list(look())
+        for each in look():
+            found += [each]
     except (BotoCoreError, ClientError, OperationError) as error:
         then = "give the right to read it" if _is_denied(error) else "try again"
-        return [
-            Check(
-                subject=subject,
-                outcome=Outcome.UNKNOWN,
-                found="AWS did not tell",
-                needed=needed,
-                advice=f"{error}; {then}",
-            )
-        ]
+        unknown = Check(
+            subject=subject,
+            outcome=Outcome.UNKNOWN,
+            found="AWS did not tell",
+            needed=needed,
+            advice=f"{error}; {then}",
+        )
+        found.append(unknown)
+    return found
 
 
 def _is_denied(error: Exception) -> bool:
