@@ -1,14 +1,56 @@
 """Versions of the features' schema: what was promised under each may never change."""
 
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["SCHEMA_DIGESTS", "SCHEMA_VERSION", "SCHEMA_VERSION_KEY"]
+__all__ = [
+    "NEWEST_VERSION",
+    "SCHEMA_DIGESTS",
+    "SCHEMA_VERSION",
+    "SCHEMA_VERSIONS",
+    "SCHEMA_VERSION_KEY",
+    "SCHEMA_VERSION_VARIABLE",
+    "UNTOLD_VERSION",
+    "version_number",
+    "working_version",
+]
 
-# Of the feature groups that jobs, consumers and models of this code write and read.
-SCHEMA_VERSION = "v2"
-# Of each version: names, types and definitions of its features, and what a state keeps
-# (`pipeline_code.features.schema`). A line stays while anything of its version is deployed.
+# Of each version that is alive: names, types and definitions of its features, and what a state
+# keeps (`pipeline_code.features.schema`). Oldest first. A line stays while anything of its version
+# is deployed: its feature groups are kept up to date as long.
 SCHEMA_DIGESTS: Mapping[str, str] = MappingProxyType({"v2": "6f6ab9b67911a509"})
+SCHEMA_VERSIONS = tuple(SCHEMA_DIGESTS)
+# What is trained.
+NEWEST_VERSION = SCHEMA_VERSIONS[-1]
+# Of what does not say its version, since it is older than a second one: a package as the parameter
+# of the approved one spells it, and the logical IDs of feature groups.
+UNTOLD_VERSION = "v2"
+# Says which version a job or a server works by: that of the package that it serves or audits.
+SCHEMA_VERSION_VARIABLE = "FEATURE_SCHEMA_VERSION"
 # Key of a feature file's Parquet metadata that names the version its rows follow.
 SCHEMA_VERSION_KEY = b"feature_schema_version"
+
+
+def version_number(version: str) -> int:
+    """version_number("v2")  # 2"""
+    return int(version.removeprefix("v"))
+
+
+def working_version(environment: Mapping[str, str]) -> str:
+    """The version that a process of this environment works by: the newest, unless it is told.
+
+    Raises:
+        ValueError: It is told one that this code has not.
+    """
+    version = environment.get(SCHEMA_VERSION_VARIABLE) or NEWEST_VERSION
+    if version not in SCHEMA_VERSIONS:
+        raise ValueError(
+            f"{SCHEMA_VERSION_VARIABLE} must be one of {', '.join(SCHEMA_VERSIONS)}, got "
+            f"{version}; run code whose SCHEMA_DIGESTS still have it"
+        )
+    return version
+
+
+# Synthesis does not read it: the same input gives the same template, whatever a shell has set.
+SCHEMA_VERSION = working_version(os.environ)

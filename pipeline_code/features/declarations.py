@@ -152,11 +152,20 @@ Formula = RequestValue | Aggregation | Derivation
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A named number of the feature vector."""
+    """A named number of the feature vector.
+
+    Attributes:
+        name, unit, formula: What it is.
+        since: The first version of the schema that has it; None if the oldest has it.
+        until: The first version that has it no more; None if the newest has it. A changed feature
+            is declared twice: the old one until a version, the new one since it.
+    """
 
     name: str
     unit: str
     formula: Formula
+    since: str | None = None
+    until: str | None = None
 
     @property
     def aggregations(self) -> tuple[Aggregation, ...]:

@@ -1,9 +1,11 @@
 """Every feature in one place.
 
-A feature is one line of `FEATURES`. Batch, Spark and online vectors, the feature groups' columns,
+A feature is one line of `DECLARED`. Batch, Spark and online vectors, the feature groups' columns,
 the Glue table of feature rows, the monitor's baseline and the documentation's table all follow from
 it. This module imports nothing heavy: the stacks read it too. Features that change are a new
 version of their schema: synthesis refuses them under the old one, and says how to pin the new.
+While several versions are alive, a process works by the one that its environment names
+(`pipeline_code.contracts.schema`), else by the newest; who keeps them all asks `features_of`.
 
 Everything is an event that becomes *known* at a time: a transaction at its event time, a fraud
 report at its report time, a matured transaction `LABEL_DELAY` after its event time, when its
@@ -16,9 +18,15 @@ precision and rounded once.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from types import MappingProxyType
 
-from pipeline_code.contracts.schema import SCHEMA_VERSION, SCHEMA_VERSION_KEY
+from pipeline_code.contracts.schema import (
+    SCHEMA_VERSION,
+    SCHEMA_VERSION_KEY,
+    SCHEMA_VERSIONS,
+    version_number,
+)
 from pipeline_code.features.declarations import (
     CUSTOMER,
     DAY,
@@ -37,6 +45,7 @@ from pipeline_code.features.declarations import (
 __all__ = [
     "ALLOWED_LATENESS",
     "CUSTOMER",
+    "DECLARED",
     "ENTITIES",
     "FEATURES",
     "FEATURE_NAMES",
@@ -50,6 +59,7 @@ __all__ = [
     "Entity",
     "Feature",
     "feature_group_columns",
+    "features_of",
     "stored_features",
 ]
 
@@ -101,7 +111,7 @@ def _age(entity: Entity, length: timedelta) -> Aggregation:
 
 _AMOUNT = RequestValue.AMOUNT
 
-FEATURES: tuple[Feature, ...] = (
+DECLARED: tuple[Feature, ...] = (
     Feature("amount_minor", "minor units", _AMOUNT),
     Feature("is_weekend", "0 or 1", RequestValue.WEEKEND),
     Feature("is_night", "0 or 1", RequestValue.NIGHT),
@@ -140,29 +150,44 @@ FEATURES: tuple[Feature, ...] = (
     Feature("terminal_age_30d", "seconds", _age(TERMINAL, 30 * DAY)),
 )
 
+
+@cache
+def features_of(version: str) -> tuple[Feature, ...]:
+    """The features of a version of the schema, in the order of their vector."""
+    number = version_number(version)
+    return tuple(
+        each
+        for each in DECLARED
+        if (each.since is None or version_number(each.since) <= number)
+        and (each.until is None or number < version_number(each.until))
+    )
+
+
+# Of the version that this process works by.
+FEATURES = features_of(SCHEMA_VERSION)
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 
-# The Glue type of every column of a file of labelled feature rows.
+# The Glue type of every column of a file of labelled feature rows, of whichever version.
 FEATURE_TABLE_TYPES: Mapping[str, str] = MappingProxyType(
     {
         "transaction_id": "bigint",
         "event_time": "timestamp",
         "customer_id": "bigint",
         "terminal_id": "bigint",
-        **dict.fromkeys(FEATURE_NAMES, "float"),
+        **{each.name: "float" for version in SCHEMA_VERSIONS for each in features_of(version)},
         "is_fraud": "tinyint",
         "fraud_scenario": "tinyint",
     }
 )
 
 
-def stored_features(entity: Entity) -> tuple[Feature, ...]:
+def stored_features(entity: Entity, version: str = SCHEMA_VERSION) -> tuple[Feature, ...]:
     """The features whose value, as of the record's event time, the entity's feature group holds."""
-    return tuple(feature for feature in FEATURES if feature.stored_for == entity)
+    return tuple(feature for feature in features_of(version) if feature.stored_for == entity)
 
 
-def feature_group_columns(entity: Entity) -> list[tuple[str, str]]:
-    """The feature group's columns: name and Feature Store type.
+def feature_group_columns(entity: Entity, version: str = SCHEMA_VERSION) -> list[tuple[str, str]]:
+    """The columns of the feature group of a version: name and Feature Store type.
 
     feature_group_columns(CUSTOMER)[0]  # ("customer_id", "String")
 
@@ -172,5 +197,5 @@ def feature_group_columns(entity: Entity) -> list[tuple[str, str]]:
         (entity.record_identifier, "String"),
         ("event_time", "String"),
         ("state", "String"),
-        *((feature.name, feature.store_type) for feature in stored_features(entity)),
+        *((feature.name, feature.store_type) for feature in stored_features(entity, version)),
     ]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from pipeline_code.contracts.schema import SCHEMA_DIGESTS, SCHEMA_VERSION
+from pipeline_code.contracts.schema import SCHEMA_DIGESTS, version_number
 from pipeline_code.features.declarations import (
     LABEL_DELAY,
     Aggregation,
@@ -21,6 +21,7 @@ from pipeline_code.features.definitions import (
     ENTITIES,
     FEATURES,
     LATEST_REPORT,
+    features_of,
 )
 from pipeline_code.features.plan import plan_of
 
@@ -31,11 +32,11 @@ STATE_FORMAT = 2
 
 
 def check_schema(
-    features: tuple[Feature, ...] = FEATURES,
-    version: str = SCHEMA_VERSION,
+    features: tuple[Feature, ...] | None = None,
+    version: str | None = None,
     digests: Mapping[str, str] = SCHEMA_DIGESTS,
 ) -> None:
-    """Refuse features that are not those of their version.
+    """Refuse features that are not those of their version; of every version, if none is given.
 
     Consumers would write states of one kind into groups that hold another, and a deployed model
     would answer without them.
@@ -43,16 +44,26 @@ def check_schema(
     Raises:
         ValueError: They are others, or the version has no digest; the message holds the new one.
     """
+    for each in digests if version is None else (version,):
+        declared = features_of(each) if features is None else features
+        _check_version(declared, each, digests)
+
+
+def _check_version(features: tuple[Feature, ...], version: str, digests: Mapping[str, str]) -> None:
     digest, pinned = schema_digest(features), digests.get(version)
     if digest == pinned:
         return
-    new = version if pinned is None else _next(digests)
-    bump = "" if pinned is None else f'set SCHEMA_VERSION = "{new}" and '
+    new = _next(digests) if pinned else version
+    said = (
+        'in pipeline_code/features/definitions.py give what is new since="{0}", and what is gone '
+        'until="{0}"; '
+    )
     raise ValueError(
         f"features of schema version {version} must have the digest {pinned or 'of their own'}, "
-        f"got {digest}: names, types, definitions or states have changed; in "
-        f'pipeline_code/contracts/schema.py {bump}add "{new}": "{digest}" to SCHEMA_DIGESTS, '
-        "so that new feature groups are made beside the old"
+        f"got {digest}: names, types, definitions or states have changed; "
+        f"{said.format(new) if pinned else ''}in pipeline_code/contracts/schema.py "
+        f'add "{new}": "{digest}" to SCHEMA_DIGESTS, so that new feature groups are made beside '
+        "the old"
     )
 
 
@@ -91,4 +102,4 @@ def _seconds(span: timedelta) -> int:
 
 
 def _next(digests: Mapping[str, str]) -> str:
-    return f"v{max(int(version.removeprefix('v')) for version in digests) + 1}"
+    return f"v{max(map(version_number, digests)) + 1}"

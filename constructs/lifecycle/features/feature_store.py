@@ -17,10 +17,10 @@ from lifecycle.access.service_trust import for_no_other_account
 from lifecycle.features.store_reads import StoreReads
 from lifecycle.jobs.job_role import JobRole, grant_write_objects
 from lifecycle.lake.retention import data_removal_policy, named_removal_policy, resource_tag
+from pipeline_code.contracts.schema import NEWEST_VERSION, SCHEMA_VERSIONS, UNTOLD_VERSION
 from pipeline_code.features.definitions import (
     CUSTOMER,
     ENTITIES,
-    SCHEMA_VERSION,
     TERMINAL,
     Entity,
     feature_group_columns,
@@ -52,7 +52,7 @@ class FeatureStore(Construct):
     Guarantees:
         Both stores of both groups are encrypted under the given key.
         A change of the features' schema is a new group beside the old one, never a replacement:
-        the schema's version is part of the name.
+        the schema's version is part of the name. Each version that is alive has its groups.
         No tag reaches a group but the one that says whose it is: a changed tag, like a changed
         description, would demand its replacement.
         The groups' role keeps its ARN when the stack is made again: a group that outlived its
@@ -93,10 +93,19 @@ class FeatureStore(Construct):
         # Roles are the account's, stacks are a Region's.
         self._role_name = f"{role_name}-{Aws.REGION}"
         self.role = self._define_role()
-        self.customer_group_name = group_name(CUSTOMER.name, SCHEMA_VERSION)
-        self.terminal_group_name = group_name(TERMINAL.name, SCHEMA_VERSION)
-        self._define_group("Customer", CUSTOMER, self.customer_group_name)
-        self._define_group("Terminal", TERMINAL, self.terminal_group_name)
+        self._group_name = group_name
+        self.customer_group_name = self.group_name(CUSTOMER, NEWEST_VERSION)
+        self.terminal_group_name = self.group_name(TERMINAL, NEWEST_VERSION)
+        for version in SCHEMA_VERSIONS:
+            for entity in ENTITIES:
+                self._define_group(entity, version)
+
+    def group_name(self, entity: Entity, version: str) -> str:
+        """Name of an entity's group at a version of the schema, which may be a deploy-time value.
+
+        Names and not references: what reads a group must not keep its stack from changing.
+        """
+        return self._group_name(entity.name, version)
 
     def _define_role(self) -> iam.Role:
         role = iam.Role(
@@ -121,10 +130,12 @@ class FeatureStore(Construct):
         )
         return role
 
-    def _define_group(self, construct_id: str, entity: Entity, name: str) -> None:
+    def _define_group(self, entity: Entity, version: str) -> None:
+        suffix = "" if version == UNTOLD_VERSION else version.upper()
+        name = self.group_name(entity, version)
         group = sagemaker.CfnFeatureGroup(
             self,
-            construct_id,
+            entity.name.capitalize() + suffix,
             feature_group_name=name,
             description=f"State and latest features of each {entity.name}",
             record_identifier_feature_name=entity.record_identifier,
@@ -133,7 +144,7 @@ class FeatureStore(Construct):
                 sagemaker.CfnFeatureGroup.FeatureDefinitionProperty(
                     feature_name=column, feature_type=kind
                 )
-                for column, kind in feature_group_columns(entity)
+                for column, kind in feature_group_columns(entity, version)
             ],
             # By name, so that a group that outlived its stack is adopted before there is a role.
             role_arn=Stack.of(self).format_arn(
@@ -188,14 +199,16 @@ class FeatureStore(Construct):
         self, grantee: iam.IGrantable, entities: Sequence[Entity], *actions: str
     ) -> None:
         stack = Stack.of(self)
-        names = {CUSTOMER: self.customer_group_name, TERMINAL: self.terminal_group_name}
         iam.Grant.add_to_principal(
             grantee=grantee,
             actions=list(actions),
             resource_arns=[
                 stack.format_arn(
-                    service="sagemaker", resource="feature-group", resource_name=names[entity]
+                    service="sagemaker",
+                    resource="feature-group",
+                    resource_name=self.group_name(entity, version),
                 )
+                for version in SCHEMA_VERSIONS
                 for entity in entities or ENTITIES
             ],
         )

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline_code.contracts.schema import SCHEMA_DIGESTS, SCHEMA_VERSION
+from pipeline_code.contracts.schema import (
+    NEWEST_VERSION,
+    SCHEMA_DIGESTS,
+    SCHEMA_VERSION,
+)
 from pipeline_code.features.declarations import (
     CUSTOMER,
     Aggregation,
@@ -45,8 +49,7 @@ def followed(message: str) -> tuple[str, dict[str, str]]:
     """The version and the digests after what a message says was done."""
     (line,) = re.findall(r'add ("v\d+": "[0-9a-f]+") to SCHEMA_DIGESTS', message)
     new, digest = re.findall(r'"([^"]+)"', line)
-    told = re.findall(r'set SCHEMA_VERSION = "(v\d+)" and', message)
-    return (*told, SCHEMA_VERSION)[0], {**SCHEMA_DIGESTS, new: digest}
+    return new, {**SCHEMA_DIGESTS, new: digest}
 
 
 CHANGED = {
@@ -69,7 +72,7 @@ def test_the_features_are_those_of_their_version() -> None:
 def test_a_change_under_the_old_version_is_refused_until_what_is_said_is_done(change: str) -> None:
     features = CHANGED[change]
     with pytest.raises(ValueError, match=f"schema version {SCHEMA_VERSION} must have") as refused:
-        check_schema(features)
+        check_schema(features, SCHEMA_VERSION)
     version, digests = followed(str(refused.value))
     assert version not in SCHEMA_DIGESTS
     check_schema(features, version, digests)
@@ -95,27 +98,32 @@ def test_synthesis_refuses_and_says_what_to_do(tmp_path: Path) -> None:
     shutil.copy(ROOT / "cdk.json", tmp_path)
     definitions = tmp_path / "pipeline_code" / "features" / "definitions.py"
     text = definitions.read_text()
-    assert "_largest(CUSTOMER, 14 * DAY)" in text
-    definitions.write_text(text.replace("_largest(CUSTOMER, 14 * DAY)", "_largest(CUSTOMER, DAY)"))
+    old = 'Feature("customer_max_14d", "minor units", _largest(CUSTOMER, 14 * DAY)'
+    new = old.replace("14 * DAY", "DAY")
+    assert f"    {old})," in text
+    definitions.write_text(text.replace(old, new))
     refused = synthesized(tmp_path)
     assert refused.returncode != 0
     version, digests = followed(refused.stderr)
+    definitions.write_text(
+        text.replace(f"{old}),", f'{old}, until="{version}"),\n{new}, since="{version}"),')
+    )
     pinned = tmp_path / "pipeline_code" / "contracts" / "schema.py"
-    text = pinned.read_text().replace(
-        f'SCHEMA_VERSION = "{SCHEMA_VERSION}"', f'SCHEMA_VERSION = "{version}"'
-    )
-    pinned.write_text(
-        text.replace("MappingProxyType({", f'MappingProxyType({{"{version}": "{digests[version]}",')
-    )
+    last = f'"{NEWEST_VERSION}": "{SCHEMA_DIGESTS[NEWEST_VERSION]}"'
+    assert last in pinned.read_text()
+    more = f'{last}, "{version}": "{digests[version]}"'
+    pinned.write_text(pinned.read_text().replace(last, more))
     done = synthesized(tmp_path)
     assert done.stdout.strip() == f"fraudloop-local-customer-{version}", done.stderr
+    # Nor does a shell's variable change what is synthesized.
+    assert synthesized(tmp_path, SCHEMA_VERSION_VARIABLE=NEWEST_VERSION).stdout == done.stdout
 
 
-def synthesized(folder: Path) -> subprocess.CompletedProcess[str]:
+def synthesized(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", SYNTHESIS],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{folder / 'constructs'}"},
+        env=os.environ | variables | {"PYTHONPATH": f"{folder}{os.pathsep}{folder / 'constructs'}"},
         capture_output=True,
         text=True,
         check=False,
