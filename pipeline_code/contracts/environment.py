@@ -102,7 +102,7 @@ class _Reader:
 
     def _part(self, kind: type[S], may_be_none: bool) -> S | None:
         if may_be_none:
-            names = [_variable(each) for each, _ in _fields(kind)]
+            names = [_variable(each) for each, _ in _fields(kind) if each.default is MISSING]
             given = [self._environment.get(name, "") for name in names]
             if not any(given):
                 return None

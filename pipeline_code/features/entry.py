@@ -8,12 +8,13 @@ Writes:
         transaction of the period (`pipeline_code.features.windows`), with transaction_id,
         event_time, customer_id, terminal_id, the features, `is_fraud` (1 if it was reported by the
         as-of moment) and `fraud_scenario` (for reporting only); in order of customer and time.
-    processing/output/summary/summary.json: periods, row counts, schema version, and how many
-        transactions were left out because they came again.
+    processing/output/summary/summary.json: periods, row counts, schema version, how many
+        transactions were left out because they came again, and which features need more history
+        than there is.
     processing/output/summary/sources.json, with `--raw-uri`: which versions of which objects of the
         lake were read (`pipeline_code.features.files.manifest`).
-    The latest state of every customer and terminal into the feature groups that the environment
-        variables CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP name, if they do.
+    The latest state of every customer and terminal into the feature groups of every version of the
+        features' schema that is alive, whose names FEATURE_GROUP_PATTERN says, if it does.
 
 On Spark (`--engine spark`) it is one of as many hosts as config/resourceconfig.json names, each of
 which is started alike and has all inputs. Each leaves the parts that it computed; the first one
@@ -27,6 +28,7 @@ the same bytes.
 import argparse
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,6 +45,7 @@ from pipeline_code.common.paths import ml_root, processing_input, processing_out
 from pipeline_code.contracts.environment import read
 from pipeline_code.features.definitions import (
     FEATURE_NAMES,
+    FEATURES,
     HISTORY_DAYS_KEY,
     LABEL_DELAY,
     SCHEMA_VERSION,
@@ -50,6 +53,7 @@ from pipeline_code.features.definitions import (
 from pipeline_code.features.files.manifest import Manifest
 from pipeline_code.features.files.sources import ParquetSource
 from pipeline_code.features.materializing import Materializer, MaterializingSettings
+from pipeline_code.features.online_store import FeatureGroups
 from pipeline_code.features.parts import Output, OutputCounts
 from pipeline_code.features.sharded import ShardedFeatures
 from pipeline_code.features.spark.session import require
@@ -86,6 +90,14 @@ def main(argv: Sequence[str]) -> int:
     if sources is not None:
         sources.write(folder / "sources.json")
     print(json.dumps(summary))
+    if job.short_of_history:
+        said = ", ".join(f"{name} {days}" for name, days in job.short_of_history.items())
+        print(
+            f"windows of {len(job.short_of_history)} features are not full when the training "
+            f"period begins, {job.history_days} days after the first transaction; they need so "
+            f"many days: {said}; ingest older transactions, or train later",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -102,7 +114,8 @@ class _Job:
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Self:
         settings = read(MaterializingSettings, os.environ, BadInput)
-        groups = settings.groups
+        pattern = settings.feature_group_pattern
+        groups = () if pattern is None else FeatureGroups.of_every_version(pattern)
         transactions = ParquetSource.of(processing_input("transactions"), schema.TRANSACTIONS)
         reports = ParquetSource.of(processing_input("fraud_reports"), schema.FRAUD_REPORTS)
         if transactions.rows == 0:
@@ -120,12 +133,23 @@ class _Job:
             reports=reports,
             windows=windows,
             first_event=first_event,
-            materializer=None if groups is None else Materializer(groups, settings),
+            materializer=Materializer(groups, settings) if groups else None,
         )
 
     @property
     def periods(self) -> dict[str, Period]:
         return {"train": self.windows.train, "test": self.windows.test}
+
+    @property
+    def history_days(self) -> int:
+        """How many whole days of transactions lie before the training period."""
+        return _days_between(self.first_event, self.windows.train.start)
+
+    @property
+    def short_of_history(self) -> dict[str, int]:
+        """The features whose windows reach further back than that, and how many days they need."""
+        needs = {each.name: -(-each.warm_up // timedelta(days=1)) for each in FEATURES}
+        return {name: days for name, days in needs.items() if days > self.history_days}
 
     @property
     def outputs(self) -> list[Output]:
@@ -141,6 +165,7 @@ class _Job:
                 for (name, period), part in zip(self.periods.items(), written, strict=True)
             },
             "repeated": written[0].repeated,
+            "short_of_history": self.short_of_history,
             "materialized": None if self.materializer is None else self.materializer.document(),
         }
 
@@ -190,10 +215,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _output(name: str, period: Period, first_event: datetime) -> Output:
-    history = (period.start - first_event) // timedelta(days=1)
     return Output(
         folder=processing_output(name),
         period=period,
-        metadata={HISTORY_DAYS_KEY: str(history)},
+        metadata={HISTORY_DAYS_KEY: str(_days_between(first_event, period.start))},
         must_hold_rows=name,
     )
+
+
+def _days_between(start: datetime, end: datetime) -> int:
+    return (end - start) // timedelta(days=1)

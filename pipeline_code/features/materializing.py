@@ -1,5 +1,6 @@
 """Brings the online store up to what a job reads, shard by shard, from threads or other hosts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -24,14 +25,15 @@ class MaterializingSettings:
     """How states are brought into the feature groups.
 
     Args:
-        groups: CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP; None if neither is set: none are.
+        feature_group_pattern: FEATURE_GROUP_PATTERN, the name of the feature groups by `{entity}`
+            and `{version}`; None if it is not set: there are none.
         reads_per_second: STORE_READS_A_SECOND, the job's share of the account's calls of
             BatchGetRecord; None for any number.
         metric_namespace: POWERTOOLS_METRICS_NAMESPACE, where throttled tries are counted, as of the
             service that POWERTOOLS_SERVICE_NAME says; None if nowhere.
     """
 
-    groups: FeatureGroups | None = None
+    feature_group_pattern: str | None = None
     reads_per_second: float | None = variable("STORE_READS_A_SECOND", default=None, least=0.01)
     metric_namespace: str | None = variable("POWERTOOLS_METRICS_NAMESPACE", default=None)
 
@@ -39,14 +41,16 @@ class MaterializingSettings:
 class Materializer:
     """Puts the states of a shard's entities into the feature groups, and counts what it wrote.
 
+    Into those of every version that is alive: an older one's model serves what is landed, too.
+
     Pickled, it goes to another host with a count of its own; `add` takes that host's results.
 
     Args:
-        groups: The feature groups.
+        groups: The feature groups of each version.
         settings: How.
     """
 
-    def __init__(self, groups: FeatureGroups, settings: MaterializingSettings) -> None:
+    def __init__(self, groups: Sequence[FeatureGroups], settings: MaterializingSettings) -> None:
         self._groups = groups
         self._settings = settings
         self._client = boto3.client(
@@ -60,7 +64,7 @@ class Materializer:
 
     def __reduce__(
         self,
-    ) -> tuple[type["Materializer"], tuple[FeatureGroups, MaterializingSettings]]:
+    ) -> tuple[type["Materializer"], tuple[Sequence[FeatureGroups], MaterializingSettings]]:
         return Materializer, (self._groups, self._settings)
 
     def shared_by(self, tasks: int) -> "Materializer":
@@ -75,7 +79,9 @@ class Materializer:
         Raises:
             StoreError: A state could not be stored.
         """
-        folded = materialize(self._client, self._groups, entity, transactions, reports)
+        folded = FoldResult()
+        for groups in self._groups:
+            folded += materialize(self._client, groups, entity, transactions, reports)
         folded = replace(folded, throttled=self._traffic.take_throttled())
         self.add(folded)
         if folded.failed:

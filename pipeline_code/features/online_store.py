@@ -7,7 +7,8 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from pipeline_code.contracts.environment import variable
-from pipeline_code.features.definitions import CUSTOMER, Entity
+from pipeline_code.contracts.schema import SCHEMA_VERSION_VARIABLE, SCHEMA_VERSIONS
+from pipeline_code.features.definitions import CUSTOMER, SCHEMA_VERSION, TERMINAL, Entity
 from pipeline_code.features.records import EVENT_TIME, STATE, Key, StoredRecord
 
 __all__ = [
@@ -37,10 +38,26 @@ class StoreError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureGroups:
-    """Names of the feature groups by entity."""
+    """Names of the feature groups by entity, of one version of the features' schema."""
 
     customer: str = variable("CUSTOMER_FEATURE_GROUP")
     terminal: str = variable("TERMINAL_FEATURE_GROUP")
+    version: str = variable(SCHEMA_VERSION_VARIABLE, default=SCHEMA_VERSION)
+
+    @classmethod
+    def of_every_version(cls, pattern: str) -> "tuple[FeatureGroups, ...]":
+        """Those of each version that is alive, oldest first.
+
+        FeatureGroups.of_every_version("fraudloop-dev-{entity}-{version}")
+        """
+        return tuple(
+            cls(
+                customer=pattern.format(entity=CUSTOMER.name, version=version),
+                terminal=pattern.format(entity=TERMINAL.name, version=version),
+                version=version,
+            )
+            for version in SCHEMA_VERSIONS
+        )
 
     def of(self, entity: Entity) -> str:
         """The entity's feature group."""
@@ -126,7 +143,10 @@ class OnlineStore:
             reading.take(self._client.batch_get_record(Identifiers=reading.pending))
             if not reading.pending:
                 break
-        return {key: StoredRecord.parse(key, values) for key, values in reading.records.items()}
+        version = self._groups.version
+        return {
+            key: StoredRecord.parse(key, values, version) for key, values in reading.records.items()
+        }
 
     def _write_batch(self, records: Sequence[tuple[Key, list[dict[str, str]]]]) -> int:
         pending = [

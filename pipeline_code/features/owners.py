@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.features.definitions import Entity
+from pipeline_code.features.definitions import SCHEMA_VERSION, Entity
 from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.grouping import grouped, repetitions
 from pipeline_code.features.records import Key
@@ -21,10 +21,18 @@ class EventsByOwner:
         entity: Which of the two.
         transactions: Some transactions; one that comes again counts once.
         reports: Some fraud reports; the earliest of each transaction counts.
+        version: For whose features states are made of them.
     """
 
-    def __init__(self, entity: Entity, transactions: Transactions, reports: Reports) -> None:
+    def __init__(
+        self,
+        entity: Entity,
+        transactions: Transactions,
+        reports: Reports,
+        version: str = SCHEMA_VERSION,
+    ) -> None:
         self.entity = entity
+        self._nothing = EntityState(entity, version=version)
         events = events_of(transactions.times, transactions.ids, transactions.amounts)
         self._transactions = _OwnerEvents(transactions.owners(entity), events)
         reports = reports.timely()
@@ -35,7 +43,7 @@ class EventsByOwner:
     def keys(self) -> list[Key]:
         """Whose state these events change."""
         owners = self._transactions.owners
-        if EntityState(self.entity).keeps_reports:
+        if self._nothing.keeps_reports:
             owners = np.union1d(owners, self._reports.owners)
         return [Key(self.entity, owner) for owner in owners.tolist()]
 
@@ -47,13 +55,13 @@ class EventsByOwner:
         """The owner's fraud reports [report time, id, 0], likewise."""
         return self._reports.of(key.id)
 
-    def fold(self, state: EntityState, key: Key) -> EntityState:
-        """The state with the owner's events added."""
-        return state.fold(self.transactions(key), self.reports(key))
+    def fold(self, state: EntityState | None, key: Key) -> EntityState:
+        """The state with the owner's events added; None is that of nobody yet."""
+        return (state or self._nothing).fold(self.transactions(key), self.reports(key))
 
     def state(self, key: Key) -> EntityState:
         """The state that these events alone make."""
-        return self.fold(EntityState(self.entity), key)
+        return self.fold(self._nothing, key)
 
     def unknown(self, state: EntityState, key: Key) -> tuple[Ints, Ints]:
         """Transactions and reports that a state remembers and that are not among these events."""

@@ -7,7 +7,12 @@ from enum import IntEnum
 from functools import cache
 from typing import Any
 
-from pipeline_code.features.definitions import ALLOWED_LATENESS, Entity, stored_features
+from pipeline_code.features.definitions import (
+    ALLOWED_LATENESS,
+    SCHEMA_VERSION,
+    Entity,
+    stored_features,
+)
 from pipeline_code.features.events import EPOCH, epoch_microseconds
 from pipeline_code.features.online import stored_values
 from pipeline_code.features.plan import Plan, microseconds, plan_of
@@ -54,10 +59,13 @@ class StoredRecord:
     key: Key
     text: str
     time: int
+    version: str = SCHEMA_VERSION
 
     @classmethod
-    def parse(cls, key: Key, record: Iterable[Mapping[str, Any]]) -> "StoredRecord":
-        """Reads the feature values that the online store answered.
+    def parse(
+        cls, key: Key, record: Iterable[Mapping[str, Any]], version: str = SCHEMA_VERSION
+    ) -> "StoredRecord":
+        """Reads the feature values that the online store answered, of a version's feature group.
 
         Raises:
             StateError: The record has no time.
@@ -65,9 +73,10 @@ class StoredRecord:
         values = {value["FeatureName"]: value.get("ValueAsString", "") for value in record}
         text, moment = values.get(STATE, ""), values.get(EVENT_TIME, "")
         try:
-            return cls(key, text, epoch_microseconds(datetime.fromisoformat(moment)))
+            time = epoch_microseconds(datetime.fromisoformat(moment))
         except ValueError as error:
             raise StateError(f"event_time of {key} must be ISO-8601, got {moment!r}") from error
+        return cls(key, text, time, version)
 
     def state(self) -> EntityState:
         """The state.
@@ -75,7 +84,7 @@ class StoredRecord:
         Raises:
             StateError: It is of another format, was written for other features, or is damaged.
         """
-        return EntityState.decode(self.key.entity, self.text, str(self.key))
+        return EntityState.decode(self.key.entity, self.text, str(self.key), self.version)
 
 
 def next_time(state: EntityState, before: StoredRecord | None, writer: Writer) -> int:
@@ -100,7 +109,7 @@ def timestamp(time: int) -> str:
 
 def to_record(key: Key, state: EntityState, text: str, time: int) -> list[dict[str, str]]:
     """The record's feature values; features are as of the time and all of the state's events."""
-    plan, as_of = _stored_plan(key.entity), max(time, state.newest)
+    plan, as_of = _stored_plan(key.entity, state.version), max(time, state.newest)
     columns = {
         key.entity.record_identifier: str(key.id),
         EVENT_TIME: timestamp(time),
@@ -112,5 +121,5 @@ def to_record(key: Key, state: EntityState, text: str, time: int) -> list[dict[s
 
 
 @cache
-def _stored_plan(entity: Entity) -> Plan:
-    return plan_of(stored_features(entity))
+def _stored_plan(entity: Entity, version: str) -> Plan:
+    return plan_of(stored_features(entity, version))

@@ -17,9 +17,10 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.features.definitions import ENTITIES, Entity
+from pipeline_code.features.definitions import SCHEMA_VERSION, Entity, features_of
 from pipeline_code.features.folding import fold, join
 from pipeline_code.features.plan import plan_of
+from pipeline_code.features.schema import state_contract
 from pipeline_code.features.state_text import StateError, read_text, write_text
 
 __all__ = ["NO_EVENTS", "EntityState", "SourceState", "StateError", "events_of"]
@@ -55,21 +56,27 @@ NOTHING = SourceState()
 
 
 @cache
-def _keeps(entity: Entity) -> tuple[bool, bool]:
+def _keeps(entity: Entity, version: str) -> tuple[bool, bool]:
     """Whether the entity's features need its transactions, and its fraud reports."""
-    plan = plan_of()
+    plan = plan_of(features_of(version))
     return plan.keeps(entity, reports=False), plan.keeps(entity, reports=True)
 
 
-_SCHEDULES = {
-    entity: tuple(plan_of().schedule(entity, reports=reports) for reports in (False, True))
-    for entity in ENTITIES
-}
+@cache
+def _schedules(entity: Entity, version: str) -> tuple[Ints, Ints]:
+    """How finely its transactions are stored, and its fraud reports."""
+    plan = plan_of(features_of(version))
+    return plan.schedule(entity, reports=False), plan.schedule(entity, reports=True)
+
+
+@cache
+def _contract(entity: Entity, version: str) -> bytes:
+    return state_contract(entity, features_of(version))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EntityState:
-    """One customer's or terminal's partial sums within the horizon.
+    """One customer's or terminal's partial sums within the horizon of a version's features.
 
     EntityState(CUSTOMER).fold(events_of(times, ids, amounts)).encode()
     """
@@ -78,6 +85,7 @@ class EntityState:
     newest: int = NO_EVENT_YET
     transactions: SourceState = NOTHING
     reports: SourceState = NOTHING
+    version: str = SCHEMA_VERSION
 
     def fold(self, transactions: Ints, reports: Ints = NO_EVENTS) -> "EntityState":
         """The state with these events [k, 3] of the entity added, reports at their report time.
@@ -85,10 +93,10 @@ class EntityState:
         Of a repeated id the earliest event stays, whichever came first. What is older than the
         horizon, counted back from the newest event ever folded, is dropped: no request can need it.
         """
-        keeps_transactions, keeps_reports = _keeps(self.entity)
+        keeps_transactions, keeps_reports = _keeps(self.entity, self.version)
         transactions = transactions if keeps_transactions else NO_EVENTS
         reports = reports if keeps_reports else NO_EVENTS
-        spent_for, reported_for = _SCHEDULES[self.entity]
+        spent_for, reported_for = _schedules(self.entity, self.version)
         newest = self.newest
         for events in (transactions, reports):
             if len(events):
@@ -98,17 +106,19 @@ class EntityState:
             newest,
             _folded(self.transactions, transactions, newest, spent_for),
             _folded(self.reports, reports, newest, reported_for),
+            self.version,
         )
 
     def merge(self, other: "EntityState") -> "EntityState":
         """The state of both ones' events; beyond the remembered ones they must be separate."""
-        spent_for, reported_for = _SCHEDULES[self.entity]
+        spent_for, reported_for = _schedules(self.entity, self.version)
         newest = max(self.newest, other.newest)
         return EntityState(
             self.entity,
             newest,
             _merged(self.transactions, other.transactions, newest, spent_for),
             _merged(self.reports, other.reports, newest, reported_for),
+            self.version,
         )
 
     def partial_sums(self, request: Ints = NO_EVENTS, *, reports: bool = False) -> PartialSums:
@@ -131,23 +141,27 @@ class EntityState:
     @property
     def keeps_reports(self) -> bool:
         """Whether a report of the entity changes its state."""
-        return _keeps(self.entity)[1]
+        return _keeps(self.entity, self.version)[1]
 
     def encode(self) -> str:
         """The state as text for a String feature; equal states give equal text."""
         spent, reported = self.transactions, self.reports
         lists = spent.recent, spent.hops, reported.recent, reported.hops
-        return write_text(self.entity, self.newest, lists)
+        return write_text(_contract(self.entity, self.version), self.newest, lists)
 
     @classmethod
-    def decode(cls, entity: Entity, text: str, owner: str) -> "EntityState":
-        """The state that `encode` wrote.
+    def decode(
+        cls, entity: Entity, text: str, owner: str, version: str = SCHEMA_VERSION
+    ) -> "EntityState":
+        """The state that `encode` wrote, for features of the same version.
 
         Raises:
             StateError: Another format, written for other features, or damaged; it names `owner`.
         """
-        newest, (recent, hops, reported, reported_hops) = read_text(entity, text, owner)
-        return cls(entity, newest, SourceState(recent, hops), SourceState(reported, reported_hops))
+        contract = _contract(entity, version)
+        newest, (recent, hops, reported, reported_hops) = read_text(contract, text, owner)
+        spent, told = SourceState(recent, hops), SourceState(reported, reported_hops)
+        return cls(entity, newest, spent, told, version)
 
 
 def _folded(kept: SourceState, events: Ints, newest: int, schedule: Ints) -> SourceState:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.features.definitions import Entity
-from pipeline_code.features.schema import STATE_FORMAT, state_contract
+from pipeline_code.features.schema import STATE_FORMAT
 from pipeline_code.features.varints import pack, unpack
 
 __all__ = ["StateError", "read_text", "write_text"]
@@ -30,15 +29,15 @@ class StateError(Exception):
     """A stored state cannot be read; the message says whose, and what to do."""
 
 
-def write_text(entity: Entity, newest: int, lists: Lists) -> str:
-    """The text of a state; `read_text` reads it back."""
-    packed = HEADER.pack(state_contract(entity), newest, *map(len, lists))
+def write_text(contract: bytes, newest: int, lists: Lists) -> str:
+    """The text of a state that keeps what a contract says; `read_text` reads it back."""
+    packed = HEADER.pack(contract, newest, *map(len, lists))
     rest = packed + pack(*lists).tobytes()
     prefix = PREFIX.pack(MAGIC, STATE_FORMAT, binascii.crc32(rest))
     return binascii.b2a_base64(prefix + rest, newline=False).decode("ascii")
 
 
-def read_text(entity: Entity, text: str, owner: str) -> tuple[int, Lists]:
+def read_text(contract: bytes, text: str, owner: str) -> tuple[int, Lists]:
     """The newest time and the lists.
 
     Raises:
@@ -48,7 +47,7 @@ def read_text(entity: Entity, text: str, owner: str) -> tuple[int, Lists]:
         data = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError) as error:
         raise StateError(f"state of {owner} must be base64: {error}") from error
-    newest, lengths = _read_header(entity, data, owner)
+    newest, lengths = _read_header(contract, data, owner)
     if sum(lengths) > len(data):  # each row takes a byte at least
         raise StateError(f"state of {owner} must hold {sum(lengths)} rows, got {len(data)} bytes")
     recent, hops, reported, reported_hops = (
@@ -60,7 +59,7 @@ def read_text(entity: Entity, text: str, owner: str) -> tuple[int, Lists]:
     return newest, lists
 
 
-def _read_header(entity: Entity, data: bytes, owner: str) -> tuple[int, Sequence[int]]:
+def _read_header(contract: bytes, data: bytes, owner: str) -> tuple[int, Sequence[int]]:
     if len(data) < PREFIX.size or data[: len(MAGIC)] != MAGIC:
         raise StateError(f"state of {owner} must start with {MAGIC!r}, got {data[:3]!r}")
     # The version comes first: what follows it is only known for the versions we know.
@@ -72,10 +71,10 @@ def _read_header(entity: Entity, data: bytes, owner: str) -> tuple[int, Sequence
         )
     if len(data) < BODY or binascii.crc32(data[PREFIX.size :]) != checksum:
         raise StateError(f"state of {owner} must be whole, got damaged bytes; run `features`")
-    contract, newest, *lengths = HEADER.unpack_from(data, PREFIX.size)
-    if contract != state_contract(entity):
+    found, newest, *lengths = HEADER.unpack_from(data, PREFIX.size)
+    if found != contract:
         raise StateError(
-            f"state of {owner} must keep what today's features need, got one that was written for "
-            "others; run `features` to write it anew"
+            f"state of {owner} must keep what its version's features need, got one that was "
+            "written for others; run `features` to write it anew"
         )
     return newest, lengths

@@ -103,7 +103,7 @@ def fold_into_store(
 
     Args:
         client: A boto3 client of sagemaker-featurestore-runtime.
-        groups: The feature groups.
+        groups: The feature groups, of one version; other versions' states are not touched.
         transactions: New transactions, as in the lake.
         reports: New fraud reports, as in the lake.
         entities: Whose states are folded; no other may fold the same entities at the same time.
@@ -112,9 +112,9 @@ def fold_into_store(
     new = Transactions.from_table(transactions), Reports.from_table(reports)
 
     def folded(events: EventsByOwner) -> Change:
-        return lambda key, before: events.fold(_state(before) or EntityState(key.entity), key)
+        return lambda key, before: events.fold(_state(before), key)
 
-    sides = [EventsByOwner(entity, *new) for entity in entities]
+    sides = [EventsByOwner(entity, *new, groups.version) for entity in entities]
     work = [(folded(side), keys) for side in sides for keys in _chunks(side.keys)]
     with ThreadPoolExecutor(THREADS) as pool:
         done = [pool.submit(_write, store, change, keys, Writer.CONSUMER) for change, keys in work]
@@ -135,12 +135,13 @@ def materialize(
 
     Args:
         client: A boto3 client of sagemaker-featurestore-runtime.
-        groups: The feature groups.
+        groups: The feature groups, of one version.
         entity: What the entities are.
         transactions: All transactions of some entities, however old.
         reports: All fraud reports of those; of others there may be some.
     """
-    store, events = OnlineStore(client, groups), EventsByOwner(entity, transactions, reports)
+    store = OnlineStore(client, groups)
+    events = EventsByOwner(entity, transactions, reports, groups.version)
 
     def whole(key: Key, before: StoredRecord | None) -> EntityState:
         state = events.state(key)

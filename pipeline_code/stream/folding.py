@@ -17,7 +17,7 @@ from pipeline_code.common.pace import Pace
 from pipeline_code.contracts.metrics import MetricName
 from pipeline_code.features.definitions import CUSTOMER, Entity
 from pipeline_code.features.records import Key
-from pipeline_code.features.store import fold_into_store
+from pipeline_code.features.store import FoldResult, fold_into_store
 from pipeline_code.features.store_traffic import StoreTraffic
 from pipeline_code.stream.batches import WholeBatchProcessor
 from pipeline_code.stream.events import Event, tables
@@ -112,13 +112,12 @@ class Consumer:
 
     def _fold(self, events: Mapping[Record, Event]) -> dict[Record, str]:
         transactions, reports = tables(events.values())
-        folded = fold_into_store(
-            self._clients.store,
-            self._settings.groups,
-            transactions,
-            reports,
-            entities=(self._entity,),
-        )
+        folded = FoldResult()
+        # Of what one version could not take, the other may take again: each event counts once.
+        for groups in self._settings.groups:
+            folded += fold_into_store(
+                self._clients.store, groups, transactions, reports, entities=(self._entity,)
+            )
         # What is logged names no customer.
         reasons = {
             key: f"not folded: {reason.replace(str(key), key.entity.name)}"

@@ -13,7 +13,8 @@ class FoldSettings:
     """A consumer's settings; each field names its environment variable.
 
     Args:
-        groups: CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP, the states' feature groups.
+        feature_group_pattern: FEATURE_GROUP_PATTERN, the name of the states' feature groups by
+            `{entity}` and `{version}`; those of each version of the features' schema are kept.
         quarantine_bucket: QUARANTINE_BUCKET, where records that break a rule are stored.
         terminal_stream: TERMINAL_STREAM, onto which the consumer of customers puts every event;
             None if it is not set, as for the consumer of terminals.
@@ -21,7 +22,12 @@ class FoldSettings:
             a second for each batch that it handles at a time; None for any number.
     """
 
-    groups: FeatureGroups
+    feature_group_pattern: str
     quarantine_bucket: str
     terminal_stream: str | None = None
     reads_per_second: float | None = variable("STORE_READS_A_SECOND", default=None, least=0.01)
+
+    @property
+    def groups(self) -> tuple[FeatureGroups, ...]:
+        """The feature groups of every version that is alive."""
+        return FeatureGroups.of_every_version(self.feature_group_pattern)

@@ -64,7 +64,7 @@ def values(target: Target, deployed: dict[str, Any]) -> dict[str, str]:
     found = {
         **{placeholder: str(steps[step]["RoleArn"]) for placeholder, step in ROLES.items()},
         "ArtifactsBucket": target.output("ArtifactsBucketName"),
-        "CustomerFeatureGroup": str(features["Environment"]["CUSTOMER_FEATURE_GROUP"]),
+        "FeatureGroupPattern": str(features["Environment"]["FEATURE_GROUP_PATTERN"]),
         "FeatureJobImageUri": image,
         "FeaturesBucket": target.output("FeaturesBucketName"),
         "ImageTag": image.rpartition(":")[2],
@@ -74,7 +74,6 @@ def values(target: Target, deployed: dict[str, Any]) -> dict[str, str]:
         "ModelPackageGroup": target.output("ModelPackageGroupName"),
         "RawBucket": target.output("RawBucketName"),
         "StoreReads": str(features["Environment"]["STORE_READS_A_SECOND"]),
-        "TerminalFeatureGroup": str(features["Environment"]["TERMINAL_FEATURE_GROUP"]),
         "TrainingImageUri": image,
     }
     assert set(found) == set(PLACEHOLDERS)

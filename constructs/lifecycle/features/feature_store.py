@@ -100,6 +100,11 @@ class FeatureStore(Construct):
             for entity in ENTITIES:
                 self._define_group(entity, version)
 
+    @property
+    def group_pattern(self) -> str:
+        """The groups' name by `{entity}` and `{version}`, for who writes those of every version."""
+        return self._group_name("{entity}", "{version}")
+
     def group_name(self, entity: Entity, version: str) -> str:
         """Name of an entity's group at a version of the schema, which may be a deploy-time value.
 

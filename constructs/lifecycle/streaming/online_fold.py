@@ -106,8 +106,7 @@ class OnlineFold(Construct):
             image=self._image,
             encryption_key=self._key,
             environment={
-                "CUSTOMER_FEATURE_GROUP": self._store.customer_group_name,
-                "TERMINAL_FEATURE_GROUP": self._store.terminal_group_name,
+                "FEATURE_GROUP_PATTERN": self._store.group_pattern,
                 "QUARANTINE_BUCKET": self._bucket.bucket_name,
                 "STORE_READS_A_SECOND": str(self._store.reads.fold),
                 "POWERTOOLS_METRICS_NAMESPACE": self._namespace,

@@ -77,7 +77,7 @@ class TrainingPipeline(Construct):
         )
         self._values = {
             "ArtifactsBucket": artifacts_bucket.bucket_name,
-            "CustomerFeatureGroup": feature_store.customer_group_name,
+            "FeatureGroupPattern": feature_store.group_pattern,
             "FeatureJobImageUri": _image_uri(image, config, "spark"),
             "FeaturesBucket": features_bucket.bucket_name,
             "ImageTag": image.tag,
@@ -87,7 +87,6 @@ class TrainingPipeline(Construct):
             "ModelPackageGroup": registry.group_name,
             "RawBucket": raw_bucket.bucket_name,
             "StoreReads": str(feature_store.reads.materializing),
-            "TerminalFeatureGroup": feature_store.terminal_group_name,
             "TrainingImageUri": _image_uri(image, config, "cuda"),
             **self.roles.arns,
         }

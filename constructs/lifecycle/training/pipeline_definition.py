@@ -40,7 +40,7 @@ PLACEHOLDERS: Final = (
     "ArtifactsBucket",
     "BaselineRoleArn",
     "CheckRoleArn",
-    "CustomerFeatureGroup",
+    "FeatureGroupPattern",
     "EvaluationRoleArn",
     "FeatureJobImageUri",
     "FeaturesBucket",
@@ -52,7 +52,6 @@ PLACEHOLDERS: Final = (
     "ModelPackageGroup",
     "RawBucket",
     "StoreReads",
-    "TerminalFeatureGroup",
     "TrainingImageUri",
     "TrainingRoleArn",
 )
@@ -163,8 +162,7 @@ class _TrainingSteps:
                 values["RawDataUri"],
             ],
             environment={
-                "CUSTOMER_FEATURE_GROUP": "${CustomerFeatureGroup}",
-                "TERMINAL_FEATURE_GROUP": "${TerminalFeatureGroup}",
+                "FEATURE_GROUP_PATTERN": "${FeatureGroupPattern}",
                 "STORE_READS_A_SECOND": "${StoreReads}",
                 "POWERTOOLS_METRICS_NAMESPACE": "${MetricNamespace}",
                 "POWERTOOLS_SERVICE_NAME": FEATURE_JOB,

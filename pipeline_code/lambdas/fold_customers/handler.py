@@ -3,7 +3,7 @@
 Contract:
     Event: a batch of the Kinesis stream that is partitioned by customer
     (`pipeline_code.stream.events` says what its records hold).
-    Environment: CUSTOMER_FEATURE_GROUP, TERMINAL_FEATURE_GROUP, QUARANTINE_BUCKET, TERMINAL_STREAM;
+    Environment: FEATURE_GROUP_PATTERN, QUARANTINE_BUCKET, TERMINAL_STREAM;
     STORE_READS_A_SECOND, if reads have a pace; POWERTOOLS_METRICS_NAMESPACE and
     POWERTOOLS_SERVICE_NAME name the metrics.
     Returns: {"batchItemFailures": [...]}, the records to deliver again: those whose customer's

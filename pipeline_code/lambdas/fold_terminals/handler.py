@@ -3,7 +3,7 @@
 Contract:
     Event: a batch of the Kinesis stream that is partitioned by terminal; its records are those that
     `fold_customers` took.
-    Environment: CUSTOMER_FEATURE_GROUP, TERMINAL_FEATURE_GROUP, QUARANTINE_BUCKET;
+    Environment: FEATURE_GROUP_PATTERN, QUARANTINE_BUCKET;
     STORE_READS_A_SECOND, if reads have a pace; POWERTOOLS_METRICS_NAMESPACE and
     POWERTOOLS_SERVICE_NAME name the metrics.
     Returns: {"batchItemFailures": [...]}, the records to deliver again: those whose terminal's

@@ -12,7 +12,7 @@ import pytest
 from pipeline_code.__main__ import main
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.common.schema import CUSTOMERS
-from pipeline_code.features.definitions import SCHEMA_VERSION
+from pipeline_code.features.definitions import FEATURES, SCHEMA_VERSION
 from pipeline_code.features.windows import Windows, parse_as_of
 from tests.pipeline_code.features.small_streams import (
     DAY,
@@ -32,8 +32,7 @@ DAYS = 30
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
-    for name in ("CUSTOMER_FEATURE_GROUP", "TERMINAL_FEATURE_GROUP"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("FEATURE_GROUP_PATTERN", raising=False)
     return tmp_path
 
 
@@ -135,6 +134,22 @@ def test_the_same_input_gives_the_same_bytes(root: Path) -> None:
     assert results[0] == results[1]
 
 
+def test_features_that_need_more_history_than_there_is_are_named(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = history()
+    ingest(root, rows, reports_of(rows))
+    assert run() == 0
+    summary = json.loads((root / "processing/output/summary/summary.json").read_text())
+    start = datetime.fromisoformat(summary["train"]["start"])
+    days = (start - moment(FIRST)).days
+    needs = {each.name: each.warm_up.days for each in FEATURES if each.warm_up.days > days}
+    assert needs
+    assert summary["short_of_history"] == needs
+    said = f"{days} days after the first transaction; they need so many days: "
+    assert f"{said}{next(iter(needs))} " in capsys.readouterr().err
+
+
 def test_a_repeated_transaction_is_counted_once_and_told(root: Path) -> None:
     rows = history()
     ingest(root, rows, reports_of(rows))
@@ -185,14 +200,6 @@ def test_wrong_arguments_are_refused(root: Path, arguments: list[str], rule: str
     ingest(root, rows, reports_of(rows))
     assert run(*arguments) == 1
     assert failure(root).startswith(rule)
-
-
-def test_one_feature_group_without_the_other_is_refused(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CUSTOMER_FEATURE_GROUP", "customers")
-    assert run() == 1
-    assert "TERMINAL_FEATURE_GROUP must be set together" in failure(root)
 
 
 def test_latest_is_the_midnight_after_the_last_event() -> None:

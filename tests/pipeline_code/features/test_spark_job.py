@@ -51,8 +51,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The root of the batch driver's job, whose input all hosts share."""
     root = tmp_path / "single"
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(root))
-    for name in ("CUSTOMER_FEATURE_GROUP", "TERMINAL_FEATURE_GROUP"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("FEATURE_GROUP_PATTERN", raising=False)
     return root
 
 

@@ -338,8 +338,8 @@ def test_the_job_materializes_the_groups_that_its_environment_names(
             monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
-    monkeypatch.setenv("CUSTOMER_FEATURE_GROUP", groups.customer)
-    monkeypatch.setenv("TERMINAL_FEATURE_GROUP", groups.terminal)
+    pattern = groups.customer.replace(CUSTOMER.name, "{entity}")
+    monkeypatch.setenv("FEATURE_GROUP_PATTERN", pattern)
     rows = stream()
     landing = Landing(
         transactions=transactions_table(rows),

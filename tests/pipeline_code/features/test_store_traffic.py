@@ -94,8 +94,8 @@ def test_a_job_says_what_was_throttled_in_the_embedded_metric_format(
     runtime = client(store)
     monkeypatch.setattr(boto3, "client", lambda *_, **__: runtime)
     store.status, store.refusal = 400, THROTTLED
-    settings = MaterializingSettings(groups=NAMES, metric_namespace="Fraudloop/test")
-    materializer = Materializer(NAMES, settings)
+    settings = MaterializingSettings(metric_namespace="Fraudloop/test")
+    materializer = Materializer((NAMES,), settings)
     one = np.ones(1, np.int64)
     spent = Transactions(ids=one, times=one, customers=one, terminals=one, amounts=one)
     with pytest.raises(StoreError):
@@ -113,7 +113,7 @@ def test_tasks_of_other_hosts_share_the_pace(
     rate: float | None, mine: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    settings = MaterializingSettings(groups=NAMES, reads_per_second=rate)
-    make, (groups, shared) = Materializer(NAMES, settings).shared_by(8).__reduce__()
-    assert (make, groups) == (Materializer, NAMES)
+    settings = MaterializingSettings(reads_per_second=rate)
+    make, (groups, shared) = Materializer((NAMES,), settings).shared_by(8).__reduce__()
+    assert (make, groups) == (Materializer, (NAMES,))
     assert shared.reads_per_second == mine

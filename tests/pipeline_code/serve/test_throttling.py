@@ -25,6 +25,7 @@ from .conftest import GROUPS, Server, transaction
 
 NAMESPACE = "fraudloop/throttled"
 NAMES = FeatureGroups(**GROUPS)
+PATTERN = "fraudloop-test-{entity}-{version}"
 PATIENT = 30.0
 QUOTAS = """
 [sagemaker]
@@ -126,7 +127,8 @@ def test_a_fold_without_calls_left_has_its_records_again_and_is_counted(
         kinesis=session.client("kinesis"),
     )
     batch = lambda_event(event(), event(transaction_id=2, customer_id=7))
-    answer = consume(batch, CUSTOMER, FoldSettings(groups=NAMES, quarantine_bucket=""), clients)
+    settings = FoldSettings(feature_group_pattern=PATTERN, quarantine_bucket="")
+    answer = consume(batch, CUSTOMER, settings, clients)
     assert len(answer["batchItemFailures"]) == 2
     printed = [line for line in capfd.readouterr().out.splitlines() if "_aws" in line]
     assert json.loads(printed[-1])[MetricName.STORE_THROTTLES] == [2.0]

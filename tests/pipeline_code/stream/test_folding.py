@@ -3,7 +3,7 @@
 import base64
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,11 +17,15 @@ from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.contracts.environment import read
 from pipeline_code.features.definitions import (
     CUSTOMER,
+    SCHEMA_VERSION,
     TERMINAL,
     Entity,
     feature_group_columns,
 )
-from pipeline_code.features.store import FeatureGroups, fold_into_store
+from pipeline_code.features.events import Reports, Transactions
+from pipeline_code.features.online_store import OnlineStore
+from pipeline_code.features.records import Key, StoredRecord
+from pipeline_code.features.store import FeatureGroups, fold_into_store, materialize
 from pipeline_code.features.store_traffic import StoreTraffic
 from pipeline_code.stream import folding
 from pipeline_code.stream.events import parse, tables
@@ -63,14 +67,16 @@ def clients(session: boto3.Session) -> Clients:
     )
 
 
-def create_group(session: boto3.Session, entity: Entity, name: str) -> str:
+def create_group(
+    session: boto3.Session, entity: Entity, name: str, version: str = SCHEMA_VERSION
+) -> str:
     session.client("sagemaker").create_feature_group(
         FeatureGroupName=name,
         RecordIdentifierFeatureName=entity.record_identifier,
         EventTimeFeatureName="event_time",
         FeatureDefinitions=[
             {"FeatureName": column, "FeatureType": kind}
-            for column, kind in feature_group_columns(entity)
+            for column, kind in feature_group_columns(entity, version)
         ],
         OnlineStoreConfig={"EnableOnlineStore": True},
     )
@@ -78,16 +84,24 @@ def create_group(session: boto3.Session, entity: Entity, name: str) -> str:
 
 
 @pytest.fixture
-def settings(session: boto3.Session) -> FoldSettings:
+def second(request: pytest.FixtureRequest) -> str | None:
+    """Has a second version alive where a test asks for `other_version`, before groups are made."""
+    wanted = "other_version" in request.fixturenames
+    return request.getfixturevalue("other_version") if wanted else None
+
+
+@pytest.fixture
+def settings(session: boto3.Session, second: str | None) -> FoldSettings:
     """Groups, a bucket and a stream of the test's own."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     session.client("s3").create_bucket(Bucket=name)
     session.client("kinesis").create_stream(StreamName=name, ShardCount=1)
+    pattern = f"{name}-{{entity}}-{{version}}"
+    for groups in FeatureGroups.of_every_version(pattern):
+        create_group(session, CUSTOMER, groups.customer, groups.version)
+        create_group(session, TERMINAL, groups.terminal, groups.version)
     return FoldSettings(
-        groups=FeatureGroups(
-            customer=create_group(session, CUSTOMER, f"{name}-customer"),
-            terminal=create_group(session, TERMINAL, f"{name}-terminal"),
-        ),
+        feature_group_pattern=pattern,
         quarantine_bucket=name,
         terminal_stream=name,
     )
@@ -99,7 +113,7 @@ def state(clients: Clients, settings: FoldSettings) -> Callable[[Entity, int], s
 
     def of(entity: Entity, id_: int) -> str | None:
         found = clients.store.get_record(
-            FeatureGroupName=settings.groups.of(entity), RecordIdentifierValueAsString=str(id_)
+            FeatureGroupName=settings.groups[-1].of(entity), RecordIdentifierValueAsString=str(id_)
         )
         values = {each["FeatureName"]: each["ValueAsString"] for each in found.get("Record", [])}
         return values.get("state")
@@ -175,11 +189,39 @@ def test_a_batch_is_folded_and_put_on_by_terminal(
 def test_the_next_consumer_folds_terminals_and_puts_nothing_on(
     clients: Clients, settings: FoldSettings, state: Any, folded: Any
 ) -> None:
-    behind = FoldSettings(groups=settings.groups, quarantine_bucket=settings.quarantine_bucket)
+    behind = replace(settings, terminal_stream=None)
     consume(lambda_event(*THREE), TERMINAL, behind, clients)
     assert state(TERMINAL, 30) == folded(TERMINAL, 30, THREE[0], THREE[2])
     assert state(CUSTOMER, 2) is None
     assert put_on(clients, settings) == []
+
+
+def counted(records: Mapping[Key, StoredRecord]) -> dict[Key, list[int]]:
+    """The transactions in each state."""
+    states = {key: record.state() for key, record in records.items()}
+    return {key: state.transactions.recent[:, 1].tolist() for key, state in states.items()}
+
+
+def test_every_version_is_folded_and_one_that_fails_has_its_records_again(
+    other_version: str, clients: Clients, settings: FoldSettings
+) -> None:
+    old, new = settings.groups
+    assert new.version == other_version
+    damage(clients, settings, 2)  # of the new one
+    answer = consume(lambda_event(*THREE), CUSTOMER, settings, clients)
+    assert failures(answer) == ["0", "2"]
+    keys = [Key(CUSTOMER, 2), Key(CUSTOMER, 5)]
+    stored = OnlineStore(clients.store, old).read(keys)
+    assert counted(stored) == {keys[0]: [1], keys[1]: [2]}
+    # The feature job mends it; what the old version has counted comes again with what is lost.
+    landed = transaction(transaction_id=9, customer_id=2, terminal_id=30)
+    transactions, reports = tables([parse(encoded(landed), ARRIVED)])
+    known = Transactions.from_table(transactions), Reports.from_table(reports)
+    materialize(clients.store, new, CUSTOMER, *known)
+    assert consume(lambda_event(*THREE), CUSTOMER, settings, clients) == {"batchItemFailures": []}
+    assert OnlineStore(clients.store, old).read(keys) == stored
+    renewed = OnlineStore(clients.store, new).read(keys)
+    assert counted(renewed) == {keys[0]: [1, 9], keys[1]: [2]}
 
 
 def test_a_batch_that_comes_again_changes_no_state(
@@ -217,7 +259,7 @@ def damage(clients: Clients, settings: FoldSettings, customer_id: int) -> None:
     record = {name: "0" for name, _ in feature_group_columns(CUSTOMER)} | values
     record["state"] = "damaged"
     clients.store.put_record(
-        FeatureGroupName=settings.groups.customer,
+        FeatureGroupName=settings.groups[-1].customer,
         Record=[{"FeatureName": name, "ValueAsString": text} for name, text in record.items()],
     )
 
@@ -318,8 +360,7 @@ def test_the_handler_is_told_where_everything_is(
     embedded_aws: EmbeddedAws, settings: FoldSettings, state: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = {
-        "CUSTOMER_FEATURE_GROUP": settings.groups.customer,
-        "TERMINAL_FEATURE_GROUP": settings.groups.terminal,
+        "FEATURE_GROUP_PATTERN": settings.feature_group_pattern,
         "QUARANTINE_BUCKET": settings.quarantine_bucket,
         "TERMINAL_STREAM": str(settings.terminal_stream),
     }
@@ -337,7 +378,7 @@ def test_the_handler_is_told_where_everything_is(
 
 def test_a_setting_that_is_missing_is_named() -> None:
     with pytest.raises(ValueError, match="QUARANTINE_BUCKET must be set, got none; set it"):
-        read(FoldSettings, {"CUSTOMER_FEATURE_GROUP": "c", "TERMINAL_FEATURE_GROUP": "t"})
+        read(FoldSettings, {"FEATURE_GROUP_PATTERN": "{entity}"})
 
 
 def test_the_clock_is_the_streams(clients: Clients, settings: FoldSettings, state: Any) -> None:

@@ -11,8 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline_code.features.definitions import ENTITIES, FEATURE_NAMES, feature_group_columns
+from pipeline_code.features.store import FeatureGroups
 from tests.local_aws.sagemaker.conftest import ENDED, IMAGE, allow, unique
 from tests.pipeline_code.features.test_sharded import lake, stream
+
+PATTERN = f"{unique('')}-{{entity}}"
 
 PATIENCE_SECONDS = 240
 
@@ -95,13 +98,12 @@ def start(
 
 
 @pytest.fixture
-def groups(client: Callable[[str], Any], make_role: Callable[..., str]) -> dict[str, str]:
-    """The environment that names two feature groups."""
-    named = {}
+def groups(client: Callable[[str], Any], make_role: Callable[..., str]) -> FeatureGroups:
+    """Two feature groups."""
+    groups = FeatureGroups.of_every_version(PATTERN)[-1]
     for entity in ENTITIES:
-        named[f"{entity.name.upper()}_FEATURE_GROUP"] = name = unique(entity.name)
         client("sagemaker").create_feature_group(
-            FeatureGroupName=name,
+            FeatureGroupName=groups.of(entity),
             RecordIdentifierFeatureName=entity.record_identifier,
             EventTimeFeatureName="event_time",
             FeatureDefinitions=[
@@ -110,7 +112,7 @@ def groups(client: Callable[[str], Any], make_role: Callable[..., str]) -> dict[
             ],
             OnlineStoreConfig={"EnableOnlineStore": True},
         )
-    return named
+    return groups
 
 
 @pytest.mark.spark
@@ -118,10 +120,10 @@ def test_a_feature_job_runs_on_spark(
     client: Callable[[str], Any],
     bucket: str,
     start: Callable[..., dict[str, Any]],
-    groups: dict[str, str],
+    groups: FeatureGroups,
     tmp_path: Path,
 ) -> None:
-    job = start(**groups)
+    job = start(FEATURE_GROUP_PATTERN=PATTERN)
     assert job["ProcessingJobStatus"] == "Completed", job.get("FailureReason")
     name, s3 = job["ProcessingJobName"], client("s3")
     summary = json.load(s3.get_object(Bucket=bucket, Key=f"{name}/summary/summary.json")["Body"])
@@ -132,7 +134,7 @@ def test_a_feature_job_runs_on_spark(
         "terminals": len({row.terminal for row in rows}),
     }
     stored = client("sagemaker-featurestore-runtime").get_record(
-        FeatureGroupName=groups["TERMINAL_FEATURE_GROUP"],
+        FeatureGroupName=groups.terminal,
         RecordIdentifierValueAsString=str(rows[0].terminal),
     )
     assert stored["Record"]

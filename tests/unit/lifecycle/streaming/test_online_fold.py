@@ -104,8 +104,7 @@ def test_consumers_are_told_what_they_need(around: Any, template: Template) -> N
     assert customers["TERMINAL_STREAM"] == "terminal-events"
     assert "TERMINAL_STREAM" not in terminals
     for found in (customers, terminals):
-        assert found["CUSTOMER_FEATURE_GROUP"] == f"test-customer-{SCHEMA_VERSION}"
-        assert found["TERMINAL_FEATURE_GROUP"] == f"test-terminal-{SCHEMA_VERSION}"
+        assert found["FEATURE_GROUP_PATTERN"] == "test-{entity}-{version}"
         assert found["QUARANTINE_BUCKET"] == around.stack.resolve(around.raw.bucket_name)
         assert found["POWERTOOLS_METRICS_NAMESPACE"] == "test/metrics"
         assert found["STORE_READS_A_SECOND"] == "10"

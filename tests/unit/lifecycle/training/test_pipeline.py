@@ -16,7 +16,6 @@ from lifecycle.training.pipeline import TrainingPipeline
 from lifecycle.training.pipeline_definition import PLACEHOLDERS
 from lifecycle.training.tuning import TuningConfig
 from lifecycle.training.tuning_ranges import IntegerRange
-from pipeline_code.features.definitions import SCHEMA_VERSION
 
 
 def pipeline_around(around: Any, config: TrainingConfig) -> None:
@@ -70,8 +69,7 @@ def test_placeholders_stand_for_what_they_name(around: Any, pipeline: dict[str, 
         assert values[name] == resolve(around.image.uri)
     assert values["ImageTag"] == around.image.tag
     assert values["ModelPackageGroup"] == "test-fraud"
-    assert values["CustomerFeatureGroup"] == f"test-customer-{SCHEMA_VERSION}"
-    assert values["TerminalFeatureGroup"] == f"test-terminal-{SCHEMA_VERSION}"
+    assert values["FeatureGroupPattern"] == "test-{entity}-{version}"
 
 
 def test_the_pipeline_is_deployed_after_the_image_and_the_roles_policies(

@@ -144,8 +144,7 @@ def test_features_read_events_and_leave_train_test_and_summary(steps: dict[str, 
 
 def test_features_are_put_into_both_groups(steps: dict[str, Any]) -> None:
     environment = steps["ComputeFeatures"]["Arguments"]["Environment"]
-    assert environment["CUSTOMER_FEATURE_GROUP"] == "${CustomerFeatureGroup}"
-    assert environment["TERMINAL_FEATURE_GROUP"] == "${TerminalFeatureGroup}"
+    assert environment["FEATURE_GROUP_PATTERN"] == "${FeatureGroupPattern}"
 
 
 def test_training_sees_the_training_rows_and_nothing_else(steps: dict[str, Any]) -> None:
