@@ -141,8 +141,8 @@ def test_features_that_need_more_history_than_there_is_are_named(
     ingest(root, rows, reports_of(rows))
     assert run() == 0
     summary = json.loads((root / "processing/output/summary/summary.json").read_text())
-    start = datetime.fromisoformat(summary["train"]["start"])
-    days = (start - moment(FIRST)).days
+    first, start = summary["history_start"], summary["train"]["start"]
+    days = (datetime.fromisoformat(start) - datetime.fromisoformat(first)).days
     needs = {each.name: each.warm_up.days for each in FEATURES if each.warm_up.days > days}
     assert needs
     assert summary["short_of_history"] == needs
