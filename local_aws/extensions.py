@@ -13,6 +13,7 @@ from local_aws import (
     sagemaker,
     streams,
 )
+from local_aws.containers import image_code
 from local_aws.events import delivery, service_events
 from local_aws.functions import creation as function_creation
 from local_aws.functions import images as image_functions
@@ -40,6 +41,7 @@ def install(layout: Layout, connection: Connection) -> None:
     adapter.parse_policies_once()
     adapter.keep_logs()
     adapter.start_builds_once()
+    image_code.install(layout.images, adapter.on_build)
     adapter.ask_resource_policies()
     adapter.list_as_documented()
     adapter.enrol_operator(ACCOUNT, REGION, connection.access_key_id, connection.secret_access_key)

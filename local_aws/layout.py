@@ -51,6 +51,11 @@ class Layout:
         return self.root / "s3"
 
     @property
+    def images(self) -> Path:
+        """The code of images that were built: repository/tag."""
+        return self.root / "images"
+
+    @property
     def services(self) -> Path:
         """ministack's state, one JSON document a service."""
         return self.root / "state"

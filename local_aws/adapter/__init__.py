@@ -6,7 +6,7 @@ pinned exactly. ministack reads its settings when it is imported: set the enviro
 """
 
 from local_aws.adapter.bounds import keep_memory_flat
-from local_aws.adapter.builds import keep_logs, project_role, start_builds_once
+from local_aws.adapter.builds import keep_logs, on_build, project_role, start_builds_once
 from local_aws.adapter.cloudformation.stacks import (
     note_failed_creation,
     physical_name,
@@ -113,6 +113,7 @@ __all__ = [
     "note_failed_creation",
     "object_file",
     "objects_folder",
+    "on_build",
     "on_shutdown",
     "on_start",
     "on_stop_requested",

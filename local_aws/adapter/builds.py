@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ministack.core import responses
-from ministack.services import codebuild
+from ministack.services import codebuild, s3
 from ministack.services.cloudformation import provisioners
 
 from local_aws.adapter.identity.actors import Role
@@ -24,6 +24,15 @@ _PUSHING = (
     *("BatchCheckLayerAvailability", "BatchGetImage", "CompleteLayerUpload"),
     *("GetDownloadUrlForLayer", "InitiateLayerUpload", "PutImage", "UploadLayerPart"),
 )
+
+
+# Called with the URI of each image that was built, and with its source's archive.
+_built: list[Callable[[str, bytes], None]] = []
+
+
+def on_build(take: Callable[[str, bytes], None]) -> None:
+    """Have each image that is built taken."""
+    _built.append(take)
 
 
 def keep_logs() -> None:
@@ -62,7 +71,9 @@ def start_builds_once() -> None:
             return status, headers, body
         build = codebuild._builds[json.loads(body)["build"]["id"]]
         build["environment"] = _overridden(build["environment"], data)
-        _run_as_role(build, codebuild._projects[build["projectName"]])
+        project = codebuild._projects[build["projectName"]]
+        _run_as_role(build, project)
+        _hand_on(build, project)
         if token is not None:
             started[key] = (time.monotonic(), data, build["id"])
         return responses.json_response({"build": build})
@@ -79,6 +90,18 @@ def _run_as_role(build: dict[str, Any], project: dict[str, Any]) -> None:
             context = {"statusCode": "CLIENT_ERROR", "message": denied}
             build["phases"] = [{"phaseType": phase, "phaseStatus": "FAILED", "contexts": [context]}]
             return
+
+
+def _hand_on(build: dict[str, Any], project: dict[str, Any]) -> None:
+    """Let those who take images have what was built."""
+    variables = {each["name"]: each["value"] for each in build["environment"][_VARIABLES]}
+    repository, tag = variables.get("REPOSITORY_URI"), variables.get("IMAGE_TAG")
+    if build["buildStatus"] == "FAILED" or project["source"]["type"] != "S3" or not repository:
+        return
+    bucket, _, key = project["source"]["location"].partition("/")
+    archive = s3._get_object_data(bucket, key)
+    for take in _built if archive is not None else ():
+        take(f"{repository}:{tag}", bytes(archive))
 
 
 def _needs(build: dict[str, Any], project: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

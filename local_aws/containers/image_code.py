@@ -1,0 +1,81 @@
+"""The code of the project's images, each kept as it was when it was built.
+
+An image's containers run the code that it was built of, whatever the working tree has become since:
+a registered model goes on with its own. Its libraries are this project's. While the working tree is
+what an image was built of, the image's containers run that, so that nothing is compiled twice; so
+do those of an image that was never built here.
+"""
+
+import filecmp
+import functools
+import io
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from local_aws.settings import PROJECT_ROOT
+
+__all__ = ["folder_of", "install", "keep"]
+
+_PACKAGE = "pipeline_code"
+
+
+class _Kept:
+    folder: Path | None = None
+
+
+def install(folder: Path, on_build: Callable[[Callable[[str, bytes], None]], None]) -> None:
+    """Keep what is built.
+
+    Args:
+        folder: Where to.
+        on_build: Takes what is called with the URI and the source's archive of each build.
+    """
+    _Kept.folder = folder
+    on_build(keep)
+
+
+def keep(uri: str, archive: bytes) -> None:
+    """Keep the code of an image, unless it is there: a tag cannot be overwritten."""
+    place = _place(uri)
+    if place is None or place.exists():
+        return
+    partial = place.with_name(f"{place.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+        source.extractall(partial / _PACKAGE)
+    partial.rename(place)
+    _is_the_working_tree.cache_clear()
+
+
+def folder_of(uri: str | None) -> Path:
+    """The folder that holds the package `pipeline_code` of an image."""
+    place = None if uri is None else _place(uri)
+    if place is None or not place.is_dir() or _is_the_working_tree(place, _changed()):
+        return PROJECT_ROOT
+    return place
+
+
+def _place(uri: str) -> Path | None:
+    if _Kept.folder is None:
+        return None
+    return _Kept.folder.joinpath(*uri.partition("/")[2].replace("@", ":").split(":"))
+
+
+@functools.lru_cache(maxsize=64)
+def _is_the_working_tree(place: Path, _changed: float) -> bool:
+    """Whether an image's code is what the working tree has."""
+    files = [
+        str(file.relative_to(place))
+        for file in place.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    ]
+    equal, _, _ = filecmp.cmpfiles(place, PROJECT_ROOT, files, shallow=False)
+    return len(equal) == len(files)
+
+
+def _changed() -> float:
+    """When the working tree's code was last changed: a comparison holds as long."""
+    code = PROJECT_ROOT / _PACKAGE
+    return max(file.stat().st_mtime for file in code.rglob("*.py"))
