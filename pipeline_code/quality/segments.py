@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline_code.features.definitions import FEATURE_NAMES
+from pipeline_code.features.definitions import FEATURE_NAMES, SCHEMA_VERSION
 
 __all__ = ["KINDS", "NO_SEGMENT", "Codes", "SegmentKind", "segments_of"]
 
@@ -31,12 +31,23 @@ class SegmentKind:
         feature: The feature that tells.
         boundaries: Rising values; a segment holds what reaches its boundary, not what is below.
         segments: One name more than there are boundaries.
+
+    Raises:
+        ValueError: There is no such feature; a gate that compares the segments would be none.
     """
 
     name: str
     feature: str
     boundaries: tuple[float, ...]
     segments: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.feature not in FEATURE_NAMES:
+            raise ValueError(
+                f"feature of the segments by {self.name} must be one of version {SCHEMA_VERSION}, "
+                f"got {self.feature}; keep the feature, or tell the segments by another in "
+                "pipeline_code/quality/segments.py"
+            )
 
     def codes(self, rows: npt.NDArray[np.float32]) -> Codes:
         """The index, in `segments`, of each row's segment."""

@@ -12,8 +12,12 @@ from pipeline_code.features.definitions import FEATURE_NAMES
 RESERVED_PREFIXES = ("sagemaker_", "_tuning_")
 
 # More reported fraud of late never makes a terminal safer. Over longer windows it can: the trouble
-# that a high risk of 30 days tells of may be over.
-RISKS_THAT_ONLY_RAISE = ("terminal_risk_1d", "terminal_risk_2d", "terminal_risk_7d")
+# that a high risk of 30 days tells of may be over. Of those, what this version of the features has.
+RISKS_THAT_ONLY_RAISE = tuple(
+    name
+    for name in ("terminal_risk_1d", "terminal_risk_2d", "terminal_risk_7d")
+    if name in FEATURE_NAMES
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,12 +102,14 @@ class World:
     def declare(self) -> None:
         """Write the code of v3, as its own refusals say."""
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        self.tree.mkdir()
         for name in TREE:
-            copy = shutil.copytree if (PROJECT_ROOT / name).is_dir() else shutil.copy
-            options = {"ignore": ignored} if (PROJECT_ROOT / name).is_dir() else {}
-            self.tree.mkdir(exist_ok=True)
-            copy(PROJECT_ROOT / name, self.tree / name, **options)
+            if (PROJECT_ROOT / name).is_dir():
+                shutil.copytree(PROJECT_ROOT / name, self.tree / name, ignore=ignored)
+            else:
+                shutil.copy(PROJECT_ROOT / name, self.tree)
         (self.tree / "node_modules").symlink_to(PROJECT_ROOT / "node_modules")
+        (self.tree / ".venv").symlink_to(sys.prefix)
         definitions = self.tree / "pipeline_code" / "features" / "definitions.py"
         text = definitions.read_text()
         assert f"{REMOVED}),\n" in text
