@@ -18,6 +18,7 @@ __all__ = [
     "UNTOLD_VERSION",
     "VARIABLES",
     "package_of",
+    "recorded_schema_version",
     "schema_version_of",
     "spelled",
     "variables_of",
@@ -54,13 +55,18 @@ def spelled(package: Mapping[str, Any]) -> str:
         "model_data_url": container["ModelDataUrl"],
         **{name: environment.get(name.upper(), "") for name in VARIABLES},
     }
-    recorded = package.get("CustomerMetadataProperties", {})
-    version = recorded.get("feature_schema_version", UNTOLD_VERSION)
+    version = recorded_schema_version(package)
     for name, value in (*parts.items(), ("feature_schema_version", version)):
         if SEPARATOR in value:
             raise ValueError(f"{name} must not contain {SEPARATOR}, got {value}")
     told = "" if version == UNTOLD_VERSION else f"{SCHEMA_MARK}{version}"
     return SEPARATOR.join(parts[name] for name in PARTS) + told
+
+
+def recorded_schema_version(package: Mapping[str, Any]) -> str:
+    """The version of the features' schema that a described package's model takes."""
+    recorded = package.get("CustomerMetadataProperties", {})
+    return str(recorded.get("feature_schema_version", UNTOLD_VERSION))
 
 
 def package_of(value: str) -> str:
