@@ -20,6 +20,7 @@ from operations.errors import OperationError
 from operations.target import Target
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.contracts.outputs import Output
+from pipeline_code.contracts.schema import NEWEST_VERSION, SCHEMA_VERSION
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, TERMINAL, Entity
 from pipeline_code.features.store import FeatureGroups, fold_into_store
 from pipeline_code.stream.events import CLOCK_SKEW, encode_reports, encode_transactions
@@ -30,11 +31,19 @@ _LONGEST_POLL_SECONDS = 2.0
 _KEPT_PER_ENTITY = 256
 
 
-def feature_groups(target: Target) -> FeatureGroups:
-    """The environment's online stores by entity."""
+def feature_groups(target: Target, version: str = SCHEMA_VERSION) -> FeatureGroups:
+    """The environment's online stores by entity, of a version of the features' schema."""
+
+    def group(output: Output) -> str:
+        # The outputs name those of the newest.
+        name = target.output(output)
+        return (
+            name if version == NEWEST_VERSION else f"{name.removesuffix(NEWEST_VERSION)}{version}"
+        )
+
     return FeatureGroups(
-        customer=target.output(Output.CUSTOMER_FEATURE_GROUP),
-        terminal=target.output(Output.TERMINAL_FEATURE_GROUP),
+        customer=group(Output.CUSTOMER_FEATURE_GROUP),
+        terminal=group(Output.TERMINAL_FEATURE_GROUP),
     )
 
 
