@@ -46,19 +46,19 @@ class MonitoringStack(cdk.Stack):
         )
         self._environment = environment
         # Read at each deployment, and again by StackRefresh when the endpoint serves it.
-        approved_package = cdk.CfnParameter(
+        self._approved_package = cdk.CfnParameter(
             self,
             "ApprovedModelPackage",
             type="AWS::SSM::Parameter::Value<String>",
             default=environment.approved_model_parameter_name,
             description="SSM parameter that names the approved model package, or none",
-        )
+        ).value_as_string
         self._monitoring = Monitoring(
             self,
             "Monitoring",
             monitor_names=environment.monitor_names,
             labels_name=environment.labels_pipeline_name,
-            approved_package=approved_package.value_as_string,
+            approved_package=self._approved_package,
             endpoint_name=environment.endpoint_name,
             metric_namespace=environment.metric_namespace,
             image=image,
@@ -93,6 +93,7 @@ class MonitoringStack(cdk.Stack):
             "Parity",
             pipeline_name=self._environment.parity_pipeline_name,
             condition=self._monitoring.condition,
+            approved_package=self._approved_package,
             endpoint_name=self._environment.endpoint_name,
             variant_name=VARIANT_NAME,
             metric_namespace=self._environment.metric_namespace,

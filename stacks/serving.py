@@ -12,10 +12,12 @@ from lifecycle.endpoint import SelfDeployingEndpoint
 from lifecycle.features import FeatureStore
 from lifecycle.image import ContainerImage
 from lifecycle.lake import DataLake
+from lifecycle.registry.spelled_package import schema_version
 from pipeline_code.contracts.outputs import Output, queue_output
 from pipeline_code.contracts.resources import Stage
+from pipeline_code.contracts.schema import SCHEMA_VERSIONS
 from pipeline_code.contracts.serving import CAPTURE_CONTRACT
-from pipeline_code.features.definitions import SCHEMA_VERSION
+from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 from stacks.environments import Environment
 
 __all__ = ["ServingStack"]
@@ -86,7 +88,7 @@ class ServingStack(cdk.Stack):
             state_parameter_name=environment.deployment_state_parameter_name,
             contract=PackageContract(
                 image_repository=image.repository.repository_uri,
-                feature_schema_version=SCHEMA_VERSION,
+                feature_schema_versions=SCHEMA_VERSIONS,
                 capture_contract=CAPTURE_CONTRACT,
             ),
             longest_rollout=cdk.Duration.seconds(environment.endpoint.rollout.timeout_seconds),
@@ -105,9 +107,10 @@ class ServingStack(cdk.Stack):
             endpoint_name=environment.endpoint_name,
             approved_package=self._approved_package,
             challenger=self._read_challenger(),
-            environment={
-                "CUSTOMER_FEATURE_GROUP": store.customer_group_name,
-                "TERMINAL_FEATURE_GROUP": store.terminal_group_name,
+            # A model reads the groups of its own package's version, whichever else are alive.
+            environment=lambda package: {
+                "CUSTOMER_FEATURE_GROUP": store.group_name(CUSTOMER, schema_version(package)),
+                "TERMINAL_FEATURE_GROUP": store.group_name(TERMINAL, schema_version(package)),
             },
             metric_namespace=environment.metric_namespace,
             image=image,

@@ -20,13 +20,8 @@ from operations.errors import OperationError
 from operations.target import Target
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.contracts.outputs import Output
-from pipeline_code.features.definitions import (
-    CUSTOMER,
-    ENTITIES,
-    SCHEMA_VERSION,
-    TERMINAL,
-    Entity,
-)
+from pipeline_code.contracts.schema import SCHEMA_VERSION
+from pipeline_code.features.definitions import CUSTOMER, ENTITIES, TERMINAL, Entity
 from pipeline_code.features.store import FeatureGroups, fold_into_store
 from pipeline_code.stream.events import CLOCK_SKEW, encode_reports, encode_transactions
 from pipeline_code.stream.producing import Entry, put_all
@@ -36,8 +31,8 @@ _LONGEST_POLL_SECONDS = 2.0
 _KEPT_PER_ENTITY = 256
 
 
-def feature_groups(target: Target) -> FeatureGroups:
-    """The environment's online stores by entity, of the version that this process works by.
+def feature_groups(target: Target, version: str = SCHEMA_VERSION) -> FeatureGroups:
+    """The environment's online stores by entity, of a version of the features' schema.
 
     Consumers fold the newest version last: what is in it is in the others, too.
     """
@@ -45,8 +40,8 @@ def feature_groups(target: Target) -> FeatureGroups:
         target.output(output).rpartition("-")[0]
         for output in (Output.CUSTOMER_FEATURE_GROUP, Output.TERMINAL_FEATURE_GROUP)
     ]
-    customer, terminal = (f"{name}-{SCHEMA_VERSION}" for name in names)
-    return FeatureGroups(customer=customer, terminal=terminal)
+    customer, terminal = (f"{name}-{version}" for name in names)
+    return FeatureGroups(customer=customer, terminal=terminal, version=version)
 
 
 class EventStream:

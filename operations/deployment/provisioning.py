@@ -12,6 +12,7 @@ from operations.deployment.assembly import Stack, is_retained, stacks
 from operations.deployment.status import stack_states
 from operations.errors import OperationError
 from operations.models import registry
+from operations.models.schema_versions import check_code
 from operations.target import Target
 from pipeline_code.contracts.resources import Stage
 
@@ -31,10 +32,13 @@ def deploy(target: Target, assembly: Path, *, may_go: str | None = None) -> list
         may_go: The endpoint that may be deleted or replaced.
 
     Raises:
-        OperationError: If an endpoint would go, or what is in the way is not the environment's.
+        OperationError: If an endpoint would go, or the features of a package that is needed; or
+            what is in the way is not the environment's.
     """
     deploy_guard.await_rest(target)
     deploy_guard.check_endpoint(target, assembly, may_go=may_go)
+    # A target of its own: outputs are kept, and these are about to change.
+    check_code(replace(target))
     kept = adoption.find_kept(target, assembly)
     for each in kept:
         progress.update(each.stack.name, f"adopts {each.resource_type} {each.arn}", ended=True)

@@ -14,7 +14,7 @@ from operations.target import Target
 from operations.waiting import looks
 from pipeline_code.contracts.decisions import APPROVED, approval
 from pipeline_code.contracts.outputs import Output
-from pipeline_code.contracts.packages import package_of
+from pipeline_code.contracts.packages import package_of, schema_version_of
 from pipeline_code.contracts.resources import Stage
 
 _DEPLOYED = ("deployed", "champion")
@@ -92,10 +92,17 @@ def delete_all(target: Target) -> int:
 
 def deployed_package(target: Target) -> str:
     """ARN of the model package that the serving stack was last asked for, or `none`."""
-    parameter = target.client("ssm").get_parameter(
-        Name=target.output(Output.APPROVED_MODEL_PARAMETER)
-    )
-    return package_of(parameter["Parameter"]["Value"])
+    return package_of(_spelled(target))
+
+
+def deployed_schema_version(target: Target) -> str:
+    """The version of the features' schema that its model takes."""
+    return schema_version_of(_spelled(target))
+
+
+def _spelled(target: Target) -> str:
+    name = target.output(Output.APPROVED_MODEL_PARAMETER)
+    return str(target.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
 
 
 def await_deployment(

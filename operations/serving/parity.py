@@ -11,6 +11,7 @@ their customers and terminals yet.
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -21,10 +22,16 @@ import pyarrow as pa
 from operations.data.events import Stream
 from operations.data.stream import EventStream, feature_groups
 from operations.errors import OperationError
+from operations.models.registry import deployed_schema_version
 from operations.serving.probes import days_asked, moved, sampled
 from operations.serving.scoring import Scorer, requests_of
 from operations.target import Target
 from pipeline_code.common.probes import PROBE_INFERENCE_PREFIX
+from pipeline_code.contracts.schema import (
+    SCHEMA_VERSION,
+    SCHEMA_VERSION_VARIABLE,
+    SCHEMA_VERSIONS,
+)
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, FEATURE_NAMES, TERMINAL
 from pipeline_code.features.events import Reports, Transactions, epoch_microseconds
@@ -80,9 +87,16 @@ def through_stack(target: Target, events: Stream, *, sample: int, seed: int) -> 
         seed: Of all that is random, but for the range of ids.
 
     Raises:
-        OperationError: An id is too large to be moved, the online store knows an entity already,
+        OperationError: The model takes features of another version than those that are computed
+            here. Or an id is too large to be moved, the online store knows an entity already,
             the consumers do not catch up, or the endpoint refuses a request.
     """
+    served = deployed_schema_version(target)
+    if served != SCHEMA_VERSION:
+        raise OperationError(
+            f"features must be of schema version {served}, which the deployed model takes, got "
+            f"{SCHEMA_VERSION}; ask again with {SCHEMA_VERSION_VARIABLE}={served} in the shell"
+        )
     random = Random(seed)  # noqa: S311 - it has to be repeatable
     chosen = moved(sampled(events, sample, random))
     probe = _Probe(target, chosen, random)
@@ -109,8 +123,8 @@ class _Probe:
         self._stream = EventStream(target, probes=True)
         self._scorer = Scorer(target)
         self._runtime = target.client("sagemaker-featurestore-runtime")
-        self._groups = feature_groups(target)
-        self._store = OnlineStore(self._runtime, self._groups)
+        self._target = target
+        self._store = OnlineStore(self._runtime, feature_groups(target))
         self._sent_until = datetime.min.replace(tzinfo=UTC)
         transactions, reports = chosen.transactions, chosen.fraud_reports
         known = Transactions.from_table(transactions), Reports.from_table(reports)
@@ -167,10 +181,10 @@ class _Probe:
             self._compare(id_, answer, late=late)
 
     def forget(self) -> None:
-        """Takes the probes' records out of the online store again."""
-        for key, record in self._records().items():
+        """Takes the probes' records out of the online store again, of every version."""
+        for (key, record), version in product(self._records().items(), SCHEMA_VERSIONS):
             self._runtime.delete_record(
-                FeatureGroupName=self._groups.of(key.entity),
+                FeatureGroupName=feature_groups(self._target, version).of(key.entity),
                 RecordIdentifierValueAsString=str(key.id),
                 EventTime=timestamp(record.time + 1000),
                 DeletionMode="HardDelete",

@@ -13,9 +13,13 @@ __all__ = [
     "DIGEST",
     "NO_MODEL",
     "PARTS",
+    "SCHEMA_MARK",
     "SEPARATOR",
+    "UNTOLD_VERSION",
     "VARIABLES",
     "package_of",
+    "recorded_schema_version",
+    "schema_version_of",
     "spelled",
     "variables_of",
 ]
@@ -28,6 +32,10 @@ DIGEST = "MODEL_DIGEST"
 # The package's variables, by the names of their parts in capitals; empty where it has none.
 VARIABLES = ("review_threshold", "decline_threshold", DIGEST.lower())
 PARTS = ("model_package", "image", "model_data_url", *VARIABLES)
+# After the parts, and before the version of the features' schema that the model takes. Of this
+# version nothing is said: texts are older than a second one, and go on meaning what they did.
+SCHEMA_MARK = f"{SEPARATOR}feature_schema_version="
+UNTOLD_VERSION = "v2"
 
 
 def spelled(package: Mapping[str, Any]) -> str:
@@ -47,10 +55,18 @@ def spelled(package: Mapping[str, Any]) -> str:
         "model_data_url": container["ModelDataUrl"],
         **{name: environment.get(name.upper(), "") for name in VARIABLES},
     }
-    for name, value in parts.items():
+    version = recorded_schema_version(package)
+    for name, value in (*parts.items(), ("feature_schema_version", version)):
         if SEPARATOR in value:
             raise ValueError(f"{name} must not contain {SEPARATOR}, got {value}")
-    return SEPARATOR.join(parts[name] for name in PARTS)
+    told = "" if version == UNTOLD_VERSION else f"{SCHEMA_MARK}{version}"
+    return SEPARATOR.join(parts[name] for name in PARTS) + told
+
+
+def recorded_schema_version(package: Mapping[str, Any]) -> str:
+    """The version of the features' schema that a described package's model takes."""
+    recorded = package.get("CustomerMetadataProperties", {})
+    return str(recorded.get("feature_schema_version", UNTOLD_VERSION))
 
 
 def package_of(value: str) -> str:
@@ -62,3 +78,8 @@ def variables_of(value: str) -> dict[str, str]:
     """The variables that a parameter's value spells; none of an ARN alone."""
     parts = dict(zip(PARTS, value.split(SEPARATOR), strict=False))
     return {name.upper(): parts[name] for name in VARIABLES if parts.get(name)}
+
+
+def schema_version_of(value: str) -> str:
+    """The version of the features' schema that a spelled package's model takes."""
+    return value.partition(SCHEMA_MARK)[2] or UNTOLD_VERSION

@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pipeline_code.contracts.packages import UNTOLD_VERSION, schema_version_of
+
 __all__ = [
     "NEWEST_VERSION",
     "SCHEMA_DIGESTS",
@@ -23,10 +25,7 @@ SCHEMA_DIGESTS: Mapping[str, str] = MappingProxyType({"v2": "6f6ab9b67911a509"})
 SCHEMA_VERSIONS = tuple(SCHEMA_DIGESTS)
 # What is trained.
 NEWEST_VERSION = SCHEMA_VERSIONS[-1]
-# Of what does not say its version, since it is older than a second one: a package as the parameter
-# of the approved one spells it, and the logical IDs of feature groups.
-UNTOLD_VERSION = "v2"
-# Says which version a job or a server works by: that of the package that it serves or audits.
+# Says which version a job works by: that of the package whose features it computes or audits.
 SCHEMA_VERSION_VARIABLE = "FEATURE_SCHEMA_VERSION"
 # Key of a feature file's Parquet metadata that names the version its rows follow.
 SCHEMA_VERSION_KEY = b"feature_schema_version"
@@ -40,10 +39,15 @@ def version_number(version: str) -> int:
 def working_version(environment: Mapping[str, str]) -> str:
     """The version that a process of this environment works by: the newest, unless it is told.
 
+    A server is told by what spells its package: another variable would be another model, and
+    another deployment, of packages that run.
+
     Raises:
         ValueError: It is told one that this code has not.
     """
-    version = environment.get(SCHEMA_VERSION_VARIABLE) or NEWEST_VERSION
+    package = environment.get("MODEL_PACKAGE")
+    served = schema_version_of(package) if package else NEWEST_VERSION
+    version = environment.get(SCHEMA_VERSION_VARIABLE) or served
     if version not in SCHEMA_VERSIONS:
         raise ValueError(
             f"{SCHEMA_VERSION_VARIABLE} must be one of {', '.join(SCHEMA_VERSIONS)}, got "

@@ -25,7 +25,6 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from pipeline_code.captures.interval import Interval
 from pipeline_code.common.exits import shortened
 from pipeline_code.common.paths import failure_file, ml_root, processing_output
 from pipeline_code.features.definitions import ENTITIES, Entity
@@ -46,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     settings = AuditSettings.parse(argv, os.environ)
     config = Config(retries={"mode": "standard", "max_attempts": 5})
     s3 = boto3.client("s3", config=config)
-    sample = _sample(Folder.of(s3, settings.captures_uri), settings.interval, settings.sample)
+    sample = _sample(Folder.of(s3, settings.captures_uri), settings)
     sagemaker = boto3.client("sagemaker", config=config)
     stores = {entity: _offline_store(sagemaker, s3, settings, entity) for entity in ENTITIES}
     lake = Folder.of(s3, f"s3://{settings.raw_bucket}")
@@ -70,8 +69,9 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _sample(captures: Folder, interval: Interval, size: int) -> Sample:
+def _sample(captures: Folder, settings: AuditSettings) -> Sample:
     """The requests of the interval, from the folders of its hours."""
+    interval = settings.interval
     assert interval.start is not None and interval.end is not None  # noqa: S101 - as parsed
     with tempfile.TemporaryDirectory(prefix="captures-", dir=ml_root()) as temporary:
         hour = interval.start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
@@ -82,7 +82,9 @@ def _sample(captures: Folder, interval: Interval, size: int) -> Sample:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(captures.read(name))
             hour += HOUR
-        return read_sample(Path(temporary), interval, size)
+        return read_sample(
+            Path(temporary), interval, settings.sample, model_version=settings.model_version
+        )
 
 
 def _offline_store(sagemaker: Any, s3: Any, settings: AuditSettings, entity: Entity) -> Folder:

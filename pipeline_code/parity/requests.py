@@ -12,7 +12,8 @@ from pipeline_code.captures.exchanges import Exchange, exchanges_of
 from pipeline_code.captures.interval import Interval
 from pipeline_code.captures.rows import asked
 from pipeline_code.common.exits import BadInput
-from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL
+from pipeline_code.contracts.schema import SCHEMA_VERSION, SCHEMA_VERSIONS
+from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL, features_of
 from pipeline_code.features.events import Transaction, epoch_microseconds
 from pipeline_code.features.records import Key
 
@@ -55,7 +56,7 @@ class Sample:
     Attributes:
         rows: The requests.
         captured: How many there were to choose from.
-        other_schema: Answers with other features than this version's, as while a model is replaced.
+        other_schema: Answers of another version of the features, as while a model is replaced.
         probes: Exchanges that are no traffic.
     """
 
@@ -65,18 +66,23 @@ class Sample:
     probes: int = 0
 
 
-def read_sample(folder: Path, interval: Interval, size: int) -> Sample:
+def read_sample(
+    folder: Path, interval: Interval, size: int, *, model_version: str | None = None
+) -> Sample:
     """Some of the raw transactions that were asked about in the interval.
 
     Args:
         folder: Captured files, JSON Lines.
         interval: Inference times.
         size: At most so many; which ones depends on their ids alone.
+        model_version: A package whose features are of this version. While another version is alive
+            that has features of the same names, answers of other packages may be of that one.
 
     Raises:
         BadInput: A line is no capture, or its request is none that the endpoint takes.
     """
     sample = Sample()
+    only = model_version if _is_ambiguous() else None
     for file in sorted(folder.rglob("*.jsonl")):
         name = file.relative_to(folder).as_posix()
         for exchange in exchanges_of(file, name):
@@ -85,7 +91,7 @@ def read_sample(folder: Path, interval: Interval, size: int) -> Sample:
             if exchange.is_probe():
                 sample.probes += 1
                 continue
-            for audited in _audited(exchange):
+            for audited in _audited(exchange, only):
                 sample.captured += 1
                 if audited is None:
                     sample.other_schema += 1
@@ -95,13 +101,23 @@ def read_sample(folder: Path, interval: Interval, size: int) -> Sample:
     return sample
 
 
-def _audited(exchange: Exchange) -> Iterator[AuditedRequest | None]:
-    """The exchange's requests; None for one whose response has other features than this version's.
+def _is_ambiguous() -> bool:
+    """Whether names of features do not say which version they are of: one was changed, say."""
+    names = set(FEATURE_NAMES)
+    others = (features_of(version) for version in SCHEMA_VERSIONS if version != SCHEMA_VERSION)
+    return any({feature.name for feature in features} == names for features in others)
+
+
+def _audited(exchange: Exchange, model_version: str | None) -> Iterator[AuditedRequest | None]:
+    """The exchange's requests; None for one whose response is of another version of the features.
 
     Nothing for feature rows: what was asked about those says itself what was answered.
     """
     answers, vectors = exchange.answers(), exchange.features()
-    known = [set(features) == set(FEATURE_NAMES) for features in vectors]
+    known = [
+        set(features) == set(FEATURE_NAMES) and model_version in (None, answer.get("model_version"))
+        for features, answer in zip(vectors, answers, strict=True)
+    ]
     if not any(known):
         yield from (None for _ in known)
         return

@@ -24,6 +24,7 @@ class AuditSettings:
         groups: CUSTOMER_FEATURE_GROUP and TERMINAL_FEATURE_GROUP.
         endpoint_name: ENDPOINT_NAME, the metrics' dimension.
         metric_namespace: METRIC_NAMESPACE; None publishes no metrics.
+        model_version: MODEL_VERSION, the package that serves; None if nobody says.
         end_time: END_TIME, or now.
         hours: --hours, how many are audited.
         settle: --settle-minutes, how long before the end time they end.
@@ -37,6 +38,7 @@ class AuditSettings:
     groups: FeatureGroups
     endpoint_name: str
     metric_namespace: str | None = None
+    model_version: str | None = None
     end_time: datetime = variable(default_factory=lambda: datetime.now(UTC))
     hours: timedelta
     settle: timedelta

@@ -84,6 +84,7 @@ def test_the_demo_says_in_a_log_what_happens_and_when(played: Any) -> None:
         "report monitor 1",
         "drift --last --kind all",
         "compare 1 2",
+        "schema status",
         "shadow status",
         "retraining status",
     ],

@@ -17,6 +17,7 @@ from lifecycle.jobs.pipeline_parts import (
 )
 from lifecycle.monitoring.analyzer import ANALYSIS_PATH, analyzer_settings
 from pipeline_code.contracts.pipelines import FeatureSource, PipelineParameter
+from pipeline_code.contracts.schema import SCHEMA_VERSION_VARIABLE
 from pipeline_code.contracts.serving import PARQUET
 
 __all__ = ["PLACEHOLDERS", "batch_definition"]
@@ -32,6 +33,7 @@ PLACEHOLDERS: Final = (
     "PipelineName",
     "RawBucket",
     "ResultsRoleArn",
+    "SchemaVersion",
     "TerminalFeatureGroup",
     "WorkUri",
 )
@@ -92,6 +94,7 @@ def _features_step(
             "OUTPUT_URI": target,
             "RAW_BUCKET": "${RawBucket}",
             "TERMINAL_FEATURE_GROUP": "${TerminalFeatureGroup}",
+            SCHEMA_VERSION_VARIABLE: "${SchemaVersion}",
         },
         calls_aws=True,
     )
@@ -174,6 +177,7 @@ def _monitor_step(
             "baseline_statistics": f"{BASELINE_PATH}/statistics.json",
             "monitoring_schedule_name": "${PipelineName}",
             "publish_cloudwatch_metrics": "Enabled",
+            SCHEMA_VERSION_VARIABLE: "${SchemaVersion}",
         },
         calls_aws=True,
     )

@@ -18,7 +18,9 @@ from lifecycle.jobs.execution_role import allow_log, allow_metrics, allow_volume
 from lifecycle.jobs.job_role import grant_read_objects, grant_write_objects
 from lifecycle.lake.data_lake import BATCH_WORK_PREFIX
 from lifecycle.monitoring.analyzer import baseline_folder
+from lifecycle.registry.spelled_package import schema_version
 from pipeline_code.contracts.monitoring import MonitorKind
+from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 
 __all__ = ["BATCH_PREFIX", "BatchScoring", "BatchScoringConfig"]
 
@@ -38,8 +40,8 @@ class BatchScoring(Construct):
     Args:
         pipeline_name: Physical name; people and programs start the pipeline by it, and the
             monitor's metrics carry it.
-        approved_package: The approved model package as its parameter spells it, or `none`. The
-            monitor compares batches with its baseline.
+        approved_package: The approved model package as its parameter spells it, or `none`. Features
+            are those of its version, and the monitor compares batches with its baseline.
         image: What the steps around scoring run.
         store: The feature groups.
         raw_bucket: The lake's transactions and fraud reports.
@@ -83,17 +85,19 @@ class BatchScoring(Construct):
             metric_namespace=metric_namespace,
             encryption_key=encryption_key,
         )
+        version = schema_version(approved_package)
         values = {
             **roles.arns,
             "BaselineUri": f"{baseline_folder(artifacts_bucket, approved_package)}"
             f"{MonitorKind.DATA_QUALITY}/",
-            "CustomerFeatureGroup": store.customer_group_name,
+            "CustomerFeatureGroup": store.group_name(CUSTOMER, version),
             "ImageUri": image.uri,
             "KeyArn": encryption_key.key_arn,
             "MetricNamespace": metric_namespace,
             "PipelineName": pipeline_name,
             "RawBucket": raw_bucket.bucket_name,
-            "TerminalFeatureGroup": store.terminal_group_name,
+            "SchemaVersion": version,
+            "TerminalFeatureGroup": store.group_name(TERMINAL, version),
             "WorkUri": artifacts_bucket.s3_url_for_object(BATCH_WORK_PREFIX.rstrip("/")),
         }
         pipeline = sagemaker.CfnPipeline(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aws_cdk import Aws, Duration, Stack
@@ -54,12 +54,12 @@ class PackageContract:
 
     Attributes:
         image_repository: URI of the repository that its image must be of.
-        feature_schema_version: Of the feature groups that the endpoint reads.
+        feature_schema_versions: Those whose feature groups there are for an endpoint to read.
         capture_contract: By which monitor and audit read what is captured.
     """
 
     image_repository: str
-    feature_schema_version: str
+    feature_schema_versions: Sequence[str]
     capture_contract: str
 
 
@@ -135,7 +135,7 @@ class ModelDeployment(Construct):
                 "ARTIFACTS_BUCKET": artifacts_bucket.bucket_name,
                 "METRIC_NAMESPACE": metric_namespace,
                 "IMAGE_REPOSITORY": contract.image_repository,
-                "FEATURE_SCHEMA_VERSION": contract.feature_schema_version,
+                "FEATURE_SCHEMA_VERSIONS": " ".join(contract.feature_schema_versions),
                 "CAPTURE_CONTRACT": contract.capture_contract,
             },
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aws_cdk import Aws, CfnCondition, Fn, RemovalPolicy
 from aws_cdk import aws_kms as kms
@@ -58,7 +58,7 @@ class SelfDeployingEndpoint(Construct):
             it, or `none`; a deploy-time value.
         challenger: The package in the shadow, spelled likewise. It is given if, and only if, the
             configuration has a shadow.
-        environment: The container's variables, beside the package.
+        environment: The container's variables beside the package, of a package as it is spelled.
         metric_namespace: Where the server publishes its metrics.
         image: The image that packages name.
         artifacts_bucket: Where model artifacts are, below `models/`.
@@ -79,7 +79,7 @@ class SelfDeployingEndpoint(Construct):
         endpoint_name: str,
         approved_package: str,
         challenger: str | None = None,
-        environment: Mapping[str, str],
+        environment: Callable[[str], Mapping[str, str]],
         metric_namespace: str,
         image: ContainerImage,
         artifacts_bucket: s3.IBucket,
@@ -93,8 +93,8 @@ class SelfDeployingEndpoint(Construct):
         self._config = config
         self._key = encryption_key
         self._approved = approved_package
+        self._variables = environment
         self._environment = {
-            **environment,
             **config.server.variables(),
             "METRIC_NAMESPACE": metric_namespace,
             # Hosting sets no region (sagemaker-containers #112), and the feature store needs one.
@@ -143,7 +143,7 @@ class SelfDeployingEndpoint(Construct):
             self,
             "Model",
             container=packaged_container(
-                self._approved, {**self._environment, "ENDPOINT_NAME": self.endpoint_name}
+                self._approved, self._told(self._approved, self.endpoint_name)
             ),
             role=self.role,
             condition=self._condition,
@@ -163,6 +163,14 @@ class SelfDeployingEndpoint(Construct):
         for resource in (model, endpoint_config):
             name_after(resource, self.endpoint_name)
         return endpoint_config
+
+    def _told(self, package: str, endpoint_name: str) -> Mapping[str, str]:
+        """The variables of a package's container."""
+        return {
+            **self._variables(package),
+            **self._environment,
+            "ENDPOINT_NAME": endpoint_name,
+        }
 
     def _define_shadow(
         self, endpoint_config: sagemaker.CfnEndpointConfig, challenger: str | None
@@ -190,11 +198,8 @@ class SelfDeployingEndpoint(Construct):
             "Challenger",
             container=challenger_container(
                 challenger,
-                {
-                    **self._environment,
-                    # What nobody hears is no response of the endpoint, for its metrics and alarms.
-                    "ENDPOINT_NAME": f"{self.endpoint_name}-{CHALLENGER_VARIANT}",
-                },
+                # What nobody hears is no response of the endpoint, for its metrics and alarms.
+                self._told(challenger, f"{self.endpoint_name}-{CHALLENGER_VARIANT}"),
             ),
             role=self.role,
             condition=condition,

@@ -17,10 +17,11 @@ from lifecycle.endpoint.config import VARIANT_NAME
 from lifecycle.image.container_image import ContainerImage
 from lifecycle.jobs.job_requests import REGION_VARIABLE
 from lifecycle.jobs.job_role import JobRole
-from lifecycle.registry.spelled_package import part
+from lifecycle.registry.spelled_package import part, schema_version
 from pipeline_code.contracts.events import MONITOR_SOURCE
 from pipeline_code.contracts.monitoring import REPORTS_PREFIX, MonitorKind
 from pipeline_code.contracts.packages import DIGEST
+from pipeline_code.contracts.schema import SCHEMA_VERSION_VARIABLE
 
 __all__ = [
     "ANALYSIS_PATH",
@@ -50,6 +51,7 @@ class Analyzer:
         endpoint_name: The endpoint whose captures they read.
         model_version: ARN of the package whose responses they judge, or `none`.
         model_digest: Digest of that package's model.
+        schema_version: Of the features that it takes.
         captures_uri: Where those captures are, of the variant that answers callers.
         baselines_uri: Where that package's baselines are, a folder for each kind.
         ground_truth_uri: Where the labels are.
@@ -63,6 +65,7 @@ class Analyzer:
     endpoint_name: str
     model_version: str
     model_digest: str
+    schema_version: str
     captures_uri: str
     baselines_uri: str
     ground_truth_uri: str
@@ -104,6 +107,7 @@ class Analyzer:
             endpoint_name=endpoint_name,
             model_version=part(approved_package, "model_package"),
             model_digest=part(approved_package, "model_digest"),
+            schema_version=schema_version(approved_package),
             # Not a challenger's: what nobody hears is no traffic.
             captures_uri=captures_bucket.s3_url_for_object(f"{captures}{VARIANT_NAME}/"),
             baselines_uri=baseline_folder(artifacts_bucket, approved_package),
@@ -127,7 +131,11 @@ class Analyzer:
         Data quality is told its hour by its schedule; the others look further back than a schedule
         can say, and read the captures themselves.
         """
-        own = {"MONITOR_KIND": kind.value, "MODEL_VERSION": self.model_version}
+        own = {
+            "MONITOR_KIND": kind.value,
+            "MODEL_VERSION": self.model_version,
+            SCHEMA_VERSION_VARIABLE: self.schema_version,
+        }
         if kind is not MonitorKind.DATA_QUALITY:
             own |= {"CAPTURES_URI": self.captures_uri, "LOOK_BACK_HOURS": str(look_back_hours)}
         if kind.needs_labels:

@@ -16,6 +16,7 @@ from lifecycle.jobs.pipeline_parts import (
 from lifecycle.monitoring.analyzer import ANALYSIS_PATH, CAPTURES_PATH, analyzer_settings
 from pipeline_code.contracts.packages import DIGEST
 from pipeline_code.contracts.pipelines import PipelineParameter
+from pipeline_code.contracts.schema import SCHEMA_VERSION_VARIABLE
 
 __all__ = ["PLACEHOLDERS", "monitoring_definition"]
 
@@ -35,6 +36,7 @@ PLACEHOLDERS: Final = (
     "ModelVersion",
     "PipelineName",
     "ReportsUri",
+    "SchemaVersion",
 )
 BASELINE_PATH: Final = "/opt/ml/processing/baseline"
 
@@ -64,6 +66,7 @@ def monitoring_definition(compute: Compute) -> str:
             "GROUND_TRUTH_URI": "${GroundTruthUri}",
             "MODEL_DATA_URI": "${ModelDataUri}",
             DIGEST: "${ModelDigest}",
+            SCHEMA_VERSION_VARIABLE: "${SchemaVersion}",
             "dataset_format": '{"sagemakerCaptureJson":{}}',
             "dataset_source": CAPTURES_PATH,
             "output_path": ANALYSIS_PATH,

@@ -118,4 +118,5 @@ class MonitoringPipelines(Construct):
             "ModelVersion": analyzer.model_version,
             "PipelineName": name,
             "ReportsUri": analyzer.reports_uri,
+            "SchemaVersion": analyzer.schema_version,
         }

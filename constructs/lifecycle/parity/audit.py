@@ -17,7 +17,9 @@ from lifecycle.jobs.pipeline_schedule import schedule_pipeline
 from lifecycle.parity.alarms import ParityAlarms
 from lifecycle.parity.config import ParityAuditConfig
 from lifecycle.parity.definition import parity_definition
+from lifecycle.registry.spelled_package import part, schema_version
 from lifecycle.training.roles import allow_jobs, allow_passing
+from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 
 __all__ = ["ParityAudit"]
 
@@ -37,6 +39,8 @@ class ParityAudit(Construct):
     Args:
         pipeline_name: Physical name; operators start it with `AuditHours`.
         condition: When there is an endpoint.
+        approved_package: The approved model package as its parameter spells it, or `none`; audited
+            are responses of its version of the features.
         endpoint_name: The endpoint whose responses are audited.
         variant_name: Its production variant.
         metric_namespace: CloudWatch namespace of the audit's metrics.
@@ -57,6 +61,7 @@ class ParityAudit(Construct):
         *,
         pipeline_name: str,
         condition: CfnCondition,
+        approved_package: str,
         endpoint_name: str,
         variant_name: str,
         metric_namespace: str,
@@ -78,17 +83,20 @@ class ParityAudit(Construct):
         auditor.publish_metrics(metric_namespace)
         store.grant_read_history(auditor)
         reports_uri = artifacts_bucket.s3_url_for_object(REPORTS_PREFIX.rstrip("/"))
+        version = schema_version(approved_package)
         values = {
             "AuditorRoleArn": auditor.role_arn,
             "CapturesUri": captures_bucket.s3_url_for_object(f"{endpoint_name}/{variant_name}"),
-            "CustomerFeatureGroup": store.customer_group_name,
+            "CustomerFeatureGroup": store.group_name(CUSTOMER, version),
             "EndpointName": endpoint_name,
             "ImageUri": image.uri,
             "KeyArn": encryption_key.key_arn,
             "MetricNamespace": metric_namespace,
+            "ModelVersion": part(approved_package, "model_package"),
             "RawBucket": raw_bucket.bucket_name,
             "ReportsUri": reports_uri,
-            "TerminalFeatureGroup": store.terminal_group_name,
+            "SchemaVersion": version,
+            "TerminalFeatureGroup": store.group_name(TERMINAL, version),
         }
         pipeline = self._define_pipeline(auditor, config, values)
         self.alarms = ParityAlarms(

@@ -14,6 +14,7 @@ from lifecycle.jobs.pipeline_parts import (
     join,
 )
 from lifecycle.parity.config import ParityAuditConfig
+from pipeline_code.contracts.schema import SCHEMA_VERSION_VARIABLE
 
 __all__ = ["PLACEHOLDERS", "parity_definition"]
 
@@ -25,8 +26,10 @@ PLACEHOLDERS: Final = (
     "ImageUri",
     "KeyArn",
     "MetricNamespace",
+    "ModelVersion",
     "RawBucket",
     "ReportsUri",
+    "SchemaVersion",
     "TerminalFeatureGroup",
 )
 
@@ -61,8 +64,10 @@ def parity_definition(config: ParityAuditConfig) -> str:
             "END_TIME": START_TIME,
             "ENDPOINT_NAME": "${EndpointName}",
             "METRIC_NAMESPACE": "${MetricNamespace}",
+            "MODEL_VERSION": "${ModelVersion}",
             "RAW_BUCKET": "${RawBucket}",
             "TERMINAL_FEATURE_GROUP": "${TerminalFeatureGroup}",
+            SCHEMA_VERSION_VARIABLE: "${SchemaVersion}",
         },
         calls_aws=True,
     )

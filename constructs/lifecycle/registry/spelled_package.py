@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aws_cdk import Fn
 
-from pipeline_code.contracts.packages import PARTS, SEPARATOR
+from pipeline_code.contracts.packages import PARTS, SCHEMA_MARK, SEPARATOR, UNTOLD_VERSION
 
-__all__ = ["package_variables", "part"]
+__all__ = ["package_variables", "part", "schema_version"]
 
 
 def part(parameter: str, name: str) -> str:
@@ -19,6 +19,16 @@ def part(parameter: str, name: str) -> str:
     # Never too few parts, even of `none`: what is not used is resolved all the same.
     parts = Fn.split(SEPARATOR, Fn.join("", [parameter, SEPARATOR * (len(PARTS) - 1)]))
     return Fn.select(PARTS.index(name), parts)
+
+
+def schema_version(parameter: str) -> str:
+    """The version of the features' schema that a spelled package's model takes.
+
+    `pipeline_code.contracts.packages.schema_version_of`, by CloudFormation; of `none`, too.
+    """
+    # What is appended is found where the text says nothing itself.
+    told = Fn.split(SCHEMA_MARK, Fn.join("", [parameter, f"{SCHEMA_MARK}{UNTOLD_VERSION}"]))
+    return Fn.select(1, told)
 
 
 def package_variables(package: str) -> dict[str, str]:

@@ -1,15 +1,14 @@
 """The contract between a model package and the environment that is to serve it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline_code.contracts.packages import DIGEST, spelled
+from pipeline_code.contracts.schema import version_number
 
 from deploy_model.settings import DeploymentSettings
 
 __all__ = ["misfit"]
-
-_RECORDED = ("feature_schema_version", "capture_contract")
 
 
 def misfit(package: Mapping[str, Any], settings: DeploymentSettings) -> str | None:
@@ -31,15 +30,23 @@ def misfit(package: Mapping[str, Any], settings: DeploymentSettings) -> str | No
             "train again in this environment"
         )
     recorded = package.get("CustomerMetadataProperties", {})
-    for name in _RECORDED:
-        expected = getattr(settings, name)
-        if name not in recorded:
-            return (
-                f"{name} must be {expected}, got a package that does not say; it was registered "
-                "before packages said so: train again"
-            )
-        if recorded[name] != expected:
-            return f"{name} must be {expected}, got {recorded[name]}; train again"
+    alive = sorted(settings.feature_schema_versions, key=version_number)
+    return _unlike(
+        recorded, "feature_schema_version", alive, "train again, or deploy code that still has it"
+    ) or _unlike(recorded, "capture_contract", [settings.capture_contract], "train again")
+
+
+def _unlike(
+    recorded: Mapping[str, str], name: str, allowed: Sequence[str], advice: str
+) -> str | None:
+    expected = " or ".join(allowed)
+    if name not in recorded:
+        return (
+            f"{name} must be {expected}, got a package that does not say; it was registered "
+            "before packages said so: train again"
+        )
+    if recorded[name] not in allowed:
+        return f"{name} must be {expected}, got {recorded[name]}; {advice}"
     return None
 
 

@@ -22,7 +22,7 @@ class DeploymentSettings:
         artifacts_bucket: Where packages' baselines are, and where monitors expect them.
         metric_namespace: Where failed deployments are counted.
         image_repository: URI of the repository that packages' images must be of.
-        feature_schema_version: Of the feature groups that the endpoint reads.
+        feature_schema_versions: Those whose feature groups there are for the endpoint to read.
         capture_contract: By which the monitor and the parity audit read what is captured.
     """
 
@@ -36,6 +36,6 @@ class DeploymentSettings:
     artifacts_bucket: str
     metric_namespace: str
     image_repository: str
-    feature_schema_version: str
+    feature_schema_versions: frozenset[str]
     capture_contract: str
     challenger_parameter: str = ""

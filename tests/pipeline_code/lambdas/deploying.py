@@ -31,7 +31,7 @@ SETTINGS = DeploymentSettings(
     artifacts_bucket="artifacts",
     metric_namespace="fraudloop/dev",
     image_repository=REPOSITORY,
-    feature_schema_version="v2",
+    feature_schema_versions=frozenset({"v2", "v3"}),
     capture_contract="1",
 )
 

@@ -26,6 +26,7 @@ from lifecycle.endpoint.shadow import challenger_container
 from lifecycle.endpoint.variants import packaged_container
 from lifecycle.functions.lambda_function import ship
 from lifecycle.lake.data_key import DataKey
+from lifecycle.registry.spelled_package import schema_version
 from pipeline_code.contracts.packages import DIGEST, package_of, spelled
 from tests.local_aws.images import PULL, make_repositories
 from tests.local_aws.sagemaker.serving import STAND_IN, archive
@@ -103,7 +104,11 @@ class Deployments:
             parameter_name=self.parameter("approved"),
             challenger_parameter_name=self.parameter("challenger"),
             state_parameter_name=self.parameter("state"),
-            contract=PackageContract(image_repository=REPOSITORY, **RECORDED),
+            contract=PackageContract(
+                image_repository=REPOSITORY,
+                feature_schema_versions=["v2", "v3"],
+                capture_contract=RECORDED["capture_contract"],
+            ),
             longest_rollout=cdk.Duration.minutes(10),
             artifacts_bucket=artifacts,
             metric_namespace=self.name,
@@ -353,11 +358,13 @@ def define_endpoint(stack: cdk.Stack, name: str, approved: str, challenger: str)
     for statement in PULL:
         role.add_to_policy(cdk.aws_iam.PolicyStatement.from_json(statement))
     models = {}
-    told = {"PYTHONPATH": str(STAND_IN)}
-    for kind, container, condition in (
-        ("Model", packaged_container(approved, told), has_model),
-        ("Challenging", challenger_container(challenger, told), has_shadow),
+    for kind, package, define, condition in (
+        ("Model", approved, packaged_container, has_model),
+        ("Challenging", challenger, challenger_container, has_shadow),
     ):
+        groups = f"customers-{schema_version(package)}"
+        told = {"PYTHONPATH": str(STAND_IN), "CUSTOMER_FEATURE_GROUP": groups}
+        container = define(package, told)
         models[kind] = sagemaker.CfnModel(
             stack, kind, execution_role_arn=role.role_arn, primary_container=container
         )

@@ -41,10 +41,24 @@ def test_an_image_of_another_repository_does_not(image: str) -> None:
     assert misfit(package(image), SETTINGS) == expected
 
 
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_a_package_of_any_version_that_is_alive_fits(version: str) -> None:
+    recorded = RECORDED | {"feature_schema_version": version}
+    assert misfit(package(recorded=recorded), SETTINGS) is None
+
+
+# What fits, and what helps a package that does not.
+FITTING = {
+    "feature_schema_version": ("v2 or v3", "train again, or deploy code that still has it"),
+    "capture_contract": ("1", "train again"),
+}
+
+
 @pytest.mark.parametrize("name", RECORDED)
 def test_another_schema_or_contract_does_not_fit(name: str) -> None:
     reason = misfit(package(recorded=RECORDED | {name: "other"}), SETTINGS)
-    assert reason == f"{name} must be {RECORDED[name]}, got other; train again"
+    allowed, advice = FITTING[name]
+    assert reason == f"{name} must be {allowed}, got other; {advice}"
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -52,7 +66,7 @@ def test_a_package_that_does_not_say_has_to_be_trained_again(name: str) -> None:
     recorded = {key: value for key, value in RECORDED.items() if key != name}
     reason = misfit(package(recorded=recorded), SETTINGS)
     assert reason is not None
-    assert reason.startswith(f"{name} must be {RECORDED[name]}, got a package that does not say")
+    assert reason.startswith(f"{name} must be {FITTING[name][0]}, got a package that does not say")
     assert reason.endswith("train again")
 
 
@@ -162,7 +176,8 @@ def test_events_from_before_the_deployment_are_not_read(aws: Aws) -> None:
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in DeploymentSettings.__slots__:
-        monkeypatch.setenv(name.upper(), getattr(SETTINGS, name))
+        value = getattr(SETTINGS, name)
+        monkeypatch.setenv(name.upper(), value if isinstance(value, str) else " ".join(value))
 
 
 def described(status: str) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def test_approvals_wait_for_an_update_that_is_under_way_and_the_newest_wins(
         ({"image": "elsewhere/fraudloop:1"}, f"image must be of {REPOSITORY}, got elsewhere/"),
         (
             {"recorded": RECORDED | {"feature_schema_version": "v1"}},
-            "feature_schema_version must be v2, got v1",
+            "feature_schema_version must be v2 or v3, got v1",
         ),
         (
             {"recorded": {"feature_schema_version": "v2"}},
@@ -228,6 +228,30 @@ def test_rejecting_what_is_deployed_brings_back_the_one_before(
     environment.decide(newer, "Rejected")
     environment.await_state("InService", running)
     assert environment.serves() == (running, "none")
+
+
+def test_each_model_reads_the_groups_of_its_version_after_a_roll_back_too(
+    environment: Deployments, running: str
+) -> None:
+    def groups() -> list[tuple[str, str]]:
+        return [
+            (told["MODEL_PACKAGE_ARN"], told["CUSTOMER_FEATURE_GROUP"])
+            for told in environment.told()
+        ]
+
+    before = environment.value("approved")
+    newer = environment.register(recorded=RECORDED | {"feature_schema_version": "v3"})
+    environment.challenge(newer)
+    both = [(running, "customers-v2"), (newer, "customers-v3")]
+    environment.eventually(lambda: groups() == both)
+    environment.await_state("InService", running)
+    environment.decide(newer)
+    environment.await_state("InService", newer)
+    assert groups() == [(newer, "customers-v3")]
+    environment.decide(newer, "Rejected")
+    environment.await_state("InService", running)
+    assert groups() == [(running, "customers-v2")]
+    assert environment.value("approved") == before
 
 
 def test_a_challenger_is_put_into_the_shadow_and_taken_out(

@@ -40,13 +40,15 @@ def side(kind: str, text: str, encoding: str = "JSON") -> dict[str, str]:
     return {"observedContentType": kind, "data": data, "encoding": encoding}
 
 
-def sample(folder: Path, request: dict[str, str], answer: dict[str, str]) -> Sample:
+def sample(
+    folder: Path, request: dict[str, str], answer: dict[str, str], model_version: str | None = None
+) -> Sample:
     exchange = {
         "captureData": {"endpointInput": request, "endpointOutput": answer},
         "eventMetadata": {"inferenceTime": "2024-03-01T12:00:01Z", "inferenceId": "batch-1"},
     }
     (folder / "00.jsonl").write_text(json.dumps(exchange))
-    return read_sample(folder, Interval(), 100)
+    return read_sample(folder, Interval(), 100, model_version=model_version)
 
 
 REQUESTS, ANSWERS = [asked(n) for n in IDS], [answered(n) for n in IDS]
@@ -95,6 +97,20 @@ def test_another_versions_answers_are_counted(tmp_path: Path) -> None:
     answers = [answered(11), answered(12, features={"old": 1.0}), answered(13)]
     found = sample(tmp_path, side(JSON, json.dumps(REQUESTS)), side(JSON, json.dumps(answers)))
     assert (len(found.rows), found.other_schema, found.captured) == (2, 1, 3)
+
+
+@pytest.mark.parametrize(("alive", "audited"), [(["v2"], IDS), (["v2", "v9"], [11, 13])])
+def test_where_names_do_not_say_which_version_answered_the_package_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alive: list[str], audited: list[int]
+) -> None:
+    # As when a feature is changed and keeps its name: nothing is declared of v9 but what v2 has.
+    monkeypatch.setattr("pipeline_code.parity.requests.SCHEMA_VERSIONS", alive)
+    answers = [answered(n, model_version="arn:7" if n == 12 else "arn:8") for n in IDS]
+    found = sample(
+        tmp_path, side(JSON, json.dumps(REQUESTS)), side(JSON, json.dumps(answers)), "arn:8"
+    )
+    assert sorted(row.request.transaction_id for row in found.rows) == audited
+    assert (found.captured, found.other_schema) == (3, 3 - len(audited))
 
 
 def test_a_lost_answer_is_refused(tmp_path: Path) -> None:

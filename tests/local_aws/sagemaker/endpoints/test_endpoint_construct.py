@@ -139,7 +139,7 @@ class Deployed:
             endpoint_name=self.name,
             approved_package=approved,
             challenger=challenger if self._config.shadow else None,
-            environment={"PYTHONPATH": str(STAND_IN)},
+            environment=lambda _package: {"PYTHONPATH": str(STAND_IN)},
             metric_namespace=self.name,
             image=cast(ContainerImage, NoRepository()),
             artifacts_bucket=bucket,

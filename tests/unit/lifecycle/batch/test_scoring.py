@@ -12,6 +12,9 @@ from lifecycle.batch.definition import PLACEHOLDERS, batch_definition
 from lifecycle.batch.scoring import BatchScoring, BatchScoringConfig
 from lifecycle.jobs.job_requests import Compute
 from lifecycle.monitoring.analyzer import baseline_folder
+from lifecycle.registry.spelled_package import schema_version
+from pipeline_code.contracts.packages import SCHEMA_MARK
+from pipeline_code.features.definitions import ENTITIES
 
 CONFIG = BatchScoringConfig(
     instance_type="ml.c5.xlarge",
@@ -22,7 +25,7 @@ CONFIG = BatchScoringConfig(
     compute=Compute(instance_type="ml.m5.large", volume_size_gib=7, max_runtime_minutes=3),
 )
 WORK = "batch/executions/"
-PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/test-fraud/7"
+PACKAGE = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/test-fraud/7{SCHEMA_MARK}v3"
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +121,7 @@ def test_features_are_computed_as_the_batch_was_started(steps: dict[str, Any]) -
         "CUSTOMER_FEATURE_GROUP": "${CustomerFeatureGroup}",
         "OUTPUT_URI": {"Get": "Parameters.OutputDataUri"},
         "RAW_BUCKET": "${RawBucket}",
+        "FEATURE_SCHEMA_VERSION": "${SchemaVersion}",
         "TERMINAL_FEATURE_GROUP": "${TerminalFeatureGroup}",
     }
 
@@ -199,6 +203,12 @@ def test_every_placeholder_is_given_its_value(around: Any) -> None:
     assert values["KeyArn"] == around.key_arn
     baseline = baseline_folder(around.artifacts, PACKAGE)
     assert values["BaselineUri"] == around.stack.resolve(f"{baseline}data-quality/")
+    # What is computed is of the version of the package that scores.
+    version = schema_version(PACKAGE)
+    assert values["SchemaVersion"] == around.stack.resolve(version)
+    for entity in ENTITIES:
+        group = around.feature_store.group_name(entity, version)
+        assert values[f"{entity.name.capitalize()}FeatureGroup"] == around.stack.resolve(group)
     assert values["PipelineName"] == pipeline["Properties"]["PipelineName"] == "test-batch-scoring"
 
 

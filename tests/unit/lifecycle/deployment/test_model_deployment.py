@@ -29,7 +29,7 @@ def define(stack: cdk.Stack, **changes: Any) -> ModelDeployment:
             "state_parameter_name": "/fraudloop/test/state",
             "contract": PackageContract(
                 image_repository="registry/fraudloop",
-                feature_schema_version="v9",
+                feature_schema_versions=["v8", "v9"],
                 capture_contract="3",
             ),
             "longest_rollout": cdk.Duration.hours(8),
@@ -138,7 +138,7 @@ def test_the_handler_knows_what_is_deployed_and_what_a_package_has_to_fit(
                     "ARTIFACTS_BUCKET": {"Ref": bucket_id},
                     "METRIC_NAMESPACE": "fraudloop/test",
                     "IMAGE_REPOSITORY": "registry/fraudloop",
-                    "FEATURE_SCHEMA_VERSION": "v9",
+                    "FEATURE_SCHEMA_VERSIONS": "v8 v9",
                     "CAPTURE_CONTRACT": "3",
                 }
             },

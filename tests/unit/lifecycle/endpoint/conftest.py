@@ -16,6 +16,7 @@ from lifecycle.endpoint.health import HealthConfig, ScoreLimits
 from lifecycle.endpoint.rollout import Canary, RolloutConfig
 from lifecycle.endpoint.scaling import ScalingConfig
 from lifecycle.image.container_image import ContainerImage
+from lifecycle.registry.spelled_package import schema_version
 
 CONFIG = EndpointConfig(
     instance_type="ml.c6i.xlarge",
@@ -75,7 +76,9 @@ def synthesize(new_stack: Callable[[], cdk.Stack]) -> Synthesize:
             endpoint_name="fraudloop-test-fraud",
             approved_package=package.value_as_string,
             challenger=challenger.value_as_string if config.shadow else None,
-            environment={"CUSTOMER_FEATURE_GROUP": "customers"},
+            environment=lambda package: {
+                "CUSTOMER_FEATURE_GROUP": f"customers-{schema_version(package)}"
+            },
             metric_namespace="fraudloop/test",
             image=ContainerImage(
                 stack, "Image", encryption_key=key, removal_policy=cdk.RemovalPolicy.DESTROY

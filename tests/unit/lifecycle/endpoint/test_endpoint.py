@@ -5,7 +5,7 @@ from aws_cdk.assertions import Match, Template
 
 from lifecycle.endpoint.config import EndpointConfig
 
-from .conftest import APPROVED, Synthesize, only, properties
+from .conftest import APPROVED, Synthesize, evaluated, only, properties
 
 CONDITIONAL = (
     "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -30,10 +30,12 @@ def test_there_is_no_endpoint_until_a_package_is_approved(template: Template) ->
 
 
 def test_the_model_is_the_approved_package_and_told_which_it_is(template: Template) -> None:
-    assert properties(template, "AWS::SageMaker::Model")["PrimaryContainer"] == {
+    container = properties(template, "AWS::SageMaker::Model")["PrimaryContainer"]
+    groups = container["Environment"].pop("CUSTOMER_FEATURE_GROUP")
+    assert evaluated(groups, {"Package": "none"}) == "customers-v2"
+    assert container == {
         "ModelPackageName": APPROVED,
         "Environment": {
-            "CUSTOMER_FEATURE_GROUP": "customers",
             "METRIC_NAMESPACE": "fraudloop/test",
             "ENDPOINT_NAME": "fraudloop-test-fraud",
             "SERVE_WORKERS": "3",

@@ -13,7 +13,7 @@ from lifecycle.endpoint.config import EndpointConfig
 from lifecycle.endpoint.endpoint import SelfDeployingEndpoint
 from lifecycle.endpoint.shadow import ShadowConfig
 from lifecycle.image.container_image import ContainerImage
-from pipeline_code.contracts.packages import NO_MODEL, spelled
+from pipeline_code.contracts.packages import NO_MODEL, SCHEMA_MARK, spelled
 
 from .conftest import Synthesize, evaluated, only, properties
 
@@ -77,6 +77,7 @@ def test_a_challenger_runs_what_its_package_holds(shadowed: Template) -> None:
                 }
             ]
         },
+        "CustomerMetadataProperties": {"feature_schema_version": "v3"},
     }
     container = challenger_container(shadowed)
     parameters = {"Challenger": spelled(package), "AWS::Region": "eu-west-1"}
@@ -85,10 +86,34 @@ def test_a_challenger_runs_what_its_package_holds(shadowed: Template) -> None:
     told = {name: evaluated(value, parameters) for name, value in container["Environment"].items()}
     assert told["MODEL_PACKAGE_ARN"] == package["ModelPackageArn"]
     assert told["MODEL_PACKAGE"] == spelled(package)
-    assert told["CUSTOMER_FEATURE_GROUP"] == "customers"
+    assert told["CUSTOMER_FEATURE_GROUP"] == "customers-v3"
     assert told["AWS_DEFAULT_REGION"] == "eu-west-1"
     # What nobody hears does not count as the endpoint's.
     assert told["ENDPOINT_NAME"] == "fraudloop-test-fraud-challenger"
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "groups"),
+    [
+        ("arn:fraud/1", NO_MODEL, ("customers-v2", "customers-v2")),
+        (f"arn:fraud/1{'|0' * 5}", f"arn:fraud/2{SCHEMA_MARK}v4", ("customers-v2", "customers-v4")),
+        (f"arn:fraud/3{SCHEMA_MARK}v3", "arn:fraud/1", ("customers-v3", "customers-v2")),
+    ],
+)
+def test_each_model_reads_the_groups_of_its_own_packages_version(
+    shadowed: Template, champion: str, challenger: str, groups: tuple[str, str]
+) -> None:
+    parameters = {"Package": champion, "Challenger": challenger}
+    found = {
+        name: evaluated(
+            body["Properties"]["PrimaryContainer"]["Environment"]["CUSTOMER_FEATURE_GROUP"],
+            parameters,
+        )
+        for name, body in shadowed.find_resources("AWS::SageMaker::Model").items()
+    }
+    assert found == dict(
+        zip(("fraudlooptestfraudmodel", "fraudlooptestfraudchallenger"), groups, strict=True)
+    )
 
 
 def test_nobody_as_challenger_is_resolved_all_the_same(shadowed: Template) -> None:
@@ -136,7 +161,7 @@ def test_a_shadow_without_a_parameter_and_the_reverse_are_refused(
             endpoint_name="fraudloop-test-fraud",
             approved_package="none",
             challenger=None if shadow else "none",
-            environment={},
+            environment=lambda _package: {},
             metric_namespace="fraudloop/test",
             image=ContainerImage(
                 stack, "Image", encryption_key=key, removal_policy=cdk.RemovalPolicy.DESTROY

@@ -20,6 +20,7 @@ from lifecycle.monitoring.monitoring import (
     MonitoringConfig,
     MonitorSchedules,
 )
+from lifecycle.registry.spelled_package import schema_version
 from pipeline_code.contracts.monitoring import MonitorKind
 
 NAMESPACE = "test/namespace"
@@ -174,6 +175,11 @@ def approved(place: int) -> Any:
             {"Fn::Split": ["|", {"Fn::Join": ["", [{"Ref": "Approved"}, "|||||"]]}]},
         ]
     }
+
+
+def approved_schema(around: Any) -> Any:
+    """The version of the features that the package takes."""
+    return around.stack.resolve(schema_version(cdk.Fn.ref("Approved")))
 
 
 def actions(statements: list[dict[str, Any]]) -> list[str]:

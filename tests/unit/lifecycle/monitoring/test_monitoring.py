@@ -17,6 +17,7 @@ from .conftest import (
     NAMES,
     NAMESPACE,
     approved,
+    approved_schema,
     condition,
     folder,
     found,
@@ -138,6 +139,7 @@ def test_the_schedules_job_is_told_what_it_looks_for(by_schedule: Any, kind: Mon
         "AWS_DEFAULT_REGION": {"Ref": "AWS::Region"},
         "MONITOR_KIND": kind.value,
         "MODEL_VERSION": approved(0),
+        "FEATURE_SCHEMA_VERSION": approved_schema(by_schedule),
     }
     if kind is not MonitorKind.DATA_QUALITY:
         expected["CAPTURES_URI"] = uri(by_schedule, by_schedule.captures, f"{ENDPOINT}/primary/")

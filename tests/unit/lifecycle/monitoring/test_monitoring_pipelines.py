@@ -18,6 +18,7 @@ from .conftest import (
     accepted,
     actions,
     approved,
+    approved_schema,
     condition,
     folder,
     part,
@@ -85,6 +86,7 @@ def test_every_placeholder_of_a_pipelines_definition_gets_a_value(
     assert values["CapturesUri"] == uri(by_pipeline, by_pipeline.captures, f"{ENDPOINT}/primary/")
     assert values["BaselineUri"] == folder(by_pipeline, f"{kind}/")
     assert (values["ModelVersion"], values["ModelDigest"]) == (approved(0), approved(5))
+    assert values["SchemaVersion"] == approved_schema(by_pipeline)
     assert (values["Kind"], values["LookBackHours"]) == (kind.value, LOOK_BACK[kind])
 
 
@@ -101,6 +103,7 @@ def test_the_pipeline_tells_the_analyzer_what_model_monitor_would(
         "GROUND_TRUTH_URI": "${GroundTruthUri}",
         "MODEL_DATA_URI": "${ModelDataUri}",
         "MODEL_DIGEST": "${ModelDigest}",
+        "FEATURE_SCHEMA_VERSION": "${SchemaVersion}",
         "dataset_format": '{"sagemakerCaptureJson":{}}',
         "dataset_source": "/opt/ml/processing/input/endpoint",
         "output_path": "/opt/ml/processing/resultdata",

@@ -13,9 +13,14 @@ from lifecycle.jobs.job_requests import Compute
 from lifecycle.parity.audit import ParityAudit
 from lifecycle.parity.config import ParityAuditConfig
 from lifecycle.parity.definition import PLACEHOLDERS, parity_definition
+from lifecycle.registry.spelled_package import part as part_of
+from lifecycle.registry.spelled_package import schema_version
+from pipeline_code.contracts.packages import SCHEMA_MARK
+from pipeline_code.features.definitions import ENTITIES
 from pipeline_code.parity.settings import AuditSettings
 
 NAMESPACE, ENDPOINT, NAME = "test/namespace", "test-fraud", "test-parity"
+PACKAGE = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/test-fraud/7{SCHEMA_MARK}v3"
 CONFIG = ParityAuditConfig(
     schedule="rate(1 day)",
     sample=77,
@@ -37,6 +42,7 @@ def audited(new_surroundings: Callable[[], Any]) -> Callable[[ParityAuditConfig]
             condition=cdk.CfnCondition(
                 around.stack, "Approved", expression=cdk.Fn.condition_equals("a", "b")
             ),
+            approved_package=PACKAGE,
             endpoint_name=ENDPOINT,
             variant_name="primary",
             metric_namespace=NAMESPACE,
@@ -182,7 +188,13 @@ def test_every_placeholder_of_the_definition_gets_a_value(around: Any) -> None:
     assert values["CapturesUri"] == around.stack.resolve(
         around.captures.s3_url_for_object(f"{ENDPOINT}/primary")
     )
-    assert values["CustomerFeatureGroup"].startswith("test-customer-")
+    # What is audited is of the version of the package that serves.
+    assert values["ModelVersion"] == around.stack.resolve(part_of(PACKAGE, "model_package"))
+    version = schema_version(PACKAGE)
+    assert values["SchemaVersion"] == around.stack.resolve(version)
+    for entity in ENTITIES:
+        group = around.feature_store.group_name(entity, version)
+        assert values[f"{entity.name.capitalize()}FeatureGroup"] == around.stack.resolve(group)
 
 
 @pytest.fixture(scope="module")
