@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -34,8 +36,10 @@ from tests.pipeline_code.features.test_schema import followed
 
 pytestmark = pytest.mark.end_to_end
 
-TREE = ("app.py", "cdk.json", "constructs", "local_aws", "operations", "package.json")
-TREE += ("pipeline_code", "pyproject.toml", "stacks")
+TREE = (
+    *("app.py", "cdk.json", "constructs", "local_aws", "operations", "package.json"),
+    *("pipeline_code", "pyproject.toml", "stacks"),
+)
 REMOVED = (
     '    Feature("terminal_risk_2d", "reports per matured transaction", _risk(TERMINAL, 2 * DAY)'
 )
@@ -88,16 +92,19 @@ class World:
         toolchain.bootstrap(target)
         toolchain.synthesize("local", assembly)
         toolchain.deploy(target, assembly)
-        history = self.story.stream.between(self.story.start, self.story.quiet)
-        tables = dict(zip(("transactions", "fraud_reports"), history.tables(), strict=True))
         landing = self.folder / "landing"
-        write(Landing(customers=self.story.customers, **tables), landing)
+        write(Landing(customers=self.story.customers, **self.history()), landing)
         lake.upload(target, landing)
         done = executions.watch(target, executions.start(target, reason="test"))
         package = str(executions.require_success(target, done).model_package)
         approvals.approve(target, package, reason="test")
         registry.await_deployment(target, package)
         return package
+
+    def history(self) -> dict[str, pa.Table]:
+        """What is known before the first event comes by the stream."""
+        tables = self.story.stream.between(self.story.start, self.story.quiet).tables()
+        return dict(zip(("transactions", "fraud_reports"), tables, strict=True))
 
     def declare(self) -> None:
         """Write the code of v3, as its own refusals say."""
@@ -146,13 +153,31 @@ class World:
             check=False,
         )
 
-    def command(self, *words: str) -> dict[str, Any]:
+    def command(self, *words: str, **variables: str) -> dict[str, Any]:
         """What the command of v3's code answers."""
-        place = ("--state", str(self.aws.state_dir))
-        done = self.python("-m", "operations.cli", *words, *place, "--json", "-")
+        done = self.tried(*words, "--json", "-", **variables)
         assert done.returncode == 0, done.stdout + done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
+
+    def tried(self, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """What the command of v3's code does, which may refuse."""
+        place = ("--state", str(self.aws.state_dir))
+        return self.python("-m", "operations.cli", *words, *place, **variables)
+
+    def probed(self, version: str) -> dict[str, Any]:
+        """What a probe through the stack finds, of the version that serves."""
+        file, known = self.folder / "probes.parquet", self.history()
+        reported = pc.is_in(
+            known["transactions"]["transaction_id"],
+            value_set=known["fraud_reports"]["transaction_id"].combine_chunks(),
+        )
+        rows = known["transactions"].append_column("is_fraud", reported)
+        amounts = pc.divide(rows["amount_minor"].cast(pa.float64()), 100)
+        rows = rows.drop_columns("amount_minor").append_column("amount", amounts)
+        pq.write_table(rows, file)
+        words = ("--through-stack", "--sample", "30", "--data", str(file))
+        return self.command("parity", *words, FEATURE_SCHEMA_VERSION=version)
 
     def publish(self, days: int) -> None:
         """Put some more days of events onto the stream, and wait until they are folded."""
@@ -210,6 +235,31 @@ def test_a_new_version_replaces_the_old_and_the_old_the_new(world: World) -> Non
         world.command("approve", registered, "--reason", "test")
         assert world.served() == registered
     assert set(undegraded(traffic)) == {before, registered}
+    assert_equal_states(world)
+    assert_parity(world, world.version)
+    # A roll-back would need the old one's groups.
+    refused = world.tried("schema", "retire", NEWEST_VERSION)
+    assert refused.returncode != 0
+    assert "roll" in refused.stderr
+    with Traffic(world.target, requests, per_second=10.0) as traffic:
+        world.command("rollback", "--reason", "test")
+        assert world.served() == before
+        world.publish(1)
+    assert set(undegraded(traffic)) == {registered, before}
+    assert_equal_states(world)
+    assert_parity(world, NEWEST_VERSION)
+    refused = world.tried("schema", "retire", NEWEST_VERSION)
+    assert "package 1 serves" in " ".join(refused.stderr.split())
+
+
+def assert_equal_states(world: World) -> None:
+    """The states of both versions are those of all events, each once."""
     different = world.differing()
     assert [wrong for _, wrong in different.values()] == [[]] * 4
     assert {key.split()[1] for key in different} == {NEWEST_VERSION, world.version}
+
+
+def assert_parity(world: World, version: str) -> None:
+    found = world.probed(version)
+    assert found["rows"] > 0
+    assert (found["mismatches"], found["degraded"]) == (0, 0), found

@@ -23,9 +23,11 @@ root = pathlib.Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 raise SystemExit(1)
 """
 CODE = {"__init__.py": "", "__main__.py": MAIN, "work.py": "def handler(*_): return 'as it was'"}
-PUSHING = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload")
-PUSHING += ("ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage")
-PUSHING += ("ecr:UploadLayerPart", "ecr:GetAuthorizationToken", "s3:GetObject*", "logs:*")
+PUSHING = (
+    *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload"),
+    *("ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage"),
+    *("ecr:UploadLayerPart", "ecr:GetAuthorizationToken", "s3:GetObject*", "logs:*"),
+)
 
 Client = Callable[[str], Any]
 
