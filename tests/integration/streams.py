@@ -5,10 +5,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from operations.data.events import Stream
 from operations.data.stream import feature_groups
@@ -78,6 +80,24 @@ def crowd(transactions: int = 120, customers: int = 6, terminals: int = 4, days:
             pa.Table.from_pylist(reports, schema=FRAUD_REPORTS),
         )
     )
+
+
+def users_file(path: Path) -> Path:
+    """A user's file: some weeks of a few customers, some of it reported as frauds."""
+    stream = crowd(transactions=150).stream
+    reported = set(stream.fraud_reports["transaction_id"].to_pylist())
+    rows = [
+        {
+            **{name: row[name] for name in ("customer_id", "terminal_id", "event_time")},
+            "transaction_id": place,
+            "amount": row["amount_minor"] / 100,
+            "is_fraud": int(row["transaction_id"] in reported),
+            "report_time": row["event_time"] + timedelta(days=7),
+        }
+        for place, row in enumerate(stream.transactions.to_pylist())
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
 
 
 def send(target: Target, entries: Sequence[Entry]) -> None:

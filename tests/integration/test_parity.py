@@ -1,12 +1,10 @@
 """Parity of what is deployed: the endpoint's features are batch's, and so the audit says."""
 
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from operations.data import lake
@@ -21,7 +19,7 @@ from operations.target import Target
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES
 
-from .streams import crowd, damage, heal
+from .streams import damage, heal, users_file
 
 pytestmark = pytest.mark.end_to_end
 REQUESTS = 25
@@ -35,25 +33,7 @@ def target(played: Any) -> Target:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A user's file: some weeks of a few customers, some of it reported as frauds."""
-    stream = crowd(transactions=150).stream
-    reported = set(stream.fraud_reports["transaction_id"].to_pylist())
-    rows = [
-        {
-            **{name: row[name] for name in ("transaction_id", "customer_id", "terminal_id")},
-            "event_time": row["event_time"],
-            "amount": row["amount_minor"] / 100,
-            "is_fraud": int(row["transaction_id"] in reported),
-            "report_time": row["event_time"] + timedelta(days=7),
-        }
-        for row in stream.transactions.to_pylist()
-    ]
-    ids = {row["transaction_id"]: place for place, row in enumerate(rows)}
-    for row in rows:
-        row["transaction_id"] = ids[row["transaction_id"]]
-    path = tmp_path / "file.parquet"
-    pq.write_table(pa.Table.from_pylist(rows), path)
-    return path
+    return users_file(tmp_path / "file.parquet")
 
 
 def test_the_endpoint_answers_with_batchs_features(

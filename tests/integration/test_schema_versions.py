@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -32,6 +31,7 @@ from operations.serving.scoring import requests_of
 from operations.target import PROJECT_ROOT, Target, connect
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.contracts.schema import NEWEST_VERSION, SCHEMA_DIGESTS
+from tests.integration.streams import users_file
 from tests.pipeline_code.features.test_schema import followed
 
 pytestmark = pytest.mark.end_to_end
@@ -167,15 +167,7 @@ class World:
 
     def probed(self, version: str) -> dict[str, Any]:
         """What a probe through the stack finds, of the version that serves."""
-        file, known = self.folder / "probes.parquet", self.history()
-        reported = pc.is_in(
-            known["transactions"]["transaction_id"],
-            value_set=known["fraud_reports"]["transaction_id"].combine_chunks(),
-        )
-        rows = known["transactions"].append_column("is_fraud", reported)
-        amounts = pc.divide(rows["amount_minor"].cast(pa.float64()), 100)
-        rows = rows.drop_columns("amount_minor").append_column("amount", amounts)
-        pq.write_table(rows, file)
+        file = users_file(self.folder / "probes.parquet")
         words = ("--through-stack", "--sample", "30", "--data", str(file))
         return self.command("parity", *words, FEATURE_SCHEMA_VERSION=version)
 
