@@ -45,8 +45,8 @@ def keep(uri: str, archive: bytes) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     with zipfile.ZipFile(io.BytesIO(archive)) as source:
         source.extractall(partial / _PACKAGE)
+    _keep_times(partial)
     partial.rename(place)
-    _is_the_working_tree.cache_clear()
 
 
 def folder_of(uri: str | None) -> Path:
@@ -55,6 +55,14 @@ def folder_of(uri: str | None) -> Path:
     if place is None or not place.is_dir() or _is_the_working_tree(place, _changed()):
         return PROJECT_ROOT
     return place
+
+
+def _keep_times(kept: Path) -> None:
+    """Files of the working tree are as old there, so that machine code of them is not stale."""
+    for file in kept.rglob("*.py"):
+        own = PROJECT_ROOT / file.relative_to(kept)
+        if own.is_file() and filecmp.cmp(file, own, shallow=False):
+            shutil.copystat(own, file)
 
 
 def _place(uri: str) -> Path | None:
