@@ -52,15 +52,17 @@ def deploy(
     """Synthesize the environment's stacks and deploy them with the CDK CLI.
 
     Waits for updates that are under way, adopts what an earlier deployment left, and refuses to
-    take an endpoint out of service.
+    take an endpoint out of service, or its features away.
     """
     from operations.deployment import provisioning, toolchain
     from operations.deployment.revision import code_revision
     from operations.deployment.status import named_outputs, stack_states
     from operations.doctor.place import check_region
+    from operations.models.schema_versions import check_code
 
     check_region(target)
     tell(f"{target.environment} in account {target.account}, {target.session.region_name}")
+    check_code(target)
     with interruptible(_GOES_ON), tempfile.TemporaryDirectory(prefix="fraudloop-") as folder:
         assembly = Path(folder) / "cdk.out"
         revision = code_revision()

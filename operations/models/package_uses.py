@@ -81,18 +81,20 @@ def _running(target: Target, variants: str) -> list[str]:
         config = sagemaker.describe_endpoint_config(
             EndpointConfigName=endpoint["EndpointConfigName"]
         )
+        models = [
+            sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"]
+            for variant in config.get(variants, ())
+        ]
     except ClientError as error:
         if "Could not find" not in str(error):
             raise
         return []
-    models = [
-        sagemaker.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"]
-        for variant in config.get(variants, ())
-    ]
-    return [
+    # A challenger's model is made of what its package holds, and told which that is.
+    told = [
         model.get("ModelPackageName") or model.get("Environment", {}).get("MODEL_PACKAGE_ARN")
         for model in models
     ]
+    return [arn or NO_MODEL for arn in told]
 
 
 def _challengers(target: Target) -> list[str]:
@@ -123,7 +125,7 @@ def _described(target: Target, arn: str) -> dict[str, Any] | None:
             ModelPackageName=arn
         )
     except ClientError as error:
-        if "does not exist" not in str(error):
+        if not any(words in str(error) for words in ("does not exist", "Could not find")):
             raise
         return None
     return found

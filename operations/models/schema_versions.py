@@ -6,6 +6,7 @@ takes its features.
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -42,7 +43,8 @@ def check_code(target: Target) -> None:
         OperationError: Such a package runs, or may come to run by a roll-back.
     """
     going = _deployed_versions(target) - set(SCHEMA_VERSIONS)
-    needed = [each for each in uses(target) if each.version in going] if going else []
+    # Of a target of its own: outputs are kept, and a deployment is about to change them.
+    needed = [each for each in uses(replace(target)) if each.version in going] if going else []
     if needed:
         first = needed[0]
         raise OperationError(

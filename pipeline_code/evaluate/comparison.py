@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY
+from pipeline_code.evaluate.columns import columns_of
 from pipeline_code.quality.bootstrap import CONFIDENCE, SEED, Resampling, interval
 from pipeline_code.quality.metrics import WeightedMetrics
 from pipeline_code.quality.scored import Floats, ScoredRows
@@ -95,16 +96,14 @@ def compare(
         seed: The same seed gives the same intervals.
 
     Raises:
-        BadInput: A model takes other features than the rows have; or the rows hold no fraud, or
+        BadInput: A model takes features that the rows have not; or the rows hold no fraud, or
             nothing else; or there are too few resamples.
     """
     if resamples < RESAMPLES:
         raise BadInput(f"resamples must be at least {RESAMPLES}, got {resamples}")
-    for model in (model_a, model_b):
-        model.require_schema()
+    scored = [ScoredRows.of(model, rows, columns_of(model)) for model in (model_a, model_b)]
     return compare_scored(
-        ScoredRows.of(model_a, rows),
-        ScoredRows.of(model_b, rows),
+        *scored,
         reviews_per_day=reviews_per_day,
         resamples=resamples,
         seed=seed,

@@ -49,6 +49,7 @@ from pipeline_code.evaluate.assessment import Artifact, Assessment, evaluation_d
 from pipeline_code.evaluate.baselines import write_baselines
 from pipeline_code.evaluate.card import card_content
 from pipeline_code.evaluate.champion import Package, download, newest_approved
+from pipeline_code.evaluate.columns import columns_of
 from pipeline_code.evaluate.declining import DECLINE_PRECISION
 from pipeline_code.evaluate.evaluation import Evaluation, evaluate
 from pipeline_code.evaluate.gate import Candidate, Champion, Limits, decide
@@ -137,8 +138,8 @@ class ChampionScores:
 def find_rival(rows: FeatureRows) -> ChampionScores | None:
     """The champion, scored on the same rows; None if nothing is approved.
 
-    A champion that takes other features cannot be scored on these rows. It does not stand in the
-    way of a newer feature schema: the gate then compares it with nothing, and says so.
+    One of another version of the features is scored too if these rows have all that it takes. Else
+    it does not stand in the way of the newer: the gate compares it with nothing, and says why.
     """
     group = os.environ.get("MODEL_PACKAGE_GROUP")
     if not group:
@@ -148,12 +149,12 @@ def find_rival(rows: FeatureRows) -> ChampionScores | None:
         return None
     model = _champion_model(package)
     try:
-        model.require_schema()
+        columns = columns_of(model)
     except BadInput as mismatch:
         return ChampionScores(
             Champion(arn=package.arn, average_precision=None, remark=str(mismatch))
         )
-    scored = ScoredRows.of(model, rows)
+    scored = ScoredRows.of(model, rows, columns)
     # By the challenger's own measure, to the bit: with a tolerance of 0 the champion itself passes.
     precision = WeightedMetrics.of(scored).measure()["average_precision"]
     return ChampionScores(Champion(arn=package.arn, average_precision=precision), scored)

@@ -1,6 +1,6 @@
 """Test rows with the scores that a model gave them, and what the metrics need to know of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -49,14 +49,22 @@ class ScoredRows:
             )
 
     @classmethod
-    def of(cls, model: Model, rows: FeatureRows) -> Self:
-        """Has a model score feature rows."""
+    def of(cls, model: Model, rows: FeatureRows, columns: Sequence[int] | None = None) -> Self:
+        """Has a model score feature rows.
+
+        Args:
+            model: Who scores.
+            rows: The rows.
+            columns: Which columns of their matrix it takes. If omitted, all of them.
+        """
         matrix = rows.matrix()
         return cls(
             days=rows.days(),
             customers=rows.customers(),
             labels=rows.labels(),
-            scores=model.predict(matrix).astype(np.float64),
+            scores=model.predict(matrix if columns is None else matrix[:, columns]).astype(
+                np.float64
+            ),
             amounts=np.rint(rows.table[AMOUNT].to_numpy()).astype(np.int64),
             scenarios=rows.scenarios(),
             segments=segments_of(matrix),

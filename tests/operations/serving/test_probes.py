@@ -1,5 +1,7 @@
 """What a probe sends: whole entities, under ids of its own, and what is asked of them."""
 
+import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -8,9 +10,14 @@ import pyarrow.compute as pc
 import pytest
 
 from operations.data.events import Stream
+from operations.data.stream import feature_groups
 from operations.errors import OperationError
+from operations.serving.parity import through_stack
 from operations.serving.probes import FIRST_ID, days_asked, moved, sampled
+from operations.target import Target
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
+from pipeline_code.contracts.packages import SCHEMA_MARK
+from pipeline_code.contracts.schema import NEWEST_VERSION
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 ROWS = [
@@ -78,3 +85,29 @@ def test_days_are_asked_about_in_order_until_there_are_enough(wanted: int) -> No
     for day, rows in days:
         assert {time.date() for time in rows["event_time"].to_pylist()} == {day.date()}
     assert sum(rows.num_rows for _, rows in days) == min(wanted, len(ROWS))
+
+
+# Versions of the features.
+
+
+def test_features_of_another_version_than_the_models_are_not_compared(
+    target_with: Callable[..., Target],
+) -> None:
+    parameter = f"/fraudloop/{uuid.uuid4().hex}/approved"
+    target = target_with(ApprovedModelParameterName=parameter)
+    target.client("ssm").put_parameter(
+        Name=parameter, Value=f"arn:fraud/7|image|data{SCHEMA_MARK}v9", Type="String"
+    )
+    with pytest.raises(OperationError, match=r"must be of schema version v9, which the deployed"):
+        through_stack(target, FILE, sample=1, seed=1)
+
+
+def test_each_version_has_groups_of_its_own(target_with: Callable[..., Target]) -> None:
+    names = [f"fraudloop-local-{entity}-{NEWEST_VERSION}" for entity in ("customer", "terminal")]
+    target = target_with(CustomerFeatureGroupName=names[0], TerminalFeatureGroupName=names[1])
+    newest, other = feature_groups(target), feature_groups(target, "v9")
+    assert [newest.customer, newest.terminal] == names
+    assert (other.customer, other.terminal) == (
+        "fraudloop-local-customer-v9",
+        "fraudloop-local-terminal-v9",
+    )

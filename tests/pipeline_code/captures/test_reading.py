@@ -173,6 +173,15 @@ def test_answers_of_other_versions_are_counted_apart(tmp_path: Path) -> None:
     assert (tally.records, tally.other_versions) == (3, 2)
 
 
+def test_features_of_another_version_are_nobodys_missing_values(tmp_path: Path) -> None:
+    other = answer({"amount_minor": 3.0, "new": 4.0}) | {"model_version": "2"}
+    write_lines(tmp_path, [line(json.dumps(each)) for each in (*[ONE, other] * 40, [ONE, other])])
+    tally = Tally()
+    (chunk,) = chunks_of(tmp_path, ALWAYS, tally, model_version="1")
+    assert (chunk.names, chunk.missing.tolist()) == (("amount_minor",), [0])
+    assert (tally.records, tally.other_versions) == (41, 41)
+
+
 def test_degraded_answers_are_counted_by_their_reasons(tmp_path: Path) -> None:
     given = [["store_timeout"], ["customer_unknown", "terminal_unknown"], []]
     answers = [ONE | {"degraded": True, "degraded_reasons": reasons} for reasons in given]

@@ -3,21 +3,27 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
+import numpy as np
 import pyarrow as pa
 import pytest
 from botocore.exceptions import ClientError
+from sklearn.metrics import average_precision_score
 
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.common.exits import BadInput
 from pipeline_code.contracts.packages import DIGEST
 from pipeline_code.evaluate.champion import Package, download, newest_approved
 from pipeline_code.evaluate.entry import main
-from pipeline_code.features.definitions import SCHEMA_VERSION
-from pipeline_code.train.model import Model
+from pipeline_code.features.declarations import Feature, RequestValue
+from pipeline_code.features.definitions import FEATURE_NAMES, FEATURES, SCHEMA_VERSION
+from pipeline_code.train.model import Model, fit
+from pipeline_code.train.parameters import Parameters
+from pipeline_code.train.rows import FeatureRows
 from tests.pipeline_code.evaluate.conftest import archive, digest_of, fit_rows
 
 Register = Callable[..., str]
@@ -193,6 +199,89 @@ def test_a_champion_of_another_schema_is_not_compared(
     assert (gate["champion"], gate["champion_margin"]) == (arn, 1.0)
     assert "the champion was not compared" in gate["reason"]
     assert f"must be {SCHEMA_VERSION}, got v0" in gate["reason"]
+
+
+# An older version than this code's, which is alive: one feature of today's is not in it.
+OLD = tuple(feature for feature in FEATURES if feature.name != "is_night")
+
+
+@pytest.fixture
+def alive(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[Feature, ...]], None]:
+    """alive(features): there is a version v1 beside this code's, of these features."""
+
+    def declare(features: tuple[Feature, ...]) -> None:
+        of = {"v1": features, SCHEMA_VERSION: FEATURES}
+        monkeypatch.setattr("pipeline_code.evaluate.columns.SCHEMA_VERSIONS", tuple(of))
+        monkeypatch.setattr("pipeline_code.evaluate.columns.features_of", of.__getitem__)
+
+    return declare
+
+
+def of_old_version(table: pa.Table, features: tuple[Feature, ...], folder: Path) -> Model:
+    """A model that has learned from the columns of v1."""
+    rows, names = FeatureRows(table), [feature.name for feature in features]
+    known = [FEATURE_NAMES.index(name) for name in names if name in FEATURE_NAMES]
+    matrix = np.zeros((len(rows), len(names)), np.float32)
+    matrix[:, : len(known)] = rows.matrix()[:, known]
+    parameters = Parameters(rounds=3, allow_constant_features=True)
+    model = fit(
+        matrix, rows.labels(), parameters=parameters, names=names, first_event=rows.period()[0]
+    )
+    model.save(folder)
+    file = folder / "metadata.json"
+    file.write_text(file.read_text().replace(f'"{SCHEMA_VERSION}"', '"v1"'))
+    return Model.load(folder)
+
+
+def test_a_champion_of_another_version_is_scored_by_the_columns_that_it_takes(
+    job: Path,
+    register: Register,
+    alive: Callable[..., None],
+    train_table: pa.Table,
+    test_table: pa.Table,
+    tmp_path: Path,
+) -> None:
+    alive(OLD)
+    model = of_old_version(train_table, OLD, tmp_path / "old")
+    arn = register(model)
+    gate = evaluation(job)["gate"]
+    rows = FeatureRows(test_table)
+    own = [FEATURE_NAMES.index(feature.name) for feature in OLD]
+    expected = average_precision_score(rows.labels(), model.predict(rows.matrix()[:, own]))
+    assert gate["champion"] == arn
+    assert gate["champion_average_precision"] == pytest.approx(expected)
+    assert "was not compared" not in gate["reason"]
+
+
+@pytest.mark.parametrize(
+    ("features", "told"),
+    [
+        (
+            (*OLD[:-1], replace(OLD[-1], formula=RequestValue.NIGHT)),
+            f"feature {OLD[-1].name} of schema version v1 must be in {SCHEMA_VERSION} as it was, "
+            "got another; its",
+        ),
+        (
+            (*OLD, Feature("gone", "seconds", RequestValue.NIGHT)),
+            f"feature gone of schema version v1 must be in {SCHEMA_VERSION} as it was, got none",
+        ),
+    ],
+    ids=["changed", "gone"],
+)
+def test_a_champion_whose_features_are_not_all_there_does_not_stand_in_the_way(
+    job: Path,
+    register: Register,
+    alive: Callable[..., None],
+    train_table: pa.Table,
+    tmp_path: Path,
+    features: tuple[Feature, ...],
+    told: str,
+) -> None:
+    alive(features)
+    arn = register(of_old_version(train_table, features, tmp_path / "old"))
+    gate = evaluation(job)["gate"]
+    assert (gate["champion"], gate["champion_margin"]) == (arn, 1.0)
+    assert told in gate["reason"]
 
 
 def test_a_missing_artifact_stops_the_job(job: Path, register: Register, weak: Model) -> None:
