@@ -13,6 +13,7 @@ from local_aws import (
     sagemaker,
     streams,
 )
+from local_aws.containers import built_images
 from local_aws.events import delivery, service_events
 from local_aws.functions import creation as function_creation
 from local_aws.functions import images as image_functions
@@ -43,6 +44,7 @@ def install(layout: Layout, connection: Connection) -> None:
     adapter.ask_resource_policies()
     adapter.list_as_documented()
     adapter.enrol_operator(ACCOUNT, REGION, connection.access_key_id, connection.secret_access_key)
+    built_images.install(layout.root)
     for extension in (
         alarms,
         athena,

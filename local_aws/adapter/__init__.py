@@ -6,7 +6,7 @@ pinned exactly. ministack reads its settings when it is imported: set the enviro
 """
 
 from local_aws.adapter.bounds import keep_memory_flat
-from local_aws.adapter.builds import keep_logs, project_role, start_builds_once
+from local_aws.adapter.builds import after_build, keep_logs, project_role, start_builds_once
 from local_aws.adapter.cloudformation.stacks import (
     note_failed_creation,
     physical_name,
@@ -89,6 +89,7 @@ __all__ = [
     "Service",
     "WorkerStart",
     "accept_loopback_as_secure",
+    "after_build",
     "ask_resource_policies",
     "caller",
     "caller_identity",

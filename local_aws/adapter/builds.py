@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ministack.core import responses
-from ministack.services import codebuild
+from ministack.services import codebuild, s3
 from ministack.services.cloudformation import provisioners
 
 from local_aws.adapter.identity.actors import Role
@@ -20,6 +20,9 @@ from local_aws.adapter.identity.actors import Role
 # StartBuild: "The token is included in the StartBuild request and is valid for 5 minutes."
 _TOKEN_SECONDS = 300.0
 _VARIABLES = "environmentVariables"
+# (the build's variables, the archive of its source)
+Built = Callable[[dict[str, str], bytes], None]
+_built: list[Built] = []
 _PUSHING = (
     *("BatchCheckLayerAvailability", "BatchGetImage", "CompleteLayerUpload"),
     *("GetDownloadUrlForLayer", "InitiateLayerUpload", "PutImage", "UploadLayerPart"),
@@ -43,6 +46,11 @@ def keep_logs() -> None:
     handler["update"] = keeping(handler["update"], 2)
 
 
+def after_build(built: Built) -> None:
+    """Have a function called with each build of an archive in S3 that has succeeded."""
+    _built.append(built)
+
+
 def start_builds_once() -> None:
     """Let StartBuild know its idempotency tokens, and builds the variables they were given."""
     inner = codebuild._start_build
@@ -62,12 +70,23 @@ def start_builds_once() -> None:
             return status, headers, body
         build = codebuild._builds[json.loads(body)["build"]["id"]]
         build["environment"] = _overridden(build["environment"], data)
-        _run_as_role(build, codebuild._projects[build["projectName"]])
+        project = codebuild._projects[build["projectName"]]
+        _run_as_role(build, project)
+        _tell(build, project["source"])
         if token is not None:
             started[key] = (time.monotonic(), data, build["id"])
         return responses.json_response({"build": build})
 
     codebuild._start_build = start
+
+
+def _tell(build: dict[str, Any], source: dict[str, Any]) -> None:
+    if build["buildStatus"] != "SUCCEEDED" or source["type"] != "S3":
+        return
+    bucket, _, key = str(source["location"]).partition("/")
+    archive = bytes(s3._get_object_data(bucket, key) or b"")
+    for built in _built:
+        built(_variables(build), archive)
 
 
 def _run_as_role(build: dict[str, Any], project: dict[str, Any]) -> None:
@@ -93,12 +112,16 @@ def _needs(build: dict[str, Any], project: dict[str, Any]) -> Iterator[tuple[str
     if project["source"]["type"] == "S3":
         for action in ("s3:GetObject", "s3:GetObjectVersion"):
             yield "DOWNLOAD_SOURCE", action, f"arn:aws:s3:::{project['source']['location']}"
-    variables = {each["name"]: each["value"] for each in build["environment"][_VARIABLES]}
+    variables = _variables(build)
     if (repository := variables.get("REPOSITORY_URI")) is not None:
         yield "BUILD", "ecr:GetAuthorizationToken", "*"
         for action in _PUSHING:
             name = repository.partition("/")[2]
             yield "BUILD", f"ecr:{action}", f"arn:aws:ecr:{place}:repository/{name}"
+
+
+def _variables(build: dict[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in build["environment"][_VARIABLES]}
 
 
 def environment(name: str) -> dict[str, Any] | None:

@@ -43,6 +43,7 @@ def supervised(
     folder: str,
     temporary: Path,
     mounts: Sequence[Mount],
+    program: Path = PROJECT_ROOT,
     lifeline: int = -1,
     network: bool = True,
 ) -> list[str]:
@@ -53,6 +54,7 @@ def supervised(
         folder: Its working directory, in the container.
         temporary: A private folder of this machine for what confining needs.
         mounts: What is mounted besides the image, and before it, which may lie in `/tmp`.
+        program: The folder with the image's code.
         lifeline: A pipe that the starter keeps open for as long as the container may run.
         network: Whether it has this machine's network.
     """
@@ -61,7 +63,7 @@ def supervised(
         **_spec(command, folder, temporary),
         "lifeline": lifeline,
         "namespaces": confined,
-        "mounts": [*mounts, *system(sys.prefix), *image(), *_shared()] if confined else [],
+        "mounts": [*mounts, *system(sys.prefix), *image(program), *_shared()] if confined else [],
         "network": network,
     }
     return _command(spec)
@@ -178,9 +180,9 @@ def system(*more: str) -> list[Mount]:
 
 
 @functools.cache
-def image() -> tuple[Mount, ...]:
-    """The image's code, and what stands in for it."""
-    code = PROJECT_ROOT / "pipeline_code"
+def image(program: Path = PROJECT_ROOT) -> tuple[Mount, ...]:
+    """An image's code, and what stands in for it."""
+    code = program / "pipeline_code"
     return (
         *((path, path, "r") for path in _folders(STAND_INS)),
         (str(code), f"{PROGRAM}/{code.name}", "r"),

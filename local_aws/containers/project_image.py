@@ -1,4 +1,4 @@
-"""The project's image: the only one that can run here, as processes of the working tree."""
+"""The project's image: the only one that can run here, as processes of this machine."""
 
 import os
 import re

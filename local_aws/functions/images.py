@@ -1,4 +1,4 @@
-"""Lambda functions of the project's image: the handler's module, out of the working tree.
+"""Lambda functions of the project's image: the handler's module, out of the image's code.
 
 In the cloud such a function is a container whose entry point is Lambda's runtime interface client,
 with the handler as its command. Here the handler runs in a worker process like any other function.
@@ -16,9 +16,8 @@ from local_aws.adapter.creations import (
     check_requests,
     check_templates,
 )
-from local_aws.containers import confinement, project_image
+from local_aws.containers import built_images, confinement, project_image
 from local_aws.guesses import Guess, guessed
-from local_aws.settings import PROJECT_ROOT
 
 # What runs the image's functions in the cloud; CreateFunction's ImageConfig.EntryPoint.
 RUNTIME_CLIENT = ("-m", "awslambdaric")
@@ -105,7 +104,8 @@ def local_configuration(config: dict[str, Any]) -> dict[str, Any]:
     """The Python function that stands for one of the image, from its configuration."""
     image = config["ImageConfigResponse"]["ImageConfig"]
     variables = (config.get("Environment") or {}).get("Variables") or {}
-    code = str(PROJECT_ROOT) if confinement.refusal() is not None else confinement.PROGRAM
+    program = built_images.program(config["ImageUri"])
+    code = confinement.PROGRAM if confinement.refusal() is None else str(program)
     paths = [code, *filter(None, [variables.get("PYTHONPATH")])]
     return {
         "Runtime": "python3.13",  # the image's; it is this interpreter, whatever its version

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws import adapter
-from local_aws.containers import confinement, project_image
+from local_aws.containers import built_images, confinement, project_image
 from local_aws.settings import PROJECT_ROOT
 from pipeline_code.common.kernel_cache import user_cache
 
@@ -99,7 +99,10 @@ def _is_image(config: Mapping[str, Any]) -> bool:
 def _libraries(config: Mapping[str, Any]) -> list[confinement.Mount]:
     """The project's libraries for its image, the SDK for Python, all modules for Node."""
     if _is_image(config):
-        return [*confinement.system(sys.prefix), *confinement.image()]
+        return [
+            *confinement.system(sys.prefix),
+            *confinement.image(built_images.program(config.get("ImageUri"))),
+        ]
     if str(config["Runtime"]).startswith(_NODE):
         return confinement.system(sys.prefix, str(PROJECT_ROOT / "node_modules"))
     prefix, libraries = Path(sys.prefix), Path(sysconfig.get_path("purelib"))

@@ -77,6 +77,7 @@ def environment(
     role_arn: str,
     session_name: str,
     variables: Mapping[str, str],
+    program: Path = PROJECT_ROOT,
     isolated: bool = False,
 ) -> dict[str, str]:
     """All that a container's process gets to see; nothing of the server's own environment.
@@ -93,6 +94,7 @@ def environment(
         role_arn: The role that its AWS calls are made with.
         session_name: The session of that role, as CloudTrail would show it.
         variables: What the request asks to be set.
+        program: The folder with the image's code.
         isolated: Whether it has network isolation: SageMaker gives it no credentials then.
     """
     image = dict(project_image.ENVIRONMENT)
@@ -102,7 +104,7 @@ def environment(
         # With no network it would not get at the credentials of the machine that it runs on.
         image |= {"AWS_EC2_METADATA_DISABLED": "true"} if isolated else {}
     # A job's or model's own modules come before the image's.
-    paths = [variables.get("PYTHONPATH"), image["PYTHONPATH"] or str(PROJECT_ROOT)]
+    paths = [variables.get("PYTHONPATH"), image["PYTHONPATH"] or str(program)]
     image |= {**variables, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     if isolated:
         return image
@@ -123,10 +125,12 @@ class Disk:
         root: Its `/opt/ml` on this machine.
         mounts: What of it is mounted, below `/opt/ml`, and whether it may be written to; if
             omitted, all of it and yes.
+        program: The folder with the image's code.
     """
 
     root: Path
     mounts: Mapping[str, bool] = field(default_factory=lambda: {"": True})
+    program: Path = PROJECT_ROOT
 
 
 class Container:
@@ -194,6 +198,7 @@ class Container:
             folder=str(disk.root) if not confined else ML if stands_in else confinement.PROGRAM,
             temporary=self._temporary,
             mounts=[*places, (str(own), "/tmp", "w")],  # noqa: S108 - the container's
+            program=disk.program,
             lifeline=lifeline,
             network=not isolated,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.behaviours.playing import plays
+from local_aws.containers import built_images
 from local_aws.sagemaker import containers
 from local_aws.sagemaker.containers import Container
 from local_aws.sagemaker.context import Context
@@ -89,7 +90,8 @@ class Server:
             "SAGEMAKER_BIND_HOST": HOST,
         }
         arguments = containers.command(None, ["serve"])
-        disk = containers.Disk(root=root, mounts={"model": False})
+        program = built_images.program(spec.container.image)
+        disk = containers.Disk(root=root, mounts={"model": False}, program=program)
         self._container = Container(arguments, disk, variables, self._log)
 
     @property
@@ -162,6 +164,7 @@ def _variables(context: Context, spec: FleetSpec, root: Path) -> dict[str, str]:
         role_arn=container.role_arn,
         session_name="SageMaker",
         variables={**told, **container.environment},
+        program=built_images.program(container.image),
         isolated=container.isolated,
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from local_aws.containers import built_images
 from local_aws.sagemaker import containers
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import validation
@@ -129,12 +130,14 @@ class Cluster:
 
     def _start(self, host: Host) -> None:
         plan = self._plan
+        program = built_images.program(plan.image)
         variables = containers.environment(
             self._context,
             host.root,
             role_arn=plan.role_arn,
             session_name="SageMaker",
             variables=plan.variables,
+            program=program,
             isolated=plan.isolated,
         )
         stream = f"{plan.name}/{host.label}-{int(time.time())}"
@@ -142,7 +145,7 @@ class Cluster:
         self._stack.enter_context(log)
         container = containers.Container(
             plan.arguments,
-            containers.Disk(root=host.root),
+            containers.Disk(root=host.root, program=program),
             variables,
             log,
             # Peers talk to each other even so (CreateTrainingJob, EnableNetworkIsolation), which

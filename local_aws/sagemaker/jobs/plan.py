@@ -49,6 +49,7 @@ class Plan:
         root: The folder that all of it lies in; a single host's root.
         hosts: Its instances, at least one.
         role_arn: Whose permissions it has.
+        image: The URI of its image.
         arguments: The process's command line.
         variables: Its environment, beside what every container gets.
         outputs: What is uploaded after it has succeeded.
@@ -69,6 +70,7 @@ class Plan:
     root: Path
     hosts: Sequence[Host]
     role_arn: str
+    image: str
     arguments: Sequence[str]
     variables: dict[str, str]
     outputs: Sequence[S3Folder]

@@ -55,6 +55,7 @@ class Processing:
                 root=root,
                 hosts=hosts,
                 role_arn=request["RoleArn"],
+                image=image,
                 arguments=arguments,
                 variables=request.get("Environment", {}),
                 outputs=[folder for host in hosts for folder in _outputs(request, host.root)],

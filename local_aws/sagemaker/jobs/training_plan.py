@@ -81,6 +81,7 @@ def make_plan(
         root=root,
         hosts=hosts,
         role_arn=request["RoleArn"],
+        image=request["AlgorithmSpecification"]["TrainingImage"],
         arguments=arguments,
         variables={
             **request.get("Environment", {}),
