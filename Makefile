@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/pip install --quiet --quiet --disable-pip-version-check
 # how a machine comes by its packages.
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: install peers demo test test-spark check image format docs synth lock clean
+.PHONY: install peers demo test test-spark check image format docs synth lock clean release-fixture
 
 # What all targets need; the demo and synthesis can do without the checks.
 install: $(CHECKS)
@@ -48,6 +48,10 @@ check: install
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/hadolint pipeline_code/Dockerfile
+
+# Keeps a commit as the release that tests upgrade from: `make release-fixture COMMIT=... VERSION=...`.
+release-fixture: install
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/integration/releasing.py $(COMMIT) $(VERSION)
 
 # The container image's targets, and what `pytest -m image` (as root) runs in it.
 IMAGE_TARGETS ?= project spark cuda

@@ -37,8 +37,8 @@ CLUSTERS = {
 
 # One process plays the loop for all integration tests, and one synthesizes for all of cdk-nag's.
 TOGETHER = ("tests/integration", "tests/nag")
-# The longest of them has an embedded AWS of its own.
-ALONE = "tests/integration/test_again.py"
+# The longest of them have an embedded AWS of their own.
+ALONE = ("tests/integration/test_again.py", "tests/integration/test_upgrade.py")
 
 
 class Groups(LoadScopeScheduling):
@@ -50,7 +50,7 @@ class Groups(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         for folder in TOGETHER:
-            if file != ALONE and PurePosixPath(file).is_relative_to(folder):
+            if file not in ALONE and PurePosixPath(file).is_relative_to(folder):
                 return folder
         return CLUSTERS.get(file, file)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local_aws import registry
-from local_aws.adapter.cloudformation import adoption, deployments, stacks
+from local_aws.adapter.cloudformation import adoption, cancellation, deployments, stacks
 from local_aws.guesses import Guess, guessed
 
 # The operations after which the CDK CLI waits for a stack.
@@ -20,6 +20,7 @@ def install() -> None:
     deployments.refuse_updates(refusal)
     deployments.fail_custom_resources_of_failing_functions()
     deployments.answer_when_settled(SETTLED_ACTIONS, SETTLED_SECONDS)
+    cancellation.end_with_what_is_under_way()
     adoption.refuse_failed_stacks()
     adoption.keep_boundaries()
     adoption.refuse_taken_names()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 # Of what a deployment's record says.
-_DEPLOYMENT = ("model_package", "state", "since", "reason", "previous")
+_DEPLOYMENT = ("model_package", "state", "since", "reason", "cause", "retry_at", "previous")
 
 
 @guide("fraudloop status --environment prod", then="fraudloop models")
@@ -49,7 +49,7 @@ def _tables(target: Target, found: dict[str, Any]) -> Iterator[Table]:
         rows = [item.values() for item in found["model_packages"]]
         yield table("Model packages", columns, rows)
     if last := found["deployment"]:
-        rows = [(name.replace("_", " "), last[name]) for name in _DEPLOYMENT if name in last]
+        rows = [(name.replace("_", " "), last[name]) for name in _DEPLOYMENT if last.get(name)]
         yield table("Last deployment", ["", ""], rows)
     if found["endpoint"] is not None:
         yield table("Endpoint", ["name", "status"], [found["endpoint"].values()])

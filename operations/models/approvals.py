@@ -8,6 +8,7 @@ from operations.console import utc
 from operations.errors import OperationError
 from operations.models import registry
 from operations.models.decisions import record
+from operations.models.deployments import waits_for_retry
 from operations.target import Target
 from pipeline_code.contracts.decisions import APPROVED, PENDING, REJECTED
 
@@ -46,7 +47,7 @@ def approve(target: Target, package: str, *, reason: str, overrule: bool = False
         target: Where.
         package: ARN, version number or `latest`.
         reason: Kept with the package.
-        overrule: Approve one that was rejected before.
+        overrule: Approve one that was rejected before, or whose deployment waits to be retried.
 
     Raises:
         OperationError: If the package is unknown, or is approved already, or was rejected and that
@@ -54,7 +55,9 @@ def approve(target: Target, package: str, *, reason: str, overrule: bool = False
     """
     described = registry.find(target, package)
     _require_undecided(described, "approve", overrule)
-    if described["ModelApprovalStatus"] == APPROVED:
+    if described["ModelApprovalStatus"] == APPROVED and not waits_for_retry(
+        target, described["ModelPackageArn"]
+    ):
         raise OperationError(
             f"package must not be approved yet, got {_named(described)}; to serve an earlier "
             "approved version again, use `fraudloop rollback --to`"

@@ -1,10 +1,12 @@
 """The deployments of model packages, as the function that deploys them records them."""
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from operations.target import Target
-from pipeline_code.contracts.decisions import APPROVED
+from pipeline_code.contracts.decisions import APPROVED, approval
 from pipeline_code.contracts.outputs import Output
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "deployments",
     "last_deployment",
     "longest_deployment",
+    "waits_for_retry",
     "why_not_deployed",
 ]
 
@@ -45,17 +48,49 @@ def deployments(target: Target) -> dict[str, dict[str, str]]:
 
 
 def why_not_deployed(target: Target, package_arn: str) -> str | None:
-    """Why a package was refused or rolled back; None unless that was its last deployment.
+    """Why a package does not come to serve, or not soon; None unless that is known.
 
     One that was approved again since is not given up: its next deployment is yet to come.
     """
     last = last_deployment(target)
-    if last is None or last["model_package"] != package_arn or last["state"] not in _UNSUCCESSFUL:
+    if last is None:
         return None
+    if last["model_package"] != package_arn:
+        return _overtaken(target, package_arn, last)
+    if last["state"] not in _UNSUCCESSFUL:
+        return None
+    found = _described(target, package_arn)
+    reason = f"{last['state']}: {last['reason']}"
+    if found["ModelApprovalStatus"] != APPROVED:
+        return reason
+    if not last.get("retry_at") or approval(found)[0] > datetime.fromisoformat(last["since"]):
+        return None
+    return (
+        f"{reason}; that is not its doing, and it is tried again after {last['retry_at']}: "
+        "`fraudloop approve --overrule` does so at once, and `fraudloop reject --overrule` never"
+    )
+
+
+def waits_for_retry(target: Target, package_arn: str) -> bool:
+    """Whether a package's deployment failed for what passes, and waits to be tried again."""
+    if Output.DEPLOYMENT_STATE_PARAMETER not in target.outputs:
+        return False
+    last = last_deployment(target) or {}
+    return last.get("model_package") == package_arn and bool(last.get("retry_at"))
+
+
+def _overtaken(target: Target, package_arn: str, last: Mapping[str, str]) -> str | None:
+    if last["state"] != "InService" or not last["model_package"].startswith("arn:"):
+        return None
+    ours, serving = (_described(target, arn) for arn in (package_arn, last["model_package"]))
+    if serving["ModelApprovalStatus"] != APPROVED or approval(serving) < approval(ours):
+        return None
+    return f"version {serving['ModelPackageVersion']} was approved later, and serves"
+
+
+def _described(target: Target, package_arn: str) -> dict[str, Any]:
     found = target.client("sagemaker").describe_model_package(ModelPackageName=package_arn)
-    if found["ModelApprovalStatus"] == APPROVED:
-        return None
-    return f"{last['state']}: {last['reason']}"
+    return dict(found)
 
 
 def longest_deployment(target: Target) -> float:

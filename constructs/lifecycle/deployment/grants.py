@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aws_cdk import Stack
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 from lifecycle.access.wildcards import acknowledge_resource
 from lifecycle.jobs.job_role import grant_read_objects, grant_write_objects
+from pipeline_code.contracts.alarms import alarm_name
 from pipeline_code.contracts.decisions import REJECTED
 
 __all__ = [
     "BASELINE_PREFIX",
+    "grant_alarm_history",
     "grant_baselines",
     "grant_endpoint",
     "grant_models",
@@ -113,6 +115,20 @@ def grant_baselines(role: iam.Role, artifacts: s3.IBucket, key: kms.IKey) -> Non
             conditions={"StringLike": {"s3:prefix": [f"{BASELINE_PREFIX}*"]}},
         )
     )
+
+
+def grant_alarm_history(role: iam.Role) -> None:
+    """To read when the alarms of the stack's versions went off, of which more come."""
+    stack = Stack.of(role)
+    alarms = stack.format_arn(
+        service="cloudwatch",
+        resource="alarm",
+        resource_name=alarm_name(stack.stack_name, "*", "*"),
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    actions = ["cloudwatch:DescribeAlarmHistory"]
+    role.add_to_policy(iam.PolicyStatement(actions=actions, resources=[alarms]))
+    acknowledge_resource(role, alarms, "Each version has alarms of its own; only read")
 
 
 def _parameter(stack: Stack, name: str) -> str:

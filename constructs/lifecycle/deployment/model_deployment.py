@@ -17,6 +17,7 @@ from constructs import Construct
 from lifecycle.alarms.metric_alarm import alarm_above
 from lifecycle.deployment.grants import (
     BASELINE_PREFIX,
+    grant_alarm_history,
     grant_baselines,
     grant_endpoint,
     grant_models,
@@ -36,6 +37,8 @@ TIMEOUT = Duration.minutes(15)
 WAIT_MINUTES = 14
 # Beside the endpoint's, a stack has other resources to update.
 MARGIN = Duration.hours(1)
+# How long a deployment waits that failed for what passes; then twice as long each time.
+FIRST_PAUSE = Duration.minutes(15)
 # An error gives the message back for a minute each time.
 ATTEMPTS = 5
 # How an update can end, as CloudFormation says; and a stack that a deployment has just made.
@@ -69,8 +72,10 @@ class ModelDeployment(Construct):
     Guarantees:
         An approval waits while the stack is being updated, for longer than an update can take; it
         is lost in no case, and whatever the order of events, the newest approval is deployed.
-        A package that does not fit, or whose deployment was rolled back, is rejected with the
-        reason, so that nothing deploys it again. The parameter then names what runs.
+        A package that does not fit, or whose deployment was rolled back for what it did, is
+        rejected with the reason, so that nothing deploys it again. One that AWS, the old fleet or
+        a person kept from serving is tried again, ever more rarely. The parameter then names what
+        runs.
         When the deployed package is rejected, the one that was approved last before takes its
         place; while there is none, the endpoint stays as it is.
         The stack is updated with its own template and parameters: only packages change, and rolling
@@ -137,6 +142,7 @@ class ModelDeployment(Construct):
                 "IMAGE_REPOSITORY": contract.image_repository,
                 "FEATURE_SCHEMA_VERSIONS": " ".join(contract.feature_schema_versions),
                 "CAPTURE_CONTRACT": contract.capture_contract,
+                "FIRST_PAUSE_SECONDS": str(FIRST_PAUSE.to_seconds()),
             },
         )
         self.function_name = self._deployer.function.function_name
@@ -157,6 +163,7 @@ class ModelDeployment(Construct):
             "cloudformation:SetStackPolicy",
         )
         grant_baselines(role, artifacts_bucket, encryption_key)
+        grant_alarm_history(role)
         self._run_on_changes(_named(challenger_parameter_name))
         failed = self._define_alarm(metric_namespace, endpoint_name)
         self.alarms = (failed, *self._deployer.alarms)
@@ -205,9 +212,9 @@ class ModelDeployment(Construct):
                 },
             )
         self._deployer.run_every(
-            "Hourly",
-            description="Whatever event is lost, its work is done within the hour",
-            schedule=events.Schedule.rate(Duration.hours(1)),
+            "Tick",
+            description="What waits is done when its time has come, and that of lost events",
+            schedule=events.Schedule.rate(FIRST_PAUSE),
         )
 
     def _define_alarm(self, namespace: str, endpoint_name: str) -> cloudwatch.Alarm:

@@ -12,6 +12,7 @@ from constructs import Construct
 from lifecycle.alarms.alarm_topic import AlarmTopic
 from lifecycle.endpoint.chance import LEAST_FOR_PERCENTILE, beyond_chance, shift, slowdown
 from lifecycle.endpoint.health import HealthConfig
+from pipeline_code.contracts.alarms import VersionAlarm, alarm_name
 from pipeline_code.contracts.metrics import Dimension, MetricName
 
 __all__ = ["EndpointAlarms"]
@@ -90,7 +91,7 @@ class EndpointAlarms(Construct):
         share = config.max_failed_percent / 100
         alarms = [
             self._define_alarm(
-                "Errors",
+                VersionAlarm.ERRORS,
                 # Of both fleets: what the server does not live to count.
                 metric=self._judged(
                     beyond_chance("failed", f"{share} * calls"),
@@ -103,7 +104,7 @@ class EndpointAlarms(Construct):
                 description="More requests fail with a status of 500 or above than may",
             ),
             self._define_alarm(
-                "Latency",
+                VersionAlarm.LATENCY,
                 metric=self._judged(
                     f"IF(calls >= {LEAST_FOR_PERCENTILE}, slowest, 0)",
                     {
@@ -119,7 +120,7 @@ class EndpointAlarms(Construct):
                 description="The slowest hundredth of the requests is too slow",
             ),
             self._define_alarm(
-                "FailedAnswers",
+                VersionAlarm.FAILED_ANSWERS,
                 metric=self._judged(
                     beyond_chance("failed", f"{share} * requests"),
                     {
@@ -147,7 +148,7 @@ class EndpointAlarms(Construct):
             for who, dimensions in (("new", self._version), ("all", self._endpoint))
         }
         return self._define_alarm(
-            "Slower",
+            VersionAlarm.SLOWER,
             metric=self._judged(
                 slowdown(limit, parts=len(times)),
                 {"requests": self._version_metric(MetricName.REQUESTS), **metrics},
@@ -161,7 +162,7 @@ class EndpointAlarms(Construct):
         if limits.max_flagged_percent is not None:
             alarms.append(
                 self._define_alarm(
-                    "Flagged",
+                    VersionAlarm.FLAGGED,
                     metric=self._share(MetricName.FLAGGED, self._version),
                     threshold=limits.max_flagged_percent,
                     description="The approved version asks to review or decline too large a share "
@@ -172,8 +173,8 @@ class EndpointAlarms(Construct):
             alarms.append(self._define_shift_alarm(limits.max_flagged_ratio))
         # Each expression gives a harmless value while there are too few answers.
         for construct_id, limit, comparison, harmless in (
-            ("HighScores", limits.max_mean, ABOVE, 0),
-            ("LowScores", limits.min_mean, BELOW, 1),
+            (VersionAlarm.HIGH_SCORES, limits.max_mean, ABOVE, 0),
+            (VersionAlarm.LOW_SCORES, limits.min_mean, BELOW, 1),
         ):
             if limit is not None:
                 alarms.append(
@@ -202,7 +203,7 @@ class EndpointAlarms(Construct):
         nothing to compare it with, and nothing is said.
         """
         return self._define_alarm(
-            "Shifted",
+            VersionAlarm.SHIFTED,
             metric=self._judged(
                 shift(ratio),
                 {
@@ -268,7 +269,7 @@ class EndpointAlarms(Construct):
         """
         # Never too few parts, even of `none`: what is not used is resolved all the same.
         parts = Fn.split("/", Fn.join("", [model_version, "//"]))
-        name = Fn.join("", [f"{Stack.of(self).stack_name}-{alarm.node.id}-", Fn.select(2, parts)])
+        name = alarm_name(Stack.of(self).stack_name, alarm.node.id, Fn.select(2, parts))
         cast(cloudwatch.CfnAlarm, alarm.node.default_child).alarm_name = name
 
     def _share(self, name: str, dimensions: dict[str, str]) -> cloudwatch.MathExpression:

@@ -11,8 +11,8 @@ from typing import Any
 from local_aws import adapter, registry
 from local_aws.adapter.cloudformation import adoption
 from local_aws.sagemaker.cloudformation.api import Api
+from local_aws.sagemaker.cloudformation.endpoint import Endpoint
 from local_aws.sagemaker.cloudformation.resources import (
-    Endpoint,
     FeatureGroup,
     ModelPackageGroup,
     MonitoringSchedule,

@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 from local_aws import adapter
-from local_aws.behaviours.playing import plays
 from local_aws.sagemaker.cloudformation.api import Api
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError
@@ -65,11 +64,11 @@ class Resource:
         return self.provisioned(name)
 
     def update(
-        self, physical_id: str, old: Properties, new: Properties, _stack_name: str
+        self, physical_id: str, old: Properties, new: Properties, stack_name: str
     ) -> Provisioned:
         """Change one in place: here, its tags."""
         name = self.name_of(physical_id)
-        self.change(name, old, new)
+        self.change(name, old, new, stack_name)
         self._retag(name, old, new)
         return self.provisioned(name)
 
@@ -97,7 +96,7 @@ class Resource:
     def wait(self, name: str) -> None:
         """Return once the resource is there; ValueError if it has failed."""
 
-    def change(self, name: str, old: Properties, new: Properties) -> None:
+    def change(self, name: str, old: Properties, new: Properties, stack_name: str) -> None:
         """Change all but the tags."""
 
     def provisioned(self, name: str) -> Provisioned:
@@ -151,7 +150,7 @@ class Pipeline(Resource):
             renamed["VersionId"] = place["Version"]
         return {**request, "PipelineDefinitionS3Location": renamed}
 
-    def change(self, name: str, _old: Properties, new: Properties) -> None:
+    def change(self, name: str, _old: Properties, new: Properties, _stack: str) -> None:
         self._api.call("UpdatePipeline", {**self.request(new), "PipelineName": name})
 
     def provisioned(self, name: str) -> Provisioned:
@@ -169,42 +168,6 @@ class ModelPackageGroup(Resource):
         return self.arn(name), {k: str(described[k]) for k in members if k in described}
 
 
-class Endpoint(Resource):
-    """AWS::SageMaker::Endpoint: done when it serves, failed when it does not."""
-
-    def wait(self, name: str) -> None:
-        described = self._settled(name)
-        if described["EndpointStatus"] != "InService":
-            raise ValueError(
-                f"Endpoint {name} could not be created: {described.get('FailureReason')}"
-            )
-
-    def change(self, name: str, _old: Properties, new: Properties) -> None:
-        wanted = new["EndpointConfigName"]
-        described = self.describe(name) or {}
-        # A stack's rollback may find the endpoint where it wants it already. An update under way,
-        # by whomever, fails this one: CloudFormation does not try again.
-        if described.get("EndpointConfigName") != wanted:
-            self._api.call("UpdateEndpoint", {**new, "EndpointName": name})
-        described = self._settled(name)
-        went_back = described["EndpointConfigName"] != wanted
-        if plays("rolled-back-stack", "done"):  # the handler looks at the status only
-            went_back = False
-        if went_back or described["EndpointStatus"] != "InService":
-            raise ValueError(
-                f"Endpoint {name} could not be updated: {described.get('FailureReason')}"
-            )
-
-    def _settled(self, name: str) -> dict[str, Any]:
-        while True:
-            described = self.describe(name)
-            if described is None:
-                raise ValueError(f"Endpoint {name} must exist, got none; it was deleted meanwhile")
-            if described["EndpointStatus"] in {"InService", "Failed"}:
-                return described
-            time.sleep(_POLL_SECONDS)
-
-
 class FeatureGroup(Resource):
     """AWS::SageMaker::FeatureGroup; Ref gives the name."""
 
@@ -218,7 +181,7 @@ class FeatureGroup(Resource):
                 f"FeatureGroup {name} could not be created: {(group or {}).get('FailureReason')}"
             )
 
-    def change(self, name: str, old: Properties, new: Properties) -> None:
+    def change(self, name: str, old: Properties, new: Properties, _stack: str) -> None:
         before = {f["FeatureName"]: f for f in old["FeatureDefinitions"]}
         after = {f["FeatureName"]: f for f in new["FeatureDefinitions"]}
         lost = sorted(n for n, feature in before.items() if after.get(n) != feature)
@@ -244,6 +207,6 @@ class FeatureGroup(Resource):
 class MonitoringSchedule(Resource):
     """AWS::SageMaker::MonitoringSchedule."""
 
-    def change(self, name: str, old: Properties, new: Properties) -> None:
+    def change(self, name: str, old: Properties, new: Properties, _stack: str) -> None:
         if old.get("MonitoringScheduleConfig") != new["MonitoringScheduleConfig"]:
             self._api.call("UpdateMonitoringSchedule", {**new, self.name_member: name})

@@ -1,13 +1,15 @@
 """Brings the endpoint to what registry and parameters say."""
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Self
 
 import boto3
-from pipeline_code.contracts.decisions import REJECTED
+from pipeline_code.contracts.decisions import REJECTED, approval
 from pipeline_code.contracts.packages import NO_MODEL, package_of, spelled
 
+from deploy_model.alarms import VersionAlarms
 from deploy_model.baselines import copy_baselines
 from deploy_model.fit import misfit
 from deploy_model.ledger import Deployment, Parameters, moment
@@ -32,12 +34,14 @@ class Deployer:
         packages: The registry.
         parameters: What the stack reads, and what became of the last deployment.
         stack: The stack with the endpoint.
+        alarms: Those of its versions.
     """
 
     settings: DeploymentSettings
     packages: Packages
     parameters: Parameters
     stack: Stack
+    alarms: VersionAlarms
 
     @classmethod
     def connected(cls, settings: DeploymentSettings) -> Self:
@@ -47,12 +51,13 @@ class Deployer:
             Packages(settings.model_package_group_name),
             Parameters(settings.state_parameter),
             Stack(settings.stack_name, settings.stack_role_arn),
+            VersionAlarms(settings.stack_name),
         )
 
     @property
     def verdicts(self) -> Verdicts:
         """What notes how deployments end."""
-        return Verdicts(self.settings, self.packages, self.parameters, self.stack)
+        return Verdicts(self.settings, self.packages, self.parameters, self.stack, self.alarms)
 
     def reconcile(self, message: str, changed: str | None, context: Any) -> str:
         """Conclude the last deployment, then start the next one if there is something to deploy.
@@ -74,8 +79,7 @@ class Deployer:
         self.stack.protect()
         endpoint = self.served()
         now = self._recalled(endpoint or ServedModel())
-        if self.verdicts.conclude(now):
-            return "what kept the deployment from going on passes; it is begun again later"
+        self.verdicts.conclude(now)
         wanted = self._wanted(changed, now)
         if wanted is None and endpoint is None:
             # Nothing runs, so that nothing is lost with the name of what could not be deployed.
@@ -91,10 +95,27 @@ class Deployer:
             spelled=now.spelled if package == now.package else spelled(wanted or {}),
             challenger=self._challenger(package, now),
         )
-        if now.lost or (now.package, now.challenger) != (target.package, target.challenger):
-            return self._deploy(message, wanted, target, now)
-        self._name(now)
-        return "up to date" if wanted else self.verdicts.rejected_but_serving(now.package)
+        if not now.lost and (now.package, now.challenger) == (target.package, target.challenger):
+            self._name(now)
+            return "up to date" if wanted else self.verdicts.rejected_but_serving(now.package)
+        if waits_until := self._waits_until(wanted, target):
+            if now.lost:
+                return self._deploy(message, None, now, now)  # what served goes on meanwhile
+            self._name(now)
+            return f"{target.package} is tried again after {waits_until}"
+        return self._deploy(message, wanted, target, now)
+
+    def _waits_until(self, wanted: Package | None, target: ServedModel) -> str | None:
+        """Until when a deployment waits that failed for what passes; None if it does not.
+
+        An approval since then is a person's word that it may begin.
+        """
+        last = self.parameters.last_deployment()
+        if last is None or not last.retry_at or not last.is_of(target.package, target.challenger):
+            return None
+        is_renewed = wanted is not None and approval(wanted)[0] > datetime.fromisoformat(last.since)
+        is_over = datetime.now(UTC) >= datetime.fromisoformat(last.retry_at)
+        return None if is_renewed or is_over else last.retry_at
 
     def _recalled(self, now: ServedModel) -> ServedModel:
         """What serves when its configuration is gone: what served before the last deployment."""
@@ -177,7 +198,8 @@ class Deployer:
             # Auto Scaling's update, say: SageMaker refuses another one, and the stack rolls back.
             raise StackBusyError(f"endpoint {self.settings.endpoint_name} is {now.status}")
         step = f"{message}|{target.package}|{target.challenger}"
-        at = moment()
+        at, last = moment(), self.parameters.last_deployment()
+        is_retry = last and last.retry_at and last.is_of(target.package, target.challenger)
         deployment = Deployment(
             model_package=target.package,
             challenger=target.challenger,
@@ -187,6 +209,7 @@ class Deployer:
             previous=now.package,
             update=f"deploy-{sha256(step.encode()).hexdigest()[:40]}",
             begun=at,
+            attempts=last.attempts if last and is_retry else 0,
         )
         # First the record, so that no update is without one; then what the update reads.
         self.parameters.record(deployment)

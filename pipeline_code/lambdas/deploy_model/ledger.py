@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 import boto3
@@ -29,6 +29,9 @@ class Deployment:
         previous: ARN of the package that served before, or `none`.
         update: Token of the stack's update, empty if there was none.
         begun: When that update was asked for.
+        cause: What it failed for, if it failed: `package`, or what passes.
+        attempts: How often it has failed for what passes.
+        retry_at: When it is tried again, empty if it is not.
     """
 
     model_package: str
@@ -39,10 +42,22 @@ class Deployment:
     challenger: str = NO_MODEL
     update: str = ""
     begun: str = ""
+    cause: str = ""
+    attempts: int = 0
+    retry_at: str = ""
 
     def ended(self, state: State, reason: str) -> Self:
         """The same deployment, come to a state."""
         return replace(self, state=state, since=moment(), reason=reason)
+
+    def retried(self, pause: timedelta) -> Self:
+        """The same deployment, which has failed and is to be tried again after a pause."""
+        at = utc_text(datetime.now(UTC) + pause)
+        return replace(self, attempts=self.attempts + 1, retry_at=at)
+
+    def is_of(self, package: str, challenger: str) -> bool:
+        """Whether these are what was to serve."""
+        return (self.model_package, self.challenger) == (package, challenger)
 
 
 def moment() -> str:

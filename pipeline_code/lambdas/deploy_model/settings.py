@@ -1,6 +1,9 @@
 """The settings of the function, from its environment."""
 
 from dataclasses import dataclass
+from datetime import timedelta
+
+from pipeline_code.contracts.environment import variable
 
 __all__ = ["DeploymentSettings"]
 
@@ -16,6 +19,7 @@ class DeploymentSettings:
         endpoint_name: The endpoint.
         model_package_group_name: The group whose approvals count.
         approved_parameter: SSM parameter that the stack reads, which spells the approved package.
+        first_pause: After a failure that is not the package's; later ones are longer.
         challenger_parameter: SSM parameter that the stack reads, of what is in the shadow; empty
             if it reads none.
         state_parameter: SSM parameter that says what became of the last deployment.
@@ -38,4 +42,5 @@ class DeploymentSettings:
     image_repository: str
     feature_schema_versions: frozenset[str]
     capture_contract: str
+    first_pause: timedelta = variable("FIRST_PAUSE_SECONDS", least=0, scale=timedelta(seconds=1))
     challenger_parameter: str = ""

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,9 @@ UPDATABLE = frozenset(
 )
 # What CloudFormation says of those that were stopped because another one failed.
 CONSEQUENCES = ("Resource update cancelled", "Resource creation cancelled")
+# What it says of a stack's roll-back if a person asked for it; of any other, what failed. So it is
+# in recorded events; the API reference (CancelUpdateStack) has no words.
+CANCELLED = "User Initiated"
 
 # The endpoint may be updated, never replaced or deleted: either is an outage.
 STACK_POLICY = json.dumps(
@@ -51,10 +54,19 @@ class StackBusyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UpdateOutcome:
-    """How an update ended: the stack's status then, and the first thing that failed."""
+    """How an update ended.
+
+    Attributes:
+        status: The stack's then.
+        reason: The first thing that failed.
+        at: When it ended.
+        is_cancelled: Whether a person had it rolled back.
+    """
 
     status: str
     reason: str
+    at: datetime
+    is_cancelled: bool = False
 
     @property
     def rolled_back(self) -> bool:
@@ -136,11 +148,14 @@ class Stack:
             if event["PhysicalResourceId"] != event["StackId"]:
                 # Newest first, so that the last one that is met here is the first that failed.
                 if ended and status.endswith("_FAILED") and not reason.startswith(CONSEQUENCES):
-                    ended = UpdateOutcome(ended.status, f"{event['LogicalResourceId']}: {reason}")
+                    ended = replace(ended, reason=f"{event['LogicalResourceId']}: {reason}")
             elif event.get("ClientRequestToken") == token and status == "UPDATE_IN_PROGRESS":
                 return ended
             elif status in UPDATABLE or status.endswith("ROLLBACK_FAILED"):
-                ended = UpdateOutcome(status, reason)
+                ended = UpdateOutcome(status, reason, event["Timestamp"])
+            elif ended and status == "UPDATE_ROLLBACK_IN_PROGRESS":
+                # Of several the first one counts: a person may only have continued it.
+                ended = replace(ended, is_cancelled=reason == CANCELLED)
         return None
 
     def _events_since(self, moment: datetime) -> Iterator[Mapping[str, Any]]:

@@ -6,6 +6,8 @@ from datetime import datetime
 from pipeline_code.contracts.decisions import APPROVED
 from pipeline_code.contracts.packages import NO_MODEL, package_of
 
+from deploy_model.alarms import VersionAlarms
+from deploy_model.causes import Cause, passes, pause
 from deploy_model.ledger import Deployment, Parameters, moment
 from deploy_model.log import count_failure, log
 from deploy_model.packages import Packages
@@ -15,18 +17,8 @@ from served_model import ServedModel
 
 __all__ = ["Verdicts"]
 
+BY_HAND = "a person cancelled the stack's update"
 WORDLESS = "the endpoint went back to what it served before, and says no reason"
-# Of reasons for which nothing is wrong with the package: the endpoint or the stack was being
-# changed by somebody else, or AWS had not the instances.
-PASSING = (
-    "Cannot update in-progress endpoint",
-    "InsufficientInstanceCapacity",
-    "Unable to provision requested ML compute capacity",
-    "ResourceLimitExceeded",
-    "service limit",
-    "Rate exceeded",
-    "ThrottlingException",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,50 +30,62 @@ class Verdicts:
         packages: The registry.
         parameters: What the stack reads, and what became of the last deployment.
         stack: The stack with the endpoint.
+        alarms: Those of its versions.
     """
 
     settings: DeploymentSettings
     packages: Packages
     parameters: Parameters
     stack: Stack
+    alarms: VersionAlarms
 
-    def conclude(self, now: ServedModel) -> bool:
-        """Note how the last deployment ended, if that is not noted yet.
-
-        Returns:
-            Whether it has just failed for a reason that passes.
-        """
+    def conclude(self, now: ServedModel) -> None:
+        """Note how the last deployment ended, if that is not noted yet."""
         last = self.parameters.last_deployment()
         if last is None or not last.update or last.state in {"InService", "RolledBack"}:
-            return False
+            return
         outcome = self.stack.outcome(last.update, datetime.fromisoformat(last.begun))
         if outcome is not None and outcome.rolled_back:
-            return self._rolled_back(last, outcome, now)
-        if (now.package, now.challenger) == (last.model_package, last.challenger):
+            self._rolled_back(last, outcome, now)
+        elif (now.package, now.challenger) == (last.model_package, last.challenger):
             self.parameters.record(last.ended("InService", last.reason))
         elif outcome is not None and (
             now.lost or now.package == last.previous != last.model_package
         ):
             # The verdict is what serves, whatever CloudFormation makes of it.
-            return self._rolled_back(last, replace(outcome, reason=WORDLESS), now)
-        return False
+            self._rolled_back(last, replace(outcome, reason=WORDLESS), now)
 
-    def _rolled_back(self, last: Deployment, outcome: UpdateOutcome, now: ServedModel) -> bool:
-        """See to it that the next deployment does not repeat it; whether the reason passes."""
-        reason = f"{outcome.status}: {outcome.reason}"
+    def _rolled_back(self, last: Deployment, outcome: UpdateOutcome, now: ServedModel) -> None:
+        """See to it that the next deployment does not repeat it, or not at once."""
+        words = outcome.reason or (BY_HAND if outcome.is_cancelled else "")
+        reason = f"{outcome.status}: {words}"
         if now.failure not in reason:  # CloudFormation mostly repeats what SageMaker says
             reason += f" ({now.failure})"
-        passes = any(word in reason for word in PASSING)
-        if passes:
-            pass  # the package is not to blame, and stays approved
+        cause = self._cause(last, outcome, reason)
+        ended = replace(last.ended("RolledBack", reason), cause=cause)
+        if cause is not Cause.PACKAGE:
+            # The package is not to blame, and stays approved.
+            ended = ended.retried(pause(cause, last.attempts + 1, self.settings.first_pause))
         elif last.model_package != last.previous:
             self.reject(last.model_package, f"its deployment was rolled back: {reason}")
         else:
             # The deployed package served before, so that the challenger is to blame.
             self.parameters.put(self.settings.challenger_parameter, NO_MODEL)
-        self.parameters.record(last.ended("RolledBack", reason))
-        self.count(reason, last.model_package)
-        return passes
+        self.parameters.record(ended)
+        self.count(reason, last.model_package, cause=cause, retry_at=ended.retry_at)
+
+    def _cause(self, last: Deployment, outcome: UpdateOutcome, reason: str) -> Cause:
+        if outcome.is_cancelled:
+            return Cause.CANCELLED
+        if passes(reason):
+            return Cause.AWS
+        may_be_alarm = "alarm" in reason.lower() or outcome.reason == WORDLESS
+        begun = datetime.fromisoformat(last.begun)
+        if may_be_alarm and self.alarms.only_old_fleet(
+            last.model_package, last.previous, begun, outcome.at
+        ):
+            return Cause.OLD_FLEET
+        return Cause.PACKAGE
 
     def cannot_update(self, status: str) -> str:
         """The stack is in a state that only an operator, or its deletion, ends."""
@@ -136,7 +140,7 @@ class Verdicts:
         if package is not None and package["ModelApprovalStatus"] == APPROVED:
             self.packages.reject(package, reason)
 
-    def count(self, reason: str, model_package: str) -> None:
+    def count(self, reason: str, model_package: str, **fields: object) -> None:
         """Have operators alarmed."""
         settings = self.settings
         count_failure(
@@ -144,4 +148,5 @@ class Verdicts:
             settings.endpoint_name,
             reason=reason,
             model_package=model_package,
+            **fields,
         )

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from operations.models.deployments import (
     deployments,
     last_deployment,
     longest_deployment,
+    waits_for_retry,
     why_not_deployed,
 )
 from operations.target import PROJECT_ROOT, Target
@@ -113,7 +114,30 @@ def test_why_a_package_is_not_deployed(
     arn = recorded.package(status)
     recorded.ended(arn, state)
     assert why_not_deployed(recorded.target, arn) == told
-    assert why_not_deployed(recorded.target, "another") is None
+
+
+def test_a_package_that_is_tried_again_later_is_told_with_when(recorded: Recorded) -> None:
+    arn = recorded.package("Approved")
+    later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    deployment = recorded.ended(arn, "RolledBack") | {"since": later, "retry_at": "2026-12-01"}
+    recorded.put(json.dumps(deployment))
+    why = why_not_deployed(recorded.target, arn)
+    assert why is not None
+    assert why.startswith(
+        "RolledBack: because; that is not its doing, and it is tried again after 2026-12-01: "
+    )
+    assert waits_for_retry(recorded.target, arn)
+    # Approved since then, it is about to be.
+    recorded.put(json.dumps(deployment | {"since": "2020-01-01T00:00:00Z"}))
+    assert why_not_deployed(recorded.target, arn) is None
+
+
+def test_a_package_that_was_overtaken_is_told_by_which(recorded: Recorded) -> None:
+    first, second = recorded.package("Approved"), recorded.package("Approved")
+    recorded.ended(second, "InService")
+    assert why_not_deployed(recorded.target, first) == ("version 2 was approved later, and serves")
+    recorded.ended(first, "InService")
+    assert why_not_deployed(recorded.target, second) is None
 
 
 def test_waiting_for_a_package_that_was_refused_ends_with_the_reason(recorded: Recorded) -> None:

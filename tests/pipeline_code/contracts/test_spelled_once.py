@@ -15,7 +15,7 @@ SOURCES = ("app.py", "constructs", "operations", "pipeline_code", "stacks")
 # ids, and ordinary words.
 ORDINARY = {
     *("Approved", "EndpointName", "ImageUri", "ModelPackageGroupName", "ModelVersion", "Reason"),
-    *("FeatureSource", "LookBackHours", "ModelName"),
+    *("Errors", "FeatureSource", "Latency", "LookBackHours", "ModelName"),
     *("Degraded", "FailedAnswers", "Flagged", "LabelMaturity", "ModelQuality", "Monitor", "Score"),
     *("1", "approve", "bias", "decline", "fraudloop", "labels", "monitoring", "none", "retraining"),
     *("Answers", "Feature", "Violations", "application/jsonlines", "auto", "training", "|"),

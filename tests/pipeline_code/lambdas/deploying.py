@@ -33,6 +33,7 @@ SETTINGS = DeploymentSettings(
     image_repository=REPOSITORY,
     feature_schema_versions=frozenset({"v2", "v3"}),
     capture_contract="1",
+    first_pause=timedelta(0),
 )
 
 
@@ -76,8 +77,12 @@ class World:
     A fake, for thousands of histories; tests/.../test_deployments.py plays some on services.
     """
 
-    def __init__(self, broken: Sequence[int], misfits: Sequence[int]) -> None:
+    def __init__(
+        self, broken: Sequence[int], misfits: Sequence[int], hindrances: Sequence[str] = ()
+    ) -> None:
         self.broken, self.misfits = set(broken), set(misfits)
+        # What keeps one update after the other from going on; nothing if it is empty.
+        self.hindrances = list(hindrances)
         self.clock = NOON
         self.found: dict[str, dict[str, Any]] = {}
         self.values = {"/approved": NO_MODEL, "/challenger": NO_MODEL}
@@ -171,21 +176,28 @@ class World:
     def outcome(self, token: str, _since: datetime) -> UpdateOutcome | None:
         return self.ended.get(token)
 
+    def only_old_fleet(self, *_of: object) -> bool:
+        return True
+
     def settle(self) -> None:
         """The update that is under way ends, as its model lets it."""
         if self.under_way is None:
             return
         (token, target), self.under_way = self.under_way, None
+        if hindrance := self.hindrances.pop(0) if self.hindrances else "":
+            self.status = "UPDATE_ROLLBACK_COMPLETE"
+            self.ended[token] = UpdateOutcome(self.status, f"Endpoint: {hindrance}", self.clock)
+            return
         models = (target.package, target.challenger)
         broken = tuple(f"/{number}" for number in self.broken)
         # What is not told a digest does not start.
         if DIGEST not in target.spelled or any(model.endswith(broken) for model in models):
             self.status = "UPDATE_ROLLBACK_COMPLETE"
-            self.ended[token] = UpdateOutcome(self.status, "Endpoint: broken")
+            self.ended[token] = UpdateOutcome(self.status, "Endpoint: broken", self.clock)
         else:
             self.status, self.endpoint = "UPDATE_COMPLETE", target
             self.served.add(target.package)
-            self.ended[token] = UpdateOutcome(self.status, "")
+            self.ended[token] = UpdateOutcome(self.status, "", self.clock)
 
 
 def decided(found: dict[str, Any]) -> str:
@@ -222,7 +234,7 @@ class Play:
         message = self.waiting[index % len(self.waiting)]
         world: Any = self.world
         try:
-            Playing(SETTINGS, world, world, world).reconcile(message, None, None)
+            Playing(SETTINGS, world, world, world, world).reconcile(message, None, None)
         except StackBusyError:
             return
         if not twice:

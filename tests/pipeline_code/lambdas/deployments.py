@@ -96,6 +96,7 @@ class Deployments:
         artifacts = s3.Bucket.from_bucket_name(stack, "Artifacts", self.name)
         approved, challenger = (self._read(stack, kind) for kind in ("approved", "challenger"))
         define_endpoint(stack, self.name, approved, challenger)
+        self._define_more(stack, approved, key)
         ModelDeployment(
             stack,
             "Deployment",
@@ -115,6 +116,9 @@ class Deployments:
             encryption_key=key,
         )
         return with_code(Template.from_stack(stack).to_json(), self.s3, self.name)
+
+    def _define_more(self, stack: cdk.Stack, approved: str, key: cdk.aws_kms.IKey) -> None:
+        """What else the stack has."""
 
     def _read(self, stack: cdk.Stack, kind: str) -> str:
         parameter = cdk.CfnParameter(

@@ -1,7 +1,7 @@
 """What the function that deploys model packages decides, whatever comes when."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -121,12 +121,16 @@ def outcome(aws: Aws, *events: dict[str, Any]) -> UpdateOutcome | None:
     return Stack("fraudloop-dev-serving", STACK_ROLE).outcome("deploy-1", NOON)
 
 
+def at(second: int) -> datetime:
+    return NOON + timedelta(seconds=second)
+
+
 BEGUN = event(0, "UPDATE_IN_PROGRESS", token="deploy-1")
 
 
 def test_an_update_that_ended_well(aws: Aws) -> None:
     ended = outcome(aws, BEGUN, event(9, "UPDATE_COMPLETE", token="deploy-1"))
-    assert ended == UpdateOutcome("UPDATE_COMPLETE", "")
+    assert ended == UpdateOutcome("UPDATE_COMPLETE", "", at(9))
     assert not ended.rolled_back
 
 
@@ -140,13 +144,49 @@ def test_the_reason_of_a_roll_back_is_the_first_that_failed_and_no_consequence(a
         event(4, "UPDATE_ROLLBACK_IN_PROGRESS"),
         event(9, "UPDATE_ROLLBACK_COMPLETE"),
     )
-    assert ended == UpdateOutcome("UPDATE_ROLLBACK_COMPLETE", "Endpoint: the alarm is on")
+    assert ended == UpdateOutcome("UPDATE_ROLLBACK_COMPLETE", "Endpoint: the alarm is on", at(9))
     assert ended.rolled_back
 
 
 def test_an_update_that_a_person_cancelled_was_rolled_back(aws: Aws) -> None:
-    cancelled = event(9, "UPDATE_ROLLBACK_COMPLETE", token="by-hand")
-    assert outcome(aws, BEGUN, cancelled) == UpdateOutcome("UPDATE_ROLLBACK_COMPLETE", "")
+    ended = outcome(
+        aws,
+        BEGUN,
+        event(4, "UPDATE_ROLLBACK_IN_PROGRESS", token="by-hand", reason="User Initiated"),
+        event(4, "UPDATE_FAILED", "endpoint", reason="Resource update cancelled"),
+        event(9, "UPDATE_ROLLBACK_COMPLETE", token="by-hand"),
+    )
+    assert ended == UpdateOutcome("UPDATE_ROLLBACK_COMPLETE", "", at(9), is_cancelled=True)
+
+
+def test_a_cancelled_update_whose_way_back_a_person_continued_is_still_cancelled(aws: Aws) -> None:
+    """As AWS might answer the endpoint's way back, while its update goes on."""
+    busy = 'Cannot update in-progress endpoint "arn"'
+    ended = outcome(
+        aws,
+        BEGUN,
+        event(4, "UPDATE_ROLLBACK_IN_PROGRESS", token="by-hand", reason="User Initiated"),
+        event(5, "UPDATE_FAILED", "endpoint", reason=busy),
+        event(6, "UPDATE_ROLLBACK_FAILED"),
+        event(7, "UPDATE_ROLLBACK_IN_PROGRESS", token="again", reason="User Initiated"),
+        event(9, "UPDATE_ROLLBACK_COMPLETE", token="again"),
+    )
+    # Of the two that ended it, the first one: what followed is another operation.
+    assert ended == UpdateOutcome("UPDATE_ROLLBACK_FAILED", f"Endpoint: {busy}", at(6), True)
+
+
+def test_a_roll_back_that_a_person_continued_was_not_cancelled(aws: Aws) -> None:
+    ended = outcome(
+        aws,
+        BEGUN,
+        event(2, "UPDATE_FAILED", "endpoint", reason="the alarm is on"),
+        event(4, "UPDATE_ROLLBACK_IN_PROGRESS", reason="The following resource(s) failed"),
+        event(6, "UPDATE_ROLLBACK_FAILED"),
+        event(7, "UPDATE_ROLLBACK_IN_PROGRESS", token="again", reason="User Initiated"),
+        event(9, "UPDATE_ROLLBACK_COMPLETE", token="again"),
+    )
+    assert ended is not None
+    assert (ended.reason, ended.is_cancelled) == ("Endpoint: the alarm is on", False)
 
 
 def test_what_happened_to_the_stack_afterwards_does_not_count(aws: Aws) -> None:
@@ -158,7 +198,7 @@ def test_what_happened_to_the_stack_afterwards_does_not_count(aws: Aws) -> None:
         event(7, "UPDATE_FAILED", "topic", reason="no"),
         event(9, "UPDATE_ROLLBACK_COMPLETE", token="of-the-cdk"),
     )
-    assert ended == UpdateOutcome("UPDATE_COMPLETE", "")
+    assert ended == UpdateOutcome("UPDATE_COMPLETE", "", at(5))
 
 
 def test_an_update_that_never_began_has_no_outcome(aws: Aws) -> None:
@@ -178,6 +218,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in DeploymentSettings.__slots__:
         value = getattr(SETTINGS, name)
         monkeypatch.setenv(name.upper(), value if isinstance(value, str) else " ".join(value))
+    monkeypatch.setenv("FIRST_PAUSE_SECONDS", "0")
 
 
 def described(status: str) -> dict[str, Any]:

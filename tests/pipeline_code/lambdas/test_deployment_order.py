@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline_code.contracts.packages import NO_MODEL, package_of
 
-from .deploying import SETTINGS, Play, Playing, World, play
+from .deploying import NOON, SETTINGS, Play, Playing, World, play
 
 ACTIONS = st.one_of(
     st.tuples(st.just("approve"), st.integers(1, 4)),
@@ -26,6 +26,10 @@ ACTIONS = st.one_of(
 )
 
 
+# What keeps a deployment from going on and is not its package's.
+HINDRANCES = ["ResourceLimitExceeded", "alarm"]
+
+
 @pytest.fixture(autouse=True)
 def without_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
     """The properties' packages have none, but copying asks for a client first."""
@@ -36,11 +40,12 @@ def without_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
     actions=st.lists(ACTIONS, max_size=25),
     broken=st.sets(st.integers(1, 4), max_size=2),
     misfits=st.sets(st.integers(1, 4), max_size=1),
+    hindrances=st.lists(st.sampled_from(["", *HINDRANCES]), max_size=4),
 )
 def test_in_the_end_the_newest_approval_that_can_be_served_is(
-    actions: list[tuple[str, int]], broken: set[int], misfits: set[int]
+    actions: list[tuple[str, int]], broken: set[int], misfits: set[int], hindrances: list[str]
 ) -> None:
-    world = World(sorted(broken), sorted(misfits))
+    world = World(sorted(broken), sorted(misfits), hindrances)
     play(world, actions)
     approved = world.approved()
     if approved:
@@ -57,11 +62,14 @@ def test_in_the_end_the_newest_approval_that_can_be_served_is(
         assert world.found[arn]["ModelApprovalStatus"] == world.by_people[arn]
 
 
-@given(actions=st.lists(ACTIONS, max_size=25))
+@given(
+    actions=st.lists(ACTIONS, max_size=25),
+    hindrances=st.lists(st.sampled_from(["", *HINDRANCES]), max_size=4),
+)
 def test_without_anything_broken_nothing_is_rejected_but_by_people(
-    actions: list[tuple[str, int]],
+    actions: list[tuple[str, int]], hindrances: list[str]
 ) -> None:
-    world = World([], [])
+    world = World([], [], hindrances)
     play(world, actions)
     for arn, status in world.by_people.items():
         assert world.found[arn]["ModelApprovalStatus"] == status
@@ -100,7 +108,7 @@ def test_a_stack_that_a_person_has_to_bring_back_is_said_and_nothing_is_done(
     assert counted["EndpointName"] == SETTINGS.endpoint_name
     # Once the roll-back was continued, the package is blamed as if it had ended so at once.
     world.status = "UPDATE_ROLLBACK_COMPLETE"
-    world.ended[world.last.update] = UpdateOutcome("UPDATE_ROLLBACK_FAILED", "Endpoint: gone")
+    world.ended[world.last.update] = UpdateOutcome("UPDATE_ROLLBACK_FAILED", "Endpoint: gone", NOON)
     played.event()
     played.deliver(0, twice=False)
     assert world.last.state == "RolledBack"
@@ -111,7 +119,7 @@ def test_a_stack_that_is_being_deleted_is_left_alone(capsys: pytest.CaptureFixtu
     world: Any = World([], [])
     world.decide(1, "Approved")
     world.status = "DELETE_IN_PROGRESS"
-    done = Playing(SETTINGS, world, world, world).reconcile("message", None, None)
+    done = Playing(SETTINGS, world, world, world, world).reconcile("message", None, None)
     assert done == "stack serving is DELETE_IN_PROGRESS"
     assert "_aws" not in capsys.readouterr().out
 
@@ -125,7 +133,7 @@ def test_a_rejected_package_without_another_goes_on_serving_and_is_said(
     play(world, [])
     world.decide(1, "Rejected")
     capsys.readouterr()
-    done = Playing(SETTINGS, world, world, world).reconcile("message", None, None)
+    done = Playing(SETTINGS, world, world, world, world).reconcile("message", None, None)
     assert (
         done == f"{world.arn(1)} is not approved, but no other package is, and it goes on serving"
     )
@@ -137,7 +145,7 @@ def test_a_stack_that_has_nothing_to_update_though_its_endpoint_is_another_is_sa
     world: Any = World([], [])
     world.decide(1, "Approved")
     world.update = lambda _token: False
-    done = Playing(SETTINGS, world, world, world).reconcile("message", None, None)
+    done = Playing(SETTINGS, world, world, world, world).reconcile("message", None, None)
     assert "has nothing to update, yet its endpoint serves none" in done
     assert world.last.state == "Failed"
 
@@ -151,6 +159,6 @@ def test_an_update_that_somebody_else_made_is_a_success() -> None:
         return False
 
     world.update = made_meanwhile
-    done = Playing(SETTINGS, world, world, world).reconcile("message", None, None)
+    done = Playing(SETTINGS, world, world, world, world).reconcile("message", None, None)
     assert done == "the stack is up to date"
     assert replace(world.last, since="", begun="", update="").state == "InService"

@@ -113,8 +113,11 @@ def test_another_challenger_starts_it(template: Template) -> None:
     }
 
 
-def test_a_lost_event_costs_an_hour(template: Template) -> None:
-    template.has_resource_properties("AWS::Events::Rule", {"ScheduleExpression": "rate(1 hour)"})
+def test_what_waits_and_what_is_lost_is_looked_for_every_quarter_of_an_hour(
+    template: Template,
+) -> None:
+    rule = {"ScheduleExpression": "rate(15 minutes)"}
+    template.has_resource_properties("AWS::Events::Rule", rule)
 
 
 def test_the_handler_knows_what_is_deployed_and_what_a_package_has_to_fit(
@@ -214,6 +217,7 @@ def test_without_a_challenger_nothing_is_watched_or_read_for_one(
         ("cloudformation:UpdateStack", ":stack/Test/*"),
         ("cloudformation:SetStackPolicy", ":stack/Test/*"),
         ("cloudformation:DescribeStackEvents", ":stack/Test/*"),
+        ("cloudwatch:DescribeAlarmHistory", ":alarm:Test-*-*"),
         ("s3:GetObject", "/executions/* /models/*"),
         ("s3:PutObject", "/monitoring/baseline/*"),
     ],
