@@ -20,6 +20,9 @@ from operations.target import PROJECT_ROOT, Target, connect
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS, read
 from pipeline_code.train.model import Model
 
+from .releasing import RELEASES
+from .upgraded import Upgrade, upgraded
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -102,3 +105,12 @@ def model(played: Any, tmp_path_factory: pytest.TempPathFactory) -> Model:
     with tarfile.open(fileobj=io.BytesIO(body)) as archive:
         archive.extractall(folder, filter="data")
     return Model.load(folder)
+
+
+@pytest.fixture(scope="session", params=sorted(path.name for path in RELEASES.iterdir()))
+def upgrade(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Upgrade]:
+    """An environment of a release that this working tree was deployed over."""
+    with upgraded(request.param, tmp_path_factory.mktemp("upgrade")) as made:
+        yield made
