@@ -19,7 +19,7 @@ from pipeline_code.contracts.decisions import APPROVED, PENDING
 from pipeline_code.contracts.outputs import Output
 from pipeline_code.contracts.packages import recorded_schema_version
 from pipeline_code.contracts.resources import Stage, resource_name
-from pipeline_code.contracts.schema import NEWEST_VERSION, SCHEMA_VERSIONS, version_number
+from pipeline_code.contracts.schema import NEWEST_VERSION, SCHEMA_VERSIONS
 from pipeline_code.features.definitions import ENTITIES
 
 __all__ = [
@@ -100,7 +100,8 @@ def schema_status(target: Target) -> list[dict[str, Any]]:
             "pending": _numbers(packages.get(version, []), PENDING),
             "why_kept": why_kept(version, used),
         }
-        for version in sorted(versions, key=version_number)
+        # By number, whatever a package may have recorded.
+        for version in sorted(versions, key=lambda version: (len(version), version))
     ]
 
 
