@@ -106,7 +106,7 @@ def evaluate_conditions() -> None:
 
 
 def keep_exports() -> None:
-    """Fail stacks whose outputs take an export's name, or change what another stack imports.
+    """Fail stacks whose outputs take an export's name, or change or lose what another imports.
 
     "export names must be unique within a region", "You can't modify or remove an output value that
     is referenced by another stack" (User Guide, "Get exports").
@@ -115,6 +115,16 @@ def keep_exports() -> None:
 
     def resolve_stack_outputs(*arguments: Any) -> Any:
         outputs, exports = inner(*arguments)
+        stack_id = arguments[-1]
+        own = [name for name, e in cloudformation._exports.items() if e["StackId"] == stack_id]
+        for name in own:
+            if name in exports:
+                continue
+            if users := _importing(name):
+                raise ValueError(
+                    f"Export {name} cannot be deleted as it is in use by {', '.join(users)}"
+                )
+            cloudformation._exports.pop(name)
         for name, export in exports.items():
             known = cloudformation._exports.get(name) or export
             if known["StackId"] != export["StackId"]:

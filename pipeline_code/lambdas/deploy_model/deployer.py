@@ -98,24 +98,31 @@ class Deployer:
         if not now.lost and (now.package, now.challenger) == (target.package, target.challenger):
             self._name(now)
             return "up to date" if wanted else self.verdicts.rejected_but_serving(now.package)
-        if waits_until := self._waits_until(wanted, target):
+        if waits_until := self._waits_until(wanted, target, now):
             if now.lost:
                 return self._deploy(message, None, now, now)  # what served goes on meanwhile
             self._name(now)
             return f"{target.package} is tried again after {waits_until}"
         return self._deploy(message, wanted, target, now)
 
-    def _waits_until(self, wanted: Package | None, target: ServedModel) -> str | None:
+    def _waits_until(
+        self, wanted: Package | None, target: ServedModel, now: ServedModel
+    ) -> str | None:
         """Until when a deployment waits that failed for what passes; None if it does not.
 
-        An approval since then is a person's word that it may begin.
+        An approval since then is a person's word that it may begin, and so is the rejection of what
+        serves meanwhile.
         """
         last = self.parameters.last_deployment()
         if last is None or not last.retry_at or not last.is_of(target.package, target.challenger):
             return None
-        is_renewed = wanted is not None and approval(wanted)[0] > datetime.fromisoformat(last.since)
-        is_over = datetime.now(UTC) >= datetime.fromisoformat(last.retry_at)
-        return None if is_renewed or is_over else last.retry_at
+        if datetime.now(UTC) >= datetime.fromisoformat(last.retry_at):
+            return None
+        if wanted is not None and approval(wanted)[0] > datetime.fromisoformat(last.since):
+            return None
+        serving = self.packages.find(now.package)
+        is_revoked = serving is not None and serving["ModelApprovalStatus"] == REJECTED
+        return None if is_revoked else last.retry_at
 
     def _recalled(self, now: ServedModel) -> ServedModel:
         """What serves when its configuration is gone: what served before the last deployment."""

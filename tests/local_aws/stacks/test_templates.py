@@ -230,3 +230,11 @@ def test_an_export_has_one_stack_and_does_not_change_under_another(
     with pytest.raises(WaiterError):
         deploy(handle, name=names[0], **exporting("c"))
     assert f"cannot be updated as it is in use by {names[2]}" in reasons(client, names[0])
+    with pytest.raises(WaiterError):
+        deploy(handle, name=names[0])
+    assert f"cannot be deleted as it is in use by {names[2]}" in reasons(client, names[0])
+    # Once nobody imports it, it goes with its output.
+    deploy({"It": {"Type": "AWS::SNS::Topic"}}, name=names[2])
+    deploy(handle, name=names[0])
+    exports = client("cloudformation").list_exports()["Exports"]
+    assert names[0] not in {export["Name"] for export in exports}

@@ -1,16 +1,20 @@
 """What the function that deploys model packages decides, whatever comes when."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from deploy_model import handler
+from deploy_model.alarms import VersionAlarms
+from deploy_model.causes import Cause, pause
 from deploy_model.fit import misfit
 from deploy_model.ledger import Parameters
 from deploy_model.settings import DeploymentSettings
 from deploy_model.stack import Stack, StackBusyError, UpdateOutcome
 
+from pipeline_code.contracts.alarms import VersionAlarm
 from pipeline_code.contracts.packages import NO_MODEL
 
 from .conftest import Aws, Invocation
@@ -305,3 +309,56 @@ def test_the_update_changes_nothing_but_what_the_parameters_say(aws: Aws) -> Non
 def test_a_state_that_is_none_of_ours_is_no_deployment(aws: Aws, value: str) -> None:
     aws.answers("ssm", "get_parameters", {"Parameters": [{"Value": value}]})
     assert Parameters("/state").last_deployment() is None
+
+
+# Whose doing a roll-back was, and what follows.
+
+
+def test_pauses_become_longer_and_end_growing() -> None:
+    first = timedelta(minutes=15)
+    pauses = [pause(Cause.AWS, attempts, first) for attempts in (1, 2, 3, 5, 6, 7, 1000)]
+    assert [each / first for each in pauses] == [1, 2, 4, 16, 24, 24, 24]
+    assert pause(Cause.OLD_FLEET, 2, first) == 2 * first
+    assert pause(Cause.CANCELLED, 1, first) == timedelta(days=1)
+
+
+class Histories(VersionAlarms):
+    """Alarms by name, each with the seconds after noon at which it went on and off again."""
+
+    def __init__(self, **on: tuple[int, int]) -> None:
+        self._on = on
+
+    def _transitions(self, kind: VersionAlarm, package: str) -> Iterator[tuple[datetime, str]]:
+        name = f"{kind}_{package.rpartition('/')[2]}"
+        for moment, state in zip(self._on.get(name, ()), ("ALARM", "OK"), strict=False):
+            yield at(moment), state
+
+
+@pytest.mark.parametrize(
+    ("on", "is_old"),
+    [
+        # 1 served, 2 was deployed from second 100 to 200.
+        ({"Errors_2": (120, 300), "Errors_1": (50, 300)}, True),
+        ({"Latency_2": (120, 300), "Latency_1": (50, 300)}, True),
+        ({"Errors_2": (120, 300), "FailedAnswers_1": (130, 140)}, True),
+        # What was over, or came when there was a new version, says nothing of the old one.
+        ({"Errors_2": (120, 300), "Errors_1": (50, 90)}, False),
+        ({"Errors_2": (120, 300), "Errors_1": (110, 300)}, False),
+        ({"Latency_2": (120, 300), "FailedAnswers_1": (130, 140)}, False),
+        ({"Latency_2": (120, 300), "Errors_1": (50, 300)}, False),
+        # The new one failed by its own count, whatever else there was.
+        (
+            {"Errors_2": (120, 300), "Errors_1": (50, 300), "FailedAnswers_2": (150, 160)},
+            False,
+        ),
+        ({"Slower_2": (150, 160), "Latency_2": (120, 300), "Latency_1": (50, 300)}, False),
+        # None went off by then.
+        ({"Errors_2": (250, 300), "Errors_1": (50, 300)}, False),
+        ({}, False),
+    ],
+)
+def test_the_old_fleet_is_blamed_for_what_it_alone_can_have_done(
+    on: dict[str, tuple[int, int]], is_old: bool
+) -> None:
+    alarms = Histories(**on)
+    assert alarms.only_old_fleet("arn:fraud/2", "arn:fraud/1", at(100), at(200)) is is_old

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -162,3 +163,33 @@ def test_an_update_that_somebody_else_made_is_a_success() -> None:
     done = Playing(SETTINGS, world, world, world, world).reconcile("message", None, None)
     assert done == "the stack is up to date"
     assert replace(world.last, since="", begun="", update="").state == "InService"
+
+
+def reconciled(world: Any) -> str:
+    """What is done with pauses of a day, once no update is under way."""
+    world.settle()
+    settings = replace(SETTINGS, first_pause=timedelta(days=1))
+    return Playing(settings, world, world, world, world).reconcile("message", None, None)
+
+
+def test_what_waits_is_begun_by_an_approval_or_when_what_serves_is_revoked() -> None:
+    world: Any = World([], [], ["", "ResourceLimitExceeded", "ResourceLimitExceeded"])
+    world.clock = datetime.now(UTC) - timedelta(hours=1)
+    world.decide(1, "Approved")
+    assert "started" in reconciled(world)
+    world.decide(2, "Approved")
+    assert "started" in reconciled(world)
+    waits = f"{world.arn(2)} is tried again after "
+    assert reconciled(world).startswith(waits)
+    assert (world.last.state, world.last.cause, world.last.attempts) == ("RolledBack", "aws", 1)
+    assert reconciled(world).startswith(waits)
+    # As if the approval came after the failure.
+    world.last = replace(world.last, since="2020-01-01T00:00:00Z")
+    assert "started" in reconciled(world)
+    assert reconciled(world).startswith(waits)
+    assert world.last.attempts == 2
+    world.decide(1, "Rejected")
+    assert "started" in reconciled(world)
+    reconciled(world)
+    assert world.endpoint == world.serving(2)
+    assert (world.last.state, world.last.retry_at) == ("InService", "")
