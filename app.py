@@ -45,6 +45,8 @@ def build_app(
         context=json.loads(SETTINGS.read_text())["context"],
         outdir=outdir,
         analytics_reporting=False,
+        # Its engine takes as long as the rest: `tests/nag` runs it on every environment, once.
+        builtin_cloud_formation_validation=False,
     )
     wanted = app.node.get_context("environment") if environment is None else environment
     _add_stacks(app, wanted if isinstance(wanted, Environment) else environment_named(wanted))

@@ -2,7 +2,6 @@
 
 import functools
 import os
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,9 +35,17 @@ CLUSTERS = {
 
 
 # One process plays the loop for all integration tests, and one synthesizes for all of cdk-nag's.
-TOGETHER = ("tests/integration", "tests/nag")
-# The longest of them have an embedded AWS of their own.
-ALONE = ("tests/integration/test_again.py", "tests/integration/test_upgrade.py")
+INTEGRATION = "tests/integration"
+TOGETHER = (INTEGRATION, "tests/nag")
+# These have an embedded AWS of their own.
+ALONE = {
+    f"{INTEGRATION}/test_again.py": "deployed again",
+    f"{INTEGRATION}/test_upgrade.py": "upgraded",
+    f"{INTEGRATION}/test_versions.py": "upgraded",
+}
+# These begin where the demo ended, on a copy, in whichever process is free by then.
+SECOND = tuple(f"{INTEGRATION}/test_{name}.py" for name in ("monitoring", "parity", "streaming"))
+SECOND_BEFORE = "tests/local_aws/sagemaker/jobs/"  # by when the demo has ended
 
 
 class Groups(LoadScopeScheduling):
@@ -48,9 +55,13 @@ class Groups(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
+        file = _file(nodeid)
+        if file in SECOND:
+            return "second chain"
+        if file in ALONE:
+            return ALONE[file]
         for folder in TOGETHER:
-            if file not in ALONE and PurePosixPath(file).is_relative_to(folder):
+            if PurePosixPath(file).is_relative_to(folder):
                 return folder
         return CLUSTERS.get(file, file)
 
@@ -62,10 +73,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
     return Groups(config, log)
 
 
-def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
-    """Where Spark cannot run, its tests are skipped and say what is missing."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The second chain comes later; where Spark cannot run, its tests say what is missing."""
+    if hasattr(config, "workerinput"):  # whoever has all of them keeps them in order
+        second = [item for item in items if _file(item.nodeid) in SECOND]
+        rest = [item for item in items if _file(item.nodeid) not in SECOND]
+        later = (place for place, item in enumerate(rest) if item.nodeid >= SECOND_BEFORE)
+        place = next(later, len(rest))
+        items[:] = [*rest[:place], *second, *rest[place:]]
     lacking = missing()
     if lacking is not None:
         for item in items:
             if item.get_closest_marker("spark"):
                 item.add_marker(pytest.mark.skip(reason=lacking))
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]

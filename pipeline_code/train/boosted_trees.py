@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
-import xgboost
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train.batches import Batch, Batches, Matrix, empty_batch
 from pipeline_code.train.parameters import Parameters
 from pipeline_code.train.trees.boosted_forest import read_forest
 from pipeline_code.train.trees.forest import Forest
+from pipeline_code.train.xgboost_core import xgboost
 
 __all__ = ["BoostedScorer", "BoostedTrees", "available_cores", "settings_of"]
 

@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.special import expit
 
 Floats = npt.NDArray[np.float64]
@@ -44,6 +43,9 @@ class Calibration:
         With Platt's targets, one imagined row more of each class: rows that the model tells apart
         without a mistake would otherwise have an infinite slope.
         """
+        # Only who learns needs it, and loading it takes a while.
+        from scipy.optimize import minimize  # noqa: PLC0415
+
         odds = margins.astype(np.float64)
         frauds = float(np.sum(labels == 1))
         targets = np.where(labels == 1, (frauds + 1) / (frauds + 2), 1 / (len(labels) - frauds + 2))

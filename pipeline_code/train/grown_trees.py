@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xgboost
 
 from pipeline_code.train.boosted_trees import settings_of
 from pipeline_code.train.parameters import Parameters
+from pipeline_code.train.xgboost_core import xgboost
 
 __all__ = ["TreeFile"]
 

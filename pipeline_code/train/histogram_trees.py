@@ -10,12 +10,12 @@ grower are used here, tree by tree; a test holds that they give the estimator's 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import sklearn
 from scipy.special import expit
 
 from pipeline_code.common.exits import BadInput
@@ -43,7 +43,7 @@ class HistogramTrees:
 
     def version(self) -> str:
         """The libraries and their versions."""
-        return f"scikit-learn {sklearn.__version__}, {_XGBOOST.version()}"
+        return f"scikit-learn {metadata.version('scikit-learn')}, {_XGBOOST.version()}"
 
     def check(self, parameters: Parameters) -> None:
         """Raises BadInput if the library is asked for what it has not."""

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from pipeline_code.train.calibration import Calibration
 
@@ -19,12 +18,15 @@ def figures_of(
     labels: npt.NDArray[np.int8], margins: npt.NDArray[Any], calibration: Calibration
 ) -> dict[str, float]:
     """How well rows are put in order, and how true their probabilities are."""
+    # Only who learns needs them, and loading them takes a while.
+    from sklearn import metrics  # noqa: PLC0415
+
     scores = calibration.probabilities(margins).astype(np.float64)
     return {
-        "average_precision": float(average_precision_score(labels, margins)),
-        "auc_roc": float(roc_auc_score(labels, margins)),
-        "log_loss": float(log_loss(labels, scores)),
-        "brier_score": float(brier_score_loss(labels, scores)),
+        "average_precision": float(metrics.average_precision_score(labels, margins)),
+        "auc_roc": float(metrics.roc_auc_score(labels, margins)),
+        "log_loss": float(metrics.log_loss(labels, scores)),
+        "brier_score": float(metrics.brier_score_loss(labels, scores)),
     }
 
 

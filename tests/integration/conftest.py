@@ -21,6 +21,7 @@ from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS, read
 from pipeline_code.train.model import Model
 
 from .releasing import RELEASES
+from .saved import play_or_restore
 from .upgraded import Upgrade, upgraded
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -64,21 +65,30 @@ def played(
 ) -> Iterator[Played]:
     kept: Path | None = request.config.getoption("--played", None)
     folder = kept or tmp_path_factory.mktemp("loop")
-    state, report, port = folder / "state", folder / "demo.json", free_port()
-    options = ["--customers", "120", "--keep", "--port", str(port), "--state", str(state)]
+    aws, report = EmbeddedAws(folder / "state", free_port()), folder / "demo.json"
+
+    def play() -> dict[str, Any]:
+        options = ["--customers", "120", "--keep", "--port", str(aws.port)]
+        done = fraudloop("demo", *options, "--state", str(aws.state_dir), "--json", str(report))
+        output = done.stdout + done.stderr
+        assert report.exists(), output
+        result = json.loads(report.read_text())
+        return {"result": result, "output": output, "exit_code": done.returncode}
+
     try:
-        done = fraudloop("demo", *options, "--json", str(report))
-        assert report.exists(), done.stdout + done.stderr
-        yield Played(
-            result=json.loads(report.read_text()),
-            output=done.stdout + done.stderr,
-            exit_code=done.returncode,
-            state=state,
-            target=connect("local", profile=None, region=None, state=state),
+        if hasattr(request.config, "workerinput") and kept is None:
+            said = play_or_restore(aws, tmp_path_factory.getbasetemp().parent / "played", play)
+        else:
+            said = play()
+        target = connect("local", profile=None, region=None, state=aws.state_dir)
+        target.client("sagemaker").get_waiter("endpoint_in_service").wait(
+            EndpointName=target.output("EndpointName"),
+            WaiterConfig={"Delay": 1, "MaxAttempts": 60},
         )
+        yield Played(**said, state=aws.state_dir, target=target)
     finally:
         if kept is None:
-            EmbeddedAws(state, port).wipe()
+            aws.wipe()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from operations.data.own.local import read_landing
 from operations.data.stream import EventStream
 from operations.errors import OperationError
 from operations.executions import recent, require_success, watch
-from operations.serving.parity import through_stack
+from operations.serving.parity import _Probe, through_stack
 from operations.serving.probes import FIRST_ID
 from operations.target import Target
 from pipeline_code.features.batch import compute
@@ -89,7 +89,14 @@ def test_a_difference_is_found_and_its_first_feature_named(
 def test_an_event_that_is_on_its_way_is_no_defect(
     target: Target, events: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    await_folded, forget = EventStream.await_folded, _Probe.forget
     monkeypatch.setattr(EventStream, "await_folded", lambda *_: None)
+
+    def forget_when_folded(probe: _Probe) -> None:
+        await_folded(probe._stream)
+        forget(probe)
+
+    monkeypatch.setattr(_Probe, "forget", forget_when_folded)
     found = through_stack(target, events, sample=REQUESTS, seed=3)
     assert (found.rows, found.defects) == (REQUESTS, 0)
 

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from aws_cdk import Acknowledgment, Reference, Stack, Tokenization, Validations
-from constructs import IConstruct
+from constructs import Construct
 
 __all__ = ["acknowledge_action", "acknowledge_resource"]
 
@@ -19,29 +19,35 @@ __all__ = ["acknowledge_action", "acknowledge_resource"]
 TOKEN: Final = re.compile(r"\$\{Token\[[^\]]+\]\}")
 
 
-def acknowledge_resource(grantee: IConstruct, resource: str, reason: str) -> None:
+def acknowledge_resource(grantee: Construct, resource: str, reason: str) -> None:
     """Accept a resource with a wildcard in the policy of a role, for a reason."""
     _acknowledge(grantee, f"Resource::{_as_reported(grantee, resource)}", reason)
 
 
-def acknowledge_action(grantee: IConstruct, action: str, reason: str) -> None:
+def acknowledge_action(grantee: Construct, action: str, reason: str) -> None:
     """Accept an action with a wildcard in the policy of a role, for a reason."""
     _acknowledge(grantee, f"Action::{action}", reason)
 
 
-def _acknowledge(grantee: IConstruct, finding: str, reason: str) -> None:
-    Validations.of(grantee).acknowledge(
+# Some are granted once for each resource that takes them.
+@cache
+def _acknowledge(grantee: Construct, finding: str, reason: str) -> None:
+    _validations_of(grantee).acknowledge(
         Acknowledgment(id=f"AwsSolutions::AwsSolutions-IAM5[{finding}]", reason=reason)
     )
 
 
-def _as_reported(scope: IConstruct, resource: str) -> str:
+def _as_reported(scope: Construct, resource: str) -> str:
     """The resource as cdk-nag will spell it: `<Logical.Attribute>`, or the name of an export."""
-    stack = Stack.of(scope)
-    return TOKEN.sub(lambda found: _flattened(stack, found[0]), resource)
+    return TOKEN.sub(lambda found: _flattened(_stack_of(scope), found[0]), resource)
 
 
-# Few tokens are in many resources, and each question to the CDK crosses into another process.
+# Few roles and few tokens are in many findings, and each question to the CDK crosses into another
+# process.
+_stack_of = cache(Stack.of)
+_validations_of = cache(Validations.of)
+
+
 @cache
 def _flattened(stack: Stack, marker: str) -> str:
     token: Any = Tokenization.reverse_string(marker).first_token

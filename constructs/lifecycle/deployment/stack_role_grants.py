@@ -40,27 +40,32 @@ class ResourceGrants:
         self._role = role
         self._key = key
         self._stack = Stack.of(role)
-        self._grants: Mapping[str, Callable[[Any], None]] = {
-            "AWS::ApplicationAutoScaling::ScalableTarget": self._cover_scaling,
-            "AWS::CloudWatch::Alarm": self._cover_alarm,
-            "AWS::SageMaker::Endpoint": self._cover_endpoint,
-            "AWS::SageMaker::EndpointConfig": self._cover_endpoint_config,
-            "AWS::SageMaker::Model": self._cover_model,
-            "AWS::SageMaker::MonitoringSchedule": self._cover_monitoring_schedule,
-            "AWS::SageMaker::Pipeline": self._cover_pipeline,
-            "AWS::Scheduler::Schedule": self._cover_schedule,
+        self._alarms: set[bool] = set()  # of which kinds some are covered, and so all
+        self._grants: Mapping[type, Callable[[Any], None]] = {
+            scaling.CfnScalableTarget: self._cover_scaling,
+            cloudwatch.CfnAlarm: self._cover_alarm,
+            sagemaker.CfnEndpoint: self._cover_endpoint,
+            sagemaker.CfnEndpointConfig: self._cover_endpoint_config,
+            sagemaker.CfnModel: self._cover_model,
+            sagemaker.CfnMonitoringSchedule: self._cover_monitoring_schedule,
+            sagemaker.CfnPipeline: self._cover_pipeline,
+            scheduler.CfnSchedule: self._cover_schedule,
         }
 
     def cover(self, resource: CfnResource) -> None:
         """Allow what a resource takes, if it is of a type that depends on the approved model."""
-        grant = self._grants.get(resource.cfn_resource_type)
+        grant = self._grants.get(type(resource))
         if grant is not None:
             grant(resource)
 
     def _cover_alarm(self, alarm: cloudwatch.CfnAlarm) -> None:
         # Named after the stack: "CdkRealDriftIntegAlarm-Alarm7103F465-sZUYbouFngxU", recorded by
         # go-to-k/cdk-real-drift.
-        deleting = ("DeleteAlarms",) if _comes_and_goes(alarm) else ()
+        goes = _comes_and_goes(alarm)
+        if goes in self._alarms:
+            return
+        self._alarms.add(goes)
+        deleting = ("DeleteAlarms",) if goes else ()
         tagging = ("ListTagsForResource", "TagResource", "UntagResource")
         self._allow_alarms(f"{self._stack.stack_name}-*", *deleting, *tagging)
 

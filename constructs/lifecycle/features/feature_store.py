@@ -173,22 +173,22 @@ class FeatureStore(Construct):
         # Creation checks that the role can write to the bucket: its policy has to be there first.
         group.node.add_dependency(self.role)
 
-    def grant_read(self, grantee: iam.IGrantable, *entities: Entity) -> None:
+    def grant_read(self, grantee: iam.Role, *entities: Entity) -> None:
         """Allow reading the entities' online records in batches; of both, if none is named."""
         self._grant_groups(grantee, entities, "sagemaker:BatchGetRecord")
         self._grant_records(grantee)
 
-    def grant_serve(self, grantee: iam.IGrantable) -> None:
+    def grant_serve(self, grantee: iam.Role) -> None:
         """Allow reading both entities' online records, in batches and one by one."""
         self.grant_read(grantee)
         self._grant_groups(grantee, ENTITIES, "sagemaker:GetRecord")
 
-    def grant_write(self, grantee: iam.IGrantable, *entities: Entity) -> None:
+    def grant_write(self, grantee: iam.Role, *entities: Entity) -> None:
         """Allow putting the entities' records in batches; those of both, if none is named."""
         self._grant_groups(grantee, entities, "sagemaker:BatchWriteRecord")
         self._grant_records(grantee)
 
-    def _grant_records(self, grantee: iam.IGrantable) -> None:
+    def _grant_records(self, grantee: iam.Role) -> None:
         """What who reads and who writes needs: "The caller to all DataPlane operations must have
         ... kms:Decrypt" (API reference, OnlineStoreSecurityConfig), by way of SageMaker (Developer
         Guide, "Security and access control" of Feature Store: `kms:ViaService`).
@@ -200,9 +200,7 @@ class FeatureStore(Construct):
         self._grant_groups(role, ENTITIES, "sagemaker:DescribeFeatureGroup")
         role.read(self._bucket, OFFLINE_STORE_PREFIX)
 
-    def _grant_groups(
-        self, grantee: iam.IGrantable, entities: Sequence[Entity], *actions: str
-    ) -> None:
+    def _grant_groups(self, grantee: iam.Role, entities: Sequence[Entity], *actions: str) -> None:
         stack = Stack.of(self)
         iam.Grant.add_to_principal(
             grantee=grantee,

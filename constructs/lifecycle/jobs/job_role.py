@@ -98,13 +98,13 @@ def sagemaker_principal(scope: Construct) -> iam.ServicePrincipal:
     return for_this_account(scope, "sagemaker.amazonaws.com")
 
 
-def grant_read_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:
+def grant_read_objects(role: iam.Role, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:
     """Allow listing and reading what is below the prefixes, and nothing beside them.
 
     `Bucket.grant_read` would also allow listing every other prefix, and reading access lists,
     policies and tags.
     """
-    role.add_to_principal_policy(
+    role.add_to_policy(
         iam.PolicyStatement(
             actions=["s3:ListBucket"],
             resources=[bucket.bucket_arn],
@@ -114,27 +114,27 @@ def grant_read_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *pref
     grant_get_objects(role, bucket, key, *prefixes)
 
 
-def grant_get_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:
+def grant_get_objects(role: iam.Role, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:
     """Allow reading what is below the prefixes by its name, and not listing it."""
-    role.add_to_principal_policy(
+    role.add_to_policy(
         iam.PolicyStatement(actions=["s3:GetObject"], resources=_objects(role, bucket, prefixes))
     )
     allow_through(role, key, "s3", "kms:Decrypt")
 
 
-def grant_write_objects(role: iam.IRole, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:
+def grant_write_objects(role: iam.Role, bucket: s3.IBucket, key: kms.IKey, *prefixes: str) -> None:
     """Allow writing below the prefixes, in parts too; not reading, and not deleting.
 
     Parts of an upload that failed are the bucket's to delete, by its lifecycle rule.
     """
-    role.add_to_principal_policy(
+    role.add_to_policy(
         iam.PolicyStatement(actions=["s3:PutObject"], resources=_objects(role, bucket, prefixes))
     )
     # A multipart upload under a KMS key reads its own parts back.
     allow_through(role, key, "s3", "kms:Decrypt", "kms:GenerateDataKey")
 
 
-def _objects(role: iam.IRole, bucket: s3.IBucket, prefixes: tuple[str, ...]) -> list[str]:
+def _objects(role: iam.Role, bucket: s3.IBucket, prefixes: tuple[str, ...]) -> list[str]:
     resources = [bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes]
     for resource in resources:
         acknowledge_resource(role, resource, "Objects are named by day, execution or job")

@@ -46,13 +46,13 @@ class ModelRegistry(Construct):
         group.apply_removal_policy(named_removal_policy(removal_policy))
         tag_kept(group)
 
-    def grant_read(self, role: iam.IRole) -> None:
+    def grant_read(self, role: iam.Role) -> None:
         """Allow finding the versions and reading what is known of each."""
         self._grant(role, [self._versions], "sagemaker:DescribeModelPackage")
         # It takes versions (Service Authorization Reference), and names the group.
         self._grant(role, [self._group, self._versions], "sagemaker:ListModelPackages")
 
-    def grant_register(self, role: iam.IRole, approval_status: str) -> None:
+    def grant_register(self, role: iam.Role, approval_status: str) -> None:
         """Allow adding a version with this status, and with no other."""
         self._grant(role, [self._versions], "sagemaker:DescribeModelPackage")
         # A step that registers makes the group first, and goes on when it is there; without the
@@ -68,7 +68,7 @@ class ModelRegistry(Construct):
 
     def _grant(
         self,
-        role: iam.IRole,
+        role: iam.Role,
         resources: list[str],
         *actions: str,
         conditions: Mapping[str, Mapping[str, str]] | None = None,

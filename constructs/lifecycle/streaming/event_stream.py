@@ -104,12 +104,12 @@ class EventStream(Construct):
             )
         )
 
-    def grant_put(self, grantee: iam.IGrantable) -> None:
+    def grant_put(self, grantee: iam.Role) -> None:
         """Allow putting records onto the stream."""
         self._grant(grantee, "kinesis:PutRecords")
         allow_through(grantee, self._key, "kinesis", "kms:GenerateDataKey")
 
-    def grant_consume(self, grantee: iam.IGrantable) -> None:
+    def grant_consume(self, grantee: iam.Role) -> None:
         """Allow reading the stream's records, as Lambda and Firehose do for their roles."""
         self._grant(
             grantee,
@@ -120,7 +120,7 @@ class EventStream(Construct):
         )
         allow_through(grantee, self._key, "kinesis", "kms:Decrypt")
 
-    def _grant(self, grantee: iam.IGrantable, *actions: str) -> None:
+    def _grant(self, grantee: iam.Role, *actions: str) -> None:
         iam.Grant.add_to_principal(
             grantee=grantee, actions=list(actions), resource_arns=[self.stream.stream_arn]
         )

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import xgboost
 
 from pipeline_code.common.exits import BadInput
 from pipeline_code.train.trees import ubjson
 from pipeline_code.train.trees.forest import Forest, joined
+from pipeline_code.train.xgboost_core import xgboost
 
 __all__ = ["read_forest"]
 

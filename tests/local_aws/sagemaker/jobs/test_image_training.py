@@ -1,4 +1,8 @@
-"""The image's own `train` as jobs: interrupted, on two hosts, and tuned."""
+"""The image's own `train` as jobs: interrupted, on two hosts, and tuned.
+
+What else can end a job is played by its stand-in (test_spot.py), and to the trainer alone
+(tests/pipeline_code/train: test_killed.py; test_hosts.py for hosts that all have all rows).
+"""
 
 import io
 import json
@@ -99,13 +103,6 @@ def model(client: Callable[[str], Any]) -> Callable[[str], bytes]:
     return archive
 
 
-@pytest.fixture(scope="module")
-def uninterrupted() -> dict[str, bytes]:
-    """The archive of what nobody interrupts, once some test has trained it."""
-    return {}
-
-
-@pytest.mark.parametrize("end", ["kill", "terminate"])
 def test_an_interruption_does_not_change_the_model(
     client: Callable[[str], Any],
     bucket: str,
@@ -114,8 +111,6 @@ def test_an_interruption_does_not_change_the_model(
     model: Any,
     process: Any,
     eventually: Any,
-    uninterrupted: dict[str, bytes],
-    end: str,
 ) -> None:
     spot = {
         "EnableManagedSpotTraining": True,
@@ -131,19 +126,17 @@ def test_an_interruption_does_not_change_the_model(
     )
     listed = client("s3").list_objects_v2
     eventually(lambda: listed(Bucket=bucket, Prefix=f"{prefix}/").get("Contents"))
-    getattr(process(interrupted), end)()
-    if not uninterrupted:
-        uninterrupted["model"] = model(start(definition(), HyperParameters=parameters))
-    assert model(interrupted) == uninterrupted["model"]
+    process(interrupted).terminate()
+    whole = start(definition(), HyperParameters=parameters)
+    assert model(interrupted) == model(whole)
     job = client("sagemaker").describe_training_job(TrainingJobName=interrupted)
     assert "Interrupted" in [item["Status"] for item in job["SecondaryStatusTransitions"]]
 
 
-@pytest.mark.parametrize("distribution", ["FullyReplicated", "ShardedByS3Key"])
-def test_two_hosts_learn_one_model(
-    definition: Any, start: Any, model: Any, distribution: str
+def test_two_hosts_with_half_of_the_rows_each_learn_one_model(
+    definition: Any, start: Any, model: Any
 ) -> None:
-    name = start(definition(2, distribution))
+    name = start(definition(2, "ShardedByS3Key"))
     files = members(model(name))
     metadata = json.loads(files["metadata.json"])
     assert metadata["train_rows"] == 6000
