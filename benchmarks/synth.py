@@ -7,10 +7,12 @@ its children, so that the Node.js which jsii starts is in them, whatever else th
 memory is the largest process's. Medians of the rounds.
 
 The empty app is as the CDK makes one, with its built-in check of templates: some 2 CPU seconds.
-Ours has them checked by `tests/nag` instead, where the same bytes are checked once.
+Ours has them checked by `tests/nag` instead, where the same bytes are checked once. So another
+empty app goes without, too.
 
-JSON: rounds; cpu_seconds and peak_mib of empty and of each environment; times_NAME (an
-environment's CPU over the empty app's) and times_empty, the worst of them.
+JSON: rounds; cpu_seconds and peak_mib of both empty apps and of each environment; times_NAME (an
+environment's CPU over the empty app's) and times_empty, the worst of them; times_empty_unchecked,
+the same over the empty app without the check.
 """
 
 import argparse
@@ -27,15 +29,16 @@ from benchmarks.measuring import add_json, show
 from stacks.environments import ENVIRONMENTS
 
 APP = Path(__file__).parents[1] / "app.py"
-EMPTY = "empty"
+EMPTY, UNCHECKED = "empty", "empty_unchecked"
 EMPTY_APP = """
 import os
 import lifecycle
 import aws_cdk as cdk
-app = cdk.App(outdir=os.environ["CDK_OUTDIR"], analytics_reporting=False)
+app = cdk.App(outdir=os.environ["CDK_OUTDIR"], analytics_reporting=False{options})
 cdk.Stack(app, "Empty")
 app.synth()
 """
+OPTIONS = {EMPTY: "", UNCHECKED: ", builtin_cloud_formation_validation=False"}
 
 
 def main() -> None:
@@ -48,11 +51,12 @@ def main() -> None:
 
 
 def _measure(rounds: int) -> dict[str, Any]:
-    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in (EMPTY, *ENVIRONMENTS)}
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in (*OPTIONS, *ENVIRONMENTS)}
     for _ in range(rounds):
         for name in ENVIRONMENTS:
             # A busy machine makes CPU seconds longer, and is not busy evenly.
-            runs[EMPTY].append(_synthesize(EMPTY))
+            for empty in OPTIONS:
+                runs[empty].append(_synthesize(empty))
             runs[name].append(_synthesize(name))
     seconds = {name: median(cpu for cpu, _ in each) for name, each in runs.items()}
     times = {name: round(seconds[name] / seconds[EMPTY], 2) for name in ENVIRONMENTS}
@@ -65,12 +69,16 @@ def _measure(rounds: int) -> dict[str, Any]:
         },
         **{f"times_{name}": value for name, value in times.items()},
         "times_empty": max(times.values()),
+        "times_empty_unchecked": round(
+            max(seconds[name] for name in ENVIRONMENTS) / seconds[UNCHECKED], 2
+        ),
     }
 
 
 def _synthesize(name: str) -> tuple[float, float]:
     """One synthesis: CPU seconds and peak MiB."""
-    program = ["-c", EMPTY_APP] if name == EMPTY else [str(APP)]
+    is_empty = name in OPTIONS
+    program = ["-c", EMPTY_APP.format(options=OPTIONS[name])] if is_empty else [str(APP)]
     with tempfile.TemporaryDirectory(prefix="synth-") as folder, tempfile.TemporaryFile() as said:
         context = json.dumps({"environment": name})
         process = subprocess.Popen(
