@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from pipeline_code.features import batch
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, FEATURE_NAMES, TERMINAL
-from pipeline_code.features.records import Key
 from pipeline_code.features.state import EntityState, events_of
+from pipeline_code.features.store.records import Key
 from pipeline_code.simulate.simulation import simulate
 from pipeline_code.simulate.world import SimulationConfig
 from pipeline_code.train.model import Model, fit

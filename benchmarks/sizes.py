@@ -24,7 +24,7 @@ from benchmarks.measuring import add_json, show
 from benchmarks.online import History
 from pipeline_code.contracts.serving import JSON, Decision
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL, Entity
-from pipeline_code.features.records import Key, Writer, next_time, to_record
+from pipeline_code.features.store.records import Key, Writer, next_time, to_record
 from pipeline_code.serve.metrics import Meter, MetricsConfig
 from pipeline_code.serve.rendering import render
 from pipeline_code.serve.scoring import ScoringResponse

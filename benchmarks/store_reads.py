@@ -33,8 +33,8 @@ from benchmarks.serving_world import GROUPS
 from local_aws.server import EmbeddedAws
 from pipeline_code.contracts.quotas import BATCH_GETS_A_SECOND, CALLS_A_SECOND
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, TERMINAL
-from pipeline_code.features.online_store import FeatureGroups, OnlineStore, features_of
-from pipeline_code.features.records import Key
+from pipeline_code.features.store.online_store import FeatureGroups, OnlineStore, features_of
+from pipeline_code.features.store.records import Key
 from pipeline_code.serve import store as store_module
 from pipeline_code.serve.identity import Identity
 from pipeline_code.serve.store import StoreReader

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.verbs import Json, guide, on_target, plain
+from operations.cli.parts.verbs import Json, guide, on_target, plain
 from operations.console import show, table
 from operations.target import Target
 

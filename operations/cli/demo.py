@@ -7,9 +7,9 @@ import typer
 
 from local_aws.settings import DEFAULT_PORT
 from operations.cli.embedded import Port
-from operations.cli.following import interruptible
-from operations.cli.own_data import with_mapping
-from operations.cli.verbs import Json, guide, plain
+from operations.cli.parts.following import interruptible
+from operations.cli.parts.own_data import with_mapping
+from operations.cli.parts.verbs import Json, guide, plain
 from operations.console import show, table
 from operations.target import STATE_ROOT
 

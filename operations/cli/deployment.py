@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.following import interruptible
-from operations.cli.verbs import Json, guide, on_target
+from operations.cli.parts.following import interruptible
+from operations.cli.parts.verbs import Json, guide, on_target
 from operations.console import show, table, tell, wide
 from operations.errors import OperationError
 from operations.target import Target

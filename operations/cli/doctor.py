@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from operations.cli.verbs import Json, guide, on_target
+from operations.cli.parts.verbs import Json, guide, on_target
 from operations.target import Target
 
 if TYPE_CHECKING:

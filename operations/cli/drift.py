@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from operations.cli.following import interruptible
-from operations.cli.verbs import VERDICTS, Json, guide, on_target
+from operations.cli.parts.following import interruptible
+from operations.cli.parts.verbs import VERDICTS, Json, guide, on_target
 from operations.console import show
 from operations.errors import OperationError
 from operations.target import Target
@@ -73,7 +73,7 @@ def drift(
     Exits 0 if nothing is wrong, 3 if there are violations, 4 if there is too little data to tell,
     and 1 if a run failed.
     """
-    from operations.cli.drift_tables import tables
+    from operations.cli.parts.drift_tables import tables
     from operations.monitoring import drift as monitors
 
     length = None if window is None else _length(window)

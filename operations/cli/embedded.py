@@ -7,7 +7,7 @@ import typer
 
 from local_aws.settings import BEHAVIOUR_VARIABLE, DEFAULT_PORT, REGION_VARIABLE
 from operations import progress
-from operations.cli.verbs import Json, State, guide, plain
+from operations.cli.parts.verbs import Json, State, guide, plain
 from operations.console import show, table
 from operations.target import DEFAULT_STATE
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from operations.cli.following import steps_table, unattended
-from operations.cli.verbs import Json, guide, on_target
+from operations.cli.parts.following import steps_table, unattended
+from operations.cli.parts.verbs import Json, guide, on_target
 from operations.console import people, show, table, utc
 from operations.errors import OperationError
 from operations.target import Target

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.cli.own_data import mapping_options, with_mapping
-from operations.cli.verbs import Json, guide, on_target
+from operations.cli.parts.own_data import mapping_options, with_mapping
+from operations.cli.parts.verbs import Json, guide, on_target
 from operations.console import people, show, table, tell
 
 

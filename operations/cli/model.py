@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.following import steps_table, unattended
-from operations.cli.verbs import Json, guide, on_target
+from operations.cli.parts.following import steps_table, unattended
+from operations.cli.parts.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.target import Target
 from pipeline_code.contracts.decisions import APPROVED, REJECTED

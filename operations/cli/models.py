@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from operations import progress
-from operations.cli.verbs import Json, guide, on_target
+from operations.cli.parts.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.errors import OperationError
 from operations.target import Target

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from operations.cli.drift import drift
-from operations.cli.verbs import Json, guide, on_target
+from operations.cli.parts.verbs import Json, guide, on_target
 from operations.console import show, table, wide
 from operations.target import Target
 

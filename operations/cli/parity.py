@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from operations import progress
-from operations.cli.verbs import (
+from operations.cli.parts.verbs import (
     Embedded,
     EnvironmentName,
     Json,

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from operations import progress
-from operations.cli.own_data import with_mapping
-from operations.cli.verbs import Json, guide, plain
+from operations.cli.parts.own_data import with_mapping
+from operations.cli.parts.verbs import Json, guide, plain
 from operations.console import show, table
 from pipeline_code.common.exits import BadInput
 from pipeline_code.contracts.reviews import CARDS_REVIEWED_A_DAY

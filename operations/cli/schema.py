@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.cli.verbs import Json, guide, on_target
+from operations.cli.parts.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.target import Target
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from operations import progress
-from operations.cli.following import unattended
-from operations.cli.own_data import with_mapping
-from operations.cli.verbs import Json, guide, on_target
+from operations.cli.parts.following import unattended
+from operations.cli.parts.own_data import with_mapping
+from operations.cli.parts.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.errors import OperationError
 from operations.target import Target

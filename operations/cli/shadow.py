@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from operations.cli.following import unattended
-from operations.cli.verbs import Json, guide, on_target
+from operations.cli.parts.following import unattended
+from operations.cli.parts.verbs import Json, guide, on_target
 from operations.console import show, table
 from operations.target import Target
 

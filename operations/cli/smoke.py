@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.verbs import Json, guide, on_target
+from operations.cli.parts.verbs import Json, guide, on_target
 from operations.target import Target
 
 

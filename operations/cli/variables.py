@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from operations.cli.place import EMBEDDED, STATE
-from operations.cli.verbs import Json, State, guide, plain
+from operations.cli.parts.place import EMBEDDED, STATE
+from operations.cli.parts.verbs import Json, State, guide, plain
 from operations.console import people, tell, write_json
 from operations.target import DEFAULT_STATE, PROJECT_ROOT
 

@@ -22,7 +22,7 @@ from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.contracts.outputs import Output
 from pipeline_code.contracts.schema import SCHEMA_VERSION
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, TERMINAL, Entity
-from pipeline_code.features.store import FeatureGroups, fold_into_store
+from pipeline_code.features.store.updating import FeatureGroups, fold_into_store
 from pipeline_code.stream.events import CLOCK_SKEW, encode_reports, encode_transactions
 from pipeline_code.stream.producing import Entry, put_all
 

@@ -35,9 +35,9 @@ from pipeline_code.contracts.schema import (
 from pipeline_code.features.batch import compute
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, FEATURE_NAMES, TERMINAL
 from pipeline_code.features.events import Reports, Transactions, epoch_microseconds
-from pipeline_code.features.online_store import OnlineStore
 from pipeline_code.features.owners import EventsByOwner
-from pipeline_code.features.records import Key, StoredRecord, timestamp
+from pipeline_code.features.store.online_store import OnlineStore
+from pipeline_code.features.store.records import Key, StoredRecord, timestamp
 from pipeline_code.parity.arrived import lacks
 from pipeline_code.parity.replay import Difference
 

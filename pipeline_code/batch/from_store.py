@@ -32,8 +32,8 @@ from pipeline_code.features.continuing import features_after
 from pipeline_code.features.definitions import ALLOWED_LATENESS, ENTITIES, Entity
 from pipeline_code.features.events import epoch_microseconds
 from pipeline_code.features.plan import microseconds
-from pipeline_code.features.records import EVENT_TIME, STATE, Key
 from pipeline_code.features.state import EntityState, StateError
+from pipeline_code.features.store.records import EVENT_TIME, STATE, Key
 from pipeline_code.parity.history import DELETED, INVOKED
 from pipeline_code.parity.objects import Folder
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline_code.contracts.environment import variable
-from pipeline_code.features.online_store import FeatureGroups
+from pipeline_code.features.store.online_store import FeatureGroups
 
 __all__ = ["FeatureSettings"]
 

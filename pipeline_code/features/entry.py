@@ -52,11 +52,11 @@ from pipeline_code.features.definitions import (
 )
 from pipeline_code.features.files.manifest import Manifest
 from pipeline_code.features.files.sources import ParquetSource
-from pipeline_code.features.materializing import Materializer, MaterializingSettings
-from pipeline_code.features.online_store import FeatureGroups
 from pipeline_code.features.parts import Output, OutputCounts
 from pipeline_code.features.sharded import ShardedFeatures
 from pipeline_code.features.spark.session import require
+from pipeline_code.features.store.materializing import Materializer, MaterializingSettings
+from pipeline_code.features.store.online_store import FeatureGroups
 from pipeline_code.features.windows import LATEST, Period, Windows, parse_as_of
 
 SINGLE, SPARK = "single", "spark"

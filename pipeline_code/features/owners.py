@@ -6,8 +6,8 @@ import numpy.typing as npt
 from pipeline_code.features.definitions import SCHEMA_VERSION, Entity
 from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.grouping import grouped, repetitions
-from pipeline_code.features.records import Key
 from pipeline_code.features.state import EntityState, events_of
+from pipeline_code.features.store.records import Key
 
 __all__ = ["EventsByOwner"]
 

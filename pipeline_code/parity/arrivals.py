@@ -13,8 +13,8 @@ import numpy.typing as npt
 from pipeline_code.features.definitions import Entity
 from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.owners import EventsByOwner
-from pipeline_code.features.records import Key
 from pipeline_code.features.state import NO_EVENTS, REMEMBERED, EntityState
+from pipeline_code.features.store.records import Key
 
 __all__ = ["Arrivals"]
 

@@ -24,8 +24,8 @@ import numpy.typing as npt
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.events import Transaction
 from pipeline_code.features.online import vector
-from pipeline_code.features.records import Key
 from pipeline_code.features.state import EntityState
+from pipeline_code.features.store.records import Key
 from pipeline_code.parity.arrived import arrived, lacks
 from pipeline_code.parity.history import StateHistory
 from pipeline_code.parity.lake import KnownEvents

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pipeline_code.features.definitions import ALLOWED_LATENESS, ENTITIES, Entity
 from pipeline_code.features.events import EPOCH
 from pipeline_code.features.plan import plan_of
-from pipeline_code.features.records import Key
+from pipeline_code.features.store.records import Key
 from pipeline_code.parity.audit import Audit, AuditOutcome, AuditResult, judge
 from pipeline_code.parity.history import StateHistory, states_held
 from pipeline_code.parity.lake import read_events

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from pipeline_code.features.definitions import Entity
 from pipeline_code.features.events import epoch_microseconds
-from pipeline_code.features.records import EVENT_TIME, STATE, Key
 from pipeline_code.features.state import EntityState, StateError
+from pipeline_code.features.store.records import EVENT_TIME, STATE, Key
 from pipeline_code.parity.objects import Folder
 
 __all__ = ["CLOCK_TOLERANCE", "DELETED", "INVOKED", "StateHistory", "states_held"]

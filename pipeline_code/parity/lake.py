@@ -17,8 +17,8 @@ from pipeline_code.features.events import Reports, Transactions
 from pipeline_code.features.online import vector
 from pipeline_code.features.owners import EventsByOwner
 from pipeline_code.features.plan import plan_of
-from pipeline_code.features.records import Key
 from pipeline_code.features.state import EntityState
+from pipeline_code.features.store.records import Key
 from pipeline_code.parity.objects import Folder
 from pipeline_code.parity.requests import AuditedRequest
 

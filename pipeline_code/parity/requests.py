@@ -15,7 +15,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.contracts.schema import SCHEMA_VERSION, SCHEMA_VERSIONS
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL, features_of
 from pipeline_code.features.events import Transaction, epoch_microseconds
-from pipeline_code.features.records import Key
+from pipeline_code.features.store.records import Key
 
 __all__ = ["AuditedRequest", "Sample", "read_sample"]
 

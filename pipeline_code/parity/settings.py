@@ -9,7 +9,7 @@ from typing import Self
 from pipeline_code.captures.interval import Interval
 from pipeline_code.common.exits import BadInput
 from pipeline_code.contracts.environment import read, variable
-from pipeline_code.features.online_store import FeatureGroups
+from pipeline_code.features.store.online_store import FeatureGroups
 
 __all__ = ["AuditSettings"]
 

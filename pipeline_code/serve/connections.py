@@ -34,7 +34,7 @@ from botocore.retries.standard import (
 )
 from yarl import URL
 
-from pipeline_code.features.online_store import FIRST_PAUSE_SECONDS, StoreError
+from pipeline_code.features.store.online_store import FIRST_PAUSE_SECONDS, StoreError
 from pipeline_code.serve.identity import Identity
 from pipeline_code.serve.signing import Signer
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline_code.contracts.serving import Reason
-from pipeline_code.features.records import Key
+from pipeline_code.features.store.records import Key
 from pipeline_code.serve.scoring import Found
 
 __all__ = ["StateRead"]

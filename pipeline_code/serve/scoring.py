@@ -12,8 +12,8 @@ from pipeline_code.contracts.serving import Decision, Reason
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, TERMINAL
 from pipeline_code.features.events import Transaction
 from pipeline_code.features.online import vector
-from pipeline_code.features.records import Key
 from pipeline_code.features.state import EntityState
+from pipeline_code.features.store.records import Key
 from pipeline_code.serve.rows import FeatureRows
 from pipeline_code.serve.thresholds import Thresholds
 from pipeline_code.train.model import Model

@@ -9,7 +9,7 @@ from pipeline_code.common.exits import BadInput
 from pipeline_code.common.model_digest import registered_digest
 from pipeline_code.contracts.environment import read, variable
 from pipeline_code.contracts.packages import NO_MODEL, variables_of
-from pipeline_code.features.online_store import FeatureGroups
+from pipeline_code.features.store.online_store import FeatureGroups
 from pipeline_code.serve.cores import available_cores
 from pipeline_code.serve.metrics import MetricsConfig
 from pipeline_code.serve.states import StatesConfig

@@ -22,9 +22,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline_code.contracts.environment import variable
 from pipeline_code.contracts.serving import LONGEST_CACHE_SECONDS, Reason
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES
-from pipeline_code.features.online_store import READ_AT_ONCE, StoreError
-from pipeline_code.features.records import Key, StoredRecord
 from pipeline_code.features.state import StateError
+from pipeline_code.features.store.online_store import READ_AT_ONCE, StoreError
+from pipeline_code.features.store.records import Key, StoredRecord
 from pipeline_code.serve.breaker import Breaker
 from pipeline_code.serve.reads import StateRead
 from pipeline_code.serve.scoring import Found

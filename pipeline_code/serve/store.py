@@ -14,14 +14,14 @@ from urllib.parse import urlencode
 import orjson
 
 from pipeline_code.features.definitions import ENTITIES
-from pipeline_code.features.online_store import (
+from pipeline_code.features.store.online_store import (
     BatchRead,
     FeatureGroups,
     StoreError,
     features_of,
     pauses,
 )
-from pipeline_code.features.records import Key
+from pipeline_code.features.store.records import Key
 from pipeline_code.serve.connections import Connections
 from pipeline_code.serve.identity import Identity
 

@@ -16,9 +16,9 @@ from botocore.config import Config
 from pipeline_code.common.pace import Pace
 from pipeline_code.contracts.metrics import MetricName
 from pipeline_code.features.definitions import CUSTOMER, Entity
-from pipeline_code.features.records import Key
-from pipeline_code.features.store import FoldResult, fold_into_store
-from pipeline_code.features.store_traffic import StoreTraffic
+from pipeline_code.features.store.records import Key
+from pipeline_code.features.store.traffic import StoreTraffic
+from pipeline_code.features.store.updating import FoldResult, fold_into_store
 from pipeline_code.stream.batches import WholeBatchProcessor
 from pipeline_code.stream.events import Event, tables
 from pipeline_code.stream.producing import Entry, put_all

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline_code.contracts.environment import variable
-from pipeline_code.features.store import FeatureGroups
+from pipeline_code.features.store.updating import FeatureGroups
 
 __all__ = ["FoldSettings"]
 

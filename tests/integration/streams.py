@@ -17,7 +17,7 @@ from operations.data.stream import feature_groups
 from operations.target import Target
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features.definitions import ENTITIES, Entity, feature_group_columns
-from pipeline_code.features.store import FeatureGroups, fold_into_store
+from pipeline_code.features.store.updating import FeatureGroups, fold_into_store
 from pipeline_code.stream.events import encode_reports, encode_transactions
 from pipeline_code.stream.producing import Entry, put_all
 

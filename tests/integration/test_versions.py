@@ -55,7 +55,7 @@ import boto3, pyarrow.parquet as pq
 from pipeline_code.contracts.schema import SCHEMA_VERSIONS
 from pipeline_code.features.definitions import ENTITIES
 from pipeline_code.features.events import Reports, Transactions
-from pipeline_code.features.online_store import FeatureGroups, OnlineStore
+from pipeline_code.features.store.online_store import FeatureGroups, OnlineStore
 from pipeline_code.features.owners import EventsByOwner
 folder, pattern = sys.argv[1:]
 transactions = Transactions.from_table(pq.read_table(f"{folder}/transactions.parquet"))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from operations.cli.following import steps_table
+from operations.cli.parts.following import steps_table
 from operations.executions import ExecutionStep, PipelineExecution, display_name
 from operations.log_streams import job_log
 

@@ -18,7 +18,7 @@ from operations.target import Target
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.common.schema import CUSTOMERS, FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features.definitions import ENTITIES, Entity, feature_group_columns
-from pipeline_code.features.store import FeatureGroups, fold_into_store
+from pipeline_code.features.store.updating import FeatureGroups, fold_into_store
 
 START = datetime(2025, 1, 10, tzinfo=UTC)
 NO_REPORTS = FRAUD_REPORTS.empty_table()

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from local_aws.server import EmbeddedAws
 from operations.cli import app
-from operations.cli.place import same_place
-from operations.cli.verbs import plain
+from operations.cli.parts.place import same_place
+from operations.cli.parts.verbs import plain
 from operations.target import PROJECT_ROOT
 
 runner = CliRunner()

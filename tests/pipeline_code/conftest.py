@@ -3,7 +3,8 @@
 import pytest
 
 from pipeline_code.contracts.schema import NEWEST_VERSION
-from pipeline_code.features import definitions, online_store
+from pipeline_code.features import definitions
+from pipeline_code.features.store import online_store
 from tests.pipeline_code.features.other_version import OTHER_VERSION, declared
 
 

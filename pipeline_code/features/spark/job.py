@@ -9,11 +9,11 @@ from pyspark.sql import SparkSession
 
 from pipeline_code.common.paths import CLOUD_ROOT, ml_root
 from pipeline_code.features.files.sources import ParquetSource
-from pipeline_code.features.materializing import Materializer
 from pipeline_code.features.parts import Output, OutputCounts
 from pipeline_code.features.spark.cluster import Hosts, Leader, follow
 from pipeline_code.features.spark.driver import SparkFeatures, StagedOutput
 from pipeline_code.features.spark.session import ALL_CORES, open_session, prepare
+from pipeline_code.features.store.materializing import Materializer
 
 __all__ = ["SparkJob"]
 

@@ -59,7 +59,7 @@ def test_a_deployment_that_was_broken_off_has_a_status(
 def test_what_is_unknown_is_shown_beside_what_is_known(
     broken_off: Target, embedded_aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("operations.cli.verbs.connect", lambda *_, **__: broken_off)
+    monkeypatch.setattr("operations.cli.parts.verbs.connect", lambda *_, **__: broken_off)
     done = CliRunner().invoke(app, ["status"])
     assert done.exit_code == 0, done.output
     for text in ("not deployed", "ROLLBACK_", "Unknown", "model packages", "0 of 0 in ALARM"):

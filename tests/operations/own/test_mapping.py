@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from operations.cli.own_data import mapping_options, with_mapping
+from operations.cli.parts.own_data import mapping_options, with_mapping
 from operations.data.own.conversion import read_own
 from operations.data.own.identifiers import Identifiers
 from operations.data.own.mapping import Amounts, FileMapping

@@ -12,14 +12,14 @@ from pipeline_code.features.definitions import (
 )
 from pipeline_code.features.events import Reports, Transaction, Transactions
 from pipeline_code.features.online import vector
-from pipeline_code.features.records import Key
-from pipeline_code.features.store import (
+from pipeline_code.features.store.records import Key
+from pipeline_code.features.store.updating import (
     FeatureGroups,
     FoldResult,
     fold_into_store,
     read_states,
 )
-from pipeline_code.features.store import materialize as materialize_entity
+from pipeline_code.features.store.updating import materialize as materialize_entity
 from tests.pipeline_code.features.small_streams import (
     DAY,
     HOUR,

@@ -14,8 +14,8 @@ from pipeline_code.features.definitions import ENTITIES, FEATURE_NAMES, Entity
 from pipeline_code.features.events import Reports, Transaction, Transactions
 from pipeline_code.features.online import vector
 from pipeline_code.features.owners import EventsByOwner
-from pipeline_code.features.records import Key
 from pipeline_code.features.state import EntityState
+from pipeline_code.features.store.records import Key
 from tests.pipeline_code.features.small_streams import (
     DAY,
     Row,

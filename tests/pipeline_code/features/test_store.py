@@ -25,17 +25,17 @@ from pipeline_code.features.definitions import (
     stored_features,
 )
 from pipeline_code.features.events import Reports, Transactions
-from pipeline_code.features.online_store import READ_AT_ONCE, OnlineStore
-from pipeline_code.features.records import Key, StoredRecord
 from pipeline_code.features.state import StateError
-from pipeline_code.features.store import (
+from pipeline_code.features.store.online_store import READ_AT_ONCE, OnlineStore
+from pipeline_code.features.store.records import Key, StoredRecord
+from pipeline_code.features.store.updating import (
     FeatureGroups,
     FoldResult,
     StoreError,
     fold_into_store,
     read_states,
 )
-from pipeline_code.features.store import materialize as materialize_entity
+from pipeline_code.features.store.updating import materialize as materialize_entity
 from pipeline_code.serve.identity import Identity
 from pipeline_code.serve.store import StoreReader
 from tests.pipeline_code.features.small_streams import (
@@ -259,7 +259,7 @@ def test_unprocessed_records_are_sent_again(client: Any, groups: FeatureGroups) 
 def test_a_store_that_never_catches_up_is_an_error(
     client: Any, groups: FeatureGroups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline_code.features.online_store.FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("pipeline_code.features.store.online_store.FIRST_PAUSE_SECONDS", 0)
     with pytest.raises(StoreError, match="BatchGetRecord must process every record"):
         read_states(Overloaded(client, 99), groups, customer_id=1, terminal_id=1)
 

@@ -15,11 +15,11 @@ from pipeline_code.common.pace import Pace
 from pipeline_code.contracts.metrics import FEATURE_JOB
 from pipeline_code.features.definitions import CUSTOMER
 from pipeline_code.features.events import Reports, Transactions
-from pipeline_code.features.materializing import Materializer, MaterializingSettings
-from pipeline_code.features.online_store import FeatureGroups, OnlineStore
-from pipeline_code.features.records import Key
-from pipeline_code.features.store import StoreError
-from pipeline_code.features.store_traffic import StoreTraffic
+from pipeline_code.features.store.materializing import Materializer, MaterializingSettings
+from pipeline_code.features.store.online_store import FeatureGroups, OnlineStore
+from pipeline_code.features.store.records import Key
+from pipeline_code.features.store.traffic import StoreTraffic
+from pipeline_code.features.store.updating import StoreError
 from tests.pipeline_code.serve.conftest import GROUPS, Store
 
 NAMES = FeatureGroups(**GROUPS)

@@ -24,13 +24,13 @@ from pipeline_code.features.definitions import (
     stored_features,
 )
 from pipeline_code.features.events import Reports, Transactions
-from pipeline_code.features.materializing import Materializer, MaterializingSettings
 from pipeline_code.features.owners import EventsByOwner
 from pipeline_code.features.plan import plan_of
-from pipeline_code.features.records import Key
 from pipeline_code.features.sides import all_features
 from pipeline_code.features.state import EntityState, StateError
-from pipeline_code.features.store import FeatureGroups, fold_into_store
+from pipeline_code.features.store.materializing import Materializer, MaterializingSettings
+from pipeline_code.features.store.records import Key
+from pipeline_code.features.store.updating import FeatureGroups, fold_into_store
 from tests.pipeline_code.features.other_version import ADDED, CHANGED, REMOVED
 from tests.pipeline_code.features.small_streams import (
     Row,

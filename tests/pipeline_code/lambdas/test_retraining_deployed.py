@@ -142,7 +142,7 @@ def deploy(embedded: EmbeddedAws) -> Deployed:
 def fraudloop(deployed: Deployed, *arguments: str) -> Result:
     """The command, as it finds this environment."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("operations.cli.verbs.connect", lambda *_, **__: deployed.target)
+        monkeypatch.setattr("operations.cli.parts.verbs.connect", lambda *_, **__: deployed.target)
         return CliRunner().invoke(app, [*arguments], env={"COLUMNS": "200"})
 
 

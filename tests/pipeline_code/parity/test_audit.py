@@ -11,7 +11,7 @@ from local_aws.server import EmbeddedAws
 from pipeline_code.common.exits import BadInput
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES
 from pipeline_code.features.events import Transaction, epoch_microseconds
-from pipeline_code.features.records import Key
+from pipeline_code.features.store.records import Key
 from pipeline_code.parity import history
 from pipeline_code.parity.audit import Audit, AuditOutcome, AuditResult
 from pipeline_code.parity.auditor import Auditor

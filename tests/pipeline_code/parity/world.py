@@ -24,7 +24,7 @@ from pipeline_code.features.definitions import (
 )
 from pipeline_code.features.events import Transaction
 from pipeline_code.features.online import vector
-from pipeline_code.features.store import FeatureGroups, fold_into_store, read_states
+from pipeline_code.features.store.updating import FeatureGroups, fold_into_store, read_states
 from pipeline_code.parity.objects import Folder
 
 TRUST = {

@@ -25,8 +25,8 @@ from pipeline_code.common.model_digest import model_digest
 from pipeline_code.contracts.serving import ATTRIBUTES_HEADER
 from pipeline_code.features.definitions import CUSTOMER, FEATURE_NAMES, SCHEMA_VERSION, TERMINAL
 from pipeline_code.features.events import epoch_microseconds
-from pipeline_code.features.online_store import FeatureGroups
 from pipeline_code.features.state import EntityState, events_of
+from pipeline_code.features.store.online_store import FeatureGroups
 from pipeline_code.serve.identity import Identity
 from pipeline_code.serve.store import StoreReader
 from pipeline_code.train.model import Model, fit

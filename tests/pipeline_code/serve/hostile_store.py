@@ -12,8 +12,8 @@ from botocore.exceptions import (
 )
 
 from pipeline_code.features.definitions import CUSTOMER
-from pipeline_code.features.online_store import StoreError
-from pipeline_code.features.records import Key
+from pipeline_code.features.store.online_store import StoreError
+from pipeline_code.features.store.records import Key
 from pipeline_code.serve.store import StoreReader
 
 from .conftest import GROUPS, reader

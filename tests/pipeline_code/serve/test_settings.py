@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline_code.common.exits import BadInput
-from pipeline_code.features.store import FeatureGroups
+from pipeline_code.features.store.updating import FeatureGroups
 from pipeline_code.serve.metrics import MetricsConfig
 from pipeline_code.serve.settings import ServerSettings
 from pipeline_code.serve.states import StatesConfig

@@ -9,8 +9,8 @@ import pytest
 
 from pipeline_code.contracts.serving import Reason
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL
-from pipeline_code.features.records import Key
 from pipeline_code.features.state import EntityState, events_of
+from pipeline_code.features.store.records import Key
 from pipeline_code.serve import states as states_module
 from pipeline_code.serve.breaker import Breaker
 from pipeline_code.serve.connections import TRIES

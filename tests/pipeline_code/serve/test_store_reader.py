@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from pipeline_code.features import online_store
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL
-from pipeline_code.features.online_store import ATTEMPTS, StoreError
-from pipeline_code.features.records import Key
+from pipeline_code.features.store import online_store
+from pipeline_code.features.store.online_store import ATTEMPTS, StoreError
+from pipeline_code.features.store.records import Key
 from pipeline_code.serve import connections
 from pipeline_code.serve import store as store_module
 from pipeline_code.serve.store import ONE_BY_ONE, StoreReader

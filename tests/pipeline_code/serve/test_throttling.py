@@ -14,8 +14,8 @@ from botocore.config import Config
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.contracts.metrics import MetricName
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, feature_group_columns
-from pipeline_code.features.online_store import FeatureGroups
-from pipeline_code.features.store_traffic import StoreTraffic
+from pipeline_code.features.store.online_store import FeatureGroups
+from pipeline_code.features.store.traffic import StoreTraffic
 from pipeline_code.stream.folding import Clients, consume
 from pipeline_code.stream.settings import FoldSettings
 from tests.pipeline_code.stream.conftest import lambda_event

@@ -23,10 +23,10 @@ from pipeline_code.features.definitions import (
     feature_group_columns,
 )
 from pipeline_code.features.events import Reports, Transactions
-from pipeline_code.features.online_store import OnlineStore
-from pipeline_code.features.records import Key, StoredRecord
-from pipeline_code.features.store import FeatureGroups, fold_into_store, materialize
-from pipeline_code.features.store_traffic import StoreTraffic
+from pipeline_code.features.store.online_store import OnlineStore
+from pipeline_code.features.store.records import Key, StoredRecord
+from pipeline_code.features.store.traffic import StoreTraffic
+from pipeline_code.features.store.updating import FeatureGroups, fold_into_store, materialize
 from pipeline_code.stream import folding
 from pipeline_code.stream.events import parse, tables
 from pipeline_code.stream.folding import Clients, consume

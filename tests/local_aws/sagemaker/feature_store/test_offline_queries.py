@@ -19,7 +19,7 @@ from pipeline_code.features.definitions import (
     stored_features,
 )
 from pipeline_code.features.state import EntityState
-from pipeline_code.features.store import FeatureGroups, fold_into_store
+from pipeline_code.features.store.updating import FeatureGroups, fold_into_store
 
 Client = Callable[[str], Any]
 START = datetime(2024, 3, 1, 10, tzinfo=UTC)

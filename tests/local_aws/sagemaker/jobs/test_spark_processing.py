@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline_code.features.definitions import ENTITIES, FEATURE_NAMES, feature_group_columns
-from pipeline_code.features.store import FeatureGroups
+from pipeline_code.features.store.updating import FeatureGroups
 from tests.local_aws.sagemaker.conftest import ENDED, IMAGE, allow, unique
 from tests.pipeline_code.features.test_sharded import lake, stream
 

@@ -14,8 +14,8 @@ from pipeline_code.contracts.environment import variable
 from pipeline_code.contracts.metrics import MetricName
 from pipeline_code.features.declarations import Entity
 from pipeline_code.features.events import Reports, Transactions
-from pipeline_code.features.store import FeatureGroups, FoldResult, StoreError, materialize
-from pipeline_code.features.store_traffic import StoreTraffic
+from pipeline_code.features.store.traffic import StoreTraffic
+from pipeline_code.features.store.updating import FeatureGroups, FoldResult, StoreError, materialize
 
 __all__ = ["Materializer", "MaterializingSettings"]
 

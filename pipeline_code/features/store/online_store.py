@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pipeline_code.contracts.environment import variable
 from pipeline_code.contracts.schema import SCHEMA_VERSION_VARIABLE, SCHEMA_VERSIONS
 from pipeline_code.features.definitions import CUSTOMER, SCHEMA_VERSION, TERMINAL, Entity
-from pipeline_code.features.records import EVENT_TIME, STATE, Key, StoredRecord
+from pipeline_code.features.store.records import EVENT_TIME, STATE, Key, StoredRecord
 
 __all__ = [
     "FIRST_PAUSE_SECONDS",

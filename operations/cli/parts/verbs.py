@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.cli.failures import check_inputs, check_result_file, in_a_line
-from operations.cli.following import interruptible
-from operations.cli.place import EMBEDDED, ENVIRONMENT, STATE, same_place
+from operations.cli.parts.failures import check_inputs, check_result_file, in_a_line
+from operations.cli.parts.following import interruptible
+from operations.cli.parts.place import EMBEDDED, ENVIRONMENT, STATE, same_place
 from operations.console import tell, wide
 from operations.environments import check_environment, environment_names
 from operations.progress import Display

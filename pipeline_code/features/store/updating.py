@@ -19,15 +19,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, TERMINAL, Entity
 from pipeline_code.features.events import Reports, Transactions
-from pipeline_code.features.online_store import (
+from pipeline_code.features.owners import EventsByOwner
+from pipeline_code.features.state import EntityState, StateError
+from pipeline_code.features.store.online_store import (
     READ_AT_ONCE,
     FeatureGroups,
     OnlineStore,
     StoreError,
 )
-from pipeline_code.features.owners import EventsByOwner
-from pipeline_code.features.records import Key, StoredRecord, Writer, next_time, to_record
-from pipeline_code.features.state import EntityState, StateError
+from pipeline_code.features.store.records import Key, StoredRecord, Writer, next_time, to_record
 
 __all__ = [
     "FeatureGroups",

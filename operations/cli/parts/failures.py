@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from operations.cli.place import placed
+from operations.cli.parts.place import placed
 from operations.console import errors, readable
 from operations.errors import OperationError
 

@@ -1,0 +1,1 @@
+"""What verbs are made of: where they act, how they fail, what they show."""

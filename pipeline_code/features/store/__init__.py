@@ -1,0 +1,1 @@
+"""States in the feature groups: their records, reading them, and bringing them up to date."""
