@@ -95,15 +95,22 @@ class Deployer:
             spelled=now.spelled if package == now.package else spelled(wanted or {}),
             challenger=self._challenger(package, now),
         )
+        return self._bring_to(target, message, wanted, now)
+
+    def _bring_to(
+        self, target: ServedModel, message: str, wanted: Package | None, now: ServedModel
+    ) -> str:
+        """Start the next deployment, unless there is none, or it has to wait."""
         if not now.lost and (now.package, now.challenger) == (target.package, target.challenger):
             self._name(now)
             return "up to date" if wanted else self.verdicts.rejected_but_serving(now.package)
-        if waits_until := self._waits_until(wanted, target, now):
-            if now.lost:
-                return self._deploy(message, None, now, now)  # what served goes on meanwhile
-            self._name(now)
-            return f"{target.package} is tried again after {waits_until}"
-        return self._deploy(message, wanted, target, now)
+        waits_until = self._waits_until(wanted, target, now)
+        if waits_until is None:
+            return self._deploy(message, wanted, target, now)
+        if now.lost:
+            return self._deploy(message, None, now, now)  # what served goes on meanwhile
+        self._name(now)
+        return f"{target.package} is tried again after {waits_until}"
 
     def _waits_until(
         self, wanted: Package | None, target: ServedModel, now: ServedModel
