@@ -18,6 +18,7 @@ from ministack import app as ms
 from ministack.core import persistence, router
 from ministack.services import s3
 
+from local_aws.adapter.lending import lent
 from local_aws.adapter.operations import action_of
 
 logger = logging.getLogger("fraudloop")
@@ -175,7 +176,8 @@ class _Saver:
     async def _attempt(self) -> OSError | None:
         for _ in range(_ATTEMPTS):
             try:
-                self._save(self._key, ms._build_persistence_save_dict()[self._key]())
+                with lent():
+                    self._save(self._key, ms._build_persistence_save_dict()[self._key]())
             except OSError as error:
                 return error
             except (KeyError, RuntimeError):  # not loaded yet, or a thread changes it just now

@@ -18,6 +18,7 @@ from ministack.core import persistence
 from local_aws.adapter import durability
 from local_aws.adapter.identity import credentials
 from local_aws.adapter.identity.identity import note_transport
+from local_aws.adapter.lending import lent
 
 logger = logging.getLogger("fraudloop")
 
@@ -68,7 +69,8 @@ def save_state() -> None:
         return
     for service, get_state in ms._build_persistence_save_dict().items():
         try:
-            _save(service, get_state())
+            with lent():
+                _save(service, get_state())
         except Exception:  # a thread changed it meanwhile: the next checkpoint has it
             logger.warning("the state of %s was not saved", service, exc_info=True)
 

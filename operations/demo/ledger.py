@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,9 @@ import psutil
 from operations import progress
 
 _SAMPLE_SECONDS = 0.25
+# What is shared, the system counts page by page, which takes as long as a job's work does.
+_COUNT_SECONDS = 5.0
+_LEAP = 1.1
 
 
 @dataclass
@@ -70,7 +73,8 @@ class PeakMemory:
     """Samples the memory of this process and all that it started, together.
 
     A page that several of them share, such as those of libraries, counts once, where the system
-    says so (Linux: proportional set sizes); else as often as they have it.
+    says so (Linux: proportional set sizes); else as often as they have it. That is asked for when
+    it could be the most so far, and then every five seconds, or when a tenth more has come.
 
     A server that detached itself from this process is named by its pid.
     """
@@ -78,6 +82,7 @@ class PeakMemory:
     def __init__(self) -> None:
         self.mib = 0.0
         self._roots = {os.getpid()}
+        self._resident = self._counted = 0.0  # by the last sample: MiB, and when that was
         self._over = threading.Event()
         self._sampler = threading.Thread(target=self._sample, daemon=True, name="peak-memory")
 
@@ -95,13 +100,24 @@ class PeakMemory:
 
     def settle(self) -> None:
         """Take a sample now."""
-        # A server may be both a root of its own and a child of this process: counted once.
-        processes = {process for pid in self._roots for process in _family(pid)}
-        self.mib = max(self.mib, sum(map(_memory, processes)) / 2**20)
+        processes = self._processes()
+        self._resident, self._counted = _mib(_resident, processes), time.monotonic()
+        self.mib = max(self.mib, _mib(_memory, processes))
 
     def _sample(self) -> None:
         while not self._over.wait(_SAMPLE_SECONDS):
-            self.settle()
+            resident = _mib(_resident, self._processes())  # shared pages included, more than once
+            rested = time.monotonic() - self._counted > _COUNT_SECONDS
+            if resident > self.mib and (rested or resident > _LEAP * self._resident):
+                self.settle()
+
+    def _processes(self) -> set[psutil.Process]:
+        # A server may be both a root of its own and a child of this process: counted once.
+        return {process for pid in self._roots for process in _family(pid)}
+
+
+def _mib(memory: Callable[[psutil.Process], int], processes: Iterable[psutil.Process]) -> float:
+    return sum(map(memory, processes)) / 2**20
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -110,6 +126,13 @@ def _family(pid: int) -> list[psutil.Process]:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
 
 
 def _memory(process: psutil.Process) -> int:
