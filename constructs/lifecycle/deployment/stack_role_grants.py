@@ -41,7 +41,7 @@ class ResourceGrants:
         self._key = key
         self._stack = Stack.of(role)
         self._alarms: set[bool] = set()  # of which kinds some are covered, and so all
-        self._grants: Mapping[type, Callable[[Any], None]] = {
+        self._grants: Mapping[type[Any], Callable[[Any], None]] = {
             scaling.CfnScalableTarget: self._cover_scaling,
             cloudwatch.CfnAlarm: self._cover_alarm,
             sagemaker.CfnEndpoint: self._cover_endpoint,
@@ -55,6 +55,9 @@ class ResourceGrants:
     def cover(self, resource: CfnResource) -> None:
         """Allow what a resource takes, if it is of a type that depends on the approved model."""
         grant = self._grants.get(type(resource))
+        if type(resource) is CfnResource:  # one that only its type's name tells
+            names = {kind.CFN_RESOURCE_TYPE_NAME: each for kind, each in self._grants.items()}
+            grant = names.get(resource.cfn_resource_type)
         if grant is not None:
             grant(resource)
 

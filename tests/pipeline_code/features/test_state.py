@@ -202,7 +202,7 @@ def replaced(place: int, value: int) -> object:
         (base64.b64encode(b"XYZ" + bytes(40)).decode(), "must start with"),
         (text_of(replaced(3, 1)), "must have format 2, got 1; run the version of fraudloop"),
         (text_of(replaced(3, 9)), "must have format 2, got 9"),
-        (text_of(replaced(8, 1)), "must keep what today's features need"),
+        (text_of(replaced(8, 1)), "must keep what its version's features need"),
         (text_of(lambda data: data[:-1]), "must hold 2 rows, got other bytes"),
         (text_of(lambda data: data + b"9"), "must hold 2 rows, got other bytes"),
         (text_of(replaced(26, 1)), r"must hold 65538 rows, got \d+ bytes"),

@@ -221,7 +221,9 @@ def test_events_from_before_the_deployment_are_not_read(aws: Aws) -> None:
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in DeploymentSettings.__slots__:
         value = getattr(SETTINGS, name)
-        monkeypatch.setenv(name.upper(), value if isinstance(value, str) else " ".join(value))
+        monkeypatch.setenv(
+            name.upper(), " ".join(value) if isinstance(value, frozenset) else str(value)
+        )
     monkeypatch.setenv("FIRST_PAUSE_SECONDS", "0")
 
 
