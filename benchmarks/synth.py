@@ -6,8 +6,8 @@ Each in a process of its own, as the CDK CLI starts it, in turns. CPU seconds co
 its children, so that the Node.js which jsii starts is in them, whatever else the machine does; peak
 memory is the largest process's. Medians of the rounds.
 
-The empty app is as the CDK makes one, with its built-in check of templates: some 2 CPU seconds. Ours
-has them checked by `tests/nag` instead, where the same bytes are checked once.
+The empty app is as the CDK makes one, with its built-in check of templates: some 2 CPU seconds.
+Ours has them checked by `tests/nag` instead, where the same bytes are checked once.
 
 JSON: rounds; cpu_seconds and peak_mib of empty and of each environment; times_NAME (an
 environment's CPU over the empty app's) and times_empty, the worst of them.
