@@ -45,7 +45,7 @@ ALONE = {
 }
 # These begin where the demo ended, on a copy, in whichever process is free by then.
 SECOND = tuple(f"{INTEGRATION}/test_{name}.py" for name in ("monitoring", "parity", "streaming"))
-SECOND_BEFORE = "tests/local_aws/sagemaker/jobs/"  # by when the demo has ended
+SECOND_BEFORE = "tests/local_aws/sagemaker/endpoints/"  # by when the demo has ended
 
 
 class Groups(LoadScopeScheduling):

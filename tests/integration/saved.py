@@ -1,4 +1,4 @@
-"""A played environment, saved by the process that played it and brought up again by others."""
+"""A played environment, saved by the process that played it and brought up again by another."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ from local_aws.settings import HOST
 def play_or_restore(
     aws: EmbeddedAws, shared: Path, play: Callable[[], dict[str, Any]]
 ) -> dict[str, Any]:
-    """What the demo said: of the process that comes first, which plays it for all.
+    """What the demo said: of the process that comes first, which plays it for the next as well.
 
     Args:
         aws: This process's own, empty; it runs afterwards, with all that the demo has left.
@@ -33,8 +33,9 @@ def play_or_restore(
             document.write_text(json.dumps({"said": said, "port": aws.port}))
             aws.start()
             return said
-    saved = json.loads(document.read_text())
-    shutil.copytree(state, aws.state_dir, symlinks=True)
+        saved = json.loads(document.read_text())
+        document.unlink()
+        state.rename(aws.state_dir)
     # The addresses of queues have the port of the server that made them.
     for file in Layout(root=aws.state_dir).services.glob("*.json"):
         old, new = (f"http://{HOST}:{port}/" for port in (saved["port"], aws.port))

@@ -1,12 +1,13 @@
-"""A job that was killed goes on where it was, to the very bytes that it would have written."""
+"""A job that was killed goes on where it was, to the very bytes that it would have written.
+
+That each algorithm goes on from its file so, test_algorithms.py has.
+"""
 
 import json
 import random
 import signal
 import time
 from pathlib import Path
-
-import pytest
 
 from pipeline_code.train.interruption import EXIT_CODE
 
@@ -23,8 +24,8 @@ PARAMETERS = {
 }
 
 
-def rooted(folder: Path, algorithm: str) -> Path:
-    root = prepare(folder, make_rows(4000), PARAMETERS | {"algorithm": algorithm})
+def rooted(folder: Path) -> Path:
+    root = prepare(folder, make_rows(4000), PARAMETERS)
     (root / "checkpoints").mkdir()
     return root
 
@@ -37,14 +38,11 @@ def kill(job: JobProcess, number: signal.Signals, lines: int) -> int:
     return job.end()
 
 
-@pytest.mark.parametrize(("algorithm", "seed"), [("xgboost", 1), ("scikit-learn", 3)])
-def test_a_killed_job_ends_with_the_bytes_of_one_that_was_not(
-    tmp_path: Path, algorithm: str, seed: int
-) -> None:
-    whole = start(rooted(tmp_path / "whole", algorithm))
+def test_a_killed_job_ends_with_the_bytes_of_one_that_was_not(tmp_path: Path) -> None:
+    whole = start(rooted(tmp_path / "whole"))
     assert whole.end() == 0, whole.failure()
-    root = rooted(tmp_path / "killed", algorithm)
-    generator = random.Random(seed)  # noqa: S311 - moments, not secrets
+    root = rooted(tmp_path / "killed")
+    generator = random.Random(1)  # noqa: S311 - moments, not secrets
     for number in (signal.SIGKILL, signal.SIGTERM):
         job = start(root)
         code = kill(job, number, lines=generator.randint(2, 12))
@@ -60,7 +58,7 @@ def test_a_killed_job_ends_with_the_bytes_of_one_that_was_not(
 
 
 def test_sigterm_leaves_a_checkpoint_that_is_not_used_for_other_rows(tmp_path: Path) -> None:
-    root = rooted(tmp_path / "job", "xgboost")
+    root = rooted(tmp_path / "job")
     interrupted = start(root)
     assert kill(interrupted, signal.SIGTERM, lines=3) == EXIT_CODE
     assert interrupted.lines()[-1]["interrupted"] == "SIGTERM"
