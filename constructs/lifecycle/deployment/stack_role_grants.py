@@ -41,20 +41,20 @@ class ResourceGrants:
         self._key = key
         self._stack = Stack.of(role)
         self._alarms: set[bool] = set()  # of which kinds some are covered, and so all
-        self._grants: Mapping[type, Callable[[Any], None]] = {
-            scaling.CfnScalableTarget: self._cover_scaling,
-            cloudwatch.CfnAlarm: self._cover_alarm,
-            sagemaker.CfnEndpoint: self._cover_endpoint,
-            sagemaker.CfnEndpointConfig: self._cover_endpoint_config,
-            sagemaker.CfnModel: self._cover_model,
-            sagemaker.CfnMonitoringSchedule: self._cover_monitoring_schedule,
-            sagemaker.CfnPipeline: self._cover_pipeline,
-            scheduler.CfnSchedule: self._cover_schedule,
+        self._grants: Mapping[str, Callable[[Any], None]] = {
+            "AWS::ApplicationAutoScaling::ScalableTarget": self._cover_scaling,
+            "AWS::CloudWatch::Alarm": self._cover_alarm,
+            "AWS::SageMaker::Endpoint": self._cover_endpoint,
+            "AWS::SageMaker::EndpointConfig": self._cover_endpoint_config,
+            "AWS::SageMaker::Model": self._cover_model,
+            "AWS::SageMaker::MonitoringSchedule": self._cover_monitoring_schedule,
+            "AWS::SageMaker::Pipeline": self._cover_pipeline,
+            "AWS::Scheduler::Schedule": self._cover_schedule,
         }
 
     def cover(self, resource: CfnResource) -> None:
         """Allow what a resource takes, if it is of a type that depends on the approved model."""
-        grant = self._grants.get(type(resource))
+        grant = self._grants.get(resource.cfn_resource_type)
         if grant is not None:
             grant(resource)
 
