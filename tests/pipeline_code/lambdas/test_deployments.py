@@ -17,7 +17,8 @@ from lifecycle.lake.data_key import DataKey
 from local_aws.server import EmbeddedAws, free_port
 from pipeline_code.contracts.packages import variables_of
 
-from .deployments import PINNED, RECORDED, REPOSITORY, Deployments, bare_stack, with_code
+from .deployments import PINNED, RECORDED, REPOSITORY, Deployments, with_code
+from .endpoint_stack import bare_stack
 
 
 @pytest.fixture(scope="module")

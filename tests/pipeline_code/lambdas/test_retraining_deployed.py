@@ -29,7 +29,8 @@ from operations.monitoring import retraining as verbs
 from operations.target import Target
 
 from .conftest import connect
-from .deployments import bare_stack, with_code
+from .deployments import with_code
+from .endpoint_stack import bare_stack
 from .retraining import create_pipeline, executions, storm, violations
 
 PATIENCE_SECONDS = 60

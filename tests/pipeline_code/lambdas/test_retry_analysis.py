@@ -27,7 +27,8 @@ from local_aws.server import EmbeddedAws, free_port
 from tests.local_aws.images import PULL, make_repositories
 from tests.local_aws.sagemaker.serving import IMAGE, TRUST
 
-from .deployments import bare_stack, with_code
+from .deployments import with_code
+from .endpoint_stack import bare_stack
 
 PATIENCE_SECONDS = 60
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
