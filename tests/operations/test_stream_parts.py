@@ -17,7 +17,12 @@ from operations.errors import OperationError
 from operations.target import Target
 from pipeline_code.common.lake import Landing, write
 from pipeline_code.common.schema import CUSTOMERS, FRAUD_REPORTS, TRANSACTIONS
-from pipeline_code.features.definitions import ENTITIES, Entity, feature_group_columns
+from pipeline_code.features.definitions import (
+    ENTITIES,
+    SCHEMA_VERSION,
+    Entity,
+    feature_group_columns,
+)
 from pipeline_code.features.store.updating import FeatureGroups, fold_into_store
 
 START = datetime(2025, 1, 10, tzinfo=UTC)
@@ -57,11 +62,11 @@ def deployed(target_with: Callable[..., Target]) -> Target:
     nowhere.client("kinesis").create_stream(StreamName=name, ShardCount=1)
     nowhere.client("s3").create_bucket(Bucket=name)
     for entity in ENTITIES:
-        _create_group(nowhere, entity, f"{name}-{entity.name}")
+        _create_group(nowhere, entity, f"{name}-{entity.name}-{SCHEMA_VERSION}")
     return target_with(
         EventStreamName=name,
-        CustomerFeatureGroupName=f"{name}-customer",
-        TerminalFeatureGroupName=f"{name}-terminal",
+        CustomerFeatureGroupName=f"{name}-customer-{SCHEMA_VERSION}",
+        TerminalFeatureGroupName=f"{name}-terminal-{SCHEMA_VERSION}",
         RawBucketName=name,
     )
 
