@@ -20,9 +20,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmarks import features_duckdb, features_pandas
 from benchmarks.lake import write_lake
 from benchmarks.measuring import add_json, in_process, show
+from benchmarks.peers import features_duckdb, features_pandas
 from pipeline_code.common.schema import FRAUD_REPORTS, TRANSACTIONS
 from pipeline_code.features.definitions import FEATURE_NAMES
 from pipeline_code.features.files.sources import ParquetSource

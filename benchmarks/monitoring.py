@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import Measurement, add_json, in_process, show
-from benchmarks.monitoring_world import (
+from benchmarks.worlds.monitoring_world import (
     DRIFTS,
     build,
     columns_of,
@@ -164,7 +164,7 @@ def _environment(work: Path) -> Path:
 
 
 def _evidently(peer: Path, work: str, folder: Path, current: str) -> dict[str, Any]:
-    script = HERE / "monitoring_evidently.py"
+    script = HERE / "peers" / "monitoring_evidently.py"
     done = subprocess.run(
         [peer, script, work, folder / "reference", folder / current],
         check=True,

@@ -35,8 +35,8 @@ import xgboost
 
 from benchmarks.load import Load, Target, require_wrk, run
 from benchmarks.measuring import add_json, show
-from benchmarks.serving_processes import Ports, ask, running
-from benchmarks.serving_world import World, build_world
+from benchmarks.worlds.serving_processes import Ports, ask, running
+from benchmarks.worlds.serving_world import World, build_world
 from pipeline_code.features.definitions import FEATURE_NAMES
 
 CONNECTIONS = 16

@@ -28,8 +28,8 @@ import boto3
 import numpy as np
 
 from benchmarks.measuring import add_json, show
-from benchmarks.serving_processes import free_port, serving
-from benchmarks.serving_world import GROUPS
+from benchmarks.worlds.serving_processes import free_port, serving
+from benchmarks.worlds.serving_world import GROUPS
 from local_aws.server import EmbeddedAws
 from pipeline_code.contracts.quotas import BATCH_GETS_A_SECOND, CALLS_A_SECOND
 from pipeline_code.features.definitions import CUSTOMER, ENTITIES, TERMINAL
@@ -79,7 +79,7 @@ def _in_memory(folder: Path) -> Iterator[tuple[boto3.Session, str]]:
         "DECLINE_THRESHOLD": "none",
         "MODEL_DIGEST": "00" * 32,
     }
-    command = [sys.executable, "-m", "benchmarks.serving_apps", "store"]
+    command = [sys.executable, "-m", "benchmarks.peers.serving_apps", "store"]
     with serving(command, variables, port, "", folder / "log"):
         yield boto3.Session("test", "test", region_name="us-east-1"), f"http://127.0.0.1:{port}"
 

@@ -15,10 +15,10 @@ from hypercorn.config import Config
 from ministack import app as ms
 from ministack.core import persistence
 
-from local_aws.adapter import durability
 from local_aws.adapter.identity import credentials
 from local_aws.adapter.identity.identity import note_transport
-from local_aws.adapter.lending import lent
+from local_aws.adapter.state import durability
+from local_aws.adapter.state.lending import lent
 
 logger = logging.getLogger("fraudloop")
 

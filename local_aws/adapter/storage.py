@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ministack.services import s3
 
-from local_aws.adapter import durability
 from local_aws.adapter.keys import encryption, keyed
+from local_aws.adapter.state import durability
 
 
 def list_objects(bucket: str, prefix: str = "") -> list[str]:

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ministack.services import cloudformation, cloudwatch, cloudwatch_logs, glue
 
-from local_aws.adapter.lending import lent
+from local_aws.adapter.state.lending import lent
 
 
 def test_only_the_thread_that_borrows_and_only_meanwhile_gets_what_is_ours() -> None:

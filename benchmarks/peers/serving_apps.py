@@ -1,10 +1,10 @@
 """The other servers of `benchmarks.serving`, each a process of its own.
 
-    python -m benchmarks.serving_apps noop     # our server, with a handler that does nothing
-    python -m benchmarks.serving_apps store    # Feature Store's GetRecord and BatchGetRecord
-    python -m benchmarks.serving_apps timed    # our server; GET /reads says how long reads take
-    python -m benchmarks.serving_apps batched  # our server, which reads all records in batches
-    gunicorn 'benchmarks.serving_apps:flask_app()'
+    python -m benchmarks.peers.serving_apps noop     # ours, with a handler that does nothing
+    python -m benchmarks.peers.serving_apps store    # Feature Store's GetRecord and BatchGetRecord
+    python -m benchmarks.peers.serving_apps timed    # ours; GET /reads says how long reads take
+    python -m benchmarks.peers.serving_apps batched  # ours, which reads all records in batches
+    gunicorn 'benchmarks.peers.serving_apps:flask_app()'
 
 The first four listen where our server would (SAGEMAKER_BIND_TO_PORT); STATES and MODEL_FILE name
 files.
@@ -156,7 +156,7 @@ def main() -> None:
     """Serves one of the RSGI applications with exactly our server's settings."""
     running = server(ServerSettings.from_environment())
     assert running.target == "pipeline_code.serve.app:build", running.target
-    running.target = f"benchmarks.serving_apps:build_{sys.argv[1]}"
+    running.target = f"benchmarks.peers.serving_apps:build_{sys.argv[1]}"
     running.serve()
 
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.serving_world import GROUPS, World
+from benchmarks.worlds.serving_world import GROUPS, World
 from pipeline_code.common.model_digest import model_digest
 from pipeline_code.features.definitions import CUSTOMER, TERMINAL
 
 __all__ = ["Ports", "ask", "free_port", "running", "serving"]
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 NAMES = ("noop", "store", "ours", "timed", "batched", "mlflow", "flask")
 START_SECONDS = 120
 END_SECONDS = 30
@@ -113,7 +113,7 @@ def _write(world: World, folder: Path) -> None:
 def _commands(ports: Ports, folder: Path) -> dict[str, tuple[Sequence[str], dict[str, str], str]]:
     """Of each server its command, its environment, and the path that says when it is ready."""
     python = sys.executable
-    apps = [python, "-m", "benchmarks.serving_apps"]
+    apps = [python, "-m", "benchmarks.peers.serving_apps"]
     settings = {
         "SERVE_WORKERS": "1",
         "SAGEMAKER_BIND_HOST": "127.0.0.1",
@@ -157,7 +157,11 @@ def _commands(ports: Ports, folder: Path) -> dict[str, tuple[Sequence[str], dict
         "flask": (
             [
                 *("gunicorn", "--workers", "1", "--worker-class", "sync"),
-                *("--bind", f"127.0.0.1:{ports['flask']}", "benchmarks.serving_apps:flask_app()"),
+                *(
+                    "--bind",
+                    f"127.0.0.1:{ports['flask']}",
+                    "benchmarks.peers.serving_apps:flask_app()",
+                ),
             ],
             {"MODEL_FILE": str(folder / "ml" / "model" / "model.ubj")},
             "/ping",

@@ -18,8 +18,8 @@ from ministack import app as ms
 from ministack.core import persistence, router
 from ministack.services import s3
 
-from local_aws.adapter.lending import lent
 from local_aws.adapter.operations import action_of
+from local_aws.adapter.state.lending import lent
 
 logger = logging.getLogger("fraudloop")
 Answer = tuple[int, dict[str, str], Any]

@@ -1,0 +1,1 @@
+"""The data and processes that benchmarks measure on."""

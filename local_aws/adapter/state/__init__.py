@@ -1,0 +1,1 @@
+"""How the state of the services is kept on disk."""
