@@ -15,7 +15,7 @@ from pipeline_code.features.store.updating import FeatureGroups
 from tests.local_aws.sagemaker.conftest import ENDED, IMAGE, allow, unique
 from tests.pipeline_code.features.test_sharded import lake, stream
 
-PATTERN = f"{unique('')}-{{entity}}"
+PATTERN = f"{unique('states')}-{{entity}}"
 
 PATIENCE_SECONDS = 240
 
