@@ -7,7 +7,6 @@ do those of an image that was never built here.
 """
 
 import filecmp
-import functools
 import io
 import shutil
 import zipfile
@@ -52,7 +51,7 @@ def keep(uri: str, archive: bytes) -> None:
 def folder_of(uri: str | None) -> Path:
     """The folder that holds the package `pipeline_code` of an image."""
     place = None if uri is None else _place(uri)
-    if place is None or not place.is_dir() or _is_the_working_tree(place, _changed()):
+    if place is None or not place.is_dir() or _is_the_working_tree(place):
         return PROJECT_ROOT
     return place
 
@@ -71,9 +70,8 @@ def _place(uri: str) -> Path | None:
     return _Kept.folder.joinpath(*uri.partition("/")[2].replace("@", ":").split(":"))
 
 
-@functools.lru_cache(maxsize=64)
-def _is_the_working_tree(place: Path, _changed: float) -> bool:
-    """Whether an image's code is what the working tree has."""
+def _is_the_working_tree(place: Path) -> bool:
+    """Whether an image's code is what the working tree has; filecmp reads what has changed."""
     files = [
         str(file.relative_to(place))
         for file in place.rglob("*")
@@ -81,9 +79,3 @@ def _is_the_working_tree(place: Path, _changed: float) -> bool:
     ]
     equal, _, _ = filecmp.cmpfiles(place, PROJECT_ROOT, files, shallow=False)
     return len(equal) == len(files)
-
-
-def _changed() -> float:
-    """When the working tree's code was last changed: a comparison holds as long."""
-    code = PROJECT_ROOT / _PACKAGE
-    return max(file.stat().st_mtime for file in code.rglob("*.py"))
